@@ -1,0 +1,220 @@
+//! The commit path: stage, one synced batch, mark, head, replies.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use schemas::encode::Value;
+use schemas::id::{ChainHash, Index, Micros, TreeSize};
+use schemas::kind::{Kind, Stream};
+use schemas::leaf::Source;
+use schemas::reply::Reply;
+use tokio::sync::watch;
+
+use crate::answers::Answers;
+use crate::check::{Checked, KeySet};
+use crate::draft::Draft;
+use crate::error::AppendError;
+use crate::fold::Fold;
+use crate::head::Head;
+use crate::keys;
+use crate::meta::Cursor;
+use crate::read::Ledger;
+use crate::seal::{Mark, Seal};
+use crate::store::{ColumnFamily, Row, Store};
+
+/// A note is published at most this often.
+const PUBLISH_US: u64 = 1_000_000;
+
+/// A submission on its way into the log.
+pub struct Submission<'a> {
+    /// The bytes as received.
+    pub message: &'a [u8],
+    /// How it came.
+    pub via: Via<'a>,
+    /// What [`crate::check`] said of it.
+    pub checked: Checked<'a>,
+}
+
+/// How a submission came; all `None` for a direct one.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Via<'a> {
+    /// On which stream.
+    pub stream: Option<Stream>,
+    /// Last token of its subject.
+    pub token: Option<&'a str>,
+    /// The broker's place for it.
+    pub source: Option<Source>,
+}
+
+/// What a commit did.
+#[derive(Debug)]
+pub struct Committed {
+    /// The head after it.
+    pub head: Arc<Head>,
+    /// One reply a submission, in their order.
+    pub replies: Vec<Reply>,
+    /// Accepted entries that change what a signer may do.
+    pub control: Vec<Index>,
+}
+
+/// The one writer of a ledger.
+pub struct Writer {
+    pub(crate) store: Arc<Store>,
+    pub(crate) seal: Arc<Seal>,
+    pub(crate) mark: Mark,
+    pub(crate) fold: Fold,
+    pub(crate) chain: ChainHash,
+    pub(crate) received_at: Micros,
+    pub(crate) published_at: Micros,
+    pub(crate) head: watch::Sender<Arc<Head>>,
+    pub(crate) keys: Arc<RwLock<Arc<KeySet>>>,
+    pub(crate) poisoned: bool,
+}
+
+impl Writer {
+    /// A handle for reading.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        Ledger {
+            store: Arc::clone(&self.store),
+            head: self.head.subscribe(),
+            keys: Arc::clone(&self.keys),
+            seal: Arc::clone(&self.seal),
+        }
+    }
+
+    /// Commits a batch: every submission in it ends committed, duplicate or rejected.
+    ///
+    /// `received_at` is the ledger's clock; where it stepped back, the last commit's time is repeated.
+    /// `cursors` are stored with the batch. Nothing may be acknowledged before this returns.
+    ///
+    /// # Errors
+    /// [`AppendError`]: nothing of the batch is acknowledged, this writer refuses further work, and the
+    /// process must end.
+    pub fn append(
+        &mut self,
+        batch: Vec<Submission<'_>>,
+        received_at: Micros,
+        cursors: &[Cursor],
+    ) -> Result<Committed, AppendError> {
+        self.guarded(|writer| {
+            let mut draft = Draft::new(received_at.max(writer.received_at), writer.fold.growth.size());
+            for submission in batch {
+                writer.stage(&mut draft, submission)?;
+            }
+            writer.stage_floods(&mut draft)?;
+            draft.rows.extend(cursors.iter().map(Cursor::row));
+            writer.commit(draft)
+        })
+    }
+
+    /// Records something that an auditor must know, as the ledger's own entry.
+    ///
+    /// # Errors
+    /// As for [`Writer::append`].
+    pub fn incident(
+        &mut self,
+        code: &str,
+        note: &str,
+        received_at: Micros,
+    ) -> Result<Arc<Head>, AppendError> {
+        let fields = vec![("code", Value::from(code)), ("note", Value::from(note))];
+        self.own_entry(Kind::LedgerIncident, fields, received_at)
+    }
+
+    pub(crate) fn own_entry(
+        &mut self,
+        kind: Kind,
+        fields: Vec<(&str, Value)>,
+        received_at: Micros,
+    ) -> Result<Arc<Head>, AppendError> {
+        self.guarded(|writer| {
+            let mut draft = Draft::new(received_at.max(writer.received_at), writer.fold.growth.size());
+            writer.stage_own(&mut draft, kind, fields)?;
+            Ok(writer.commit(draft)?.head)
+        })
+    }
+
+    /// Publishes the head's note, if it is newer than the published one; called when the log is idle.
+    ///
+    /// # Errors
+    /// As for [`Writer::append`].
+    pub fn publish(&mut self) -> Result<(), AppendError> {
+        self.guarded(|writer| {
+            let mut head = Head::clone(&writer.head.borrow());
+            if head.published.0 < head.size {
+                writer.store.write_synced(&[note_row(head.size, &head.note)])?;
+                head.published = (head.size, head.note.clone());
+                writer.published_at = head.received_at;
+                writer.head.send_replace(Arc::new(head));
+            }
+            Ok(())
+        })
+    }
+
+    fn guarded<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, AppendError>,
+    ) -> Result<T, AppendError> {
+        if self.poisoned {
+            return Err(AppendError::Poisoned);
+        }
+        let result = work(self);
+        self.poisoned = result.is_err();
+        result
+    }
+
+    fn commit(&mut self, mut draft: Draft) -> Result<Committed, AppendError> {
+        let grew = !draft.leaves.is_empty();
+        let head = self.seal_head(&mut draft);
+        self.store.write_synced(&draft.rows)?; // Crash before: redelivery. After: duplicates are known.
+        if grew {
+            self.mark.raise(&head.note)?; // Outside the store. Crash before: opening raises it.
+            if draft.keys_changed {
+                let keys = self.fold.state.registry.public_keys().collect();
+                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+            }
+            self.head.send_replace(Arc::clone(&head)); // A doorbell; readers go to the store.
+        }
+        let replies = Answers::new(&draft, &self.ledger(), &head).replies()?;
+        Ok(Committed { head, replies, control: draft.control })
+    }
+
+    /// The head that the draft leads to, with the rows that belong to the commit as a whole.
+    fn seal_head(&mut self, draft: &mut Draft) -> Arc<Head> {
+        if draft.leaves.is_empty() {
+            return Arc::clone(&self.head.borrow());
+        }
+        self.received_at = draft.received_at;
+        let (size, root) = (self.fold.growth.size(), self.fold.growth.root());
+        let note = self.seal.note(size, root);
+        let derived = std::mem::take(&mut draft.derived);
+        draft.rows.extend(self.fold.finish(derived));
+        draft.rows.push(Row::new(
+            ColumnFamily::Checkpoints,
+            keys::boundary(size),
+            draft.received_at.0.to_be_bytes(),
+        ));
+        let due = draft.received_at.0.saturating_sub(self.published_at.0) >= PUBLISH_US;
+        let published = if due || draft.first == 0 {
+            self.published_at = draft.received_at;
+            draft.rows.push(note_row(size, &note));
+            (size, note.clone())
+        } else {
+            self.head.borrow().published.clone()
+        };
+        Arc::new(Head {
+            size,
+            root,
+            chain: self.chain,
+            received_at: draft.received_at,
+            note,
+            published,
+            edge: Arc::new(self.fold.growth.edge.clone()),
+        })
+    }
+
+}
+
+fn note_row(size: TreeSize, note: &str) -> Row {
+    Row::new(ColumnFamily::Checkpoints, keys::note(size), note.as_bytes())
+}

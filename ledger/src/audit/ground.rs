@@ -1,0 +1,355 @@
+//! The ground half: leaves, chain, statements, signatures, bodies and details.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+use schemas::body::Body;
+use schemas::id::{BodyDigest, ChainHash, Digest, Index, Micros, sha256};
+use schemas::leaf::{Leaf, Status, chain_hash};
+use schemas::limits::ITEMS_MAX;
+use schemas::reject::Reason;
+use schemas::statement::{Preimage, Statement};
+use schemas::submission::parse_manifest;
+use schemas::tree;
+
+use super::{AuditError, CHUNK, Fault, Progress, Verifier};
+use crate::check::{Checked, KeySet, check};
+use crate::error::ReadError;
+use crate::fold::family_beside;
+use crate::read::{parse_leaf, parse_statement};
+use crate::refusal::Refusal;
+use crate::replay::{self, Read, Rows, rows};
+use crate::store::{ColumnFamily, Store};
+
+/// Where the leaf before ended.
+struct Link {
+    chain: ChainHash,
+    received_at: Micros,
+}
+
+/// What one leaf's check found.
+type Found = Vec<(ColumnFamily, Index, Fault)>;
+
+impl Verifier<'_> {
+    pub(super) fn ground(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<(), AuditError> {
+        let mut link = Link { chain: ChainHash::ZERO, received_at: Micros(0) };
+        let mut boundaries = self.boundaries()?.into_iter().peekable();
+        let mut from = 0;
+        while from < self.size.0 && self.divergences.is_empty() {
+            let to = (from + CHUNK).min(self.size.0);
+            let leaves = self.read_leaves(from, to)?;
+            self.check_chunk(&leaves, from, to)?;
+            for read in &leaves {
+                self.check_link(&mut link, read)?;
+                let leaf = tree::leaf_hash(&read.bytes);
+                if self.tree.push(leaf).is_err() {
+                    break;
+                }
+                let size = self.tree.size();
+                if let Some((_, time)) = boundaries.next_if(|(at, _)| *at == size) {
+                    self.roots.push((size, self.tree.root()));
+                    if time != read.leaf.received_at.0.to_be_bytes() {
+                        let key = crate::keys::boundary(size);
+                        self.row(ColumnFamily::Checkpoints, &key, Fault::Damaged);
+                    }
+                }
+            }
+            from = to;
+            progress(Progress { done: from, total: self.size.0 * 2 });
+        }
+        if self.divergences.is_empty() {
+            self.check_ends(boundaries.next().map(|(size, _)| size))?;
+        }
+        Ok(())
+    }
+
+    fn boundaries(&mut self) -> Result<Vec<(schemas::id::TreeSize, Vec<u8>)>, ReadError> {
+        replay::boundaries(self.store)
+            .map(|row| row.map(|(size, value)| (size, value.into_vec())))
+            .collect()
+    }
+
+    /// The log ends at a commit's end, and nothing lies beyond it.
+    fn check_ends(&mut self, left: Option<schemas::id::TreeSize>) -> Result<(), AuditError> {
+        if self.roots.last().map(|(size, _)| *size) != Some(self.size) {
+            let key = crate::keys::boundary(self.size);
+            self.row(ColumnFamily::Checkpoints, &key, Fault::Missing);
+        }
+        if let Some(size) = left {
+            self.row(ColumnFamily::Checkpoints, &crate::keys::boundary(size), Fault::Extra);
+        }
+        for family in [ColumnFamily::Statements, ColumnFamily::Bodies, ColumnFamily::Details] {
+            if let Some(index) = replay::beyond(self.store, family, self.size)? {
+                self.entry(family, index, Fault::Extra);
+            }
+        }
+        Ok(())
+    }
+
+    /// The leaves of a chunk up to the first that cannot be read.
+    fn read_leaves(&mut self, from: u64, to: u64) -> Result<Vec<Read>, ReadError> {
+        let mut rows = rows(self.store, ColumnFamily::Leaves, from..to)?;
+        let mut leaves = Vec::with_capacity(rows.len());
+        for at in from..to {
+            let index = Index(at);
+            let Some(bytes) = rows.remove(&at) else {
+                self.entry(ColumnFamily::Leaves, index, Fault::Missing);
+                break;
+            };
+            match parse_leaf(index, &bytes) {
+                Ok(leaf) => leaves.push(Read { leaf, bytes }),
+                Err(_damaged) => {
+                    self.entry(ColumnFamily::Leaves, index, Fault::Damaged);
+                    break;
+                }
+            }
+        }
+        Ok(leaves)
+    }
+
+    /// Checks that `read` continues the chain; if not, finds out which of the two leaves changed.
+    fn check_link(&mut self, link: &mut Link, read: &Read) -> Result<(), ReadError> {
+        let index = read.leaf.index;
+        let continues = read.leaf.previous == link.chain;
+        if !continues || read.leaf.received_at < link.received_at {
+            let changed = if continues || self.link_after_holds(read)? {
+                Index(index.0.saturating_sub(u64::from(!continues)))
+            } else {
+                index
+            };
+            self.entry(ColumnFamily::Leaves, changed, Fault::Chain);
+        }
+        *link = Link { chain: chain_hash(&read.bytes), received_at: read.leaf.received_at };
+        Ok(())
+    }
+
+    /// Whether the leaf after `read` still links to it; for the last one, whether the tree that was noted
+    /// holds it as it is.
+    fn link_after_holds(&self, read: &Read) -> Result<bool, ReadError> {
+        let next = Index(read.leaf.index.0 + 1);
+        let Some(bytes) = self.store.get(ColumnFamily::Leaves, &crate::keys::index(next))? else {
+            return self.last_leaf_is_noted(read);
+        };
+        Ok(parse_leaf(next, &bytes).is_ok_and(|leaf| leaf.previous == chain_hash(&read.bytes)))
+    }
+
+    /// For a link broken before the last leaf: with the link mended the noted root must come out, if it
+    /// was the last leaf that changed.
+    fn last_leaf_is_noted(&self, read: &Read) -> Result<bool, ReadError> {
+        let before = Index(read.leaf.index.0.saturating_sub(1));
+        let Some(bytes) = self.store.get(ColumnFamily::Leaves, &crate::keys::index(before))? else {
+            return Ok(true);
+        };
+        let mended = Leaf { previous: chain_hash(&bytes), ..read.leaf.clone() }.encode();
+        let mut tree = self.tree.clone();
+        let _full = tree.push(tree::leaf_hash(&mended));
+        let noted = self.marked.as_ref().is_some_and(|mark| {
+            mark.size == tree.size() && mark.root == tree.root()
+        });
+        Ok(!noted)
+    }
+
+    fn check_chunk(&mut self, leaves: &[Read], from: u64, to: u64) -> Result<(), AuditError> {
+        let beside = Beside::read(self.store, from, to)?;
+        for index in beside.extra(leaves) {
+            self.entry(index.0, index.1, Fault::Extra);
+        }
+        let statements = beside.check_statements(&self.keys);
+        for (index, checked) in &statements.rows {
+            match checked {
+                Ok(_) => self.tally.signatures += u64::from(index.0 >= from),
+                Err(fault) => self.entry(ColumnFamily::Statements, *index, fault.clone()),
+            }
+        }
+        let found: Vec<Found> = leaves
+            .par_iter()
+            .map(|read| beside.check_entry(&read.leaf, &statements, &self.keys))
+            .collect();
+        for (family, index, fault) in found.into_iter().flatten() {
+            self.entry(family, index, fault);
+        }
+        for read in leaves {
+            match read.leaf.status {
+                Status::Accepted => self.tally.accepted += 1,
+                Status::Rejected(_) => self.tally.rejected += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rows beside a chunk of leaves; statements reach back to where a batch may have begun.
+struct Beside {
+    statements: Rows,
+    bodies: Rows,
+    details: Rows,
+}
+
+/// A statement whose signature verified.
+struct Signed {
+    preimage: Preimage,
+    payload: Vec<u8>,
+    digests: Vec<BodyDigest>,
+}
+
+/// What the check of a statement's row found.
+type StatementCheck = Result<(Digest, Signed), Fault>;
+
+struct Statements {
+    rows: Vec<(Index, StatementCheck)>,
+    by_digest: HashMap<Digest, usize>,
+}
+
+impl Statements {
+    fn get(&self, digest: &Digest) -> Option<&Signed> {
+        let (_, checked) = self.rows.get(*self.by_digest.get(digest)?)?;
+        checked.as_ref().ok().map(|(_, signed)| signed)
+    }
+}
+
+impl Beside {
+    fn read(store: &Store, from: u64, to: u64) -> Result<Self, ReadError> {
+        let back = from.saturating_sub(u64::try_from(ITEMS_MAX).unwrap_or(u64::MAX));
+        Ok(Self {
+            statements: rows(store, ColumnFamily::Statements, back..to)?,
+            bodies: rows(store, ColumnFamily::Bodies, from..to)?,
+            details: rows(store, ColumnFamily::Details, from..to)?,
+        })
+    }
+
+    /// Rows beside leaves that have no such thing.
+    fn extra(&self, leaves: &[Read]) -> Vec<(ColumnFamily, Index)> {
+        let mut extra = Vec::new();
+        for Read { leaf, .. } in leaves {
+            let at = &leaf.index.0;
+            if leaf.refused_whole() && self.bodies.contains_key(at) {
+                extra.push((ColumnFamily::Bodies, leaf.index));
+            }
+            if leaf.status != Status::Accepted && self.details.contains_key(at) {
+                extra.push((ColumnFamily::Details, leaf.index));
+            }
+            if let Some(row) = self.statements.get(at)
+                && !leaf.refused_whole()
+                && parse_statement(row).is_some_and(|row| sha256(&row.statement) != leaf.statement.0)
+            {
+                extra.push((ColumnFamily::Statements, leaf.index));
+            }
+        }
+        extra
+    }
+
+    /// Verifies every statement row, in parallel; rows of whole refusals are left out.
+    fn check_statements(&self, keys: &KeySet) -> Statements {
+        let rows: Vec<_> = self
+            .statements
+            .par_iter()
+            .filter(|(_, row)| Refusal::decode(row).is_none())
+            .map(|(at, row)| (Index(*at), check_statement(row, keys)))
+            .collect();
+        let place = |(place, (_, checked)): (usize, &(Index, StatementCheck))| {
+            checked.as_ref().ok().map(|(digest, _)| (*digest, place))
+        };
+        let by_digest = rows.iter().enumerate().filter_map(place).collect();
+        Statements { rows, by_digest }
+    }
+
+    fn check_entry(&self, leaf: &Leaf, statements: &Statements, keys: &KeySet) -> Found {
+        let family = family_beside(leaf);
+        let rows = if family == ColumnFamily::Bodies { &self.bodies } else { &self.statements };
+        let mut found = Found::new();
+        let mut fault = |family, fault| found.push((family, leaf.index, fault));
+        let Some(row) = rows.get(&leaf.index.0) else {
+            fault(family, Fault::Missing);
+            return found;
+        };
+        if !leaf.refused_whole() {
+            match statements.get(&leaf.statement) {
+                Some(signed) => {
+                    if let Err(wrong) = signed_at(signed, leaf) {
+                        fault(ColumnFamily::Statements, wrong);
+                    }
+                }
+                None => fault(ColumnFamily::Statements, Fault::Missing),
+            }
+        }
+        let beside = match leaf.status {
+            Status::Accepted => check_body(leaf, row),
+            Status::Rejected(reason) => check_refusal(leaf, reason, row, keys),
+        };
+        if let Err(wrong) = beside {
+            fault(family, wrong);
+        } else if let Some(detail) = self.details.get(&leaf.index.0)
+            && leaf.status == Status::Accepted
+        {
+            let committed = Body::parse(row).ok().and_then(|body| body.detail());
+            match committed {
+                Some(digest) if digest.0 == sha256(detail) => {}
+                Some(_) => fault(ColumnFamily::Details, Fault::Digest),
+                None => fault(ColumnFamily::Details, Fault::Extra),
+            }
+        }
+        found
+    }
+}
+
+fn check_statement(row: &[u8], keys: &KeySet) -> StatementCheck {
+    let row = parse_statement(row).ok_or(Fault::Damaged)?;
+    let statement = Statement::parse(&row.statement).map_err(|_refused| Fault::Damaged)?;
+    let key = keys.get(&statement.kid).ok_or(Fault::Signature)?;
+    if !statement.verifies(key) {
+        return Err(Fault::Signature);
+    }
+    let digests = match (statement.preimage, &row.manifest) {
+        (Preimage::Event, None) => Vec::new(),
+        (Preimage::Manifest, Some(manifest)) if sha256(manifest) == *statement.payload() => {
+            parse_manifest(manifest).ok_or(Fault::Damaged)?
+        }
+        _ => return Err(Fault::Digest),
+    };
+    let payload = statement.payload().to_vec();
+    Ok((statement.digest(), Signed { preimage: statement.preimage, payload, digests }))
+}
+
+/// The statement must cover what the leaf says it covers; of a body that was not the signed one, only the
+/// place is covered.
+fn signed_at(signed: &Signed, leaf: &Leaf) -> Result<(), Fault> {
+    let mismatched = leaf.status == Status::Rejected(Reason::DigestMismatch);
+    let place = usize::try_from(leaf.position).map_err(|_beyond| Fault::Digest)?;
+    let covered = match signed.preimage {
+        Preimage::Event => (place == 0).then_some(signed.payload.as_slice()),
+        Preimage::Manifest => signed.digests.get(place).map(|digest| digest.as_bytes()),
+    };
+    match covered {
+        Some(digest) if digest == leaf.body.as_bytes() || mismatched => Ok(()),
+        _ => Err(Fault::Digest),
+    }
+}
+
+fn check_body(leaf: &Leaf, row: &[u8]) -> Result<(), Fault> {
+    if Body::digest(row) != leaf.body {
+        return Err(Fault::Digest);
+    }
+    let body = Body::parse(row).map_err(|_refused| Fault::Damaged)?;
+    if Some(body.id()) == leaf.id { Ok(()) } else { Err(Fault::Digest) }
+}
+
+fn check_refusal(leaf: &Leaf, reason: Reason, row: &[u8], keys: &KeySet) -> Result<(), Fault> {
+    let refusal = Refusal::decode(row).ok_or(Fault::Damaged)?;
+    let Some(bytes) = &refusal.bytes else { return Ok(()) };
+    let committed =
+        if leaf.refused_whole() { leaf.statement.as_bytes() } else { leaf.body.as_bytes() };
+    if sha256(bytes) != *committed || u64::try_from(bytes.len()) != Ok(refusal.size) {
+        return Err(Fault::Digest);
+    }
+    if !leaf.refused_whole() {
+        return Ok(());
+    }
+    // What the bytes alone decide must come out again; a key may have been enrolled since.
+    match check(bytes, keys) {
+        Checked::Refused(reject) if reason != Reason::UnregisteredKey => {
+            let same = reject.reason == reason && reject.cause == refusal.cause;
+            if same { Ok(()) } else { Err(Fault::Admission(reject.to_string())) }
+        }
+        _ => Ok(()),
+    }
+}

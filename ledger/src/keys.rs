@@ -1,0 +1,136 @@
+//! Every key of the store. All integers are big-endian, so that bytes sort as numbers do.
+//!
+//! ```text
+//! leaves       index:8
+//! statements   index:8                                 index of the statement's first item
+//! bodies       index:8
+//! details      index:8
+//! tiles        level:1 n:8
+//! postings     term:16 first:8                         first index of the commit that carries the term
+//! terms        key:1 value:*
+//! ids          'e' id:16 signer:16                     an accepted event
+//!              'r' refusal:32                          a refusal, so that a repeat makes no second leaf
+//! state        'a' agent:*  'p' principal:*  'k' kid:32
+//!              'n' term:16                             accepted entries of an agent, session, workflow
+//!              's' signer:16 session:16                the signer's own chain
+//! checkpoints  'c' size:8                              a commit boundary
+//!              'n' size:8                              a published note
+//! meta         name:*
+//! ```
+
+use std::sync::LazyLock;
+
+use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
+use schemas::id::{EventId, Index, Kid, SessionId, TreeSize, sha256};
+use schemas::leaf::Leaf;
+use schemas::terms::Key;
+
+/// First 16 bytes of a hash: enough that two names never meet.
+pub(crate) type Short = [u8; 16];
+
+pub(crate) fn short(hash: [u8; 32]) -> Short {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = hash;
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+}
+
+pub(crate) fn index(index: Index) -> [u8; 8] {
+    index.0.to_be_bytes()
+}
+
+pub(crate) fn parse_index(key: &[u8]) -> Option<Index> {
+    key.try_into().ok().map(u64::from_be_bytes).map(Index)
+}
+
+fn joined<const N: usize>(parts: [&[u8]; N]) -> Vec<u8> {
+    parts.concat()
+}
+
+pub(crate) fn tile(level: u8, n: u64) -> Vec<u8> {
+    joined([&[level], &n.to_be_bytes()])
+}
+
+/// Key of the derivation context, hashed once.
+static TERM_CONTEXT: LazyLock<ContextKey> =
+    LazyLock::new(|| hash_derive_key_context("sworn 2026-11 term v1"));
+
+/// Hash of a key and value; what postings and counters are filed under.
+pub(crate) fn term_hash(key: Key, value: &str) -> Short {
+    row_hash(&term(key, value))
+}
+
+/// [`term_hash`] of a row's key in `terms`.
+pub(crate) fn row_hash(term: &[u8]) -> Short {
+    let mut hasher = blake3::Hasher::new_from_context_key(&TERM_CONTEXT);
+    hasher.update(term);
+    short(*hasher.finalize().as_bytes())
+}
+
+pub(crate) fn posting(term: &Short, first: Index) -> Vec<u8> {
+    joined([term, &first.0.to_be_bytes()])
+}
+
+pub(crate) fn parse_posting(key: &[u8]) -> Option<(Short, Index)> {
+    let (term, first) = key.split_first_chunk::<16>()?;
+    Some((*term, parse_index(first)?))
+}
+
+pub(crate) fn term(key: Key, value: &str) -> Vec<u8> {
+    joined([&[key.code()], value.as_bytes()])
+}
+
+pub(crate) fn parse_term(row: &[u8]) -> Option<(Key, &str)> {
+    let (code, value) = row.split_first()?;
+    Some((Key::from_code(*code)?, std::str::from_utf8(value).ok()?))
+}
+
+pub(crate) fn signer_hash(signer: &str) -> Short {
+    short(sha256(signer.as_bytes()))
+}
+
+pub(crate) fn event(id: EventId, signer: &str) -> Vec<u8> {
+    joined([b"e", &id.0, &signer_hash(signer)])
+}
+
+pub(crate) fn event_prefix(id: EventId) -> Vec<u8> {
+    joined([b"e", &id.0])
+}
+
+/// A refusal is known again by all that its leaf says of it but when.
+pub(crate) fn refusal(leaf: &Leaf) -> Vec<u8> {
+    let [statement, body] = [leaf.statement.as_bytes(), leaf.body.as_bytes()];
+    let numbers = [leaf.position.to_be_bytes(), leaf.status.code().to_be_bytes()].concat();
+    joined([b"r", &sha256(&joined([statement, body, &numbers]))])
+}
+
+pub(crate) const AGENT: u8 = b'a';
+pub(crate) const PRINCIPAL: u8 = b'p';
+pub(crate) const KEY: u8 = b'k';
+
+pub(crate) fn named(prefix: u8, name: &str) -> Vec<u8> {
+    joined([&[prefix], name.as_bytes()])
+}
+
+pub(crate) fn key(kid: &Kid) -> Vec<u8> {
+    joined([&[KEY], kid.as_bytes()])
+}
+
+pub(crate) fn count(key: Key, value: &str) -> Vec<u8> {
+    joined([b"n", &term_hash(key, value)])
+}
+
+pub(crate) fn chain(signer: &str, session: &SessionId) -> Vec<u8> {
+    joined([b"s", &signer_hash(signer), session.as_bytes()])
+}
+
+pub(crate) fn boundary(size: TreeSize) -> Vec<u8> {
+    joined([b"c", &size.0.to_be_bytes()])
+}
+
+pub(crate) fn note(size: TreeSize) -> Vec<u8> {
+    joined([b"n", &size.0.to_be_bytes()])
+}
+
+/// The size in a boundary's or a note's key.
+pub(crate) fn parse_size(key: &[u8]) -> Option<TreeSize> {
+    key.get(1..)?.try_into().ok().map(u64::from_be_bytes).map(TreeSize)
+}

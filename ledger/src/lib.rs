@@ -1,0 +1,52 @@
+//! The log: one [`Writer`] appends, any number of [`Ledger`] handles read.
+//!
+//! A commit is one synced batch over every column family, then the high-water mark outside the store,
+//! then the head that readers watch. Whatever is not a leaf, a statement, a body, a detail or a commit
+//! boundary is derived from those and can be dropped and rebuilt to identical bytes.
+//!
+//! It is *not* a transport and not a clock: it names neither NATS nor HTTP, and the time of receipt is
+//! an argument.
+
+mod admit;
+mod answers;
+mod append;
+mod audit;
+mod check;
+mod draft;
+mod entry;
+mod error;
+mod fold;
+mod head;
+mod keys;
+mod meta;
+mod open;
+mod own;
+mod postings;
+mod read;
+mod rebuild;
+mod replay;
+mod refusal;
+mod registry;
+mod seal;
+mod sequence;
+mod stage;
+mod state;
+mod store;
+mod tamper;
+mod tiles;
+
+pub use append::{Committed, Submission, Via, Writer};
+pub use audit::{Audit, DIVERGENCES_MAX, AuditError, Divergence, Fault, Progress, Report, audit};
+pub use check::{Checked, KeySet, check};
+pub use entry::Entry;
+pub use error::{AppendError, OpenError, ReadError};
+pub use head::Head;
+pub use meta::Cursor;
+pub use open::{Config, Genesis, create, open, read_mark};
+pub use postings::Postings;
+pub use read::{Ledger, StatementRow, TermRow};
+pub use rebuild::rebuild;
+pub use registry::{AgentRecord, AgentState, KeyRecord, PrincipalRecord};
+pub use seal::Identity;
+pub use store::ColumnFamily;
+pub use tamper::{Tampered, tamper};

@@ -1,0 +1,107 @@
+//! `meta` rows, each with its digest: what the log itself cannot say again.
+
+use schemas::deterministic::{Bounds, Item, decode};
+use schemas::encode::Encoder;
+
+use crate::error::ReadError;
+use crate::refusal::{sealed, unsealed};
+use crate::store::{ColumnFamily, Row, Store};
+
+/// Version of the store's layout.
+pub(crate) const FORMAT: u64 = 1;
+const FORMAT_KEY: &[u8] = b"format";
+const REBUILDING_KEY: &[u8] = b"rebuilding";
+const CURSOR_PREFIX: &[u8] = b"cursor/";
+const REPEAT_PREFIX: &[u8] = b"repeat/";
+
+/// How far a broker's stream was taken in, and which life of the stream that was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cursor {
+    /// Name of the stream.
+    pub stream: String,
+    /// Our random id for this life of the stream.
+    pub epoch: [u8; 16],
+    /// When the broker says that the stream was created, in nanoseconds.
+    pub created_ns: u64,
+    /// Last sequence taken in.
+    pub sequence: u64,
+}
+
+impl Cursor {
+    pub(crate) fn row(&self) -> Row {
+        let mut value = Encoder::new();
+        value.array(3).bytes(&self.epoch).uint(self.created_ns).uint(self.sequence);
+        let key = [CURSOR_PREFIX, self.stream.as_bytes()].concat();
+        Row::new(ColumnFamily::Meta, key, sealed(value.finish()))
+    }
+
+    pub(crate) fn read(store: &Store, stream: &str) -> Result<Option<Self>, ReadError> {
+        let key = [CURSOR_PREFIX, stream.as_bytes()].concat();
+        let Some(content) = read(store, &key)? else { return Ok(None) };
+        let parse = || {
+            let root = decode(&content, Bounds::WIRE).ok()?;
+            let [epoch, created, sequence] = <&[Item<'_>; 3]>::try_from(root.array()?).ok()?;
+            Some(Self {
+                stream: stream.to_owned(),
+                epoch: epoch.bytes()?.try_into().ok()?,
+                created_ns: created.uint()?,
+                sequence: sequence.uint()?,
+            })
+        };
+        parse().map(Some).ok_or_else(|| damaged(&key))
+    }
+}
+
+fn number_row(key: Vec<u8>, number: u64) -> Row {
+    Row::new(ColumnFamily::Meta, key, sealed(number.to_be_bytes().to_vec()))
+}
+
+fn read_number(store: &Store, key: &[u8]) -> Result<Option<u64>, ReadError> {
+    let Some(content) = read(store, key)? else { return Ok(None) };
+    let number = content.as_slice().try_into().ok().map(u64::from_be_bytes);
+    number.map(Some).ok_or_else(|| damaged(key))
+}
+
+pub(crate) fn format_row() -> Row {
+    number_row(FORMAT_KEY.to_vec(), FORMAT)
+}
+
+pub(crate) fn read_format(store: &Store) -> Result<Option<u64>, ReadError> {
+    read_number(store, FORMAT_KEY)
+}
+
+/// Marks the store as being rebuilt, or as done.
+pub(crate) fn rebuilding_row(rebuilding: bool) -> Row {
+    number_row(REBUILDING_KEY.to_vec(), u64::from(rebuilding))
+}
+
+pub(crate) fn is_rebuilding(store: &Store) -> Result<bool, ReadError> {
+    Ok(read_number(store, REBUILDING_KEY)? == Some(1))
+}
+
+fn repeat_key(refusal: &[u8]) -> Vec<u8> {
+    [REPEAT_PREFIX, refusal].concat()
+}
+
+/// How often a refusal came again; `refusal` is its key in `ids`.
+pub(crate) fn read_repeats(store: &Store, refusal: &[u8]) -> Result<u64, ReadError> {
+    Ok(read_number(store, &repeat_key(refusal))?.unwrap_or(0))
+}
+
+pub(crate) fn repeats_row(refusal: &[u8], count: u64) -> Row {
+    number_row(repeat_key(refusal), count)
+}
+
+/// Whether a row of this family is what was written.
+pub(crate) fn row_is_sound(row: &[u8]) -> bool {
+    unsealed(row).is_some()
+}
+
+fn read(store: &Store, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+    let Some(row) = store.get(ColumnFamily::Meta, key)? else { return Ok(None) };
+    unsealed(&row).map(|content| Some(content.to_vec())).ok_or_else(|| damaged(key))
+}
+
+fn damaged(key: &[u8]) -> ReadError {
+    ReadError::Damaged { family: ColumnFamily::Meta, key: schemas::id::hex(key) }
+}

@@ -1,0 +1,277 @@
+//! Creating a ledger, and opening one: never a shorter or another history than was acknowledged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use ed25519_dalek::SigningKey;
+use rocksdb::Direction;
+use schemas::body::{Body, LEDGER_SIGNER};
+use schemas::checkpoint::{Checkpoint, valid_name};
+use schemas::deterministic::Item;
+use schemas::encode::{Value, bytes, map};
+use schemas::id::{ChainHash, Index, Micros, SignerId, Tenant, TreeSize};
+use schemas::key::PublicKey;
+use schemas::kind::Kind;
+use schemas::leaf::chain_hash;
+use tokio::sync::watch;
+
+use crate::append::Writer;
+use crate::error::{OpenError, ReadError};
+use crate::fold::Fold;
+use crate::head::Head;
+use crate::keys;
+use crate::meta;
+use crate::read::{damaged, parse_leaf};
+use crate::seal::{Identity, Mark, Seal};
+use crate::state::State;
+use crate::store::{ColumnFamily, Store};
+use crate::tiles::{Growth, Nodes};
+
+/// Where a ledger lives.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// Directory of the store.
+    pub store: PathBuf,
+    /// File of the high-water mark, in another directory: better still on another disk.
+    pub mark: PathBuf,
+}
+
+/// What a new ledger begins with.
+#[derive(Clone, Debug)]
+pub struct Genesis {
+    /// Whose entries it will hold.
+    pub tenant: Tenant,
+    /// First part of its origin, `<host>/<tenant>`.
+    pub host: String,
+    /// Id of the first operator.
+    pub operator: SignerId,
+    /// The first operator's key.
+    pub operator_key: PublicKey,
+    /// Where a simulated clock begins; `None` for the real one.
+    pub clock_start: Option<Micros>,
+}
+
+/// Makes a ledger with its genesis entry.
+///
+/// # Errors
+/// [`OpenError::Exists`] where there is one already, or a mark of one; [`OpenError::Origin`] when host
+/// and tenant make no name; else what failed.
+pub fn create(
+    config: &Config,
+    key: SigningKey,
+    genesis: &Genesis,
+    now: Micros,
+) -> Result<Writer, OpenError> {
+    let origin = format!("{}/{}", genesis.host, genesis.tenant);
+    if !valid_name(&origin) {
+        return Err(OpenError::Origin(origin));
+    }
+    if config.mark.exists() {
+        return Err(OpenError::Exists(config.mark.clone()));
+    }
+    for directory in [Some(config.store.as_path()), config.mark.parent()].into_iter().flatten() {
+        fs::create_dir_all(directory)
+            .map_err(|source| OpenError::File { path: directory.to_owned(), source })?;
+    }
+    let store = Store::open(&config.store)?;
+    if last_index(&store)?.is_some() {
+        return Err(OpenError::Exists(config.store.clone()));
+    }
+    store.write_synced(&[meta::format_row()]).map_err(ReadError::from)?;
+    let identity = Identity {
+        tenant: genesis.tenant.clone(),
+        origin,
+        key: PublicKey::of(&key),
+        clock_start: genesis.clock_start,
+    };
+    let fields = genesis_fields(genesis, &identity);
+    let blank = Loaded::empty();
+    let mut writer = blank.writer(store, Seal::new(identity, key), Mark::new(&config.mark));
+    writer.own_entry(Kind::LedgerGenesis, fields, now)?;
+    Ok(writer)
+}
+
+fn genesis_fields(genesis: &Genesis, identity: &Identity) -> Vec<(&'static str, Value)> {
+    let mut registry = vec![
+        ("format", Value::from(meta::FORMAT)),
+        ("origin", Value::from(identity.origin.as_str())),
+        ("operator", Value::from(genesis.operator.as_str())),
+        ("ledger_key", bytes(identity.key.as_bytes())),
+        ("operator_key", bytes(genesis.operator_key.as_bytes())),
+    ];
+    if let Some(start) = genesis.clock_start {
+        registry.push(("clock_start", Value::from(start.0)));
+    }
+    vec![("code", Value::from("genesis")), ("registry", map(registry))]
+}
+
+/// Opens a ledger for writing.
+///
+/// # Errors
+/// [`OpenError`]: in use, absent, of another format, or not the history that the mark vouches for.
+pub fn open(config: &Config, key: SigningKey) -> Result<Writer, OpenError> {
+    let mark = Mark::new(&config.mark);
+    if !config.store.join("CURRENT").exists() && !config.mark.exists() {
+        return Err(OpenError::Absent(config.store.clone()));
+    }
+    let store = Store::open(&config.store)?;
+    check_format(&store)?;
+    let Some(last) = last_index(&store)? else {
+        let found = TreeSize(0);
+        return Err(match config.mark.exists() {
+            true => OpenError::RolledBack { found, marked: TreeSize(1) },
+            false => OpenError::Absent(config.store.clone()),
+        });
+    };
+    let identity = identity(&store)?;
+    if identity.key != PublicKey::of(&key) {
+        return Err(OpenError::WrongKey);
+    }
+    let marked = mark.read(&identity.note_key())?;
+    let marked = marked.ok_or_else(|| OpenError::MarkMissing(config.mark.clone()))?;
+    let loaded = Loaded::read(&store, last)?;
+    loaded.check_mark(&store, &marked)?;
+    let writer = loaded.writer(store, Seal::new(identity, key), mark);
+    if marked.size < writer.fold.growth.size() {
+        let note = writer.head.borrow().note.clone();
+        writer.mark.raise(&note)?;
+    }
+    Ok(writer)
+}
+
+pub(crate) fn check_format(store: &Store) -> Result<(), OpenError> {
+    if meta::is_rebuilding(store)? {
+        return Err(OpenError::Rebuilding);
+    }
+    match meta::read_format(store)? {
+        Some(meta::FORMAT) => Ok(()),
+        found => Err(OpenError::Format { found: found.unwrap_or(0), known: meta::FORMAT }),
+    }
+}
+
+/// Index of the last entry; `None` in an empty store.
+pub(crate) fn last_index(store: &Store) -> Result<Option<Index>, ReadError> {
+    let end = u64::MAX.to_be_bytes();
+    let mut rows = store.scan(ColumnFamily::Leaves, &end, Direction::Reverse);
+    match rows.next().transpose()? {
+        None => Ok(None),
+        Some((key, _)) => {
+            let index = keys::parse_index(&key);
+            index.map(Some).ok_or_else(|| damaged(ColumnFamily::Leaves, &key))
+        }
+    }
+}
+
+/// Who the ledger is, as its genesis entry says.
+pub(crate) fn identity(store: &Store) -> Result<Identity, ReadError> {
+    let key = keys::index(Index(0));
+    let family = ColumnFamily::Bodies;
+    let row = store.get(family, &key)?.ok_or(ReadError::Missing { family, index: Index(0) })?;
+    parse_genesis(&row).ok_or_else(|| damaged(family, &key))
+}
+
+fn parse_genesis(row: &[u8]) -> Option<Identity> {
+    let body = Body::parse(row).ok()?;
+    (body.kind() == Kind::LedgerGenesis && body.signer() == LEDGER_SIGNER).then_some(())?;
+    Some(Identity {
+        tenant: Tenant::parse(body.tenant())?,
+        origin: body.text("registry.origin")?.to_owned(),
+        key: PublicKey::from_bytes(body.field("registry.ledger_key")?.bytes()?).ok()?,
+        clock_start: body.field("registry.clock_start").and_then(Item::uint).map(Micros),
+    })
+}
+
+/// What a writer continues from.
+struct Loaded {
+    fold: Fold,
+    chain: ChainHash,
+    received_at: Micros,
+    published: Option<(TreeSize, String)>,
+}
+
+impl Loaded {
+    fn empty() -> Self {
+        Self {
+            fold: Fold::default(),
+            chain: ChainHash::ZERO,
+            received_at: Micros(0),
+            published: None,
+        }
+    }
+
+    fn read(store: &Store, last: Index) -> Result<Self, ReadError> {
+        let size = TreeSize(last.0 + 1);
+        let missing = ReadError::Missing { family: ColumnFamily::Leaves, index: last };
+        let bytes = store.get(ColumnFamily::Leaves, &keys::index(last))?.ok_or(missing)?;
+        let leaf = parse_leaf(last, &bytes)?;
+        let fold = Fold { state: State::load(store)?, growth: Growth::load(store, size)? };
+        Ok(Self {
+            fold,
+            chain: chain_hash(&bytes),
+            received_at: leaf.received_at,
+            published: last_note(store)?,
+        })
+    }
+
+    fn check_mark(&self, store: &Store, marked: &Checkpoint) -> Result<(), OpenError> {
+        let size = self.fold.growth.size();
+        if size < marked.size {
+            return Err(OpenError::RolledBack { found: size, marked: marked.size });
+        }
+        let root = Nodes::at(store, &self.fold.growth.edge, size).root(marked.size)?;
+        if root == marked.root { Ok(()) } else { Err(OpenError::Forked(marked.size)) }
+    }
+
+    fn writer(self, store: Store, seal: Seal, mark: Mark) -> Writer {
+        let growth = &self.fold.growth;
+        let (size, root) = (growth.size(), growth.root());
+        let note = seal.note(size, root);
+        let keys = self.fold.state.registry.public_keys().collect();
+        let head = Head {
+            size,
+            root,
+            chain: self.chain,
+            received_at: self.received_at,
+            published: self.published.unwrap_or_else(|| (TreeSize(0), String::new())),
+            note,
+            edge: Arc::new(growth.edge.clone()),
+        };
+        Writer {
+            store: Arc::new(store),
+            seal: Arc::new(seal),
+            mark,
+            fold: self.fold,
+            chain: self.chain,
+            received_at: self.received_at,
+            published_at: Micros(0),
+            head: watch::Sender::new(Arc::new(head)),
+            keys: Arc::new(RwLock::new(Arc::new(keys))),
+            poisoned: false,
+        }
+    }
+}
+
+fn last_note(store: &Store) -> Result<Option<(TreeSize, String)>, ReadError> {
+    let from = keys::note(TreeSize(u64::MAX));
+    let mut rows = store.scan(ColumnFamily::Checkpoints, &from, Direction::Reverse);
+    let Some((key, value)) = rows.next().transpose()? else { return Ok(None) };
+    let note = String::from_utf8(value.into_vec()).ok();
+    match keys::parse_size(&key).zip(note).filter(|_| key.first() == Some(&b'n')) {
+        Some(found) => Ok(Some(found)),
+        None if key.first() == Some(&b'c') => Ok(None),
+        None => Err(damaged(ColumnFamily::Checkpoints, &key)),
+    }
+}
+
+/// The note that the mark at `path` holds, unverified; `None` if there is no such file.
+///
+/// # Errors
+/// [`OpenError::File`] when it cannot be read.
+pub fn read_mark(path: &Path) -> Result<Option<String>, OpenError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(OpenError::File { path: path.to_owned(), source }),
+    }
+}

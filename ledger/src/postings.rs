@@ -1,0 +1,156 @@
+//! Postings: which entries carry a term. One row per commit and term, so that a commit's common terms
+//! cost one put each.
+//!
+//! A row's key ends in the first index; its value holds the distances to the others as varints.
+
+use std::collections::HashMap;
+
+use rocksdb::DBRawIterator;
+use schemas::id::{Index, TreeSize};
+use schemas::terms::{Key, Term};
+
+use crate::error::ReadError;
+use crate::keys::{self, Short};
+use crate::read::damaged;
+use crate::store::{ColumnFamily, Row, Store, term_row};
+
+/// The terms of one commit, gathered entry by entry under their keys in `terms`.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    terms: HashMap<Vec<u8>, Vec<u64>>,
+    /// Reused, so that a term that occurred before costs no allocation.
+    key: Vec<u8>,
+}
+
+impl Gathered {
+    /// Notes the terms of the entry at `index`; indexes must ascend.
+    pub(crate) fn add(&mut self, index: Index, terms: &[Term<'_>]) {
+        // An entry's own id is found through `ids`.
+        for term in terms.iter().filter(|term| term.key != Key::Id) {
+            self.key.clear();
+            self.key.push(term.key.code());
+            self.key.extend_from_slice(term.value.as_bytes());
+            match self.terms.get_mut(&self.key) {
+                Some(indexes) => indexes.push(index.0),
+                None => {
+                    self.terms.insert(self.key.clone(), vec![index.0]);
+                }
+            }
+        }
+    }
+
+    /// The rows of `postings` and `terms`.
+    pub(crate) fn rows(self) -> impl Iterator<Item = Row> {
+        self.terms.into_iter().flat_map(|(term, indexes)| {
+            let first = indexes.first().copied().unwrap_or_default();
+            let last = indexes.last().copied().unwrap_or_default();
+            let count = u64::try_from(indexes.len()).unwrap_or(u64::MAX);
+            let posting = keys::posting(&keys::row_hash(&term), Index(first));
+            [
+                Row::new(ColumnFamily::Postings, posting, encode(&indexes)),
+                Row::new(ColumnFamily::Terms, term, term_row([first, last, count])),
+            ]
+        })
+    }
+}
+
+fn encode(indexes: &[u64]) -> Vec<u8> {
+    let mut row = Vec::with_capacity(indexes.len());
+    for (before, at) in indexes.iter().zip(indexes.iter().skip(1)) {
+        let mut distance = at - before;
+        while distance >= 0x80 {
+            row.push(u8::try_from(distance & 0x7f).unwrap_or(0) | 0x80);
+            distance >>= 7;
+        }
+        row.push(u8::try_from(distance).unwrap_or(0));
+    }
+    row
+}
+
+fn decode(first: u64, row: &[u8]) -> Option<Vec<u64>> {
+    let mut indexes = vec![first];
+    let (mut at, mut distance, mut shift) = (first, 0u64, 0u32);
+    for byte in row {
+        distance |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            at = at.checked_add(distance).filter(|_| distance > 0)?;
+            indexes.push(at);
+            (distance, shift) = (0, 0);
+        } else {
+            shift += 7;
+            (shift < 64).then_some(())?;
+        }
+    }
+    (shift == 0).then_some(indexes)
+}
+
+/// A cursor over the entries that carry one term, below the head as it was when the cursor was made.
+pub struct Postings<'l> {
+    rows: DBRawIterator<'l>,
+    term: Short,
+    size: TreeSize,
+    block: Vec<u64>,
+}
+
+impl<'l> Postings<'l> {
+    pub(crate) fn new(store: &'l Store, term: Short, size: TreeSize) -> Self {
+        Self { rows: store.cursor(ColumnFamily::Postings), term, size, block: Vec::new() }
+    }
+
+    /// The first entry at or after `index`.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store fails or a row is damaged.
+    pub fn at_or_after(&mut self, index: u64) -> Result<Option<Index>, ReadError> {
+        if !self.holds(index) {
+            self.rows.seek_for_prev(keys::posting(&self.term, Index(index)));
+            if !self.load()? || self.block.last().is_none_or(|last| *last < index) {
+                self.rows.seek(keys::posting(&self.term, Index(index)));
+                if !self.load()? {
+                    return Ok(None);
+                }
+            }
+        }
+        let place = self.block.partition_point(|at| *at < index);
+        let found = self.block.get(place).copied();
+        Ok(found.filter(|at| *at < self.size.0).map(Index))
+    }
+
+    /// The last entry at or before `index`.
+    ///
+    /// # Errors
+    /// As for [`Postings::at_or_after`].
+    pub fn at_or_before(&mut self, index: u64) -> Result<Option<Index>, ReadError> {
+        let Some(newest) = self.size.0.checked_sub(1) else { return Ok(None) };
+        let index = index.min(newest);
+        if !self.holds(index) {
+            self.rows.seek_for_prev(keys::posting(&self.term, Index(index)));
+            if !self.load()? {
+                return Ok(None);
+            }
+        }
+        let place = self.block.partition_point(|at| *at <= index);
+        Ok(place.checked_sub(1).and_then(|last| self.block.get(last)).copied().map(Index))
+    }
+
+    /// Whether the answer for `index` is inside the row at hand.
+    fn holds(&self, index: u64) -> bool {
+        let ends = self.block.first().zip(self.block.last());
+        ends.is_some_and(|(first, last)| (*first..=*last).contains(&index))
+    }
+
+    /// Decodes the row under the cursor; false if it is another term's or there is none.
+    fn load(&mut self) -> Result<bool, ReadError> {
+        self.block.clear();
+        self.rows.status()?;
+        let Some((key, value)) = self.rows.item() else { return Ok(false) };
+        let parsed = keys::parse_posting(key);
+        let (term, first) = parsed.ok_or_else(|| damaged(ColumnFamily::Postings, key))?;
+        if term != self.term {
+            return Ok(false);
+        }
+        self.block =
+            decode(first.0, value).ok_or_else(|| damaged(ColumnFamily::Postings, key))?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,507 @@
+//! Reading: by index, by id, by term, by time; tree nodes, proofs and receipts.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, RwLock};
+
+use rocksdb::Direction;
+use schemas::id::{ChainHash, EventId, Index, Micros, TreeHash, TreeSize};
+use schemas::leaf::{Leaf, chain_hash};
+use schemas::terms::Key;
+use schemas::tree::{self, Tile};
+use tokio::sync::watch;
+
+use crate::check::KeySet;
+use crate::entry::Entry;
+use crate::error::ReadError;
+use crate::fold::family_beside;
+use crate::head::Head;
+use crate::keys;
+use crate::refusal::Refusal;
+use crate::postings::Postings;
+use crate::registry::{AgentRecord, KeyRecord, PrincipalRecord};
+use crate::seal::{Identity, Seal};
+use crate::store::{ColumnFamily, Store, parse_term_row};
+use crate::tiles;
+
+/// A handle for reading; cheap to clone. Readers never wait for the writer.
+#[derive(Clone)]
+pub struct Ledger {
+    pub(crate) store: Arc<Store>,
+    pub(crate) head: watch::Receiver<Arc<Head>>,
+    pub(crate) keys: Arc<RwLock<Arc<KeySet>>>,
+    pub(crate) seal: Arc<Seal>,
+}
+
+/// A statement as it is kept, with the place of the entry in its manifest.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StatementRow {
+    /// `COSE_Sign1` bytes.
+    pub statement: Vec<u8>,
+    /// Manifest bytes, if several bodies were signed at once.
+    pub manifest: Option<Vec<u8>>,
+}
+
+/// A term that occurs in the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TermRow {
+    /// Its value.
+    pub value: String,
+    /// First entry that carries it.
+    pub first: Index,
+    /// Last one.
+    pub last: Index,
+    /// Number of entries that carry it.
+    pub count: u64,
+}
+
+impl Ledger {
+    /// The durable head.
+    #[must_use]
+    pub fn head(&self) -> Arc<Head> {
+        Arc::clone(&self.head.borrow())
+    }
+
+    /// A doorbell that rings when the head moves.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<Head>> {
+        self.head.clone()
+    }
+
+    /// The keys under which statements verify, as of the last commit.
+    #[must_use]
+    pub fn key_set(&self) -> Arc<KeySet> {
+        Arc::clone(&self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Tenant, origin and public key.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        self.seal.identity()
+    }
+
+    /// The entry at `index`; `None` beyond the head.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store fails or its rows are damaged.
+    pub fn entry(&self, index: Index) -> Result<Option<Entry>, ReadError> {
+        if index.0 >= self.head().size.0 {
+            return Ok(None);
+        }
+        let bytes = self
+            .store
+            .get(ColumnFamily::Leaves, &keys::index(index))?
+            .ok_or(ReadError::Missing { family: ColumnFamily::Leaves, index })?;
+        self.entry_of(index, bytes).map(Some)
+    }
+
+    /// The entries of `range` below the head, their chain checked link by link.
+    ///
+    /// # Errors
+    /// [`ReadError`]; [`ReadError::BrokenChain`] at the first entry that does not continue the chain.
+    pub fn entries(&self, range: Range<u64>) -> Result<Vec<Entry>, ReadError> {
+        let end = range.end.min(self.head().size.0);
+        let mut entries: Vec<Entry> = Vec::new();
+        if range.start >= end {
+            return Ok(entries);
+        }
+        let start = keys::index(Index(range.start));
+        for (at, row) in
+            (range.start..end).zip(self.store.scan(ColumnFamily::Leaves, &start, Direction::Forward))
+        {
+            let (key, bytes) = row?;
+            if keys::parse_index(&key) != Some(Index(at)) {
+                return Err(ReadError::Missing { family: ColumnFamily::Leaves, index: Index(at) });
+            }
+            let entry = self.entry_of(Index(at), bytes.into_vec())?;
+            if entries.last().is_some_and(|before| before.chain != entry.leaf.previous) {
+                return Err(ReadError::BrokenChain(Index(at)));
+            }
+            entries.push(entry);
+        }
+        match entries.last() {
+            Some(last) if last.leaf.index.0 + 1 == end => Ok(entries),
+            _ => Err(ReadError::Missing { family: ColumnFamily::Leaves, index: Index(end - 1) }),
+        }
+    }
+
+    fn entry_of(&self, index: Index, bytes: Vec<u8>) -> Result<Entry, ReadError> {
+        let leaf = parse_leaf(index, &bytes)?;
+        let chain = chain_hash(&bytes);
+        let key = keys::index(index);
+        let refused = leaf.status != schemas::leaf::Status::Accepted;
+        let family = family_beside(&leaf);
+        let row = self.store.get(family, &key)?;
+        let mut entry = Entry { leaf, bytes, chain, body: None, refusal: None, owner: None };
+        if refused {
+            let missing = ReadError::Missing { family, index };
+            entry.refusal = Some(
+                Refusal::decode(&row.ok_or(missing)?).ok_or_else(|| damaged(family, &key))?,
+            );
+        } else {
+            entry.body = row;
+        }
+        let owner = match entry.body() {
+            Some(body) if body.text("owner").is_none() => match body.agent() {
+                Some(agent) => self.agent(agent)?.map(|record| record.owner),
+                None => None,
+            },
+            _ => None,
+        };
+        entry.owner = owner;
+        Ok(entry)
+    }
+
+    /// The leaf at `index`, without what lies beside it.
+    ///
+    /// # Errors
+    /// [`ReadError`] when it is missing or damaged.
+    pub fn leaf(&self, index: Index) -> Result<Leaf, ReadError> {
+        parse_leaf(index, &self.leaf_bytes(index)?)
+    }
+
+    /// The leaf's bytes.
+    ///
+    /// # Errors
+    /// [`ReadError`] when they are missing.
+    pub fn leaf_bytes(&self, index: Index) -> Result<Vec<u8>, ReadError> {
+        let row = self.store.get(ColumnFamily::Leaves, &keys::index(index))?;
+        row.ok_or(ReadError::Missing { family: ColumnFamily::Leaves, index })
+    }
+
+    /// Chain hash of the entry at `index`.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the leaf is missing.
+    pub fn chain(&self, index: Index) -> Result<ChainHash, ReadError> {
+        Ok(chain_hash(&self.leaf_bytes(index)?))
+    }
+
+    /// The statement over the entry at `index`; `None` for a message refused as a whole.
+    ///
+    /// # Errors
+    /// [`ReadError`] when it is missing or damaged.
+    pub fn statement(&self, index: Index) -> Result<Option<StatementRow>, ReadError> {
+        let leaf = self.leaf(index)?;
+        if leaf.refused_whole() {
+            return Ok(None);
+        }
+        // Items of one statement stand side by side, less those that made no leaf of their own.
+        let rows =
+            self.store.scan(ColumnFamily::Statements, &keys::index(index), Direction::Reverse);
+        for row in rows.take(schemas::limits::ITEMS_MAX) {
+            let (key, value) = row?;
+            if let Some(row) = parse_statement(&value)
+                && schemas::id::sha256(&row.statement) == leaf.statement.0
+            {
+                return Ok(Some(row));
+            }
+            let _ = key;
+        }
+        Err(ReadError::Missing { family: ColumnFamily::Statements, index })
+    }
+
+    /// The detail beside the body at `index`.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store fails.
+    pub fn detail(&self, index: Index) -> Result<Option<Vec<u8>>, ReadError> {
+        self.store.get(ColumnFamily::Details, &keys::index(index))
+    }
+
+    /// The accepted entries with this event id, one for each signer that used it.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store fails.
+    pub fn find(&self, id: EventId) -> Result<Vec<Index>, ReadError> {
+        let prefix = keys::event_prefix(id);
+        let size = self.head().size;
+        let mut found = Vec::new();
+        for row in self.store.scan(ColumnFamily::Ids, &prefix, Direction::Forward) {
+            let (key, value) = row?;
+            if !key.starts_with(&prefix) {
+                break;
+            }
+            let (index, _digest) =
+                parse_id_row(&value).ok_or_else(|| damaged(ColumnFamily::Ids, &key))?;
+            if index.0 < size.0 {
+                found.push(index);
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// First entry received at or after `time`, by binary search: times never decrease.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a leaf is missing.
+    pub fn index_at(&self, time: Micros) -> Result<Index, ReadError> {
+        let (mut low, mut high) = (0, self.head().size.0);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.leaf(Index(middle))?.received_at < time {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(Index(low))
+    }
+
+    /// Entries that carry the term, as a cursor that can seek both ways.
+    #[must_use]
+    pub fn postings(&self, key: Key, value: &str) -> Postings<'_> {
+        Postings::new(&self.store, keys::term_hash(key, value), self.head().size)
+    }
+
+    /// Terms of `key` whose value begins with `prefix`, in order of value, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store fails or a row is damaged.
+    pub fn terms(&self, key: Key, prefix: &str, limit: usize) -> Result<Vec<TermRow>, ReadError> {
+        let from = keys::term(key, prefix);
+        let mut found = Vec::new();
+        for row in self.store.scan(ColumnFamily::Terms, &from, Direction::Forward).take(limit) {
+            let (row_key, value) = row?;
+            if !row_key.starts_with(&from) {
+                break;
+            }
+            let parsed = keys::parse_term(&row_key).zip(parse_term_row(&value));
+            let ((_, text), [first, last, count]) =
+                parsed.ok_or_else(|| damaged(ColumnFamily::Terms, &row_key))?;
+            let (first, last) = (Index(first), Index(last));
+            found.push(TermRow { value: text.to_owned(), first, last, count });
+        }
+        Ok(found)
+    }
+
+    /// The agent's record as of the head.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store fails or the row is damaged.
+    pub fn agent(&self, id: &str) -> Result<Option<AgentRecord>, ReadError> {
+        self.record(&keys::named(keys::AGENT, id), |value| AgentRecord::decode(id, value))
+    }
+
+    /// The principal's record as of the head.
+    ///
+    /// # Errors
+    /// As for [`Ledger::agent`].
+    pub fn principal(&self, id: &str) -> Result<Option<PrincipalRecord>, ReadError> {
+        self.record(&keys::named(keys::PRINCIPAL, id), |value| PrincipalRecord::decode(id, value))
+    }
+
+    fn record<T>(
+        &self,
+        key: &[u8],
+        decode: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, ReadError> {
+        let Some(value) = self.store.get(ColumnFamily::State, key)? else { return Ok(None) };
+        decode(&value).map(Some).ok_or_else(|| damaged(ColumnFamily::State, key))
+    }
+
+    /// Registered agents whose id comes after `after`, in order of id, at most `limit`.
+    ///
+    /// # Errors
+    /// As for [`Ledger::agent`].
+    pub fn agents(&self, after: &str, limit: usize) -> Result<Vec<AgentRecord>, ReadError> {
+        self.records(keys::AGENT, after, limit, |name, value| {
+            AgentRecord::decode(std::str::from_utf8(name).ok()?, value)
+        })
+    }
+
+    /// Registered principals, as [`Ledger::agents`].
+    ///
+    /// # Errors
+    /// As for [`Ledger::agent`].
+    pub fn principals(&self, after: &str, limit: usize) -> Result<Vec<PrincipalRecord>, ReadError> {
+        self.records(keys::PRINCIPAL, after, limit, |name, value| {
+            PrincipalRecord::decode(std::str::from_utf8(name).ok()?, value)
+        })
+    }
+
+    /// Every enrolled key, revoked ones too, in order of kid.
+    ///
+    /// # Errors
+    /// As for [`Ledger::agent`].
+    pub fn key_records(&self) -> Result<Vec<KeyRecord>, ReadError> {
+        self.records(keys::KEY, "", usize::MAX, |_kid, value| KeyRecord::decode(value))
+    }
+
+    fn records<T>(
+        &self,
+        prefix: u8,
+        after: &str,
+        limit: usize,
+        decode: impl Fn(&[u8], &[u8]) -> Option<T>,
+    ) -> Result<Vec<T>, ReadError> {
+        let from = keys::named(prefix, after);
+        let mut found = Vec::new();
+        for row in self.store.scan(ColumnFamily::State, &from, Direction::Forward) {
+            let (key, value) = row?;
+            let Some((_, name)) = key.split_first().filter(|(first, _)| **first == prefix) else {
+                break;
+            };
+            if name == after.as_bytes() && !after.is_empty() {
+                continue;
+            }
+            if found.len() == limit {
+                break;
+            }
+            found.push(decode(name, &value).ok_or_else(|| damaged(ColumnFamily::State, &key))?);
+        }
+        Ok(found)
+    }
+
+    /// The hashes of a tile that has at least `tile.width` of them.
+    ///
+    /// # Errors
+    /// [`ReadError::BeyondTree`] when the log is too short.
+    pub fn tile(&self, tile: Tile) -> Result<Vec<TreeHash>, ReadError> {
+        tiles::read(&self.store, &self.head(), tile)
+    }
+
+    /// Root of the tree of the first `size` entries.
+    ///
+    /// # Errors
+    /// [`ReadError::BeyondTree`] when the log is shorter.
+    pub fn root(&self, size: TreeSize) -> Result<TreeHash, ReadError> {
+        tiles::Nodes::new(&self.store, &self.head()).root(size)
+    }
+
+    /// Path that proves `index` in the tree of `size` entries.
+    ///
+    /// # Errors
+    /// [`ReadError::BeyondTree`].
+    pub fn inclusion(&self, index: Index, size: TreeSize) -> Result<Vec<TreeHash>, ReadError> {
+        let head = self.head();
+        let mut nodes = tiles::Nodes::new(&self.store, &head);
+        tree::inclusion_path(index, size, |level, n| nodes.node(level, n))
+    }
+
+    /// Path that proves that the tree of `to` entries extends that of `from`.
+    ///
+    /// # Errors
+    /// [`ReadError::BeyondTree`].
+    pub fn consistency(&self, from: TreeSize, to: TreeSize) -> Result<Vec<TreeHash>, ReadError> {
+        let head = self.head();
+        let mut nodes = tiles::Nodes::new(&self.store, &head);
+        tree::consistency_path(from, to, |level, n| nodes.node(level, n))
+    }
+
+    /// Size of the commit that holds `index`: the tree its receipt speaks of.
+    ///
+    /// # Errors
+    /// [`ReadError::Missing`] beyond the head.
+    pub fn commit_of(&self, index: Index) -> Result<TreeSize, ReadError> {
+        let missing = ReadError::Missing { family: ColumnFamily::Checkpoints, index };
+        let from = keys::boundary(TreeSize(index.0.saturating_add(1)));
+        let mut rows = self.store.scan(ColumnFamily::Checkpoints, &from, Direction::Forward);
+        let Some((key, _)) = rows.next().transpose()? else { return Err(missing) };
+        let size = keys::parse_size(&key).filter(|_| key.first() == Some(&b'c'));
+        size.filter(|size| size.0 <= self.head().size.0).ok_or(missing)
+    }
+
+    /// The receipt of an accepted entry: the same bytes whenever it is asked for.
+    ///
+    /// # Errors
+    /// [`ReadError`] beyond the head or when the store fails.
+    pub fn receipt(&self, index: Index) -> Result<Vec<u8>, ReadError> {
+        let size = self.commit_of(index)?;
+        let root = self.root(size)?;
+        let path = self.inclusion(index, size)?;
+        Ok(self.seal.receipt(size, root, index, &path))
+    }
+
+    /// The newest published checkpoint of at most `size` entries, with its note.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store fails or a row is damaged.
+    pub fn published(&self, size: TreeSize) -> Result<Option<(TreeSize, String)>, ReadError> {
+        let from = keys::note(size);
+        let mut rows = self.store.scan(ColumnFamily::Checkpoints, &from, Direction::Reverse);
+        let Some((key, value)) = rows.next().transpose()? else { return Ok(None) };
+        if key.first() != Some(&b'n') {
+            return Ok(None);
+        }
+        let note = String::from_utf8(value.into_vec()).ok();
+        let parsed = keys::parse_size(&key).zip(note);
+        parsed.map(Some).ok_or_else(|| damaged(ColumnFamily::Checkpoints, &key))
+    }
+
+    /// How often the refusal at `index` came again.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store fails or the row is damaged.
+    pub fn repeats(&self, index: Index) -> Result<u64, ReadError> {
+        crate::meta::read_repeats(&self.store, &keys::refusal(&self.leaf(index)?))
+    }
+
+    /// How far the broker's stream was taken in.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store fails or the row is damaged.
+    pub fn cursor(&self, stream: &str) -> Result<Option<crate::meta::Cursor>, ReadError> {
+        crate::meta::Cursor::read(&self.store, stream)
+    }
+
+    /// Writes a copy of the store as it is now into `path`, which must not exist.
+    ///
+    /// # Errors
+    /// [`ReadError::Store`].
+    pub fn copy_to(&self, path: &Path) -> Result<(), ReadError> {
+        Ok(self.store.checkpoint(path)?)
+    }
+
+    /// Approximate size of the store's files in bytes.
+    #[must_use]
+    pub fn live_bytes(&self) -> u64 {
+        self.store.live_bytes()
+    }
+}
+
+pub(crate) fn damaged(family: ColumnFamily, key: &[u8]) -> ReadError {
+    ReadError::Damaged { family, key: schemas::id::hex(key) }
+}
+
+pub(crate) fn parse_leaf(index: Index, bytes: &[u8]) -> Result<Leaf, ReadError> {
+    Leaf::decode(bytes)
+        .filter(|leaf| leaf.index == index)
+        .ok_or_else(|| damaged(ColumnFamily::Leaves, &keys::index(index)))
+}
+
+pub(crate) fn statement_row(statement: &[u8], manifest: Option<&[u8]>) -> Vec<u8> {
+    let mut row = schemas::encode::Encoder::new();
+    row.array(1 + usize::from(manifest.is_some())).bytes(statement);
+    if let Some(manifest) = manifest {
+        row.bytes(manifest);
+    }
+    row.finish()
+}
+
+pub(crate) fn parse_statement(row: &[u8]) -> Option<StatementRow> {
+    use schemas::deterministic::{Bounds, Item, decode};
+    let root = decode(row, Bounds::WIRE).ok()?;
+    match root.array()? {
+        [Item::Bytes(statement)] => {
+            Some(StatementRow { statement: statement.to_vec(), manifest: None })
+        }
+        [Item::Bytes(statement), Item::Bytes(manifest)] => Some(StatementRow {
+            statement: statement.to_vec(),
+            manifest: Some(manifest.to_vec()),
+        }),
+        _ => None,
+    }
+}
+
+/// Value of an accepted event's row in `ids`: where it is and which body it has.
+pub(crate) fn id_row(index: Index, digest: &schemas::id::BodyDigest) -> Vec<u8> {
+    [index.0.to_be_bytes().as_slice(), digest.as_bytes()].concat()
+}
+
+pub(crate) fn parse_id_row(row: &[u8]) -> Option<(Index, schemas::id::BodyDigest)> {
+    let (index, digest) = row.split_first_chunk::<8>()?;
+    Some((Index(u64::from_be_bytes(*index)), schemas::id::BodyDigest::from_slice(digest)?))
+}
+

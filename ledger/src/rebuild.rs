@@ -1,0 +1,103 @@
+//! Dropping everything derived and making it anew from the log, to identical bytes.
+
+use schemas::body::Body;
+use schemas::id::{Index, TreeSize};
+use schemas::leaf::{Counts, Status};
+
+use crate::error::{OpenError, ReadError};
+use crate::fold::{Beside, Derived, Fold, family_beside};
+use crate::open::{Config, check_format, last_index};
+use crate::read::damaged;
+use crate::refusal::Refusal;
+use crate::replay::{self, Read, Rows};
+use crate::store::{ColumnFamily, Row, Store};
+use crate::{keys, meta};
+
+/// Rebuilds every derived column family of a ledger that nobody has open. `progress` gets the number of
+/// entries done and in all.
+///
+/// # Errors
+/// [`OpenError`]; after one, the rebuild can be run again.
+pub fn rebuild(config: &Config, progress: impl Fn(u64, u64)) -> Result<TreeSize, OpenError> {
+    let store = Store::open(&config.store)?;
+    if !meta::is_rebuilding(&store)? {
+        check_format(&store)?;
+    }
+    let last = last_index(&store)?.ok_or_else(|| OpenError::Absent(config.store.clone()))?;
+    let size = TreeSize(last.0 + 1);
+    store.write_synced(&[meta::rebuilding_row(true)]).map_err(ReadError::from)?;
+    for family in ColumnFamily::DERIVED {
+        store.clear(family).map_err(ReadError::from)?;
+    }
+    let mut fold = Fold::default();
+    let mut from = 0;
+    for boundary in replay::boundaries(&store) {
+        let (to, _) = boundary?;
+        let rows = fold_commit(&mut fold, &store, &store, from, to.0, &mut |_read, _beside| Ok(()))?;
+        store.write_scratch(&rows).map_err(ReadError::from)?;
+        from = to.0;
+        progress(from, size.0);
+    }
+    // The rows above went past the WAL; flushing makes them durable before the flag is taken back.
+    store.flush().map_err(ReadError::from)?;
+    store.write_synced(&[meta::rebuilding_row(false)]).map_err(ReadError::from)?;
+    Ok(size)
+}
+
+/// Folds the commit of entries `from..to` of `log` and gives its derived rows; counters not yet in memory
+/// are read from `derived`. `check` sees each entry before it is folded.
+pub(crate) fn fold_commit(
+    fold: &mut Fold,
+    log: &Store,
+    derived: &Store,
+    from: u64,
+    to: u64,
+    check: &mut impl FnMut(&Checking<'_>, &Fold) -> Result<(), ReadError>,
+) -> Result<Vec<Row>, ReadError> {
+    let leaves = replay::leaves(log, from..to)?;
+    let bodies = replay::rows(log, ColumnFamily::Bodies, from..to)?;
+    let statements = replay::rows(log, ColumnFamily::Statements, from..to)?;
+    let mut rows = Derived::default();
+    for read in &leaves {
+        let beside = if family_beside(&read.leaf) == ColumnFamily::Bodies { &bodies } else { &statements };
+        fold_entry(fold, derived, read, beside, &mut rows, check)?;
+    }
+    Ok(fold.finish(rows))
+}
+
+/// An entry about to be folded, and the ordinals that the fold gives it.
+pub(crate) struct Checking<'r> {
+    pub(crate) read: &'r Read,
+    pub(crate) body: Option<&'r Body<'r>>,
+    pub(crate) counts: Counts,
+}
+
+fn fold_entry(
+    fold: &mut Fold,
+    derived: &Store,
+    read: &Read,
+    beside: &Rows,
+    rows: &mut Derived,
+    check: &mut impl FnMut(&Checking<'_>, &Fold) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    let Read { leaf, bytes } = read;
+    let row = beside.get(&leaf.index.0);
+    if leaf.status != Status::Accepted {
+        check(&Checking { read, body: None, counts: Counts::default() }, fold)?;
+        let refusal = row.and_then(|row| Refusal::decode(row));
+        let refusal = refusal.ok_or_else(|| bad_row(leaf.index, family_beside(leaf)))?;
+        return fold.take(derived, leaf, bytes, &Beside::Refusal(&refusal), rows);
+    }
+    let Some(row) = row else {
+        check(&Checking { read, body: None, counts: leaf.counts }, fold)?;
+        return fold.take(derived, leaf, bytes, &Beside::Body(None), rows);
+    };
+    let body = Body::parse(row).map_err(|_refused| bad_row(leaf.index, ColumnFamily::Bodies))?;
+    let counts = fold.count(derived, &body)?;
+    check(&Checking { read, body: Some(&body), counts }, fold)?;
+    fold.take(derived, leaf, bytes, &Beside::Body(Some(&body)), rows)
+}
+
+fn bad_row(index: Index, family: ColumnFamily) -> ReadError {
+    damaged(family, &keys::index(index))
+}

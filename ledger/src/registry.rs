@@ -1,0 +1,469 @@
+//! The registry: agents, principals and keys as of an index, folded from signed entries.
+
+use std::collections::HashMap;
+
+use schemas::body::{Body, LEDGER_SIGNER};
+use schemas::deterministic::{Bounds, Item, decode};
+use schemas::encode::Encoder;
+use schemas::id::{Index, Kid, Micros};
+use schemas::key::PublicKey;
+use schemas::kind::{Kind, Role};
+use schemas::reject::{Reason, Reject};
+
+use crate::keys;
+use crate::store::{ColumnFamily, Row};
+
+/// Whether an agent may act.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AgentState {
+    /// It may.
+    Active,
+    /// Stopped, reversibly, by a responder or an operator.
+    Suspended,
+    /// Stopped by the kill switch.
+    Disabled,
+    /// Stopped for ever.
+    Retired,
+}
+
+impl AgentState {
+    const ALL: [Self; 4] = [Self::Active, Self::Suspended, Self::Disabled, Self::Retired];
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Disabled => "disabled",
+            Self::Retired => "retired",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// A registered agent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AgentRecord {
+    /// Its id.
+    pub id: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Whether it may act.
+    pub state: AgentState,
+    /// Entry that registered it.
+    pub registered: Index,
+    /// Entry that changed it last.
+    pub changed: Index,
+}
+
+/// A registered person or service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PrincipalRecord {
+    /// Its id.
+    pub id: String,
+    /// What it may sign.
+    pub roles: Vec<Role>,
+    /// False once it has left.
+    pub enabled: bool,
+    /// Entry that registered it.
+    pub registered: Index,
+    /// Entry that changed it last.
+    pub changed: Index,
+}
+
+/// An enrolled key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyRecord {
+    /// The key.
+    pub key: PublicKey,
+    /// Whose it is.
+    pub signer: String,
+    /// Entry that enrolled it.
+    pub enrolled: Index,
+    /// Entry that revoked it or rotated it away.
+    pub revoked: Option<Index>,
+    /// Valid from this time of receipt on.
+    pub not_before: Option<Micros>,
+    /// Valid before this time of receipt.
+    pub not_after: Option<Micros>,
+}
+
+/// The projection.
+#[derive(Default, Debug)]
+pub(crate) struct Registry {
+    agents: HashMap<String, AgentRecord>,
+    principals: HashMap<String, PrincipalRecord>,
+    keys: HashMap<Kid, KeyRecord>,
+}
+
+fn invalid(path: &str, expected: impl Into<String>) -> Reject {
+    Reject::new(Reason::InvalidField, path, expected)
+}
+
+impl Registry {
+    pub(crate) fn key(&self, kid: &Kid) -> Option<&KeyRecord> {
+        self.keys.get(kid)
+    }
+
+    pub(crate) fn public_keys(&self) -> impl Iterator<Item = PublicKey> + '_ {
+        self.keys.values().map(|record| record.key)
+    }
+
+    pub(crate) fn owner(&self, agent: &str) -> Option<&str> {
+        self.agents.get(agent).map(|record| record.owner.as_str())
+    }
+
+    /// Check order: key validity, role, disabled; then what the change itself requires.
+    pub(crate) fn permits(
+        &self,
+        body: &Body<'_>,
+        kid: &Kid,
+        received_at: Micros,
+    ) -> Result<(), Reject> {
+        self.key_is_valid(kid, received_at)?;
+        self.role_permits(body)?;
+        self.signer_is_enabled(body.signer())?;
+        self.change_is_sound(body)
+    }
+
+    fn key_is_valid(&self, kid: &Kid, received_at: Micros) -> Result<(), Reject> {
+        let reject = |reason, expected: &str| {
+            Err(Reject::new(reason, "statement.protected.4", expected))
+        };
+        let Some(record) = self.keys.get(kid) else {
+            return reject(Reason::UnregisteredKey, "an enrolled key");
+        };
+        if record.revoked.is_some() {
+            return reject(Reason::RevokedKey, "a key that is not revoked");
+        }
+        let early = record.not_before.is_some_and(|from| received_at < from);
+        let late = record.not_after.is_some_and(|to| received_at >= to);
+        if early || late {
+            return reject(Reason::ExpiredKey, "a key within its validity");
+        }
+        Ok(())
+    }
+
+    fn has_role(&self, signer: &str, role: Role) -> bool {
+        match role {
+            Role::Agent => self.agents.contains_key(signer),
+            role => self.principals.get(signer).is_some_and(|p| p.roles.contains(&role)),
+        }
+    }
+
+    fn role_permits(&self, body: &Body<'_>) -> Result<(), Reject> {
+        let signer = body.signer();
+        let known = self.agents.contains_key(signer) || self.principals.contains_key(signer);
+        let needed = body.kind().signers();
+        if known && (needed.is_empty() || needed.iter().any(|role| self.has_role(signer, *role))) {
+            return Ok(());
+        }
+        let roles: Vec<_> = needed.iter().map(|role| role.as_str()).collect();
+        let expected = match roles.as_slice() {
+            [] => "a registered signer".to_owned(),
+            roles => format!("a signer with role {} for {}", roles.join(" or "), body.kind()),
+        };
+        Err(Reject::new(Reason::RoleNotAllowed, "kind", expected))
+    }
+
+    fn signer_is_enabled(&self, signer: &str) -> Result<(), Reject> {
+        let stopped = match (self.agents.get(signer), self.principals.get(signer)) {
+            (Some(agent), _) if agent.state != AgentState::Active => agent.state.as_str(),
+            (None, Some(principal)) if !principal.enabled => "disabled",
+            _ => return Ok(()),
+        };
+        let expected = format!("an active signer; {signer} is {stopped}");
+        Err(Reject::new(Reason::DisabledAgent, "signer", expected))
+    }
+
+    fn change_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+        let agent = body.agent().unwrap_or_default();
+        match body.kind() {
+            Kind::AgentRegistered if self.agents.contains_key(agent) => {
+                Err(invalid("agent.id", "an id that is not registered yet"))
+            }
+            Kind::AgentUpdated
+            | Kind::AgentSuspended
+            | Kind::AgentDisabled
+            | Kind::AgentEnabled
+            | Kind::AgentRetired => match self.agents.get(agent).map(|record| record.state) {
+                None => Err(invalid("agent.id", "a registered agent")),
+                Some(AgentState::Retired) => Err(invalid("agent.id", "an agent that is not retired")),
+                Some(_) => Ok(()),
+            },
+            Kind::PrincipalRegistered if body.text("registry.id") == Some(LEDGER_SIGNER) => {
+                Err(invalid("registry.id", "an id other than the ledger's own"))
+            }
+            Kind::PrincipalDisabled => {
+                let known = body.text("registry.id").is_some_and(|id| self.principals.contains_key(id));
+                if known { Ok(()) } else { Err(invalid("registry.id", "a registered principal")) }
+            }
+            Kind::KeyEnrolled => self.new_key_is_sound(body),
+            Kind::KeyRotated => self.rotation_is_sound(body),
+            Kind::KeyRevoked => self.own_key(body, "kid").map(|_record| ()),
+            _ => Ok(()),
+        }
+    }
+
+    fn new_key_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+        let signer = body.text("registry.signer").unwrap_or_default();
+        if !self.agents.contains_key(signer) && !self.principals.contains_key(signer) {
+            return Err(invalid("registry.signer", "a registered agent or principal"));
+        }
+        let key = new_key(body)?;
+        if body.registry_kid("kid").is_some_and(|kid| kid != key.kid()) {
+            return Err(invalid("registry.kid", format!("{}, the key's thumbprint", key.kid())));
+        }
+        if self.keys.contains_key(&key.kid()) {
+            return Err(invalid("registry.key", "a key that was never enrolled"));
+        }
+        Ok(())
+    }
+
+    fn rotation_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+        self.new_key_is_sound(body)?;
+        self.own_key(body, "replaces")?;
+        let subject = body.text("registry.signer").unwrap_or_default();
+        let signer = body.signer();
+        if self.has_role(signer, Role::Operator) || self.owner(subject) == Some(signer) {
+            return Ok(());
+        }
+        let expected = format!("an operator or the owner of {subject}");
+        Err(Reject::new(Reason::RoleNotAllowed, "signer", expected))
+    }
+
+    fn own_key(&self, body: &Body<'_>, field: &str) -> Result<&KeyRecord, Reject> {
+        let signer = body.text("registry.signer").unwrap_or_default();
+        let record = body.registry_kid(field).and_then(|kid| self.keys.get(&kid));
+        record.filter(|record| record.signer == signer && record.revoked.is_none()).ok_or_else(|| {
+            invalid(&format!("registry.{field}"), format!("a valid key of {signer}"))
+        })
+    }
+
+    /// Takes an accepted entry in; returns the rows that it changed.
+    pub(crate) fn apply(&mut self, index: Index, body: &Body<'_>) -> Vec<Row> {
+        let agent = body.agent().unwrap_or_default();
+        let text = |path: &str| body.text(path).unwrap_or_default();
+        match body.kind() {
+            Kind::AgentRegistered => self.put_agent(AgentRecord {
+                id: agent.to_owned(),
+                owner: text("owner").to_owned(),
+                state: AgentState::Active,
+                registered: index,
+                changed: index,
+            }),
+            Kind::AgentUpdated => self.change_agent(index, agent, |record| {
+                if let Some(owner) = body.text("owner") {
+                    owner.clone_into(&mut record.owner);
+                }
+            }),
+            Kind::AgentSuspended => self.set_state(index, agent, AgentState::Suspended),
+            Kind::AgentDisabled => self.set_state(index, agent, AgentState::Disabled),
+            Kind::AgentEnabled => self.set_state(index, agent, AgentState::Active),
+            Kind::AgentRetired => self.set_state(index, agent, AgentState::Retired),
+            Kind::PrincipalRegistered => {
+                let roles = body.field("registry.roles").and_then(Item::array).unwrap_or_default();
+                let roles = roles.iter().filter_map(|role| Role::parse(role.text()?)).collect();
+                self.put_principal(index, text("registry.id"), roles, true)
+            }
+            Kind::PrincipalDisabled => {
+                let id = text("registry.id");
+                let roles = self.principals.get(id).map(|p| p.roles.clone()).unwrap_or_default();
+                self.put_principal(index, id, roles, false)
+            }
+            Kind::KeyEnrolled => self.enrol(index, body),
+            Kind::KeyRotated => {
+                let mut rows = self.revoke(index, body.registry_kid("replaces"));
+                rows.extend(self.enrol(index, body));
+                rows
+            }
+            Kind::KeyRevoked => self.revoke(index, body.registry_kid("kid")),
+            Kind::LedgerGenesis => self.found(index, body),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The genesis entry names the ledger and the first operator, with their keys.
+    fn found(&mut self, index: Index, body: &Body<'_>) -> Vec<Row> {
+        let mut rows = Vec::new();
+        let operator = body.text("registry.operator").unwrap_or_default().to_owned();
+        for (id, role, path) in [
+            (LEDGER_SIGNER, Role::Ledger, "registry.ledger_key"),
+            (operator.as_str(), Role::Operator, "registry.operator_key"),
+        ] {
+            let key = body.field(path).and_then(Item::bytes);
+            let Some(key) = key.and_then(|bytes| PublicKey::from_bytes(bytes).ok()) else { continue };
+            rows.extend(self.put_principal(index, id, vec![role], true));
+            rows.extend(self.put_key(KeyRecord {
+                key,
+                signer: id.to_owned(),
+                enrolled: index,
+                revoked: None,
+                not_before: None,
+                not_after: None,
+            }));
+        }
+        rows
+    }
+
+    fn put_agent(&mut self, record: AgentRecord) -> Vec<Row> {
+        let row = record.row();
+        self.agents.insert(record.id.clone(), record);
+        vec![row]
+    }
+
+    fn change_agent(
+        &mut self,
+        index: Index,
+        agent: &str,
+        change: impl FnOnce(&mut AgentRecord),
+    ) -> Vec<Row> {
+        let Some(record) = self.agents.get_mut(agent) else { return Vec::new() };
+        change(record);
+        record.changed = index;
+        vec![record.row()]
+    }
+
+    fn set_state(&mut self, index: Index, agent: &str, state: AgentState) -> Vec<Row> {
+        self.change_agent(index, agent, |record| record.state = state)
+    }
+
+    fn put_principal(&mut self, index: Index, id: &str, roles: Vec<Role>, enabled: bool) -> Vec<Row> {
+        let registered = self.principals.get(id).map_or(index, |before| before.registered);
+        let record = PrincipalRecord { id: id.to_owned(), roles, enabled, registered, changed: index };
+        let row = record.row();
+        self.principals.insert(record.id.clone(), record);
+        vec![row]
+    }
+
+    fn put_key(&mut self, record: KeyRecord) -> Vec<Row> {
+        let row = record.row();
+        self.keys.insert(record.key.kid(), record);
+        vec![row]
+    }
+
+    fn enrol(&mut self, index: Index, body: &Body<'_>) -> Vec<Row> {
+        let Ok(key) = new_key(body) else { return Vec::new() };
+        let time = |path: &str| body.field(path).and_then(Item::uint).map(Micros);
+        self.put_key(KeyRecord {
+            key,
+            signer: body.text("registry.signer").unwrap_or_default().to_owned(),
+            enrolled: index,
+            revoked: None,
+            not_before: time("registry.not_before"),
+            not_after: time("registry.not_after"),
+        })
+    }
+
+    fn revoke(&mut self, index: Index, kid: Option<Kid>) -> Vec<Row> {
+        let Some(record) = kid.and_then(|kid| self.keys.get_mut(&kid)) else { return Vec::new() };
+        record.revoked = Some(index);
+        vec![record.row()]
+    }
+
+    /// Takes in a row of an earlier life; `None` if it is damaged.
+    pub(crate) fn load(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        let (prefix, name) = key.split_first()?;
+        match *prefix {
+            keys::AGENT => {
+                let record = AgentRecord::decode(std::str::from_utf8(name).ok()?, value)?;
+                self.agents.insert(record.id.clone(), record);
+            }
+            keys::PRINCIPAL => {
+                let record = PrincipalRecord::decode(std::str::from_utf8(name).ok()?, value)?;
+                self.principals.insert(record.id.clone(), record);
+            }
+            keys::KEY => {
+                let record = KeyRecord::decode(value)?;
+                self.keys.insert(record.key.kid(), record);
+            }
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+fn new_key(body: &Body<'_>) -> Result<PublicKey, Reject> {
+    let bytes = body.field("registry.key").and_then(Item::bytes).unwrap_or_default();
+    PublicKey::from_bytes(bytes)
+        .map_err(|fault| invalid("registry.key", format!("an Ed25519 public key, not {fault}")))
+}
+
+impl AgentRecord {
+    fn row(&self) -> Row {
+        let mut value = Encoder::new();
+        value.array(4).text(&self.owner).text(self.state.as_str());
+        value.uint(self.registered.0).uint(self.changed.0);
+        Row::new(ColumnFamily::State, keys::named(keys::AGENT, &self.id), value.finish())
+    }
+
+    pub(crate) fn decode(id: &str, value: &[u8]) -> Option<Self> {
+        let root = decode(value, Bounds::WIRE).ok()?;
+        let [owner, state, registered, changed] = <&[Item<'_>; 4]>::try_from(root.array()?).ok()?;
+        Some(Self {
+            id: id.to_owned(),
+            owner: owner.text()?.to_owned(),
+            state: AgentState::parse(state.text()?)?,
+            registered: Index(registered.uint()?),
+            changed: Index(changed.uint()?),
+        })
+    }
+}
+
+impl PrincipalRecord {
+    fn row(&self) -> Row {
+        let mut value = Encoder::new();
+        value.array(4).array(self.roles.len());
+        for role in &self.roles {
+            value.text(role.as_str());
+        }
+        value.bool(self.enabled).uint(self.registered.0).uint(self.changed.0);
+        Row::new(ColumnFamily::State, keys::named(keys::PRINCIPAL, &self.id), value.finish())
+    }
+
+    pub(crate) fn decode(id: &str, value: &[u8]) -> Option<Self> {
+        let root = decode(value, Bounds::WIRE).ok()?;
+        let [roles, enabled, registered, changed] = <&[Item<'_>; 4]>::try_from(root.array()?).ok()?;
+        let roles = roles.array()?.iter().map(|role| Role::parse(role.text()?));
+        Some(Self {
+            id: id.to_owned(),
+            roles: roles.collect::<Option<_>>()?,
+            enabled: enabled.bool()?,
+            registered: Index(registered.uint()?),
+            changed: Index(changed.uint()?),
+        })
+    }
+}
+
+impl KeyRecord {
+    fn row(&self) -> Row {
+        let mut value = Encoder::new();
+        value.array(6).bytes(self.key.as_bytes()).text(&self.signer).uint(self.enrolled.0);
+        let times = [self.not_before.map(|t| t.0), self.not_after.map(|t| t.0)];
+        for number in [self.revoked.map(|index| index.0)].into_iter().chain(times) {
+            match number {
+                Some(number) => value.uint(number),
+                None => value.null(),
+            };
+        }
+        Row::new(ColumnFamily::State, keys::key(&self.key.kid()), value.finish())
+    }
+
+    pub(crate) fn decode(value: &[u8]) -> Option<Self> {
+        let root = decode(value, Bounds::WIRE).ok()?;
+        let [key, signer, enrolled, revoked, not_before, not_after] =
+            <&[Item<'_>; 6]>::try_from(root.array()?).ok()?;
+        Some(Self {
+            key: PublicKey::from_bytes(key.bytes()?).ok()?,
+            signer: signer.text()?.to_owned(),
+            enrolled: Index(enrolled.uint()?),
+            revoked: revoked.uint().map(Index),
+            not_before: not_before.uint().map(Micros),
+            not_after: not_after.uint().map(Micros),
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! Reading the log back, commit by commit, with what lies beside each leaf.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use rocksdb::Direction;
+use schemas::id::{Index, TreeSize};
+use schemas::leaf::Leaf;
+
+use crate::error::ReadError;
+use crate::keys;
+use crate::read::{damaged, parse_leaf};
+use crate::store::{ColumnFamily, Store};
+
+/// Rows of one family, by index.
+pub(crate) type Rows = BTreeMap<u64, Box<[u8]>>;
+
+/// The rows of `family` whose index lies in `range`.
+pub(crate) fn rows(store: &Store, family: ColumnFamily, range: Range<u64>) -> Result<Rows, ReadError> {
+    let mut found = Rows::new();
+    for row in store.scan(family, &keys::index(Index(range.start)), Direction::Forward) {
+        let (key, value) = row?;
+        let index = keys::parse_index(&key).ok_or_else(|| damaged(family, &key))?;
+        if index.0 >= range.end {
+            break;
+        }
+        found.insert(index.0, value);
+    }
+    Ok(found)
+}
+
+/// The first row of `family` at or after `size`, where there should be none.
+pub(crate) fn beyond(
+    store: &Store,
+    family: ColumnFamily,
+    size: TreeSize,
+) -> Result<Option<Index>, ReadError> {
+    let mut rows = store.scan(family, &keys::index(Index(size.0)), Direction::Forward);
+    match rows.next().transpose()? {
+        None => Ok(None),
+        Some((key, _)) => keys::parse_index(&key).map(Some).ok_or_else(|| damaged(family, &key)),
+    }
+}
+
+/// A leaf with its bytes.
+pub(crate) struct Read {
+    pub(crate) leaf: Leaf,
+    pub(crate) bytes: Box<[u8]>,
+}
+
+/// The leaves of `range`, every one of them.
+pub(crate) fn leaves(store: &Store, range: Range<u64>) -> Result<Vec<Read>, ReadError> {
+    let mut rows = rows(store, ColumnFamily::Leaves, range.clone())?;
+    range
+        .map(|at| {
+            let index = Index(at);
+            let bytes = rows
+                .remove(&at)
+                .ok_or(ReadError::Missing { family: ColumnFamily::Leaves, index })?;
+            Ok(Read { leaf: parse_leaf(index, &bytes)?, bytes })
+        })
+        .collect()
+}
+
+/// Sizes of all commits with their rows' values, ascending.
+pub(crate) fn boundaries(
+    store: &Store,
+) -> impl Iterator<Item = Result<(TreeSize, Box<[u8]>), ReadError>> + '_ {
+    sizes(store, b'c')
+}
+
+/// Sizes of all published notes with their text.
+pub(crate) fn notes(
+    store: &Store,
+) -> impl Iterator<Item = Result<(TreeSize, Box<[u8]>), ReadError>> + '_ {
+    sizes(store, b'n')
+}
+
+fn sizes(
+    store: &Store,
+    prefix: u8,
+) -> impl Iterator<Item = Result<(TreeSize, Box<[u8]>), ReadError>> + '_ {
+    let family = ColumnFamily::Checkpoints;
+    store
+        .scan(family, &[prefix], Direction::Forward)
+        .take_while(move |row| row.as_ref().map_or(true, |(key, _)| key.first() == Some(&prefix)))
+        .map(move |row| {
+            let (key, value) = row?;
+            let size = keys::parse_size(&key).ok_or_else(|| damaged(family, &key))?;
+            Ok((size, value))
+        })
+}

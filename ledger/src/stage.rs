@@ -1,0 +1,311 @@
+//! Staging: what each submission of a batch leaves behind, in log order.
+
+use std::sync::Arc;
+
+use schemas::body::Body;
+use schemas::encode::{Value, map};
+use schemas::id::{BodyDigest, Digest, Index, sha256};
+use schemas::kind::{Kind, Stream};
+use schemas::leaf::{Counts, Leaf, Status, chain_hash};
+use schemas::limits::REJECTIONS_PER_SUBJECT_SECOND_MAX;
+use schemas::reject::{Reason, Reject};
+use schemas::secret;
+use schemas::submission::{self, Verified, VerifiedItem};
+
+use crate::admit::{Admission, Verdict};
+use crate::append::{Submission, Via, Writer};
+use crate::check::{Checked, verified};
+use crate::draft::{Draft, End, Pending, Placed, StatementPlace};
+use crate::error::{AppendError, ReadError};
+use crate::fold::Beside;
+use crate::keys;
+use crate::meta;
+use crate::own::Author;
+use crate::read::{damaged, parse_id_row};
+use crate::refusal::Refusal;
+use crate::store::{ColumnFamily, Row};
+
+impl Writer {
+    /// Decides one submission and stages what it leaves behind.
+    pub(crate) fn stage(&mut self, draft: &mut Draft, submission: Submission<'_>) -> Result<(), AppendError> {
+        let Submission { message, via, checked } = submission;
+        let checked = match checked {
+            Checked::Undecided(opened) => {
+                let kid = opened.statement().kid;
+                match self.fold.state.registry.key(&kid) {
+                    Some(record) => verified(opened, &record.key),
+                    None => Checked::Refused(Reject::new(
+                        Reason::UnregisteredKey,
+                        "statement.protected.4",
+                        format!("an enrolled key; {kid} is not"),
+                    )),
+                }
+            }
+            decided => decided,
+        };
+        let outcomes = match checked {
+            Checked::Verified(verified) => {
+                match self.admission(draft).statement_fault(verified.statement(), &via) {
+                    None => self.stage_items(draft, &verified, &via)?,
+                    Some(reject) => vec![self.refuse_whole(draft, message, &via, reject)?],
+                }
+            }
+            Checked::Refused(reject) => vec![self.refuse_whole(draft, message, &via, reject)?],
+            Checked::Undecided(_) => Vec::new(),
+        };
+        draft.ends.push((Digest(sha256(message)), outcomes));
+        Ok(())
+    }
+
+    fn admission(&self, draft: &Draft) -> Admission<'_> {
+        Admission {
+            registry: &self.fold.state.registry,
+            tenant: &self.seal.identity().tenant,
+            received_at: draft.received_at,
+        }
+    }
+
+    fn stage_items(
+        &mut self,
+        draft: &mut Draft,
+        verified: &Verified<'_>,
+        via: &Via<'_>,
+    ) -> Result<Vec<Pending>, AppendError> {
+        let mut outcomes = Vec::with_capacity(verified.items().len());
+        let mut place = StatementPlace::new(verified);
+        for (position, item) in (0..).zip(verified.items()) {
+            outcomes.push(self.stage_item(draft, &mut place, via, position, item)?);
+        }
+        Ok(outcomes)
+    }
+
+    fn stage_item(
+        &mut self,
+        draft: &mut Draft,
+        place: &mut StatementPlace<'_, '_>,
+        via: &Via<'_>,
+        position: u64,
+        item: &VerifiedItem<'_>,
+    ) -> Result<Pending, AppendError> {
+        let statement = place.verified().statement();
+        let verdict = match &item.body {
+            Err(reject) => Verdict::Reject(reject.clone()),
+            Ok(body) => self.admission(draft).judge(statement, via, body, item.digest, || {
+                self.seen(draft, body)
+            })?,
+        };
+        let id = item.body.as_ref().ok().map(Body::id);
+        let mut leaf = Leaf {
+            statement: statement.digest(),
+            body: item.digest,
+            position,
+            id,
+            source: via.source,
+            ..self.blank(draft)
+        };
+        match (verdict, &item.body) {
+            (Verdict::Duplicate(index), _) => Ok(Pending { end: End::Duplicate, index, id }),
+            (Verdict::Reject(reject), _) => {
+                leaf.status = Status::Rejected(reject.reason);
+                let secret = reject.reason == Reason::SecretInBody;
+                let refusal = Refusal::new(&reject.cause, item.raw.body, secret);
+                let index = match self.place_refusal(draft, &leaf, via, reject.reason)? {
+                    Placed::Before(index) => index,
+                    Placed::Flooded => leaf.index,
+                    Placed::Leaf => {
+                        place.keep(draft, leaf.index);
+                        let row = Row::new(ColumnFamily::Bodies, keys::index(leaf.index), refusal.encode());
+                        draft.rows.push(row);
+                        self.push(draft, &leaf, &Beside::Refusal(&refusal))?
+                    }
+                };
+                Ok(Pending { end: End::Rejected(reject), index, id })
+            }
+            (Verdict::Commit, Ok(body)) => {
+                leaf.counts = self.fold.count(&self.store, body)?;
+                place.keep(draft, leaf.index);
+                let index = self.push_accepted(draft, &leaf, body, item)?;
+                Ok(Pending { end: End::Committed, index, id })
+            }
+            // A body that does not parse is never committed.
+            (Verdict::Commit, Err(reject)) => {
+                Ok(Pending { end: End::Rejected(reject.clone()), index: leaf.index, id })
+            }
+        }
+    }
+
+    fn push_accepted(
+        &mut self,
+        draft: &mut Draft,
+        leaf: &Leaf,
+        body: &Body<'_>,
+        item: &VerifiedItem<'_>,
+    ) -> Result<Index, AppendError> {
+        let key = keys::index(leaf.index);
+        draft.rows.push(Row::new(ColumnFamily::Bodies, key, item.raw.body));
+        if let Some(detail) = item.raw.detail {
+            draft.rows.push(Row::new(ColumnFamily::Details, key, detail));
+        }
+        draft.seen.insert(keys::event(body.id(), body.signer()), (leaf.index, leaf.body));
+        draft.keys_changed |=
+            matches!(body.kind(), Kind::KeyEnrolled | Kind::KeyRotated | Kind::LedgerGenesis);
+        if body.kind().stream() == Stream::Op {
+            draft.control.push(leaf.index);
+        }
+        self.push(draft, leaf, &Beside::Body(Some(body)))
+    }
+
+    /// The accepted event with this body's signer and id, in the store or in the open commit.
+    fn seen(&self, draft: &Draft, body: &Body<'_>) -> Result<Option<(Index, BodyDigest)>, ReadError> {
+        let key = keys::event(body.id(), body.signer());
+        if let Some(found) = draft.seen.get(&key) {
+            return Ok(Some(*found));
+        }
+        match self.store.get(ColumnFamily::Ids, &key)? {
+            None => Ok(None),
+            Some(row) => {
+                parse_id_row(&row).map(Some).ok_or_else(|| damaged(ColumnFamily::Ids, &key))
+            }
+        }
+    }
+
+    fn refuse_whole(
+        &mut self,
+        draft: &mut Draft,
+        message: &[u8],
+        via: &Via<'_>,
+        reject: Reject,
+    ) -> Result<Pending, AppendError> {
+        let leaf = Leaf {
+            status: Status::Rejected(reject.reason),
+            statement: Digest(sha256(message)),
+            source: via.source,
+            ..self.blank(draft)
+        };
+        let index = match self.place_refusal(draft, &leaf, via, reject.reason)? {
+            Placed::Before(index) => index,
+            Placed::Flooded => leaf.index,
+            Placed::Leaf => {
+                let refusal = Refusal::new(&reject.cause, message, secret::found_in(message));
+                let key = keys::index(leaf.index);
+                draft.rows.push(Row::new(ColumnFamily::Statements, key, refusal.encode()));
+                self.push(draft, &leaf, &Beside::Refusal(&refusal))?
+            }
+        };
+        Ok(Pending { end: End::Rejected(reject), index, id: None })
+    }
+
+    /// Whether a refusal makes a leaf: not when the same came before, nor in a flood.
+    fn place_refusal(
+        &self,
+        draft: &mut Draft,
+        leaf: &Leaf,
+        via: &Via<'_>,
+        reason: Reason,
+    ) -> Result<Placed, AppendError> {
+        let key = keys::refusal(leaf);
+        let before = match draft.refused.get(&key) {
+            Some(index) => Some(*index),
+            None => match self.store.get(ColumnFamily::Ids, &key)? {
+                None => None,
+                Some(row) => Some(
+                    keys::parse_index(&row).ok_or_else(|| damaged(ColumnFamily::Ids, &key))?,
+                ),
+            },
+        };
+        if let Some(index) = before {
+            let stored = match draft.repeats.get(&key) {
+                Some(count) => *count,
+                None => meta::read_repeats(&self.store, &key)?,
+            };
+            draft.repeats.insert(key, stored.saturating_add(1));
+            return Ok(Placed::Before(index));
+        }
+        let subject = via.token.unwrap_or("direct").to_owned();
+        let count = draft.rejections.entry(subject.clone()).or_default();
+        *count += 1;
+        if *count > REJECTIONS_PER_SUBJECT_SECOND_MAX {
+            let flood = draft.floods.entry((subject, reason)).or_default();
+            *flood += 1;
+            return Ok(Placed::Flooded);
+        }
+        draft.refused.insert(key, leaf.index);
+        Ok(Placed::Leaf)
+    }
+
+    /// One own entry for each subject and reason whose rejections went beyond the bound.
+    pub(crate) fn stage_floods(&mut self, draft: &mut Draft) -> Result<(), AppendError> {
+        let mut floods: Vec<_> = std::mem::take(&mut draft.floods).into_iter().collect();
+        floods.sort_unstable();
+        for ((subject, reason), count) in floods {
+            let fields = vec![
+                ("reason", Value::from(reason.as_str())),
+                ("count", Value::from(count)),
+                ("ext", map([("subject", Value::from(subject))])),
+            ];
+            self.stage_own(draft, Kind::LedgerFlood, fields)?;
+        }
+        let repeats = std::mem::take(&mut draft.repeats);
+        draft.rows.extend(repeats.iter().map(|(key, count)| meta::repeats_row(key, *count)));
+        Ok(())
+    }
+
+    /// Stages an entry that the ledger signs itself.
+    pub(crate) fn stage_own(
+        &mut self,
+        draft: &mut Draft,
+        kind: Kind,
+        fields: Vec<(&str, Value)>,
+    ) -> Result<(), AppendError> {
+        let seal = Arc::clone(&self.seal);
+        let mut author = Author::new(&seal, self.chain, draft.received_at, draft.own);
+        draft.own += 1;
+        let message = author.submission(kind, fields);
+        let opened = submission::open(&message).expect("the ledger writes its own format");
+        let verified =
+            opened.verify(&seal.identity().key).expect("the ledger signs with its own key");
+        let mut place = StatementPlace::new(&verified);
+        for item in verified.items() {
+            let Ok(body) = &item.body else { continue };
+            let mut leaf = Leaf {
+                statement: verified.statement().digest(),
+                body: item.digest,
+                id: Some(body.id()),
+                ..self.blank(draft)
+            };
+            leaf.counts = self.fold.count(&self.store, body)?;
+            place.keep(draft, leaf.index);
+            self.push_accepted(draft, &leaf, body, item)?;
+        }
+        Ok(())
+    }
+
+    fn blank(&self, draft: &Draft) -> Leaf {
+        Leaf {
+            index: Index(self.fold.growth.size().0),
+            previous: self.chain,
+            received_at: draft.received_at,
+            status: Status::Accepted,
+            statement: Digest::ZERO,
+            body: BodyDigest::ZERO,
+            position: 0,
+            id: None,
+            counts: Counts::default(),
+            source: None,
+        }
+    }
+
+    fn push(
+        &mut self,
+        draft: &mut Draft,
+        leaf: &Leaf,
+        beside: &Beside<'_>,
+    ) -> Result<Index, AppendError> {
+        let bytes = leaf.encode();
+        self.fold.take(&self.store, leaf, &bytes, beside, &mut draft.derived)?;
+        self.chain = chain_hash(&bytes);
+        draft.rows.push(Row::new(ColumnFamily::Leaves, keys::index(leaf.index), bytes.as_slice()));
+        draft.leaves.push(bytes);
+        Ok(leaf.index)
+    }
+}

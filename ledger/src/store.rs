@@ -1,0 +1,312 @@
+//! RocksDB: column families, options, reads, and the one way to write.
+
+use std::fmt;
+use std::path::Path;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
+    DBRecoveryMode, Direction, IteratorMode, MergeOperands, Options, ReadOptions, WriteBatch,
+    WriteOptions,
+};
+
+use crate::error::{OpenError, ReadError};
+
+/// The parts of the store.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ColumnFamily {
+    /// What chain and tree commit to.
+    Leaves,
+    /// Statements with their manifests, and messages refused as a whole.
+    Statements,
+    /// Event bodies.
+    Bodies,
+    /// Erasable content.
+    Details,
+    /// Full tiles of the tree.
+    Tiles,
+    /// Which entries carry a term.
+    Postings,
+    /// Which terms there are.
+    Terms,
+    /// Which events and refusals were seen.
+    Ids,
+    /// The fold over the log: registry, counters, signer chains.
+    State,
+    /// Commit boundaries and published notes.
+    Checkpoints,
+    /// Cursors, format version, repeat counters; each row with its digest.
+    Meta,
+}
+
+impl ColumnFamily {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Leaves,
+        Self::Statements,
+        Self::Bodies,
+        Self::Details,
+        Self::Tiles,
+        Self::Postings,
+        Self::Terms,
+        Self::Ids,
+        Self::State,
+        Self::Checkpoints,
+        Self::Meta,
+    ];
+
+    /// Those that a rebuild makes anew from the others.
+    pub const DERIVED: [Self; 5] =
+        [Self::Tiles, Self::Postings, Self::Terms, Self::Ids, Self::State];
+
+    /// The name in the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Leaves => "leaves",
+            Self::Statements => "statements",
+            Self::Bodies => "bodies",
+            Self::Details => "details",
+            Self::Tiles => "tiles",
+            Self::Postings => "postings",
+            Self::Terms => "terms",
+            Self::Ids => "ids",
+            Self::State => "state",
+            Self::Checkpoints => "checkpoints",
+            Self::Meta => "meta",
+        }
+    }
+}
+
+impl fmt::Display for ColumnFamily {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A row to write.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) family: ColumnFamily,
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Vec<u8>,
+}
+
+impl Row {
+    pub(crate) fn new(family: ColumnFamily, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
+        Self { family, key: key.into(), value: value.into() }
+    }
+}
+
+const BLOCK_CACHE_BYTES: usize = 128 << 20;
+const WRITE_BUFFERS_BYTES: usize = 128 << 20;
+const WAL_BYTES_MAX: u64 = 256 << 20;
+const BLOB_BYTES_MIN: u64 = 4 << 10;
+const OPEN_FILES_MAX: i32 = 512;
+
+/// A row as it was read.
+pub(crate) type KeyValue = (Box<[u8]>, Box<[u8]>);
+
+pub(crate) struct Store {
+    db: DB,
+}
+
+impl Store {
+    /// Opens for writing, making missing column families.
+    pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
+        DB::open_cf_descriptors(&options(), path, families())
+            .map(|db| Self { db })
+            .map_err(|error| open_error(path, error))
+    }
+
+    /// Opens a copy, or a store that nobody has open, without taking its lock.
+    pub(crate) fn open_read_only(path: &Path) -> Result<Self, OpenError> {
+        if !path.join("CURRENT").exists() {
+            return Err(OpenError::Absent(path.to_owned()));
+        }
+        DB::open_cf_descriptors_read_only(&options(), path, families(), false)
+            .map(|db| Self { db })
+            .map_err(|error| open_error(path, error))
+    }
+
+    fn family(&self, family: ColumnFamily) -> &rocksdb::ColumnFamily {
+        self.db.cf_handle(family.as_str()).expect("every family is opened with the store")
+    }
+
+    pub(crate) fn get(&self, family: ColumnFamily, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(self.db.get_cf(self.family(family), key)?)
+    }
+
+    /// Rows from `key` on, in either direction, until the family ends or reading fails.
+    pub(crate) fn scan(
+        &self,
+        family: ColumnFamily,
+        key: &[u8],
+        direction: Direction,
+    ) -> impl Iterator<Item = Result<KeyValue, ReadError>> + use<'_> {
+        let mode = IteratorMode::From(key, direction);
+        let rows = self.db.iterator_cf_opt(self.family(family), scan_options(), mode);
+        rows.map(|row| row.map_err(ReadError::from))
+    }
+
+    /// A cursor for seeking.
+    pub(crate) fn cursor(&self, family: ColumnFamily) -> DBRawIterator<'_> {
+        self.db.raw_iterator_cf_opt(self.family(family), scan_options())
+    }
+
+    /// One batch, synced: durable or not there at all.
+    pub(crate) fn write_synced(&self, rows: &[Row]) -> Result<(), rocksdb::Error> {
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.write(rows, &options)
+    }
+
+    /// Rows of a scratch store, which nobody needs after a crash.
+    pub(crate) fn write_scratch(&self, rows: &[Row]) -> Result<(), rocksdb::Error> {
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        self.write(rows, &options)
+    }
+
+    fn write(&self, rows: &[Row], options: &WriteOptions) -> Result<(), rocksdb::Error> {
+        let mut batch = WriteBatch::default();
+        for row in rows {
+            let family = self.family(row.family);
+            match row.family {
+                ColumnFamily::Terms => batch.merge_cf(family, &row.key, &row.value),
+                _ => batch.put_cf(family, &row.key, &row.value),
+            }
+        }
+        self.db.write_opt(batch, options)
+    }
+
+    /// Puts one row as it is, synced, past the merge operator.
+    pub(crate) fn replace(&self, row: &Row) -> Result<(), rocksdb::Error> {
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.db.put_cf_opt(self.family(row.family), &row.key, &row.value, &options)
+    }
+
+    /// Writes everything in memory to files.
+    pub(crate) fn flush(&self) -> Result<(), rocksdb::Error> {
+        let families: Vec<_> = ColumnFamily::ALL.into_iter().map(|f| self.family(f)).collect();
+        self.db.flush_cfs_opt(&families, &rocksdb::FlushOptions::default())
+    }
+
+    /// Removes every row of `family`.
+    pub(crate) fn clear(&self, family: ColumnFamily) -> Result<(), rocksdb::Error> {
+        let handle = self.family(family);
+        let mut batch = WriteBatch::default();
+        let all = self.db.iterator_cf_opt(handle, scan_options(), IteratorMode::Start);
+        for row in all {
+            batch.delete_cf(handle, row?.0);
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.db.write_opt(batch, &options)
+    }
+
+    /// A copy of the store as it is now, by hard links where the file system can.
+    pub(crate) fn checkpoint(&self, path: &Path) -> Result<(), rocksdb::Error> {
+        rocksdb::checkpoint::Checkpoint::new(&self.db)?.create_checkpoint(path)
+    }
+
+    /// Approximate bytes of live files.
+    pub(crate) fn live_bytes(&self) -> u64 {
+        let size = |family| {
+            let name = rocksdb::properties::LIVE_SST_FILES_SIZE;
+            self.db.property_int_value_cf(self.family(family), name).ok().flatten()
+        };
+        ColumnFamily::ALL.into_iter().filter_map(size).sum()
+    }
+}
+
+fn open_error(path: &Path, error: rocksdb::Error) -> OpenError {
+    let text = error.to_string();
+    if text.contains("lock hold by") || text.contains("While lock file") {
+        return OpenError::Locked(path.to_owned());
+    }
+    OpenError::Read(ReadError::Store(error))
+}
+
+fn scan_options() -> ReadOptions {
+    let mut options = ReadOptions::default();
+    options.set_total_order_seek(true);
+    options
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    // The default mode drops synced records after a damaged one without a word.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
+    options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_keep_log_file_num(4);
+    options.set_paranoid_checks(true);
+    options
+}
+
+fn families() -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+    let describe = |family: ColumnFamily| {
+        ColumnFamilyDescriptor::new(family.as_str(), family_options(family, &cache))
+    };
+    // RocksDB insists on its default family; nothing is kept there.
+    let default = ColumnFamilyDescriptor::new("default", Options::default());
+    std::iter::once(default).chain(ColumnFamily::ALL.into_iter().map(describe)).collect()
+}
+
+fn family_options(family: ColumnFamily, cache: &Cache) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
+    blocks.set_bloom_filter(10.0, false);
+    blocks.set_format_version(5);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&blocks);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_bottommost_compression_type(DBCompressionType::Zstd);
+    match family {
+        ColumnFamily::Bodies | ColumnFamily::Details => {
+            options.set_enable_blob_files(true);
+            options.set_min_blob_size(BLOB_BYTES_MIN);
+            options.set_blob_compression_type(DBCompressionType::Lz4);
+            options.set_enable_blob_gc(true);
+        }
+        ColumnFamily::Terms => options.set_merge_operator_associative("term", merge_terms),
+        _ => {}
+    }
+    options
+}
+
+/// Length of a `terms` row: first, last, count.
+pub(crate) const TERM_ROW_BYTES: usize = 24;
+
+/// Smallest first, largest last, sum of counts; `None`, which fails the read, for any other row.
+fn merge_terms(_key: &[u8], existing: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
+    let mut merged: Option<[u64; 3]> = None;
+    for row in existing.into_iter().chain(operands.iter()) {
+        let [first, last, count] = parse_term_row(row)?;
+        merged = Some(match merged {
+            None => [first, last, count],
+            Some([f, l, c]) => [f.min(first), l.max(last), c.checked_add(count)?],
+        });
+    }
+    merged.map(|numbers| term_row(numbers).to_vec())
+}
+
+pub(crate) fn term_row([first, last, count]: [u64; 3]) -> [u8; TERM_ROW_BYTES] {
+    let mut row = [0; TERM_ROW_BYTES];
+    let numbers = [first, last, count].map(u64::to_be_bytes);
+    for (byte, value) in row.iter_mut().zip(numbers.iter().flatten()) {
+        *byte = *value;
+    }
+    row
+}
+
+pub(crate) fn parse_term_row(row: &[u8]) -> Option<[u64; 3]> {
+    let number = |at: usize| row.get(at..at + 8)?.try_into().ok().map(u64::from_be_bytes);
+    (row.len() == TERM_ROW_BYTES).then_some(())?;
+    Some([number(0)?, number(8)?, number(16)?])
+}

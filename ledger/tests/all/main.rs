@@ -1,0 +1,12 @@
+//! The ledger's promises, on a real store.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::as_conversions,
+    reason = "tests"
+)]
+
+mod bench;
+mod log;
+mod tamper;

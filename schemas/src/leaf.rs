@@ -1,0 +1,166 @@
+//! Leaves: what the chain and the tree commit to. No personal data, so they can be published.
+
+use std::sync::LazyLock;
+
+use blake3::Hasher;
+use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
+
+use crate::deterministic::{Bounds, Item, decode};
+use crate::encode::Encoder;
+use crate::id::{BodyDigest, ChainHash, Digest, EventId, Index, Micros};
+use crate::reject::Reason;
+
+/// Version of the leaf layout.
+pub const LEAF_VERSION: u64 = 1;
+const CHAIN_CONTEXT: &str = "sworn 2026-11 chain v1";
+
+/// Whether an entry was accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Status {
+    /// Status 0.
+    Accepted,
+    /// The reason's code.
+    Rejected(Reason),
+}
+
+impl Status {
+    /// The number in the leaf.
+    #[must_use]
+    pub fn code(self) -> u64 {
+        match self {
+            Self::Accepted => 0,
+            Self::Rejected(reason) => reason.code(),
+        }
+    }
+
+    /// `accepted` or the reason's name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected(reason) => reason.as_str(),
+        }
+    }
+}
+
+/// This entry is the n-th accepted one of its agent, session and correlation; 0 where it has none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Of the agent.
+    pub agent: u64,
+    /// Of the session.
+    pub session: u64,
+    /// Of the correlation.
+    pub correlation: u64,
+}
+
+/// Where the broker delivered it: our random id for the stream's life, and the sequence there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Source {
+    /// Renewed when the broker's sequence regresses.
+    pub epoch: [u8; 16],
+    /// The broker's stream sequence.
+    pub sequence: u64,
+}
+
+/// One entry of the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Leaf {
+    /// Place in the log.
+    pub index: Index,
+    /// Chain hash of the leaf before; zero for genesis.
+    pub previous: ChainHash,
+    /// When the ledger took it, by the ledger's clock; never decreases.
+    pub received_at: Micros,
+    /// Accepted, or the reason.
+    pub status: Status,
+    /// SHA-256 of the statement; of the whole message where that was refused as a whole.
+    pub statement: Digest,
+    /// SHA-256 of the body; zero where the message was refused as a whole.
+    pub body: BodyDigest,
+    /// Position in the manifest, 0 if single.
+    pub position: u64,
+    /// The event's id, kept so that erasure never reopens it; `None` where it could not be read.
+    pub id: Option<EventId>,
+    /// Ordinals that prove completeness.
+    pub counts: Counts,
+    /// Where the broker delivered it; `None` for the ledger's own and for direct submissions.
+    pub source: Option<Source>,
+}
+
+impl Leaf {
+    /// The bytes that chain and tree commit to.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut leaf = Encoder::with_capacity(224);
+        leaf.array(11).uint(LEAF_VERSION).uint(self.index.0).bytes(self.previous.as_bytes());
+        leaf.uint(self.received_at.0).uint(self.status.code());
+        leaf.bytes(self.statement.as_bytes()).bytes(self.body.as_bytes()).uint(self.position);
+        match &self.id {
+            Some(id) => leaf.bytes(&id.0),
+            None => leaf.null(),
+        };
+        let Counts { agent, session, correlation } = self.counts;
+        leaf.array(3).uint(agent).uint(session).uint(correlation);
+        match &self.source {
+            Some(Source { epoch, sequence }) => leaf.array(2).bytes(epoch).uint(*sequence),
+            None => leaf.null(),
+        };
+        leaf.finish()
+    }
+
+    /// Reads leaf bytes; `None` if they are not exactly what [`Leaf::encode`] writes.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let item = decode(bytes, Bounds::WIRE).ok()?;
+        let [version, index, previous, received_at, status, statement, body, position, id, counts, source] =
+            <&[Item<'_>; 11]>::try_from(item.array()?).ok()?;
+        (version.uint()? == LEAF_VERSION).then_some(())?;
+        let [agent, session, correlation] = <&[Item<'_>; 3]>::try_from(counts.array()?).ok()?;
+        Some(Self {
+            index: Index(index.uint()?),
+            previous: ChainHash::from_slice(previous.bytes()?)?,
+            received_at: Micros(received_at.uint()?),
+            status: match status.uint()? {
+                0 => Status::Accepted,
+                code => Status::Rejected(Reason::from_code(code)?),
+            },
+            statement: Digest::from_slice(statement.bytes()?)?,
+            body: BodyDigest::from_slice(body.bytes()?)?,
+            position: position.uint()?,
+            id: match id {
+                Item::Null => None,
+                id => Some(EventId::from_slice(id.bytes()?)?),
+            },
+            counts: Counts {
+                agent: agent.uint()?,
+                session: session.uint()?,
+                correlation: correlation.uint()?,
+            },
+            source: match source {
+                Item::Null => None,
+                source => {
+                    let [epoch, sequence] = <&[Item<'_>; 2]>::try_from(source.array()?).ok()?;
+                    let epoch = epoch.bytes()?.try_into().ok()?;
+                    Some(Source { epoch, sequence: sequence.uint()? })
+                }
+            },
+        })
+    }
+
+    /// Whether the message was refused as a whole, so that there is no statement row.
+    #[must_use]
+    pub fn refused_whole(&self) -> bool {
+        self.status != Status::Accepted && self.body == BodyDigest::ZERO
+    }
+}
+
+/// Link of the chain: the next leaf's `previous`.
+///
+/// `BLAKE3-derive_key("sworn 2026-11 chain v1", leaf bytes)`.
+#[must_use]
+pub fn chain_hash(leaf: &[u8]) -> ChainHash {
+    /// The derivation context's key, hashed once.
+    static CONTEXT: LazyLock<ContextKey> = LazyLock::new(|| hash_derive_key_context(CHAIN_CONTEXT));
+    ChainHash(*Hasher::new_from_context_key(&CONTEXT).update(leaf).finalize().as_bytes())
+}

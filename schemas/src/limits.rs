@@ -1,0 +1,149 @@
+//! Every limit of the wire format and the interfaces, by name.
+//!
+//! A limit that is reached is a named refusal, never a truncation. Sizes are bytes unless the name
+//! says otherwise; durations carry their unit last.
+
+/// Largest submission: statement, items and manifest together.
+pub const SUBMISSION_BYTES_MAX: usize = 1 << 20;
+/// Largest event body.
+pub const BODY_BYTES_MAX: usize = 32 << 10;
+/// Largest detail.
+pub const DETAIL_BYTES_MAX: usize = 256 << 10;
+/// Largest statement (`COSE_Sign1`); real ones take about 300 bytes.
+pub const STATEMENT_BYTES_MAX: usize = 4 << 10;
+/// Most items, and so bodies, under one signature.
+pub const ITEMS_MAX: usize = 256;
+/// Deepest nesting of CBOR in anything received.
+pub const DEPTH_MAX: usize = 8;
+/// Most data items (scalars, arrays, maps) in one body or detail.
+pub const NODES_MAX: usize = 8192;
+/// Longest path in the cause of a refusal, before it is cut.
+pub const CAUSE_PATH_BYTES_MAX: usize = 256;
+/// Bytes of a refused submission or body that are kept as evidence; of a larger one only the digest is.
+pub const REFUSED_BYTES_MAX: usize = 64 << 10;
+
+/// Longest tenant name.
+pub const TENANT_BYTES_MAX: usize = 63;
+/// Longest signer, agent or principal id.
+pub const SIGNER_BYTES_MAX: usize = 256;
+/// Most principals in a chain.
+pub const PRINCIPALS_MAX: usize = 8;
+/// Most causes of an event.
+pub const CAUSES_MAX: usize = 8;
+/// Most sources read before acting.
+pub const SOURCES_MAX: usize = 16;
+/// Most scopes in a list.
+pub const SCOPES_MAX: usize = 32;
+/// Most verdicts in one `gate.verdict`.
+pub const VERDICTS_MAX: usize = 16;
+/// Most assertions on one event.
+pub const ASSERTIONS_MAX: usize = 16;
+/// Most data classes on one event.
+pub const DATA_CLASSES_MAX: usize = 8;
+/// Most index ranges of one redaction.
+pub const REDACT_RANGES_MAX: usize = 256;
+/// Largest `registry` map, encoded.
+pub const REGISTRY_BYTES_MAX: usize = 4 << 10;
+/// Largest `ext` map, encoded.
+pub const EXT_BYTES_MAX: usize = 2 << 10;
+/// Longest query text.
+pub const QUERY_BYTES_MAX: usize = 1024;
+/// Most terms in a query.
+pub const QUERY_TERMS_MAX: usize = 32;
+
+/// Messages taken into one commit.
+pub const BATCH_MESSAGES_MAX: usize = 500;
+/// Message bytes taken into one commit.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
+/// How long a batch waits for company, in milliseconds.
+pub const BATCH_WAIT_MS_MAX: u64 = 4;
+/// Rejection leaves per subject and second; the rest is counted into one `ledger.flood` entry.
+pub const REJECTIONS_PER_SUBJECT_SECOND_MAX: u32 = 1000;
+
+/// Entries in one page of the API when the caller names no number.
+pub const PAGE_ENTRIES_DEFAULT: usize = 100;
+/// Most entries in one page of the API.
+pub const PAGE_ENTRIES_MAX: usize = 1000;
+/// Most entries that one rebuilt workflow holds.
+pub const WORKFLOW_ENTRIES_MAX: usize = 10_000;
+/// Bytes of bodies that one rebuilt workflow reads.
+pub const WORKFLOW_BYTES_MAX: usize = 64 << 20;
+/// Most entries that one query looks at before it says how far it got.
+pub const QUERY_SCAN_MAX: usize = 200_000;
+/// Window of a query that names none, in seconds.
+pub const QUERY_WINDOW_S_DEFAULT: u64 = 24 * 3600;
+/// Most values that one prefix of a query stands for, where nothing else narrows the query.
+pub const QUERY_PREFIX_VALUES_MAX: usize = 1000;
+/// Bytes of bodies after which a page of the API ends early; its cursor goes on.
+pub const PAGE_BYTES_MAX: usize = 8 << 20;
+/// Entries of one session read to find out whether numbers of its signer are missing.
+pub const SESSION_SCAN_MAX: usize = 10_000;
+/// Most entries that one lineage is folded from.
+pub const LINEAGE_ENTRIES_MAX: usize = 10_000;
+/// Most grants, and most chains, that one lineage lists.
+pub const LINEAGE_ROWS_MAX: usize = 1000;
+/// How long an allowed action may lack a final outcome, in seconds.
+pub const OUTCOME_S_MAX: u64 = 15 * 60;
+/// Entries whose proofs are remembered, so that reading a workflow again does not repeat them.
+pub const PROOFS_KEPT_MAX: usize = 1 << 16;
+/// Entries considered by a filtered tail between two bare ids that move its cursor.
+pub const TAIL_SKIP_MAX: u64 = 1000;
+/// Frames that the tail's shared ring holds.
+pub const TAIL_RING_FRAMES: usize = 8192;
+/// Most open tails.
+pub const TAIL_STREAMS_MAX: usize = 12_000;
+/// Entries that a tail reads from the store at a time.
+pub const TAIL_READ_ENTRIES: usize = 256;
+/// Silence on a tail before a comment is sent, in seconds.
+pub const TAIL_HEARTBEAT_S: u64 = 15;
+/// Bytes that the tail's shared ring holds, whichever of both limits comes first.
+pub const TAIL_RING_BYTES_MAX: usize = 64 << 20;
+/// Bytes that a tail hands to the connection at a time; one event alone may be larger.
+pub const TAIL_CHUNK_BYTES: usize = 64 << 10;
+/// Tails that read from the store at the same moment; the others wait their turn.
+pub const TAIL_READS_MAX: usize = 8;
+/// How long a client may take for one chunk of a tail before the stream ends, in seconds.
+pub const TAIL_WRITE_S_MAX: u64 = 60;
+/// Largest server-sent event that a client takes.
+pub const TAIL_EVENT_BYTES_MAX: usize = 1 << 20;
+/// How long a client may take to send its request head, in seconds.
+pub const HTTP_HEADER_S_MAX: u64 = 10;
+/// Most connections to the HTTP listener.
+pub const HTTP_CONNECTIONS_MAX: usize = 16_000;
+/// How long a shutdown may take before streams are cut, in seconds.
+pub const SHUTDOWN_S_MAX: u64 = 60;
+
+/// Most submissions that a publisher's spool holds without a receipt.
+pub const SPOOL_SUBMISSIONS_MAX: usize = 65_536;
+/// Submissions that `publish` has under way at once.
+pub const PUBLISH_UNDER_WAY_MAX: usize = 32;
+/// Largest answer of the API that the command line reads, in bytes.
+pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// Largest request head, and most bytes of a request buffered at a time.
+pub const HTTP_HEAD_BYTES_MAX: usize = 64 << 10;
+/// How long a client may take nothing of a response before it is cut, in seconds.
+pub const HTTP_WRITE_S_MAX: u64 = 60;
+/// Most copies of a store that the server keeps for verification at a time.
+pub const ADMIN_COPIES_MAX: usize = 4;
+
+/// Largest message that the broker's streams take: more than a submission may have, so that one a
+/// little too large ends as a rejection with its reason.
+pub const MESSAGE_BYTES_MAX: usize = 2 * SUBMISSION_BYTES_MAX;
+/// Largest message that our own nats-server takes.
+pub const BROKER_PAYLOAD_BYTES_MAX: usize = 4 << 20;
+/// Message bytes asked of the broker at a time; more than any one message has, or that would block.
+pub const PULL_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
+/// Messages of one stream that are delivered and not yet acknowledged: several batches.
+pub const ACK_PENDING_MAX: usize = 8 * BATCH_MESSAGES_MAX;
+/// Silence after which the broker delivers a message again, in seconds.
+pub const ACK_WAIT_S: u64 = 30;
+/// How long a commit waits for `op` messages that the broker says are on their way, in milliseconds.
+pub const OP_DRAIN_MS_MAX: u64 = 250;
+/// Longest pause between two attempts to reach the broker, in milliseconds.
+pub const BROKER_BACKOFF_MS_MAX: u64 = 2000;
+/// How long the broker may take for an answer or for taking replies, in seconds.
+pub const BROKER_REQUEST_S_MAX: u64 = 5;
+/// Replies that a publisher remembers for callers who ask after they came.
+pub const PUBLISHER_REPLIES_MAX: usize = 1024;
+/// Longest pause before a publisher sends a submission again, in seconds.
+pub const RESEND_S_MAX: u64 = 30;

@@ -1,0 +1,235 @@
+//! Submissions: what travels on the broker, `[statement, [+ [body, ?detail]], ?manifest]`.
+//!
+//! [`open`] takes one apart; [`Opened::verify`] is the only maker of [`Verified`], which is all that
+//! admission accepts.
+
+use ed25519_dalek::SigningKey;
+
+use crate::body::Body;
+use crate::detail::Detail;
+use crate::deterministic::{Bounds, Item, decode};
+use crate::encode::Encoder;
+use crate::id::{BodyDigest, SignerId, Tenant, sha256};
+use crate::key::PublicKey;
+use crate::limits::{ITEMS_MAX, SUBMISSION_BYTES_MAX};
+use crate::reject::{Reason, Reject};
+use crate::statement::{self, Preimage, Statement};
+
+/// One body with what lies beside it, as received.
+#[derive(Clone, Copy, Debug)]
+pub struct RawItem<'a> {
+    /// Body bytes.
+    pub body: &'a [u8],
+    /// Detail bytes.
+    pub detail: Option<&'a [u8]>,
+}
+
+/// A submission taken apart, its signature not yet checked.
+#[derive(Debug)]
+pub struct Opened<'a> {
+    statement: Statement<'a>,
+    items: Vec<RawItem<'a>>,
+    manifest: Option<&'a [u8]>,
+}
+
+/// One item of a verified submission.
+#[derive(Debug)]
+pub struct VerifiedItem<'a> {
+    /// Digest of the body bytes received.
+    pub digest: BodyDigest,
+    /// The bytes.
+    pub raw: RawItem<'a>,
+    /// The body, or why the item is refused whatever the registry says.
+    pub body: Result<Body<'a>, Reject>,
+}
+
+/// A submission whose statement was signed by the key that it names. Only [`Opened::verify`] makes one.
+#[derive(Debug)]
+pub struct Verified<'a> {
+    statement: Statement<'a>,
+    manifest: Option<&'a [u8]>,
+    items: Vec<VerifiedItem<'a>>,
+}
+
+/// Takes a submission apart, without looking into bodies or at the signature.
+///
+/// # Errors
+/// `too_large` or `malformed`, of the whole message.
+pub fn open(message: &[u8]) -> Result<Opened<'_>, Reject> {
+    if message.len() > SUBMISSION_BYTES_MAX {
+        let expected = format!("at most {SUBMISSION_BYTES_MAX} bytes");
+        return Err(Reject::new(Reason::TooLarge, "submission", expected));
+    }
+    let malformed = |path, expected: String| Reject::new(Reason::Malformed, path, expected);
+    let root = decode(message, Bounds::WIRE)
+        .map_err(|fault| malformed("submission", format!("deterministic CBOR, not {fault}")))?;
+    let (statement, items, manifest) = match root.array() {
+        Some([Item::Bytes(statement), Item::Array(items)]) => (*statement, items, None),
+        Some([Item::Bytes(statement), Item::Array(items), Item::Bytes(manifest)]) => {
+            (*statement, items, Some(*manifest))
+        }
+        _ => return Err(malformed("submission", "[statement, items, ?manifest]".to_owned())),
+    };
+    if items.is_empty() || items.len() > ITEMS_MAX {
+        return Err(Reject::new(Reason::TooLarge, "items", format!("1 to {ITEMS_MAX} items")));
+    }
+    let statement = Statement::parse(statement)?;
+    let items = items.iter().map(raw_item).collect::<Option<Vec<_>>>();
+    let items = items.ok_or_else(|| malformed("items", "[body, ?detail] each".to_owned()))?;
+    let fits = match statement.preimage {
+        Preimage::Event => manifest.is_none() && items.len() == 1,
+        Preimage::Manifest => manifest.is_some(),
+    };
+    if !fits {
+        let expected = "one item without a manifest, or items with the manifest that was signed";
+        return Err(malformed("manifest", expected.to_owned()));
+    }
+    Ok(Opened { statement, items, manifest })
+}
+
+fn raw_item<'a>(item: &Item<'a>) -> Option<RawItem<'a>> {
+    match item.array()? {
+        [Item::Bytes(body)] => Some(RawItem { body, detail: None }),
+        [Item::Bytes(body), Item::Bytes(detail)] => Some(RawItem { body, detail: Some(detail) }),
+        _ => None,
+    }
+}
+
+impl<'a> Opened<'a> {
+    /// The statement.
+    #[must_use]
+    pub fn statement(&self) -> &Statement<'a> {
+        &self.statement
+    }
+
+    /// The items as received: names in them are claims.
+    #[must_use]
+    pub fn items(&self) -> &[RawItem<'a>] {
+        &self.items
+    }
+
+    /// Checks signature, manifest and each item's bytes.
+    ///
+    /// # Errors
+    /// `bad_signature`, or `digest_mismatch` of the manifest: the whole message is refused. A fault of
+    /// one item is in that item's `body`.
+    pub fn verify(self, key: &PublicKey) -> Result<Verified<'a>, Reject> {
+        if !self.statement.verifies(key) {
+            let expected = format!("a signature by key {}", self.statement.kid);
+            return Err(Reject::new(Reason::BadSignature, "statement.signature", expected));
+        }
+        let signed = self.signed_digests()?;
+        let check = |(raw, signed): (RawItem<'a>, BodyDigest)| {
+            let digest = Body::digest(raw.body);
+            VerifiedItem { digest, raw, body: check_item(&raw, digest, signed) }
+        };
+        let items = self.items.into_iter().zip(signed).map(check).collect();
+        Ok(Verified { statement: self.statement, manifest: self.manifest, items })
+    }
+
+    fn signed_digests(&self) -> Result<Vec<BodyDigest>, Reject> {
+        let mismatch = |expected: &str| Reject::new(Reason::DigestMismatch, "manifest", expected);
+        let Some(manifest) = self.manifest else {
+            return Ok(BodyDigest::from_slice(self.statement.payload()).into_iter().collect());
+        };
+        if sha256(manifest) != *self.statement.payload() {
+            return Err(mismatch("the manifest whose digest was signed"));
+        }
+        let digests = parse_manifest(manifest).ok_or_else(|| {
+            Reject::new(Reason::Malformed, "manifest", "an array of body digests of 32 bytes")
+        })?;
+        if digests.len() != self.items.len() {
+            return Err(mismatch("one digest for each item"));
+        }
+        Ok(digests)
+    }
+}
+
+fn check_item<'a>(
+    raw: &RawItem<'a>,
+    digest: BodyDigest,
+    signed: BodyDigest,
+) -> Result<Body<'a>, Reject> {
+    if digest != signed {
+        let expected = format!("the body with digest {signed}");
+        return Err(Reject::new(Reason::DigestMismatch, "body", expected));
+    }
+    let body = Body::parse(raw.body)?;
+    if let Some(bytes) = raw.detail {
+        Detail::parse(bytes)?;
+        let committed = body.detail().ok_or_else(|| {
+            Reject::new(Reason::MissingField, "detail", "the digest of the detail beside the body")
+        })?;
+        if sha256(bytes) != committed.0 {
+            let expected = format!("the detail with digest {committed}");
+            return Err(Reject::new(Reason::DigestMismatch, "detail", expected));
+        }
+    }
+    Ok(body)
+}
+
+impl<'a> Verified<'a> {
+    /// The statement.
+    #[must_use]
+    pub fn statement(&self) -> &Statement<'a> {
+        &self.statement
+    }
+
+    /// The manifest's bytes, if one was signed.
+    #[must_use]
+    pub fn manifest(&self) -> Option<&'a [u8]> {
+        self.manifest
+    }
+
+    /// The items in manifest order.
+    #[must_use]
+    pub fn items(&self) -> &[VerifiedItem<'a>] {
+        &self.items
+    }
+}
+
+/// The digests of a manifest, 1 to [`ITEMS_MAX`]; `None` if it is anything else.
+#[must_use]
+pub fn parse_manifest(bytes: &[u8]) -> Option<Vec<BodyDigest>> {
+    let root = decode(bytes, Bounds::WIRE).ok()?;
+    let digests = root.array().filter(|items| (1..=ITEMS_MAX).contains(&items.len()))?;
+    digests.iter().map(|digest| BodyDigest::from_slice(digest.bytes()?)).collect()
+}
+
+/// Signs bodies (with their details) of one signer: the submission's bytes.
+///
+/// One body is signed directly, several through a manifest. The caller keeps to
+/// [`ITEMS_MAX`] items and [`SUBMISSION_BYTES_MAX`].
+#[must_use]
+pub fn sign(
+    key: &SigningKey,
+    signer: &SignerId,
+    tenant: &Tenant,
+    items: &[(Vec<u8>, Option<Vec<u8>>)],
+) -> Vec<u8> {
+    let manifest = (items.len() > 1).then(|| {
+        let mut manifest = Encoder::with_capacity(items.len() * 34 + 3);
+        manifest.array(items.len());
+        for (body, _) in items {
+            manifest.bytes(&sha256(body));
+        }
+        manifest.finish()
+    });
+    let (preimage, payload) = match (&manifest, items.first()) {
+        (None, Some((body, _))) => (Preimage::Event, sha256(body)),
+        (manifest, _) => (Preimage::Manifest, sha256(manifest.as_deref().unwrap_or_default())),
+    };
+    let statement = statement::sign(key, signer, tenant, preimage, &payload);
+    let mut submission = Encoder::new();
+    submission.array(if manifest.is_some() { 3 } else { 2 }).bytes(&statement).array(items.len());
+    for (body, detail) in items {
+        submission.array(1 + usize::from(detail.is_some())).bytes(body);
+        if let Some(detail) = detail {
+            submission.bytes(detail);
+        }
+    }
+    if let Some(manifest) = manifest {
+        submission.bytes(&manifest);
+    }
+    submission.finish()
+}
