@@ -1,0 +1,107 @@
+//! What a reader wants to see: the query's condition, and the two ends of its window.
+
+use schemas::id::{Index, Micros};
+use schemas::query::{Bound, Expr, Query};
+use schemas::terms::Term;
+
+/// An end of the window, made absolute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Edge {
+    /// This entry.
+    Index(Index),
+    /// The first entry received at this time or later.
+    Time(Micros),
+}
+
+impl Edge {
+    /// Relative times count from `now`, the ledger's.
+    fn of(bound: Bound, now: Micros) -> Self {
+        match bound {
+            Bound::Index(index) => Self::Index(Index(index)),
+            Bound::Time(time) => Self::Time(time),
+            Bound::Ago(distance) => Self::Time(Micros(now.0.saturating_sub(distance))),
+        }
+    }
+
+    /// The edge that leaves out what this one begins with.
+    fn after(self) -> Self {
+        match self {
+            Self::Index(index) => Self::Index(Index(index.0.saturating_add(1))),
+            Self::Time(time) => Self::Time(Micros(time.0.saturating_add(1))),
+        }
+    }
+
+    /// Whether the entry stands at the edge or after it.
+    pub(crate) fn is_reached(self, index: Index, received_at: Micros) -> bool {
+        match self {
+            Self::Index(edge) => index >= edge,
+            Self::Time(edge) => received_at >= edge,
+        }
+    }
+}
+
+/// A reader's filter.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Filter {
+    expr: Expr,
+    /// Where it begins, if the reader said so; every one of them holds.
+    pub(crate) since: Vec<Edge>,
+    /// Where it ends, exclusive.
+    pub(crate) until: Option<Edge>,
+}
+
+impl Filter {
+    /// The filter of a query that is read at `now`.
+    pub(crate) fn new(query: Query, now: Micros) -> Self {
+        let since = query.since.map(|bound| Edge::of(bound, now));
+        let after = query.after.map(|bound| Edge::of(bound, now).after());
+        Self {
+            expr: query.expr,
+            since: since.into_iter().chain(after).collect(),
+            until: query.until.map(|bound| Edge::of(bound, now)),
+        }
+    }
+
+    /// Whether an entry of the window fits.
+    pub(crate) fn matches(&self, index: Index, received_at: Micros, terms: &[Term<'_>]) -> bool {
+        self.since.iter().all(|edge| edge.is_reached(index, received_at))
+            && self.expr.matches(terms)
+    }
+
+    /// Whether the window has ended before the entry.
+    pub(crate) fn ends_before(&self, index: Index, received_at: Micros) -> bool {
+        self.until.is_some_and(|edge| edge.is_reached(index, received_at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn check(query: &str, seen: &[u64], ended: &[u64]) {
+        let filter = Filter::new(Query::parse(query).unwrap(), Micros(10_000_000));
+        // Entry n is received at second n.
+        let received_at = |index: u64| Micros(index * 1_000_000);
+        let all = |fits: &dyn Fn(u64) -> bool| (0..12).filter(|n| fits(*n)).collect::<Vec<_>>();
+        let fits = |n| filter.matches(Index(n), received_at(n), &[]);
+        let ends = |n| filter.ends_before(Index(n), received_at(n));
+        assert_eq!((all(&fits), all(&ends)), (seen.to_vec(), ended.to_vec()), "{query}");
+    }
+
+    #[test]
+    fn since_is_inclusive_and_the_others_are_not() {
+        let all: Vec<_> = (0..12).collect();
+        check("", &all, &[]);
+        check("since:9", &[9, 10, 11], &[]);
+        check("since:#9", &[9, 10, 11], &[]);
+        check("after:9", &[10, 11], &[]);
+        check("since:1s", &[9, 10, 11], &[]);
+        check("after:1s", &[10, 11], &[]);
+        check("since:4 after:9", &[10, 11], &[]);
+        check("since:1970-01-01T00:00:10Z", &[10, 11], &[]);
+        check("until:10", &all, &[10, 11]);
+        check("until:1s", &all, &[9, 10, 11]);
+        check("agent:a", &[], &[]);
+    }
+}

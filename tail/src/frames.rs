@@ -1,0 +1,349 @@
+//! The hot end of the log: the newest entries, each serialised once for all readers.
+//!
+//! One task follows the head, reads what is new from the store and pushes it into a bounded ring. Whoever
+//! is too late for the ring reads the store. So the ring is only a cache, and nothing waits in it for a
+//! reader.
+
+use std::collections::VecDeque;
+use std::ops::{ControlFlow, Range};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use ledger::{Entry, Ledger, ReadError};
+use schemas::id::{ChainHash, Index, Micros};
+use schemas::kind::Kind;
+use schemas::limits::{TAIL_READ_ENTRIES, TAIL_READS_MAX, TAIL_RING_BYTES_MAX, TAIL_RING_FRAMES};
+use schemas::terms::{Key, Term};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinError;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::checkpoint::Published;
+use crate::cursor::Token;
+use crate::sse::{self, Name};
+use crate::walk::{Link, Walk};
+
+/// Frames that a reader takes from the ring at a time.
+const TAKE_FRAMES: usize = 64;
+/// Entries that are read from the store before it is looked whether the chunk is full.
+const READ_STEP: u64 = 32;
+
+/// Why a reader is served no longer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// The store cannot be read, or what it holds is not what was written.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The runtime shuts down.
+    #[error("reading was interrupted: {0}")]
+    Interrupted(#[from] JoinError),
+}
+
+/// An entry as every reader gets it, with the terms that filters look at.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) link: Link,
+    pub(crate) terms: Vec<Term<'static>>,
+    pub(crate) bytes: Bytes,
+}
+
+impl Frame {
+    fn of(entry: &Entry, genesis: &ChainHash) -> Self {
+        let owned =
+            |term: &Term<'_>| Term { key: term.key, value: term.value.clone().into_owned().into() };
+        Self {
+            link: Link::of(entry),
+            terms: entry.terms(|terms| terms.iter().map(owned).collect()),
+            bytes: Self::encode(entry, genesis),
+        }
+    }
+
+    /// The `entry` event.
+    pub(crate) fn encode(entry: &Entry, genesis: &ChainHash) -> Bytes {
+        let id = Token::new(genesis, entry.leaf.index, &entry.chain);
+        let data = schemas::json::entry(&entry.leaf, &entry.chain, &entry.content());
+        sse::event(Some(id), Name::Entry, &data)
+    }
+
+    fn size_bytes(&self) -> usize {
+        let term = |term: &Term<'_>| term.value.len().saturating_add(size_of::<Term<'_>>());
+        self.terms.iter().map(term).fold(self.bytes.len(), usize::saturating_add)
+    }
+
+    fn is_redaction(&self) -> bool {
+        let is = |term: &Term<'_>| term.key == Key::Kind && term.value == Kind::Redaction.as_str();
+        self.terms.iter().any(is)
+    }
+}
+
+/// The newest frames, without a gap between them.
+#[derive(Debug, Default)]
+struct Ring {
+    frames: VecDeque<Arc<Frame>>,
+    bytes: usize,
+}
+
+impl Ring {
+    fn push(&mut self, frame: Frame) {
+        let follows = self.frames.back().is_none_or(|last| last.link.chain == frame.link.previous);
+        // What a redaction erases must not be served from memory either; the store knows what is left.
+        if !follows || frame.is_redaction() {
+            self.clear();
+        }
+        self.bytes = self.bytes.saturating_add(frame.size_bytes());
+        self.frames.push_back(Arc::new(frame));
+        while self.frames.len() > TAIL_RING_FRAMES || self.bytes > TAIL_RING_BYTES_MAX {
+            let Some(oldest) = self.frames.pop_front() else { break };
+            self.bytes = self.bytes.saturating_sub(oldest.size_bytes());
+        }
+    }
+
+    fn clear(&mut self) {
+        self.frames.clear();
+        self.bytes = 0;
+    }
+
+    /// Up to [`TAKE_FRAMES`] frames from `next` on; `None` if that one is not here.
+    fn take(&self, next: Index) -> Option<Vec<Arc<Frame>>> {
+        let first = self.frames.front()?.link.index;
+        let skip = usize::try_from(next.0.checked_sub(first.0)?).ok()?;
+        let frames: Vec<_> = self.frames.iter().skip(skip).take(TAKE_FRAMES).cloned().collect();
+        (!frames.is_empty()).then_some(frames)
+    }
+}
+
+/// How far the log can be served. Readers wait for it to move instead of for the head, so that they find
+/// the ring filled.
+#[derive(Clone, Debug)]
+pub(crate) struct Tip {
+    /// Number of entries.
+    pub(crate) size: u64,
+    /// When the last one was received.
+    pub(crate) received_at: Micros,
+    /// The newest published checkpoint.
+    pub(crate) published: Option<Arc<Published>>,
+}
+
+/// What readers share.
+pub(crate) struct Frames {
+    ledger: Ledger,
+    ring: Arc<RwLock<Ring>>,
+    tip: watch::Receiver<Tip>,
+    reads: Arc<Semaphore>,
+    /// `None` where the shutdown ended it.
+    _filler: AbortOnDropHandle<Option<()>>,
+}
+
+impl Frames {
+    /// Starts the task that fills the ring. It ends with `shutdown`, or when this is dropped.
+    pub(crate) fn start(ledger: Ledger, shutdown: CancellationToken) -> Self {
+        let head = ledger.head();
+        let tip = Tip { size: head.size.0, received_at: head.received_at, published: None };
+        let (sender, receiver) = watch::channel(tip);
+        let ring = Arc::new(RwLock::new(Ring::default()));
+        let filler = Filler {
+            head: ledger.watch(),
+            ledger: ledger.clone(),
+            ring: Arc::clone(&ring),
+            next: head.size.0,
+            tip: sender,
+        };
+        let task = tokio::spawn(shutdown.run_until_cancelled_owned(filler.run()));
+        Self {
+            ledger,
+            ring,
+            tip: receiver,
+            reads: Arc::new(Semaphore::new(TAIL_READS_MAX)),
+            _filler: AbortOnDropHandle::new(task),
+        }
+    }
+
+    /// A doorbell that rings when there is more to serve.
+    pub(crate) fn tip(&self) -> watch::Receiver<Tip> {
+        self.tip.clone()
+    }
+
+    /// Frames from `next` on, if the ring still holds that one.
+    pub(crate) fn hot(&self, next: Index) -> Option<Vec<Arc<Frame>>> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).take(next)
+    }
+
+    /// Runs a job that reads the store where it may block. At most [`TAIL_READS_MAX`] run at once; the
+    /// rest queue up in order, one of each reader.
+    ///
+    /// # Errors
+    /// [`ServeError`] of the job, or because the runtime ends.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Ledger) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ServeError> {
+        let turn = Arc::clone(&self.reads).acquire_owned().await.ok();
+        let ledger = self.ledger.clone();
+        let job = move || {
+            let result = job(&ledger);
+            drop(turn);
+            result
+        };
+        Ok(tokio::task::spawn_blocking(job).await??)
+    }
+}
+
+/// Takes `walk` on through the store: until a chunk is full, [`TAIL_READ_ENTRIES`] are considered, or
+/// `size` is reached.
+///
+/// # Errors
+/// [`ReadError`] when the store cannot be read or the chain is broken.
+pub(crate) fn walk_store(ledger: &Ledger, mut walk: Walk, size: u64) -> Result<Walk, ReadError> {
+    let stop = step_from(walk.next().0, size);
+    while walk.next().0 < stop {
+        let from = walk.next().0;
+        for entry in ledger.entries(from..stop.min(from.saturating_add(READ_STEP)))? {
+            if let ControlFlow::Break(()) = walk.offer_entry(&entry)? {
+                return Ok(walk);
+            }
+        }
+    }
+    Ok(walk)
+}
+
+fn step_from(next: u64, size: u64) -> u64 {
+    let step = u64::try_from(TAIL_READ_ENTRIES).unwrap_or(u64::MAX);
+    size.min(next.saturating_add(step))
+}
+
+/// The task that fills the ring.
+struct Filler {
+    ledger: Ledger,
+    head: watch::Receiver<Arc<ledger::Head>>,
+    ring: Arc<RwLock<Ring>>,
+    next: u64,
+    tip: watch::Sender<Tip>,
+}
+
+impl Filler {
+    async fn run(mut self) {
+        loop {
+            self.follow().await;
+            if self.head.changed().await.is_err() {
+                // The writer is gone, so the head stays where it is; there is still history to serve.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn follow(&mut self) {
+        let head = Arc::clone(&self.head.borrow_and_update());
+        while self.next < head.size.0 {
+            let next = step_from(self.next, head.size.0);
+            match self.read(self.next..next).await {
+                Ok(frames) => self.push(frames),
+                // Readers go to the store themselves and find out what they can have of it. What comes
+                // after does not follow the ring's last frame, which empties the ring.
+                Err(error) => {
+                    tracing::error!(from = self.next, %error, "new entries cannot be read");
+                }
+            }
+            self.next = next;
+            self.tip.send_modify(|tip| {
+                tip.size = next;
+                tip.received_at = head.received_at;
+            });
+        }
+        self.publish(&head).await;
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Vec<Frame>, ServeError> {
+        let ledger = self.ledger.clone();
+        let job = move || {
+            let genesis = ledger.chain(Index(0))?;
+            let entries = ledger.entries(range)?;
+            Ok::<_, ReadError>(entries.iter().map(|entry| Frame::of(entry, &genesis)).collect())
+        };
+        Ok(tokio::task::spawn_blocking(job).await??)
+    }
+
+    fn push(&self, frames: Vec<Frame>) {
+        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        for frame in frames {
+            ring.push(frame);
+        }
+    }
+
+    async fn publish(&mut self, head: &ledger::Head) {
+        let from = self.tip.borrow().published.as_ref().map(|published| published.size);
+        let (size, note) = head.published.clone();
+        if size.0 == 0 || from == Some(size) {
+            return;
+        }
+        let ledger = self.ledger.clone();
+        let job = move || Published::read(&ledger, from, size, note);
+        match tokio::task::spawn_blocking(job).await.map_err(ServeError::from) {
+            Ok(Ok(published)) => {
+                self.tip.send_modify(|tip| tip.published = Some(Arc::new(published)));
+            }
+            Ok(Err(error)) => tracing::error!(%error, %size, "a checkpoint cannot be proved"),
+            Err(error) => tracing::error!(%error, %size, "a checkpoint was not read"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(n: u64, kind: Kind) -> Frame {
+        let hash = |n: u64| {
+            let mut hash = [0; 32];
+            hash.iter_mut().zip(n.to_be_bytes()).for_each(|(to, from)| *to = from);
+            ChainHash(hash)
+        };
+        let link =
+            Link { index: Index(n), previous: hash(n), chain: hash(n + 1), received_at: Micros(n) };
+        let terms = vec![Term { key: Key::Kind, value: kind.as_str().into() }];
+        Frame { link, terms, bytes: Bytes::from_static(&[b'x'; 10_000]) }
+    }
+
+    fn ring(entries: impl IntoIterator<Item = u64>) -> Ring {
+        let mut ring = Ring::default();
+        entries.into_iter().for_each(|n| ring.push(frame(n, Kind::Annotation)));
+        ring
+    }
+
+    fn check(ring: &Ring, next: u64, expected: Option<(u64, usize)>) {
+        let taken = ring.take(Index(next));
+        let found = taken.and_then(|frames| Some((frames.first()?.link.index.0, frames.len())));
+        assert_eq!(found, expected, "from {next}");
+    }
+
+    #[test]
+    fn the_ring_serves_what_it_holds_and_nothing_else() {
+        let ring = ring(5..105);
+        check(&ring, 4, None);
+        check(&ring, 5, Some((5, TAKE_FRAMES)));
+        check(&ring, 100, Some((100, 5)));
+        check(&ring, 105, None);
+        check(&ring, u64::MAX, None);
+        check(&Ring::default(), 0, None);
+    }
+
+    #[test]
+    fn the_ring_is_bounded_and_without_gaps() {
+        let full = ring(0..20_000);
+        let held = full.frames.len();
+        assert!(held < TAIL_RING_FRAMES && full.bytes <= TAIL_RING_BYTES_MAX && held > 6000);
+        assert_eq!(full.frames.iter().map(|frame| frame.size_bytes()).sum::<usize>(), full.bytes);
+        check(&full, 20_000 - 1, Some((20_000 - 1, 1)));
+        let gap = ring((0..9).chain(10..12));
+        check(&gap, 8, None);
+        check(&gap, 10, Some((10, 2)));
+    }
+
+    #[test]
+    fn what_a_redaction_may_have_erased_leaves_the_ring() {
+        let mut ring = ring(0..9);
+        ring.push(frame(9, Kind::Redaction));
+        check(&ring, 8, None);
+        check(&ring, 9, Some((9, 1)));
+    }
+}

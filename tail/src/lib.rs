@@ -1,0 +1,167 @@
+//! The log as a stream of server-sent events that a reader can leave and resume anywhere.
+//!
+//! ```no_run
+//! # async fn serve(ledger: ledger::Ledger) -> std::io::Result<()> {
+//! let shutdown = tokio_util::sync::CancellationToken::new();
+//! let routes = tail::routes(ledger, shutdown.clone());
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:7420").await?;
+//! axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await
+//! # }
+//! ```
+//!
+//! `GET /api/v1/tail` takes `q` in the query language, `since`, `last_event_id` and, as terms that narrow
+//! `q` further, `agent`, `corr`, `principal`, `kind` and `outcome`. It begins after the entry of the
+//! `Last-Event-ID` header or of `last_event_id`, else at `since:`, else with the next entry to come.
+//! Relative times count from the time of the last commit.
+//!
+//! |event|data|when|
+//! |-|-|-|
+//! |`entry`|the entry|it fits the query; in order of index, each once|
+//! |`checkpoint`|`size`, `root`, `note`, `from`, `consistency`|one was published; `consistency` proves that it extends `from`, the one sent before|
+//! |`caught-up`|`index`, `time`|history is finished; again after each `fell-behind`|
+//! |`fell-behind`|`index`, `distance`|the reader is served from the store; nothing is lost|
+//! |`reset`|`reason`, `origin`|the token is not of this history (`foreign`, `shorter`, `different`); the stream ends|
+//! |`bye`|`reason`|the stream ends: `shutdown`, `until`, `slow`, `unreadable`|
+//!
+//! An id without data moves the cursor of a reader whose filter passes over much. A reader that is slow is
+//! late, never wrong: every one reads at a cursor of its own, and no event waits in memory for it.
+//!
+//! This is *not* a queue with consumers, and it checks no one's authority: who may read is decided before
+//! a request comes here.
+
+mod checkpoint;
+mod cursor;
+mod filter;
+mod frames;
+mod refusal;
+mod request;
+mod sse;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use ledger::{Ledger, ReadError};
+use schemas::id::Index;
+use schemas::limits::TAIL_STREAMS_MAX;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::cursor::{Position, Reset, Resume};
+use crate::filter::{Edge, Filter};
+use crate::frames::Frames;
+use crate::refusal::Refusal;
+use crate::request::Request;
+use crate::stream::Tail;
+use crate::walk::Walk;
+
+pub use crate::cursor::Token;
+pub use crate::sse::{Decoder, Event, MEDIA_TYPE, Name, TooLarge};
+
+/// The route of the tail. Its streams end with `shutdown`, each with a `bye`.
+///
+/// Must be called within a Tokio runtime: it starts the task that all readers share, which ends with
+/// `shutdown` or when the router and its last stream are gone.
+pub fn routes(ledger: Ledger, shutdown: CancellationToken) -> Router {
+    let frames = Arc::new(Frames::start(ledger, shutdown.clone()));
+    let places = Arc::new(Semaphore::new(TAIL_STREAMS_MAX));
+    Router::new().route("/api/v1/tail", get(open)).with_state(Arc::new(Tails {
+        frames,
+        places,
+        shutdown,
+    }))
+}
+
+struct Tails {
+    frames: Arc<Frames>,
+    places: Arc<Semaphore>,
+    shutdown: CancellationToken,
+}
+
+/// What becomes of a request that could be read.
+enum Opening {
+    /// The reader, and the head that ends its history.
+    Stream(Walk, Index),
+    Reset(Reset, String),
+    /// The window lies behind the reader: a browser stops reconnecting on this.
+    Finished,
+}
+
+async fn open(
+    State(tails): State<Arc<Tails>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let request = Request::read(&uri, &headers)?;
+    let full = |_no_place| Refusal::Full;
+    let place = Arc::clone(&tails.places).try_acquire_owned().map_err(full)?;
+    Ok(match tails.frames.read(move |ledger| begin(ledger, request)).await? {
+        Opening::Stream(walk, head) => {
+            let frames = Arc::clone(&tails.frames);
+            let tail = Tail::new(frames, walk, head, tails.shutdown.clone(), place);
+            events(Body::from_stream(tail.into_stream()))
+        }
+        Opening::Reset(reason, origin) => events(stream::reset(reason, &origin).into()),
+        Opening::Finished => StatusCode::NO_CONTENT.into_response(),
+    })
+}
+
+fn events(body: Body) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, MEDIA_TYPE),
+        (header::CACHE_CONTROL, "no-cache, no-transform"),
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    (headers, body).into_response()
+}
+
+/// Finds a reader's place. One that names none begins with the next entry to come.
+fn begin(ledger: &Ledger, request: Request) -> Result<Opening, ReadError> {
+    let head = ledger.head();
+    let end = Index(head.size.0);
+    let filter = Filter::new(request.query, head.received_at);
+    let position = match &request.token {
+        Some(token) => match cursor::resume(ledger, token)? {
+            Resume::At(position) => position,
+            Resume::Reset(reason) => {
+                return Ok(Opening::Reset(reason, ledger.identity().origin.clone()));
+            }
+        },
+        None => Position::before(ledger, first(ledger, &filter.since, end)?)?,
+    };
+    if is_finished(ledger, &filter, position.next)? {
+        return Ok(Opening::Finished);
+    }
+    let genesis = ledger.chain(Index(0))?;
+    Ok(Opening::Stream(Walk::new(Arc::new(filter), genesis, position), end))
+}
+
+/// The first entry that every edge lets through; `end` where there is no edge or it lies beyond, because
+/// the filter holds to it, too.
+fn first(ledger: &Ledger, since: &[Edge], end: Index) -> Result<Index, ReadError> {
+    let mut first = None;
+    for edge in since {
+        let index = match edge {
+            Edge::Index(index) => *index,
+            Edge::Time(time) => ledger.index_at(*time)?,
+        };
+        first = first.max(Some(index.min(end)));
+    }
+    Ok(first.unwrap_or(end))
+}
+
+/// Whether the window has ended before `next`, already.
+fn is_finished(ledger: &Ledger, filter: &Filter, next: Index) -> Result<bool, ReadError> {
+    let head = ledger.head();
+    let received_at =
+        if next.0 < head.size.0 { ledger.leaf(next)?.received_at } else { head.received_at };
+    Ok(filter.ends_before(next, received_at))
+}

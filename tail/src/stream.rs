@@ -1,0 +1,281 @@
+//! One reader: history from its cursor, then what happens, without a gap or a repetition between them.
+
+use std::convert::Infallible;
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use schemas::id::{Index, TreeSize};
+use schemas::limits::{TAIL_HEARTBEAT_S, TAIL_WRITE_S_MAX};
+use schemas::shape::time_json;
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::checkpoint::Published;
+use crate::cursor::Reset;
+use crate::frames::{Frames, ServeError, Tip, walk_store};
+use crate::sse::{self, Name};
+use crate::walk::Walk;
+
+/// Readers come back after this long, and as much again at random so that they do not come together.
+const RETRY_MS: u64 = 1_000;
+/// The same after a reset, which a reader cannot get past on its own.
+const RESET_RETRY_MS: u64 = 30_000;
+
+fn retry(least_ms: u64) -> Bytes {
+    let random = RandomState::new().hash_one(least_ms).checked_rem(least_ms).unwrap_or_default();
+    sse::retry(least_ms.saturating_add(random))
+}
+
+/// What a reader with another history's token gets, and nothing after it.
+pub(crate) fn reset(reason: Reset, origin: &str) -> Bytes {
+    let data = json!({ "reason": reason.as_str(), "origin": origin });
+    [retry(RESET_RETRY_MS), sse::event(None, Name::Reset, &data)].concat().into()
+}
+
+/// A reader that is connected.
+pub(crate) struct Tail {
+    frames: Arc<Frames>,
+    tip: watch::Receiver<Tip>,
+    walk: Walk,
+    /// Where its history ended when it connected; the shared frames may be short of that for a moment.
+    head: Index,
+    phase: Phase,
+    /// Size of the last checkpoint that it was sent.
+    checkpoint: Option<TreeSize>,
+    /// When it was handed the last chunk.
+    given: Option<Instant>,
+    shutdown: CancellationToken,
+    /// Its place among the open tails.
+    _place: OwnedSemaphorePermit,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Nothing was said yet.
+    Opening,
+    /// Reading what happened before.
+    History,
+    /// Reading what happens.
+    Live,
+    /// Nothing more is said.
+    Closed,
+}
+
+/// What there is to do for a reader.
+enum Step {
+    Say(Bytes),
+    /// Entries were passed over; there are more.
+    More,
+    /// Everything was considered.
+    Wait,
+    /// The reader's window has ended.
+    End,
+}
+
+impl Tail {
+    pub(crate) fn new(
+        frames: Arc<Frames>,
+        walk: Walk,
+        head: Index,
+        shutdown: CancellationToken,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        let tip = frames.tip();
+        let phase = Phase::Opening;
+        let (checkpoint, given) = (None, None);
+        Self { frames, tip, walk, head, phase, checkpoint, given, shutdown, _place: place }
+    }
+
+    /// The response's body. Nothing is read before it is asked for, so a slow reader costs only time.
+    pub(crate) fn into_stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
+        futures_util::stream::unfold(self, |mut tail| async move {
+            let chunk = tail.chunk().await?;
+            Some((Ok(chunk), tail))
+        })
+    }
+
+    async fn chunk(&mut self) -> Option<Bytes> {
+        let chunk = match self.phase {
+            Phase::Closed => return None,
+            Phase::Opening => {
+                self.phase = Phase::History;
+                retry(RETRY_MS)
+            }
+            // NOTE: the connection asks for the next chunk once it could pass on the last one. One that
+            // never could is not seen here; the listener's own write deadline ends it.
+            _ if self.given.is_some_and(is_late) => self.bye("slow"),
+            _ => self.serve().await,
+        };
+        self.given = Some(Instant::now());
+        Some(chunk)
+    }
+
+    async fn serve(&mut self) -> Bytes {
+        let silence = tokio::time::sleep(Duration::from_secs(TAIL_HEARTBEAT_S));
+        tokio::pin!(silence);
+        loop {
+            if self.shutdown.is_cancelled() {
+                return self.bye("shutdown");
+            }
+            match self.step().await {
+                Ok(Step::Say(bytes)) => return bytes,
+                // Passing over entries of the ring waits for nothing, and others have to run here too.
+                Ok(Step::More) => tokio::task::yield_now().await,
+                Ok(Step::End) => return self.bye("until"),
+                Ok(Step::Wait) => {
+                    tokio::select! {
+                        biased;
+                        () = self.shutdown.cancelled() => {}
+                        rung = self.tip.changed() => if rung.is_err() {
+                            return self.bye("shutdown");
+                        },
+                        () = &mut silence => return self.heartbeat(),
+                    }
+                }
+                Err(error) => return self.failed(&error),
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<Step, ServeError> {
+        let tip = self.tip.borrow_and_update().clone();
+        if let Some(published) = &tip.published
+            && self.checkpoint.is_none_or(|sent| sent < published.size)
+        {
+            return self.checkpoint(published).await.map(Step::Say);
+        }
+        if self.walk.has_ended() {
+            return Ok(Step::End);
+        }
+        if self.walk.next().0 < tip.size {
+            return self.advance(tip.size).await;
+        }
+        if self.phase == Phase::Live || self.walk.next() < self.head {
+            return Ok(Step::Wait);
+        }
+        self.phase = Phase::Live;
+        Ok(Step::Say(self.caught_up(&tip)))
+    }
+
+    async fn checkpoint(&mut self, published: &Arc<Published>) -> Result<Bytes, ServeError> {
+        let event = match (published.made(self.checkpoint), self.checkpoint) {
+            (None, Some(sent)) => {
+                let published = Arc::clone(published);
+                self.frames.read(move |ledger| published.extending(ledger, sent)).await?
+            }
+            (made, _) => made.unwrap_or_default(),
+        };
+        self.checkpoint = Some(published.size);
+        Ok(event)
+    }
+
+    async fn advance(&mut self, size: u64) -> Result<Step, ServeError> {
+        // A copy, so that an error leaves the cursor at what the reader was really sent.
+        let mut walk = self.walk.clone();
+        if let Some(frames) = self.frames.hot(walk.next()) {
+            for frame in frames {
+                if let ControlFlow::Break(()) = walk.offer(&frame)? {
+                    break;
+                }
+            }
+            self.walk = walk;
+        } else if self.phase == Phase::Live {
+            self.phase = Phase::History;
+            return Ok(Step::Say(self.fell_behind(size)));
+        } else {
+            self.walk = self.frames.read(move |ledger| walk_store(ledger, walk, size)).await?;
+        }
+        Ok(self.walk.take().map_or(Step::More, Step::Say))
+    }
+
+    fn caught_up(&mut self, tip: &Tip) -> Bytes {
+        let last = self.walk.next().0.saturating_sub(1);
+        let data = json!({ "index": last, "time": time_json(tip.received_at) });
+        sse::event(self.walk.said(), Name::CaughtUp, &data)
+    }
+
+    fn fell_behind(&self, size: u64) -> Bytes {
+        let next = self.walk.next().0;
+        let data = json!({ "index": next, "distance": size.saturating_sub(next) });
+        sse::event(None, Name::FellBehind, &data)
+    }
+
+    /// A comment, with the id of what was passed over in silence.
+    fn heartbeat(&mut self) -> Bytes {
+        let id = self.walk.unsaid_id().unwrap_or_default();
+        [id, sse::comment()].concat().into()
+    }
+
+    fn failed(&mut self, error: &ServeError) -> Bytes {
+        match error {
+            ServeError::Interrupted(_) => self.bye("shutdown"),
+            ServeError::Read(error) => {
+                tracing::error!(index = self.walk.next().0, %error, "a tail ends");
+                self.bye("unreadable")
+            }
+        }
+    }
+
+    /// The last event, after the id of what was passed over: whoever comes back with it after `until` is
+    /// told that there is nothing more.
+    fn bye(&mut self, reason: &str) -> Bytes {
+        self.phase = Phase::Closed;
+        let id = self.walk.unsaid_id().unwrap_or_default();
+        [id, sse::event(None, Name::Bye, &json!({ "reason": reason }))].concat().into()
+    }
+}
+
+/// Whether a client that was handed a chunk at `given` took too long to pass it on.
+fn is_late(given: Instant) -> bool {
+    given.elapsed() > Duration::from_secs(TAIL_WRITE_S_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use schemas::id::Micros;
+    use schemas::query::Query;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::cursor::Position;
+    use crate::filter::Filter;
+    use crate::tests::World;
+
+    async fn tail(world: &World, query: &str) -> Tail {
+        let (ledger, shutdown) = (world.ledger(), CancellationToken::new());
+        let filter = Filter::new(Query::parse(query).unwrap(), Micros(0));
+        let position = Position::before(&ledger, Index(0)).unwrap();
+        let walk = Walk::new(Arc::new(filter), ledger.chain(Index(0)).unwrap(), position);
+        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let frames = Arc::new(Frames::start(ledger, shutdown.clone()));
+        Tail::new(frames, walk, Index(0), shutdown, place)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_too_long_is_let_go() {
+        let mut tail = tail(&World::new(1), "").await;
+        assert!(tail.chunk().await.unwrap().starts_with(b"retry: "));
+        let limit = Duration::from_secs(TAIL_WRITE_S_MAX + 1);
+        tail.given = tail.given.and_then(|given| given.checked_sub(limit));
+        assert_eq!(tail.chunk().await.unwrap(), b"event: bye\ndata: {\"reason\":\"slow\"}\n\n"[..]);
+        assert_eq!(tail.chunk().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_heartbeat_tells_what_was_passed_over() {
+        let world = World::new(1);
+        let mut tail = tail(&world, "agent:nobody").await;
+        let size = world.ledger().head().size.0;
+        assert!(matches!(tail.advance(size).await.unwrap(), Step::More));
+        let heartbeat = tail.heartbeat();
+        assert!(heartbeat.starts_with(b"id: ") && heartbeat.ends_with(b"\ndata:\n\n:\n\n"));
+        assert_eq!(tail.heartbeat(), sse::comment());
+    }
+}
