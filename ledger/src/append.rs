@@ -13,6 +13,7 @@ use crate::answers::Answers;
 use crate::check::{Checked, KeySet};
 use crate::draft::Draft;
 use crate::error::AppendError;
+use crate::flood::Rejections;
 use crate::fold::Fold;
 use crate::head::Head;
 use crate::keys;
@@ -67,6 +68,7 @@ pub struct Writer {
     pub(crate) published_at: Micros,
     pub(crate) head: watch::Sender<Arc<Head>>,
     pub(crate) keys: Arc<RwLock<Arc<KeySet>>>,
+    pub(crate) rejections: Rejections,
     pub(crate) poisoned: bool,
 }
 

@@ -26,8 +26,6 @@ pub(crate) struct Draft {
     pub(crate) refused: HashMap<Vec<u8>, Index>,
     /// How often refusals came again, in all.
     pub(crate) repeats: HashMap<Vec<u8>, u64>,
-    /// Rejection leaves by subject.
-    pub(crate) rejections: HashMap<String, u32>,
     /// Rejections beyond the bound.
     pub(crate) floods: HashMap<(String, Reason), u64>,
     /// Ends of the submissions, by message.
@@ -50,7 +48,6 @@ impl Draft {
             seen: HashMap::new(),
             refused: HashMap::new(),
             repeats: HashMap::new(),
-            rejections: HashMap::new(),
             floods: HashMap::new(),
             ends: Vec::new(),
             control: Vec::new(),

@@ -15,6 +15,7 @@ mod check;
 mod draft;
 mod entry;
 mod error;
+mod flood;
 mod fold;
 mod head;
 mod keys;

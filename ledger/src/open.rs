@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::append::Writer;
 use crate::error::{OpenError, ReadError};
+use crate::flood::Rejections;
 use crate::fold::Fold;
 use crate::head::Head;
 use crate::keys;
@@ -247,6 +248,7 @@ impl Loaded {
             published_at: Micros(0),
             head: watch::Sender::new(Arc::new(head)),
             keys: Arc::new(RwLock::new(Arc::new(keys))),
+            rejections: Rejections::default(),
             poisoned: false,
         }
     }

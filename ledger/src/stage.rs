@@ -7,7 +7,6 @@ use schemas::encode::{Value, map};
 use schemas::id::{BodyDigest, Digest, Index, sha256};
 use schemas::kind::{Kind, Stream};
 use schemas::leaf::{Counts, Leaf, Status, chain_hash};
-use schemas::limits::REJECTIONS_PER_SUBJECT_SECOND_MAX;
 use schemas::reject::{Reason, Reject};
 use schemas::secret;
 use schemas::submission::{self, Verified, VerifiedItem};
@@ -197,7 +196,7 @@ impl Writer {
 
     /// Whether a refusal makes a leaf: not when the same came before, nor in a flood.
     fn place_refusal(
-        &self,
+        &mut self,
         draft: &mut Draft,
         leaf: &Leaf,
         via: &Via<'_>,
@@ -222,9 +221,7 @@ impl Writer {
             return Ok(Placed::Before(index));
         }
         let subject = via.token.unwrap_or("direct").to_owned();
-        let count = draft.rejections.entry(subject.clone()).or_default();
-        *count += 1;
-        if *count > REJECTIONS_PER_SUBJECT_SECOND_MAX {
+        if self.rejections.floods(&subject, draft.received_at) {
             let flood = draft.floods.entry((subject, reason)).or_default();
             *flood += 1;
             return Ok(Placed::Flooded);

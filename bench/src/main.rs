@@ -1,0 +1,51 @@
+//! Benchmarks: `cargo run -p bench -- --help`.
+//!
+//! Every figure stands beside its floor from the same run, as a ratio, because machines are noisy:
+//! rounds are interleaved, and median and spread are printed.
+
+mod events;
+mod floors;
+mod ingest;
+mod round;
+
+use clap::Parser;
+use round::Series;
+
+/// What sworn costs, side by side with its floors.
+#[derive(Parser)]
+struct Arguments {
+    /// Events in one round.
+    #[arg(long, default_value_t = 20_000)]
+    events: usize,
+    /// Interleaved rounds.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Events under one signature in the batched run.
+    #[arg(long, default_value_t = 64)]
+    batch: usize,
+}
+
+fn main() -> Result<(), round::Failure> {
+    let arguments = Arguments::parse();
+    let Arguments { events, rounds, batch } = arguments;
+    println!("{events} events a round, {rounds} rounds, {} threads", rayon::current_num_threads());
+    let single = events::Workload::new(events, 1);
+    let batched = events::Workload::new(events, batch);
+    println!("{} bytes a submission of one event, real syncs\n", single.bytes() / events.max(1));
+    let mut verify = Series::new("verify_strict, all cores");
+    let mut raw = Series::new("raw RocksDB, synced batches");
+    let mut core = Series::new("ingest core, 1 event a signature");
+    let mut grouped = Series::new("ingest core, batched signatures");
+    for round in 1..=rounds {
+        verify.add(floors::verify_strict(&single)?);
+        raw.add(floors::raw_rocksdb(&single)?);
+        core.add(ingest::core(&single)?);
+        grouped.add(ingest::core(&batched)?);
+        println!("round {round} done");
+    }
+    println!();
+    for series in [&verify, &raw, &core, &grouped] {
+        println!("{}", series.line(&verify));
+    }
+    Ok(())
+}

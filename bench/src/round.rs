@@ -1,0 +1,45 @@
+//! One measured thing over several rounds.
+
+use std::time::Duration;
+
+/// Whatever may fail in a benchmark ends it.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Events a second, round by round.
+pub(crate) struct Series {
+    name: &'static str,
+    rates: Vec<f64>,
+}
+
+impl Series {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, rates: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, rate: f64) {
+        self.rates.push(rate);
+        self.rates.sort_by(f64::total_cmp);
+    }
+
+    fn median(&self) -> f64 {
+        self.rates.get(self.rates.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+
+    /// Name, median, spread, and the ratio of medians to `floor`.
+    pub(crate) fn line(&self, floor: &Self) -> String {
+        let ends = self.rates.first().zip(self.rates.last());
+        let (low, high) = ends.map_or((f64::NAN, f64::NAN), |(low, high)| (*low, *high));
+        format!(
+            "{:<34} {:>9.0}/s   ({low:.0} to {high:.0})   {:.2} x verify_strict",
+            self.name,
+            self.median(),
+            self.median() / floor.median(),
+        )
+    }
+}
+
+/// Events a second.
+pub(crate) fn rate(events: usize, took: Duration) -> f64 {
+    let events = u32::try_from(events).map_or(f64::NAN, f64::from);
+    events / took.as_secs_f64()
+}

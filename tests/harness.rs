@@ -1,0 +1,276 @@
+//! A world of its own for each test: nats-server, ledger and `sworn serve` as real processes.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use ed25519_dalek::SigningKey;
+use ingest::{Broker, OwnServer, Publisher};
+use schemas::id::{Index, Micros, SignerId, sha256};
+use schemas::key::PublicKey;
+use schemas::kind::Stream;
+use schemas::leaf::Leaf;
+use schemas::reply::{Fate, Outcome, Reply};
+
+use crate::signer::{Signer, tenant};
+
+/// How long anything may take that is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The binary under test.
+pub(crate) const SWORN: &str = env!("CARGO_BIN_EXE_sworn");
+
+/// A deadline for [`Publisher`].
+pub(crate) fn deadline() -> tokio::time::Instant {
+    tokio::time::Instant::now() + PATIENCE
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        // The pace of asking, not a wait for anything to happen.
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A world.
+pub(crate) struct World {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) runtime: tokio::runtime::Runtime,
+    pub(crate) operator: Signer,
+    nats: Option<OwnServer>,
+    nats_port: u16,
+    server: Option<Child>,
+    http_port: u16,
+    ledger_key: SigningKey,
+}
+
+impl World {
+    /// With a ledger that holds its genesis entry, and the server running.
+    pub(crate) fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let binary = ingest::find(None).unwrap();
+        let port = free_port();
+        let nats_directory = directory.path().join("nats");
+        let started = ingest::start(&binary, &nats_directory, Some(port));
+        let nats = runtime.block_on(started).unwrap();
+        let ledger_signer = Signer::new("ledger");
+        ledger_signer.save(&directory.path().join("ledger.key"));
+        let operator = Signer::new("operator");
+        operator.save(&directory.path().join("operator.key"));
+        let mut world = Self {
+            nats_port: nats.port(),
+            nats: Some(nats),
+            runtime,
+            operator,
+            server: None,
+            http_port: free_port(),
+            ledger_key: ledger_signer.key,
+            directory,
+        };
+        let genesis = ledger::Genesis {
+            tenant: tenant(),
+            host: "ledger.example".to_owned(),
+            operator: world.operator.id.clone(),
+            operator_key: world.operator.public(),
+            clock_start: None,
+        };
+        let now = Micros(jiff::Timestamp::now().as_microsecond().unsigned_abs());
+        ledger::create(&world.ledger_config(), world.ledger_key.clone(), &genesis, now).unwrap();
+        world.serve();
+        world
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn ledger_config(&self) -> ledger::Config {
+        ledger::Config {
+            store: self.path("data/store"),
+            mark: self.path("mark").join(format!("{}.note", tenant())),
+        }
+    }
+
+    pub(crate) fn ledger_public(&self) -> PublicKey {
+        PublicKey::of(&self.ledger_key)
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.http_port)
+    }
+
+    pub(crate) fn nats_url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.nats_port)
+    }
+
+    /// Starts the server and waits until it takes submissions in.
+    pub(crate) fn serve(&mut self) {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("serve.log"))
+            .unwrap();
+        let child = Command::new(SWORN)
+            .args(["serve", "--tenant", tenant().as_str(), "--host", "ledger.example"])
+            .args(["--listen", &format!("127.0.0.1:{}", self.http_port)])
+            .args(["--nats", &self.nats_url()])
+            .arg("--data")
+            .arg(self.path("data"))
+            .arg("--mark")
+            .arg(self.path("mark"))
+            .arg("--key")
+            .arg(self.path("ledger.key"))
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.server = Some(child);
+        let ready = self.url("/readyz");
+        until("the server", || {
+            let server = self.server.as_mut().unwrap();
+            if let Some(status) = server.try_wait().unwrap() {
+                let log = std::fs::read_to_string(self.path("serve.log")).unwrap();
+                panic!("the server ended with {status}:\n{log}");
+            }
+            ureq::get(&ready).call().ok()
+        });
+    }
+
+    fn server_id(&self) -> u32 {
+        self.server.as_ref().unwrap().id()
+    }
+
+    /// Sends a signal to the server.
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.server_id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        let mut server = self.server.take().unwrap();
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+
+    /// SIGTERM, and a clean end.
+    pub(crate) fn stop(&mut self) {
+        self.signal("-TERM");
+        let status = self.server.take().unwrap().wait().unwrap();
+        let log = std::fs::read_to_string(self.path("serve.log")).unwrap();
+        assert!(status.success(), "{status}\n{log}");
+    }
+
+    /// Restarts nats-server on the same port with what it had.
+    pub(crate) fn restart_nats(&mut self) {
+        let binary = ingest::find(None).unwrap();
+        let nats = self.nats.take().unwrap();
+        let directory = self.path("nats");
+        let port = self.nats_port;
+        self.nats = Some(self.runtime.block_on(async {
+            nats.stop().await.unwrap();
+            ingest::start(&binary, &directory, Some(port)).await.unwrap()
+        }));
+    }
+
+    pub(crate) fn connect(&self, signer: &SignerId) -> Publisher {
+        let broker = Broker::at(&self.nats_url());
+        self.runtime.block_on(Publisher::connect(&broker, &tenant(), signer)).unwrap()
+    }
+
+    /// Submits and waits for the reply.
+    pub(crate) fn submit(
+        &self,
+        publisher: &Publisher,
+        message: &[u8],
+        stream: Stream,
+    ) -> std::sync::Arc<Reply> {
+        let sent = publisher.publish_until_receipted(message.to_vec(), stream, deadline());
+        self.runtime.block_on(sent).unwrap()
+    }
+
+    /// Registers an agent through the broker.
+    pub(crate) fn agent(&mut self, id: &str) -> Signer {
+        let agent = Signer::new(id);
+        let messages = self.operator.register(&agent);
+        let publisher = self.connect(&self.operator.id);
+        for message in messages {
+            let reply = self.submit(&publisher, &message, Stream::Op);
+            assert!(matches!(reply.outcomes[0].fate, Fate::Committed(_)), "{reply:?}");
+        }
+        agent
+    }
+
+    /// JSON of the API.
+    pub(crate) fn get(&self, path: &str) -> serde_json::Value {
+        let mut response = ureq::get(self.url(path)).call().unwrap();
+        response.body_mut().read_json().unwrap()
+    }
+
+    /// Runs a command of the product against this world.
+    pub(crate) fn sworn(&self, arguments: &[&str]) -> Output {
+        Command::new(SWORN)
+            .args(arguments)
+            .env("SWORN_URL", self.url(""))
+            .env("SWORN_NATS_URL", self.nats_url())
+            .env("SWORN_TENANT", tenant().as_str())
+            .env("HOME", self.directory.path())
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// Verifies the whole ledger, which nobody may have open.
+    pub(crate) fn audit(&self) -> ledger::Report {
+        let config = self.ledger_config();
+        let mark = ledger::read_mark(&config.mark).unwrap();
+        let audit = ledger::Audit {
+            store: &config.store,
+            trust: Some(self.ledger_public()),
+            mark: mark.as_deref(),
+        };
+        ledger::audit(&audit, &|_| ()).unwrap()
+    }
+
+    /// Opens the ledger of a stopped server.
+    pub(crate) fn open(&self) -> ledger::Ledger {
+        ledger::open(&self.ledger_config(), self.ledger_key.clone()).unwrap().ledger()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+}
+
+/// Verifies the receipt of a committed or duplicate event; gives its index.
+pub(crate) fn verified(outcome: &Outcome, message: &[u8], ledger: &PublicKey) -> Index {
+    let (Fate::Committed(receipt) | Fate::Duplicate(receipt)) = &outcome.fate else {
+        panic!("not committed: {outcome:?}");
+    };
+    let found = schemas::receipt::verify(receipt, &outcome.leaf, ledger.verifying_key()).unwrap();
+    let leaf = Leaf::decode(&outcome.leaf).unwrap();
+    let opened = schemas::submission::open(message).unwrap();
+    assert_eq!(leaf.statement.0, sha256(opened.statement().bytes()));
+    assert_eq!((found.index, leaf.index), (outcome.index, outcome.index));
+    outcome.index
+}
