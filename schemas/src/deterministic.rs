@@ -5,10 +5,13 @@
 //! that has been declared so far is compared with the bytes that remain; depth and node count are
 //! limited besides.
 
+use std::cmp::Ordering;
+
 use crate::limits;
 
 /// A decoded item that borrows from the bytes it was read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
+
 pub enum Item<'a> {
     /// Major type 0.
     Uint(u64),
@@ -108,11 +111,20 @@ impl Bounds {
 /// Source: RFC 8949 §4.2.1.
 pub fn decode(bytes: &[u8], bounds: Bounds) -> Result<Item<'_>, Malformed> {
     let mut reader = Reader { bytes, at: 0, nodes: bounds.nodes, owed: 0 };
-    let item = reader.item(bounds.depth)?;
+    let mut item = Item::Null;
+    reader.read(bounds.depth, &mut item)?;
     if reader.at < bytes.len() {
         return Err(Malformed { at: reader.at, fault: Fault::Trailing });
     }
     Ok(item)
+}
+
+/// Bytewise order; mostly the first byte, a head with the key's length, decides.
+fn wire_order(a: &[u8], b: &[u8]) -> Ordering {
+    match a.first().cmp(&b.first()) {
+        Ordering::Equal => a.cmp(b),
+        unequal => unequal,
+    }
 }
 
 struct Reader<'a> {
@@ -130,31 +142,35 @@ struct Head {
 }
 
 impl<'a> Reader<'a> {
-    fn item(&mut self, depth: usize) -> Result<Item<'a>, Malformed> {
+    /// Reads one item into `slot`: returning it would move it again and again.
+    fn read(&mut self, depth: usize, slot: &mut Item<'a>) -> Result<(), Malformed> {
         let head = self.head()?;
         let fail = |fault| Malformed { at: head.at, fault };
         self.nodes = self.nodes.checked_sub(1).ok_or(fail(Fault::Nodes))?;
-        match head.major {
-            0 => Ok(Item::Uint(head.argument)),
-            1 => Ok(Item::Negative(head.argument)),
-            2 => Ok(Item::Bytes(self.take(&head)?)),
-            3 => std::str::from_utf8(self.take(&head)?)
-                .map(Item::Text)
-                .map_err(|_invalid| fail(Fault::Utf8)),
-            4 => self.array(&head, depth.checked_sub(1).ok_or(fail(Fault::Depth))?),
-            5 => self.map(&head, depth.checked_sub(1).ok_or(fail(Fault::Depth))?),
-            6 if head.argument != COSE_SIGN1_TAG || head.at > 0 => Err(fail(Fault::Tag)),
+        *slot = match head.major {
+            0 => Item::Uint(head.argument),
+            1 => Item::Negative(head.argument),
+            2 => Item::Bytes(self.take(&head)?),
+            3 => match std::str::from_utf8(self.take(&head)?) {
+                Ok(text) => Item::Text(text),
+                Err(_) => return Err(fail(Fault::Utf8)),
+            },
+            4 => Item::Array(self.array(&head, depth.checked_sub(1).ok_or(fail(Fault::Depth))?)?),
+            5 => Item::Map(self.map(&head, depth.checked_sub(1).ok_or(fail(Fault::Depth))?)?),
+            6 if head.argument != COSE_SIGN1_TAG || head.at > 0 => return Err(fail(Fault::Tag)),
             6 => {
-                let inner = self.item(depth.checked_sub(1).ok_or(fail(Fault::Depth))?)?;
-                Ok(Item::Tag(head.argument, Box::new(inner)))
+                let mut inner = Box::new(Item::Null);
+                self.read(depth.checked_sub(1).ok_or(fail(Fault::Depth))?, &mut inner)?;
+                Item::Tag(head.argument, inner)
             }
             _ => match head.argument {
-                20 => Ok(Item::Bool(false)),
-                21 => Ok(Item::Bool(true)),
-                22 => Ok(Item::Null),
-                _ => Err(fail(Fault::Simple)),
+                20 => Item::Bool(false),
+                21 => Item::Bool(true),
+                22 => Item::Null,
+                _ => return Err(fail(Fault::Simple)),
             },
-        }
+        };
+        Ok(())
     }
 
     #[inline]
@@ -219,41 +235,39 @@ impl<'a> Reader<'a> {
         Ok(len)
     }
 
-    /// One of the items owed.
-    fn inner(&mut self, depth: usize) -> Result<Item<'a>, Malformed> {
+    /// Reads one of the items owed.
+    fn read_owed(&mut self, depth: usize, slot: &mut Item<'a>) -> Result<(), Malformed> {
         self.owed -= 1;
-        self.item(depth)
+        self.read(depth, slot)
     }
 
-    fn array(&mut self, head: &Head, depth: usize) -> Result<Item<'a>, Malformed> {
+    fn array(&mut self, head: &Head, depth: usize) -> Result<Vec<Item<'a>>, Malformed> {
         let len = self.owe(head, 1)?;
-        let mut items = Vec::with_capacity(len);
-        for _ in 0..len {
-            items.push(self.inner(depth)?);
+        let mut items = vec![Item::Null; len];
+        for slot in &mut items {
+            self.read_owed(depth, slot)?;
         }
-        Ok(Item::Array(items))
+        Ok(items)
     }
 
-    fn map(&mut self, head: &Head, depth: usize) -> Result<Item<'a>, Malformed> {
+    fn map(&mut self, head: &Head, depth: usize) -> Result<Vec<(Item<'a>, Item<'a>)>, Malformed> {
         let len = self.owe(head, 2)?;
-        let mut pairs = Vec::with_capacity(len);
+        let mut pairs = vec![(Item::Null, Item::Null); len];
         let mut last: &[u8] = &[];
-        for _ in 0..len {
+        for (key, value) in &mut pairs {
             let start = self.at;
-            let key = self.inner(depth)?;
+            self.read_owed(depth, key)?;
             let encoded = self.bytes.get(start..self.at).unwrap_or_default();
-            match last.cmp(encoded) {
-                std::cmp::Ordering::Less => last = encoded,
-                std::cmp::Ordering::Equal => {
+            match wire_order(last, encoded) {
+                Ordering::Less => last = encoded,
+                Ordering::Equal => {
                     return Err(Malformed { at: start, fault: Fault::DuplicateKey });
                 }
-                std::cmp::Ordering::Greater => {
-                    return Err(Malformed { at: start, fault: Fault::KeyOrder });
-                }
+                Ordering::Greater => return Err(Malformed { at: start, fault: Fault::KeyOrder }),
             }
-            pairs.push((key, self.inner(depth)?));
+            self.read_owed(depth, value)?;
         }
-        Ok(Item::Map(pairs))
+        Ok(pairs)
     }
 }
 
@@ -339,6 +353,14 @@ impl<'a> Item<'a> {
     /// The value at a dotted path of text keys: `action.name`.
     #[must_use]
     pub fn path(&self, path: &str) -> Option<&Item<'a>> {
-        path.split('.').try_fold(self, |item, key| item.get(key))
+        let mut item = self;
+        let mut rest = path;
+        while let Some((key, below)) = rest.bytes().position(|b| b == b'.').and_then(|dot| {
+            Some((rest.get(..dot)?, rest.get(dot + 1..)?))
+        }) {
+            item = item.get(key)?;
+            rest = below;
+        }
+        item.get(rest)
     }
 }

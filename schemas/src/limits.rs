@@ -77,7 +77,7 @@ pub const QUERY_PREFIX_VALUES_MAX: usize = 1000;
 /// Bytes of bodies after which a page of the API ends early; its cursor goes on.
 pub const PAGE_BYTES_MAX: usize = 8 << 20;
 /// Entries of one session read to find out whether numbers of its signer are missing.
-pub const SESSION_SCAN_MAX: usize = 10_000;
+pub const SESSION_SCAN_MAX: usize = 4096;
 /// Most entries that one lineage is folded from.
 pub const LINEAGE_ENTRIES_MAX: usize = 10_000;
 /// Most grants, and most chains, that one lineage lists.

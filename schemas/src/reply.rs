@@ -1,13 +1,6 @@
 //! Replies: what the ledger tells a publisher about one submission.
 //!
-//! ```cddl
-//! reply  = [ version: 1, message: bstr .size 32, results: [ + result ] ]
-//! result = [ fate: 0 / 1 / 2,             ; committed, duplicate, rejected
-//!            index: uint,                 ; of the leaf (of the original's, for a duplicate)
-//!            leaf: bstr,                  ; leaf bytes
-//!            receipt: bstr / null,        ; COSE Receipt; null for rejections
-//!            id: bstr .size 16 / null, reason: uint, path: tstr, expected: tstr ]
-//! ```
+//! Their layout is in `reply.cddl`.
 
 use crate::deterministic::{Bounds, Item, decode};
 use crate::encode::Encoder;

@@ -34,30 +34,41 @@ const PREFIXES: &[(&str, usize)] = &[
 /// Shortest text that can hold a secret: `sk-live-` and 8 characters.
 const SHORTEST: usize = 16;
 
+/// Whether raw bytes hold what looks like a credential's value, wherever it stands. The ledger asks this
+/// of bytes that it refuses, before it keeps them as evidence.
+///
+/// Other than in text, a secret may follow any byte: the head of a CBOR text looks like a letter itself.
+#[must_use]
+pub fn found_in(bytes: &[u8]) -> bool {
+    let mut starts = bytes.iter().enumerate().filter(|(_, byte)| may_begin(**byte));
+    starts.any(|(at, _)| bytes.get(at..).is_some_and(begins_secret))
+}
+
 /// Refuses a body that holds a secret, without repeating it.
-pub(crate) fn scan(item: &Item<'_>) -> Result<(), Reject> {
+pub(crate) fn scan(root: &Item<'_>) -> Result<(), Reject> {
+    if holds(root) { Err(refusal(root)) } else { Ok(()) }
+}
+
+fn holds(item: &Item<'_>) -> bool {
     match item {
-        Item::Text(text) if holds_secret(text.as_bytes()) => {
-            Err(Reject::new(Reason::SecretInBody, "", "a credential's id, never its value"))
-        }
-        Item::Array(items) => items.iter().try_for_each(scan),
-        Item::Map(pairs) => pairs.iter().try_for_each(|(key, value)| {
-            scan(value).map_err(|reject| reject.below(step(key))).and_then(|()| scan(key))
-        }),
-        Item::Tag(_, inner) => scan(inner),
-        _ => Ok(()),
+        Item::Text(text) => holds_secret(text.as_bytes()),
+        Item::Array(items) => items.iter().any(holds),
+        Item::Map(pairs) => pairs.iter().any(|(key, value)| holds(value) || holds(key)),
+        Item::Tag(_, inner) => holds(inner),
+        _ => false,
     }
 }
 
-/// The key as a step of a path, unless it is a secret itself.
-/// Whether raw bytes hold what looks like a credential's value, wherever it stands.
-#[must_use]
-pub fn found_in(bytes: &[u8]) -> bool {
-    holds_secret(bytes)
-}
-
-fn step<'a>(key: &Item<'a>) -> &'a str {
-    key.text().filter(|text| !holds_secret(text.as_bytes())).unwrap_or("?")
+/// Names the place of the first secret, as far as keys lead to it.
+fn refusal(item: &Item<'_>) -> Reject {
+    let pairs = item.map().unwrap_or_default();
+    match pairs.iter().find(|(_, value)| holds(value)) {
+        Some((key, value)) => {
+            let step = key.text().filter(|text| !holds_secret(text.as_bytes()));
+            refusal(value).below(step.unwrap_or("?"))
+        }
+        None => Reject::new(Reason::SecretInBody, "", "a credential's id, never its value"),
+    }
 }
 
 /// Whether a secret begins anywhere in the text but inside a word.
@@ -78,7 +89,9 @@ fn may_begin(byte: u8) -> bool {
 
 fn begins_secret(text: &[u8]) -> bool {
     PREFIXES.iter().any(|(prefix, least)| {
-        let token = text.strip_prefix(prefix.as_bytes());
+        let prefix = prefix.as_bytes();
+        let alike = text.first_chunk::<2>() == prefix.first_chunk::<2>();
+        let token = if alike { text.strip_prefix(prefix) } else { None };
         token.is_some_and(|t| t.iter().take_while(|byte| is_token(**byte)).count() >= *least)
     })
 }

@@ -5,6 +5,8 @@
 //! cannot tell apart there (keys that are no text, an inner map of just `hex`, numbers beyond 64 bits)
 //! does not come back as it was; events with such content are made in CBOR.
 
+use std::cmp::Ordering;
+
 use serde_json::{Map, Number, Value as Json};
 
 use crate::deterministic::Item;
@@ -260,12 +262,12 @@ pub(crate) fn check_record(
     for (key, value) in pairs {
         let name = key.text().ok_or_else(|| path.reject(Reason::Malformed, "text keys"))?;
         let field = loop {
-            match rest.next() {
-                Some(field) if field.name == name => break field,
-                Some(field) if precedes(field.name, name) => {
-                    lacking = lacking.or(field.required.then_some(field));
-                }
-                _ => return Err(path.name(name).reject(Reason::UnknownField, known(fields))),
+            let unknown = || path.name(name).reject(Reason::UnknownField, known(fields));
+            let field = rest.next().ok_or_else(unknown)?;
+            match wire_order(field.name, name) {
+                Ordering::Less => lacking = lacking.or(field.required.then_some(field)),
+                Ordering::Equal => break field,
+                Ordering::Greater => return Err(unknown()),
             }
         };
         field.shape.check(value, &path.name(name))?;
@@ -278,9 +280,9 @@ pub(crate) fn check_record(
     }
 }
 
-/// Whether text key `a` comes before `b` on the wire: shorter first, then bytewise.
-pub(crate) fn precedes(a: &str, b: &str) -> bool {
-    (a.len(), a) < (b.len(), b)
+/// Order of text keys on the wire: shorter first, then bytewise.
+pub(crate) fn wire_order(a: &str, b: &str) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 fn known(fields: &[Field]) -> String {

@@ -188,6 +188,16 @@ impl Ledger {
     }
 }
 
+/// The bodies of all events, in the order of the log.
+pub(crate) fn bodies_of_the_story() -> Vec<Vec<u8>> {
+    let mut scribe = Scribe::default();
+    let items = |message: &Message| {
+        let made = message.events.iter().map(|event| item(&mut scribe, message, event).parts.0);
+        made.collect::<Vec<_>>()
+    };
+    story().iter().flat_map(items).collect()
+}
+
 /// An item's bytes and what its vector says of them.
 struct Made {
     parts: Parts,

@@ -6,7 +6,7 @@ use schemas::key::PublicKey;
 use schemas::kind::Kind;
 use serde_json::{Value as Json, json};
 
-use super::cast::{AGENTS, ORIGIN, TENANT, digest, id, key, session};
+use super::cast::{AGENTS, ORIGIN, START_US, digest, id, key, session};
 
 /// An event before its common fields are filled in.
 pub(crate) struct Event {
@@ -63,7 +63,7 @@ fn registry() -> Vec<Message> {
     let genesis = json!({
         "code": "genesis",
         "registry": {
-            "format": 1, "origin": ORIGIN, "tenant": TENANT,
+            "format": 1, "origin": ORIGIN, "clock_start": START_US,
             "ledger_key": { "hex": public(LEDGER_SIGNER) },
             "operator": OPERATOR, "operator_key": { "hex": public(OPERATOR) },
         },

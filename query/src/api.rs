@@ -1,0 +1,70 @@
+//! The router and what its handlers share.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use ledger::Ledger;
+use schemas::id::Micros;
+use serde_json::{Value as Json, json};
+
+use crate::error::Error;
+use crate::proof::Proofs;
+use crate::{agents, checkpoints, entries, identity, keys, lineage, parts, workflow};
+
+/// What a handler reads from; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) ledger: Ledger,
+    pub(crate) clock: Arc<dyn Fn() -> Micros + Send + Sync>,
+    pub(crate) proofs: Arc<Proofs>,
+}
+
+impl Api {
+    /// Runs a read where it may wait for the disk.
+    pub(crate) async fn read<T: Send + 'static>(
+        self,
+        read: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        tokio::task::spawn_blocking(move || read(&self)).await?
+    }
+
+    pub(crate) fn now(&self) -> Micros {
+        (self.clock)()
+    }
+}
+
+/// The tree that an answer speaks of.
+pub(crate) fn as_of(head: &ledger::Head) -> Json {
+    json!({ "size": head.size.0, "root": head.root.to_string() })
+}
+
+/// The reading API under `/api/v1`.
+///
+/// `clock` is the ledger's clock: relative times (`since:15m`) count from it, and so does the patience
+/// with actions that have no outcome yet. Reads run on tokio's blocking threads.
+pub fn routes(
+    ledger: Ledger,
+    clock: impl Fn() -> Micros + Clone + Send + Sync + 'static,
+) -> Router {
+    let api = Api { ledger, clock: Arc::new(clock), proofs: Arc::default() };
+    let v1 = Router::new()
+        .route("/entries", get(entries::list))
+        .route("/entries/{index}", get(entries::one))
+        .route("/entries/by-id/{id}", get(entries::by_id))
+        .route("/entries/{index}/leaf", get(parts::leaf))
+        .route("/entries/{index}/statement", get(parts::statement))
+        .route("/entries/{index}/body", get(parts::body))
+        .route("/entries/{index}/detail", get(parts::detail))
+        .route("/entries/{index}/receipt", get(parts::receipt))
+        .route("/workflows/{correlation}", get(workflow::one))
+        .route("/agents", get(agents::list))
+        .route("/agents/{id}", get(agents::one))
+        .route("/principals/{id}/lineage", get(lineage::one))
+        .route("/checkpoints", get(checkpoints::newest))
+        .route("/checkpoints/{size}", get(checkpoints::one))
+        .route("/keys", get(keys::list))
+        .route("/status", get(identity::status))
+        .with_state(api);
+    Router::new().nest("/api/v1", v1)
+}

@@ -1,0 +1,174 @@
+//! What can go wrong with a read, and the one place where it becomes a response.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use ledger::ReadError;
+use schemas::id::Index;
+use schemas::problem::{PROBLEM_MEDIA_TYPE, Problem};
+use schemas::query::QueryError;
+use schemas::terms::Key;
+
+/// Why a cursor is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum CursorFault {
+    #[error("it is not a cursor of this server")]
+    Malformed,
+    #[error("it belongs to another filter; repeat the query that it came with, or leave it out")]
+    OtherFilter,
+    #[error("it belongs to another history of the ledger; begin again without it")]
+    OtherHistory,
+}
+
+/// A part of an entry with an address of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    Statement,
+    Body,
+    Detail,
+    Receipt,
+}
+
+impl Part {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Statement => "statement",
+            Self::Body => "body",
+            Self::Detail => "detail",
+            Self::Receipt => "receipt",
+        }
+    }
+}
+
+/// A read that was not answered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{name:?} is no parameter here; {}", offered(known))]
+    UnknownParameter { name: String, known: &'static [&'static str] },
+    #[error("{name} is given more than once")]
+    RepeatedParameter { name: &'static str },
+    #[error("{param} must be {expected}")]
+    InvalidParameter { param: &'static str, expected: &'static str },
+    #[error("the query string is not valid UTF-8 in percent-encoding")]
+    Undecodable,
+    #[error("{fault}")]
+    Query { param: &'static str, fault: QueryError },
+    #[error(
+        "{}:{prefix}* stands for more than {limit} values; lengthen the prefix or add a term",
+        key.as_str()
+    )]
+    PrefixTooBroad { key: Key, prefix: String, limit: usize },
+    #[error("{}:{prefix}* cannot be searched alone; name a whole id or add a term", key.as_str())]
+    PrefixUnsupported { key: Key, prefix: String },
+    #[error("the cursor is refused: {0}")]
+    Cursor(CursorFault),
+    #[error("there is no such {0}")]
+    Unknown(&'static str),
+    #[error("entry {index} has no {}", part.as_str())]
+    NoPart { index: Index, part: Part },
+    #[error("the {} of entry {index} was erased; its digest still verifies", part.as_str())]
+    Redacted { index: Index, part: Part },
+    #[error("the stored {} of entry {index} does not have the digest that the log commits to", part.as_str())]
+    Damaged { index: Index, part: Part },
+    #[error("what the ledger stored is damaged: {0}; sworn verify names the first entry that is")]
+    Broken(ReadError),
+    #[error("the ledger could not be read")]
+    Read(ReadError),
+    #[error("the read was stopped")]
+    Stopped(#[from] tokio::task::JoinError),
+}
+
+fn offered(known: &[&str]) -> String {
+    if known.is_empty() {
+        "there are none".to_owned()
+    } else {
+        format!("there are {}", known.join(", "))
+    }
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        if is_damage(&error) { Self::Broken(error) } else { Self::Read(error) }
+    }
+}
+
+/// Whether the error is about what is stored, and not about the storing.
+pub(crate) fn is_damage(error: &ReadError) -> bool {
+    !matches!(error, ReadError::Store(_))
+}
+
+impl Error {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::UnknownParameter { .. }
+            | Self::RepeatedParameter { .. }
+            | Self::InvalidParameter { .. }
+            | Self::Undecodable
+            | Self::Query { .. }
+            | Self::PrefixTooBroad { .. }
+            | Self::PrefixUnsupported { .. }
+            | Self::Cursor(_) => StatusCode::BAD_REQUEST,
+            Self::Unknown(_) | Self::NoPart { .. } => StatusCode::NOT_FOUND,
+            Self::Redacted { .. } => StatusCode::GONE,
+            Self::Damaged { .. } | Self::Broken(_) | Self::Read(_) | Self::Stopped(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        }
+    }
+
+    fn problem(&self) -> Problem {
+        let (code, title) = match self {
+            Self::UnknownParameter { .. } => ("unknown-parameter", "There is no such parameter"),
+            Self::RepeatedParameter { .. } => ("repeated-parameter", "A parameter is repeated"),
+            Self::InvalidParameter { .. } | Self::Undecodable => {
+                ("invalid-parameter", "A parameter cannot be read")
+            }
+            Self::Query { .. } => ("bad-query", "The query cannot be read"),
+            Self::PrefixTooBroad { .. } | Self::PrefixUnsupported { .. } => {
+                ("prefix-too-broad", "A prefix of the query stands for too many values")
+            }
+            Self::Cursor(CursorFault::Malformed) => ("bad-cursor", "The cursor cannot be read"),
+            Self::Cursor(CursorFault::OtherFilter) => {
+                ("cursor-of-another-filter", "The cursor belongs to another filter")
+            }
+            Self::Cursor(CursorFault::OtherHistory) => {
+                ("cursor-of-another-history", "The cursor belongs to another history")
+            }
+            Self::Unknown(_) => ("not-found", "There is no such thing"),
+            Self::NoPart { .. } => ("no-such-part", "The entry has no such part"),
+            Self::Redacted { .. } => ("redacted", "What was here is erased"),
+            Self::Damaged { .. } => ("digest-mismatch", "Stored bytes do not have their digest"),
+            Self::Broken(_) => ("damaged", "What the ledger stored is damaged"),
+            Self::Read(_) | Self::Stopped(_) => ("read-failed", "The ledger could not be read"),
+        };
+        let problem = Problem::new(code, title, self.to_string());
+        match self.param() {
+            Some(param) => problem.of_param(param),
+            None => problem,
+        }
+    }
+
+    fn param(&self) -> Option<String> {
+        match self {
+            Self::UnknownParameter { name, .. } => Some(name.clone()),
+            Self::RepeatedParameter { name } => Some((*name).to_owned()),
+            Self::InvalidParameter { param, .. } | Self::Query { param, .. } => {
+                Some((*param).to_owned())
+            }
+            Self::PrefixTooBroad { .. } | Self::PrefixUnsupported { .. } => Some("q".to_owned()),
+            Self::Cursor(_) => Some("cursor".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        // The reader learns that reading failed; why is for whoever runs the server.
+        if status.is_server_error() {
+            tracing::error!(error = ?self, "a read failed");
+        }
+        let body = self.problem().to_json(status.as_u16()).to_string();
+        (status, [(header::CONTENT_TYPE, PROBLEM_MEDIA_TYPE)], body).into_response()
+    }
+}

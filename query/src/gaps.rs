@@ -1,0 +1,112 @@
+//! What a workflow lacks, each shown as such.
+
+use std::collections::{BTreeMap, HashSet};
+
+use schemas::id::{EventId, Index, Micros, SessionId};
+use schemas::limits::OUTCOME_S_MAX;
+use schemas::shape::time_json;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::graph::Text;
+use crate::node::Node;
+use crate::sequence::Missing;
+use crate::steps::Step;
+
+/// Something that should be there and is not.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Gap<'n> {
+    /// Entries that were accepted under the workflow's name and are not among its nodes.
+    Count { from: u64, to: u64 },
+    /// A cause that is no entry of the ledger.
+    UnknownCause { index: u64, cause: Text<EventId> },
+    /// Numbers that a signer gave and the ledger does not hold.
+    Sequence {
+        signer: &'n str,
+        session: Text<SessionId>,
+        from: u64,
+        to: u64,
+        /// The signer says itself that it lost them.
+        declared: bool,
+        /// False where the session was too long to look through.
+        checked: bool,
+    },
+    /// A hop that acts under no grant, or one that was not given before.
+    UndeclaredDelegation { index: u64, grant: Option<Text<EventId>>, granted: Option<u64> },
+    /// An action that was allowed and never ended.
+    NoOutcome { step: usize, index: u64, since: Json },
+}
+
+/// Holes in the ordinals that the leaves carry. What may follow the last one is not known here.
+pub(crate) fn of_counts(nodes: &[Node]) -> Vec<Gap<'static>> {
+    let mut expected = 1;
+    let mut holes = Vec::new();
+    for node in nodes.iter().filter(|node| node.accepted() && !node.joined) {
+        let ordinal = node.counts.correlation;
+        if ordinal > expected {
+            holes.push(Gap::Count { from: expected, to: ordinal - 1 });
+        }
+        expected = ordinal.saturating_add(1).max(expected);
+    }
+    holes
+}
+
+/// Causes that are no entry of the ledger.
+pub(crate) fn of_causes(nodes: &[Node]) -> Vec<Gap<'static>> {
+    let known: HashSet<_> = nodes.iter().filter_map(|node| node.id).collect();
+    let mut gaps = Vec::new();
+    for node in nodes.iter().filter(|node| node.accepted()) {
+        let unknown = node.causes.iter().filter(|cause| !known.contains(*cause));
+        gaps.extend(
+            unknown.map(|cause| Gap::UnknownCause { index: node.index.0, cause: Text(*cause) }),
+        );
+    }
+    gaps
+}
+
+/// Actions that were allowed and never ended.
+pub(crate) fn of_outcomes(steps: &[Step<'_>], now: Micros) -> Vec<Gap<'static>> {
+    let patience = OUTCOME_S_MAX.saturating_mul(1_000_000);
+    let overdue = |since: &Micros| now.0 >= since.0.saturating_add(patience);
+    let gap = |(step, found): (usize, &Step<'_>)| {
+        let since = found.open_since().filter(overdue)?;
+        Some(Gap::NoOutcome { step, index: found.first().index.0, since: time_json(since) })
+    };
+    (1..).zip(steps).filter_map(gap).collect()
+}
+
+/// Hops that act under a grant which the ledger does not hold, or did not hold yet.
+///
+/// `grants` tells at which entry each grant was given.
+pub(crate) fn of_delegations(
+    nodes: &[Node],
+    grants: &BTreeMap<EventId, Index>,
+) -> Vec<Gap<'static>> {
+    let mut gaps = Vec::new();
+    for node in nodes.iter().filter(|node| node.accepted()) {
+        for grant in &node.hops {
+            let granted = grant.and_then(|grant| grants.get(&grant));
+            if granted.is_none_or(|granted| *granted > node.index) {
+                gaps.push(Gap::UndeclaredDelegation {
+                    index: node.index.0,
+                    grant: grant.map(Text),
+                    granted: granted.map(|index| index.0),
+                });
+            }
+        }
+    }
+    gaps
+}
+
+/// Numbers that signers gave and the ledger does not hold.
+pub(crate) fn of_sequences(missing: &[Missing]) -> impl Iterator<Item = Gap<'_>> {
+    missing.iter().map(|missing| Gap::Sequence {
+        signer: &missing.signer,
+        session: Text(missing.session),
+        from: missing.from,
+        to: missing.to,
+        declared: missing.declared,
+        checked: missing.checked,
+    })
+}

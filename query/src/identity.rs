@@ -1,0 +1,33 @@
+//! `status`: which ledger this is and how far it got.
+
+use axum::Json;
+use axum::extract::State;
+use schemas::id::hex;
+use schemas::shape::time_json;
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::error::Error;
+use crate::params::Params;
+
+pub(crate) async fn status(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
+    params.only(&[])?;
+    Ok(Json(read_status(&api)))
+}
+
+fn read_status(api: &Api) -> Value {
+    let (identity, head) = (api.ledger.identity(), api.ledger.head());
+    json!({
+        "origin": identity.origin,
+        "tenant": identity.tenant.as_str(),
+        "key": hex(identity.key.as_bytes()),
+        "fingerprint": format!("SHA256:{}", identity.key.kid()),
+        "verifier_key": identity.note_key().vkey(),
+        "size": head.size.0,
+        "root": head.root.to_string(),
+        "received_at": time_json(head.received_at),
+        "note": head.note,
+        "now": time_json(api.now()),
+        "clock_start": identity.clock_start.map(time_json),
+    })
+}

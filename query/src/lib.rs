@@ -1,0 +1,50 @@
+//! Reading: filters over the log, entries with their proofs, workflows as graphs, lineage.
+//!
+//! [`routes`] is the API under `/api/v1`; every answer names the tree it speaks of (`as_of`), and what
+//! cannot be answered is a problem (RFC 9457). [`render_chain`] prints a workflow for a terminal.
+//!
+//! ```
+//! let chain = serde_json::json!({
+//!     "steps": [{ "n": 1, "action": "mail in", "agent": "mail-boundary", "target": "inv@vendor.example",
+//!                 "status": null, "witnessed": false, "joined": "cause", "verdicts": [] }],
+//!     "counts": { "entries": 1, "counted": 0, "joined": 1, "rejected": 0 },
+//!     "gaps": [], "findings": 0, "completeness": "open",
+//!     "verified": { "checkpoint": 12, "ok": true },
+//! });
+//! assert_eq!(query::render_chain(&chain), "\
+//! 1 mail in  mail-boundary  inv@vendor.example  joined by cause
+//! 1 entry (0 counted, 1 joined), 0 gaps, 0 findings, open, verified at checkpoint 12
+//! ");
+//! ```
+//!
+//! It is *not* a writer and does not authenticate: whoever mounts the routes decides who may read.
+
+mod agents;
+mod api;
+mod checkpoints;
+mod cursor;
+mod edges;
+mod entries;
+mod error;
+mod execute;
+mod filter;
+mod gaps;
+mod graph;
+mod identity;
+mod join;
+mod keys;
+mod lineage;
+mod node;
+mod params;
+mod parts;
+mod plan;
+mod proof;
+mod sequence;
+mod source;
+mod steps;
+mod text;
+mod window;
+mod workflow;
+
+pub use api::routes;
+pub use text::render_chain;

@@ -1,0 +1,181 @@
+//! `principals/{id}/lineage`: all that was done under a principal, by agent, grant and chain.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use ledger::{Entry, Ledger, PrincipalRecord, ReadError};
+use schemas::body::Body;
+use schemas::deterministic::Item;
+use schemas::id::{Index, TreeSize};
+use schemas::kind::Kind;
+use schemas::leaf::Status;
+use schemas::limits::{LINEAGE_ENTRIES_MAX, LINEAGE_ROWS_MAX};
+use schemas::shape::open_json;
+use schemas::terms::Key;
+use serde_json::{Value, json};
+
+use crate::agents::{agent_json, term_json, term_row};
+use crate::api::{Api, as_of};
+use crate::error::Error;
+use crate::params::{Params, Segment};
+use crate::source::{Order, Seek, Source, Walk};
+
+pub(crate) async fn one(
+    State(api): State<Api>,
+    id: Segment,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    params.only(&[])?;
+    api.read(move |api| read_one(api, &id.0)).await.map(Json)
+}
+
+fn read_one(api: &Api, id: &str) -> Result<Value, Error> {
+    let ledger = &api.ledger;
+    let head = ledger.head();
+    let principal = ledger.principal(id)?;
+    let agent = ledger.agent(id)?;
+    let row = term_row(ledger, Key::Principal, id)?;
+    let lineage = Lineage::read(ledger, id, head.size)?;
+    if principal.is_none() && agent.is_none() && row.is_none() && lineage.is_empty() {
+        return Err(Error::Unknown("principal"));
+    }
+    Ok(json!({
+        "id": id,
+        "principal": principal.as_ref().map(principal_json),
+        "agent": agent.as_ref().map(agent_json),
+        "entries": row.as_ref().map(term_json),
+        "by_agent": tallies(&lineage.agents, |agent| json!({ "agent": agent })),
+        "chains": tallies(&lineage.chains, |hops| json!({ "path": hops })),
+        "grants": { "given": lineage.given, "received": lineage.received },
+        "incomplete": lineage.scanned_to.map(|index| json!({ "scanned_to": index })),
+        "as_of": as_of(&head),
+    }))
+}
+
+fn principal_json(record: &PrincipalRecord) -> Value {
+    let roles: Vec<_> = record.roles.iter().map(|role| role.as_str()).collect();
+    json!({
+        "id": record.id,
+        "roles": roles,
+        "enabled": record.enabled,
+        "registered": record.registered.0,
+        "changed": record.changed.0,
+    })
+}
+
+/// How many entries, and which are the ends.
+#[derive(Clone, Copy, Debug)]
+struct Tally {
+    count: u64,
+    first: u64,
+    last: u64,
+}
+
+/// Newest entries first, until a limit is reached.
+#[derive(Default)]
+struct Lineage {
+    agents: BTreeMap<String, Tally>,
+    chains: BTreeMap<Vec<String>, Tally>,
+    given: Vec<Value>,
+    received: Vec<Value>,
+    scanned_to: Option<u64>,
+}
+
+impl Lineage {
+    fn read(ledger: &Ledger, id: &str, size: TreeSize) -> Result<Self, ReadError> {
+        let mut lineage = Self::default();
+        let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
+        lineage.scanned_to = each(ledger, term(Key::Principal, id), size, |entry, body| {
+            lineage.add(entry, body, id);
+        })?;
+        let given = Source::All(vec![
+            term(Key::Signer, id),
+            term(Key::Kind, Kind::DelegationGranted.as_str()),
+        ]);
+        each(ledger, given, size, |entry, body| {
+            if lineage.given.len() < LINEAGE_ROWS_MAX {
+                lineage.given.push(grant_json(entry, body));
+            }
+        })?;
+        Ok(lineage)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.agents.is_empty() && self.given.is_empty() && self.received.is_empty()
+    }
+
+    fn add(&mut self, entry: &Entry, body: &Body<'_>, id: &str) {
+        let index = entry.leaf.index.0;
+        let granted = body.kind() == Kind::DelegationGranted && body.text("grant.to") == Some(id);
+        if granted && self.received.len() < LINEAGE_ROWS_MAX {
+            self.received.push(grant_json(entry, body));
+        }
+        let hops: Vec<_> = body.principals().iter().map(|hop| hop.id.to_owned()).collect();
+        if !hops.iter().any(|hop| hop == id) {
+            return;
+        }
+        count(&mut self.agents, body.agent().unwrap_or_else(|| body.signer()).to_owned(), index);
+        if self.chains.len() < LINEAGE_ROWS_MAX || self.chains.contains_key(&hops) {
+            count(&mut self.chains, hops, index);
+        }
+    }
+}
+
+/// Calls `take` with every accepted entry of `source`; returns where a limit ended that.
+fn each(
+    ledger: &Ledger,
+    mut source: Source<'_>,
+    size: TreeSize,
+    mut take: impl FnMut(&Entry, &Body<'_>),
+) -> Result<Option<u64>, ReadError> {
+    let mut walk = Walk::new(Order::Newest, LINEAGE_ENTRIES_MAX);
+    let mut at = size.0.checked_sub(1);
+    while let Some(from) = at {
+        let index = match source.seek(from, &mut walk)? {
+            Seek::At(index) => index,
+            Seek::End => return Ok(None),
+            Seek::Spent(reached) => return Ok(Some(reached)),
+        };
+        if let Some(entry) = ledger.entry(Index(index))?
+            && entry.leaf.status == Status::Accepted
+            && let Some(body) = entry.body()
+        {
+            take(&entry, &body);
+        }
+        at = Order::Newest.beyond(index);
+    }
+    Ok(None)
+}
+
+/// Entries come newest first.
+fn count<K: Ord>(tallies: &mut BTreeMap<K, Tally>, key: K, index: u64) {
+    let tally = tallies.entry(key).or_insert(Tally { count: 0, first: index, last: index });
+    tally.count += 1;
+    tally.first = index;
+}
+
+fn tallies<K>(tallies: &BTreeMap<K, Tally>, name: impl Fn(&K) -> Value) -> Vec<Value> {
+    let row = |(key, tally): (&K, &Tally)| {
+        let mut row = name(key);
+        for (name, number) in
+            [("entries", tally.count), ("first", tally.first), ("last", tally.last)]
+        {
+            if let Value::Object(row) = &mut row {
+                row.insert(name.to_owned(), number.into());
+            }
+        }
+        row
+    };
+    tallies.iter().map(row).collect()
+}
+
+fn grant_json(entry: &Entry, body: &Body<'_>) -> Value {
+    let by_name = body.to_json();
+    json!({
+        "index": entry.leaf.index.0,
+        "by": body.signer(),
+        "grant": by_name.get("grant").cloned().or_else(|| body.field("grant").map(open_json)),
+        "correlation": body.field("correlation").and_then(Item::text),
+    })
+}

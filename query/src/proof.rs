@@ -1,0 +1,290 @@
+//! Checking what is read: link of the chain, digest of the body, signature, place in a signed tree.
+//!
+//! What was proven once is remembered by the hash of its leaf, together with the tree that it was proven
+//! in. Reading it again proves only that the newer tree extends that one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ledger::{Entry, KeySet, Ledger, ReadError, StatementRow};
+use schemas::body::Body;
+use schemas::checkpoint::Note;
+use schemas::id::{BodyDigest, ChainHash, Digest, Index, SignerId, TreeHash, TreeSize, sha256};
+use schemas::leaf::Status;
+use schemas::limits::PROOFS_KEPT_MAX;
+use schemas::reject::Reason;
+use schemas::statement::{Preimage, Statement};
+use schemas::submission::parse_manifest;
+use schemas::tree;
+use serde::Serialize;
+
+use crate::error::is_damage;
+
+/// What is kept of an entry's body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Held {
+    /// Bytes that have the digest in the leaf.
+    Whole,
+    /// Nothing: erased.
+    Erased,
+    /// Nothing as a body: the entry was refused.
+    Refused,
+    /// Bytes that have another digest.
+    Damaged,
+}
+
+impl Held {
+    /// What is kept of this entry.
+    pub(crate) fn of(entry: &Entry) -> Self {
+        match &entry.body {
+            _ if entry.leaf.status != Status::Accepted => Self::Refused,
+            None => Self::Erased,
+            Some(bytes) if Body::digest(bytes) == entry.leaf.body => Self::Whole,
+            Some(_) => Self::Damaged,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Whole => "verified",
+            Self::Erased => "redacted",
+            Self::Refused => "refused",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// What was checked of one entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Proof {
+    /// It continues the entry before, and the next one continues it.
+    pub(crate) chain: bool,
+    pub(crate) held: Held,
+    /// Its statement verifies under an enrolled key and covers its body; `None` if it has none.
+    pub(crate) signature: Option<bool>,
+    /// Its leaf is in the checkpoint's tree.
+    pub(crate) inclusion: bool,
+}
+
+impl Proof {
+    /// Of an entry whose rows cannot be read.
+    pub(crate) const BROKEN: Self =
+        Self { chain: false, held: Held::Damaged, signature: Some(false), inclusion: false };
+
+    pub(crate) fn holds(&self) -> bool {
+        self.chain && self.inclusion && self.held != Held::Damaged && self.signature != Some(false)
+    }
+
+    /// The proof as the API shows it, against the checkpoint of this size.
+    pub(crate) fn view(&self, checkpoint: TreeSize) -> ProofView {
+        ProofView {
+            chain: self.chain,
+            body: self.held.as_str(),
+            signature: self.signature,
+            inclusion: self.inclusion,
+            checkpoint: checkpoint.0,
+        }
+    }
+}
+
+/// A proof as JSON.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProofView {
+    chain: bool,
+    body: &'static str,
+    signature: Option<bool>,
+    inclusion: bool,
+    checkpoint: u64,
+}
+
+/// A signed tree.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Tree {
+    size: TreeSize,
+    root: TreeHash,
+}
+
+struct Kept {
+    leaf: TreeHash,
+    signature: Option<bool>,
+    tree: Tree,
+}
+
+/// Proofs that held, by index.
+#[derive(Default)]
+pub(crate) struct Proofs(Mutex<HashMap<Index, Kept>>);
+
+impl Proofs {
+    fn get(&self, index: Index, leaf: &TreeHash) -> Option<(Option<bool>, Tree)> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.get(&index).filter(|kept| kept.leaf == *leaf);
+        found.map(|kept| (kept.signature, kept.tree))
+    }
+
+    fn keep(&self, index: Index, proof: Kept) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= PROOFS_KEPT_MAX {
+            kept.clear();
+        }
+        kept.insert(index, proof);
+    }
+}
+
+/// Proves entries in one signed tree.
+pub(crate) struct Prover<'l> {
+    ledger: &'l Ledger,
+    proofs: &'l Proofs,
+    keys: Arc<KeySet>,
+    size: TreeSize,
+    /// `None` if the checkpoint is not signed by the ledger's key: then nothing is in it.
+    tree: Option<Tree>,
+    /// Whether the tree extends these earlier ones, or is extended by these later ones.
+    related: BTreeMap<TreeSize, (TreeHash, bool)>,
+    /// The statement looked at last: entries side by side often share one.
+    last: Option<Signed>,
+}
+
+/// What a statement signs.
+struct Signed {
+    statement: Digest,
+    verifies: bool,
+    signer: SignerId,
+    /// By position.
+    bodies: Vec<BodyDigest>,
+}
+
+impl Signed {
+    fn of(row: &StatementRow, digest: Digest, keys: &KeySet) -> Option<Self> {
+        let statement = Statement::parse(&row.statement).ok()?;
+        let bodies = match (statement.preimage, &row.manifest) {
+            (Preimage::Event, _) => {
+                BodyDigest::from_slice(statement.payload()).into_iter().collect()
+            }
+            (Preimage::Manifest, Some(manifest)) if sha256(manifest) == statement.payload() => {
+                parse_manifest(manifest)?
+            }
+            (Preimage::Manifest, _) => return None,
+        };
+        let key = keys.get(&statement.kid);
+        let verifies = key.is_some_and(|key| statement.verifies(key));
+        Some(Self { statement: digest, verifies, signer: statement.signer, bodies })
+    }
+
+    /// Whether it signs this entry's body, by the signer that the body names.
+    fn covers(&self, entry: &Entry) -> bool {
+        let leaf = &entry.leaf;
+        let place = usize::try_from(leaf.position).ok();
+        let signed = place.and_then(|place| self.bodies.get(place)) == Some(&leaf.body);
+        // A refusal for its digest holds other bytes than those that were signed.
+        let other = leaf.status == Status::Rejected(Reason::DigestMismatch);
+        let named = entry.body().is_none_or(|body| body.signer() == self.signer.as_str());
+        self.verifies && named && (signed || other)
+    }
+}
+
+impl<'l> Prover<'l> {
+    /// In the newest published checkpoint if that holds `index`, else in the head's, which every commit
+    /// signs too.
+    pub(crate) fn over(ledger: &'l Ledger, proofs: &'l Proofs, index: Index) -> Self {
+        let head = ledger.head();
+        let (size, note) = match &head.published {
+            (size, note) if size.0 > index.0 => (*size, note.as_str()),
+            _ => (head.size, head.note.as_str()),
+        };
+        let key = ledger.identity().note_key();
+        let checkpoint = Note::parse(note).and_then(|note| note.verify_checkpoint(&key)).ok();
+        let tree = checkpoint
+            .filter(|checkpoint| checkpoint.size == size)
+            .map(|checkpoint| Tree { size, root: checkpoint.root });
+        let keys = ledger.key_set();
+        Self { ledger, proofs, keys, size, tree, related: BTreeMap::new(), last: None }
+    }
+
+    /// The checkpoint's size.
+    pub(crate) fn size(&self) -> TreeSize {
+        self.size
+    }
+
+    /// Checks an entry. Damage is an answer; only a failing store is an error.
+    pub(crate) fn prove(&mut self, entry: &Entry) -> Result<Proof, ReadError> {
+        let (index, leaf) = (entry.leaf.index, tree::leaf_hash(&entry.bytes));
+        let held = Held::of(entry);
+        if let Some((signature, tree)) = self.proofs.get(index, &leaf)
+            && self.is_related(tree)?
+        {
+            return Ok(Proof { chain: true, held, signature, inclusion: true });
+        }
+        let proof = Proof {
+            chain: sound(self.is_linked(entry))?,
+            held,
+            signature: self.signature(entry)?,
+            inclusion: sound(self.includes(index, &leaf))?,
+        };
+        if let (Some(tree), true) = (self.tree, proof.holds()) {
+            self.proofs.keep(index, Kept { leaf, signature: proof.signature, tree });
+        }
+        Ok(proof)
+    }
+
+    /// Whether `other` and this tree are two ages of one history.
+    fn is_related(&mut self, other: Tree) -> Result<bool, ReadError> {
+        let Some(tree) = self.tree else { return Ok(false) };
+        if let Some((root, related)) = self.related.get(&other.size) {
+            return Ok(*related && *root == other.root);
+        }
+        let (old, new) = if other.size <= tree.size { (other, tree) } else { (tree, other) };
+        let related = sound(self.extends(old, new))?;
+        self.related.insert(other.size, (other.root, related));
+        Ok(related)
+    }
+
+    fn extends(&self, old: Tree, new: Tree) -> Result<bool, ReadError> {
+        if old.size == new.size {
+            return Ok(old.root == new.root);
+        }
+        let path = self.ledger.consistency(old.size, new.size)?;
+        Ok(tree::verify_consistency(old.size, &old.root, new.size, &new.root, &path).is_ok())
+    }
+
+    fn includes(&self, index: Index, leaf: &TreeHash) -> Result<bool, ReadError> {
+        let Some(tree) = self.tree else { return Ok(false) };
+        let path = self.ledger.inclusion(index, tree.size)?;
+        Ok(tree::verify_inclusion(leaf, index, tree.size, &path, &tree.root).is_ok())
+    }
+
+    fn is_linked(&self, entry: &Entry) -> Result<bool, ReadError> {
+        let index = entry.leaf.index.0;
+        let before = match index.checked_sub(1) {
+            Some(before) => self.ledger.chain(Index(before))?,
+            None => ChainHash::ZERO,
+        };
+        let head = self.ledger.head();
+        let next = index.saturating_add(1);
+        let after =
+            if next == head.size.0 { head.chain } else { self.ledger.leaf(Index(next))?.previous };
+        Ok(before == entry.leaf.previous && after == entry.chain)
+    }
+
+    fn signature(&mut self, entry: &Entry) -> Result<Option<bool>, ReadError> {
+        let leaf = &entry.leaf;
+        if leaf.refused_whole() {
+            return Ok(None);
+        }
+        if self.last.as_ref().is_none_or(|last| last.statement != leaf.statement) {
+            let row = match self.ledger.statement(leaf.index) {
+                Ok(row) => row,
+                Err(damage) => return sound(Err(damage)).map(Some),
+            };
+            self.last = row.and_then(|row| Signed::of(&row, leaf.statement, &self.keys));
+        }
+        Ok(Some(self.last.as_ref().is_some_and(|signed| signed.covers(entry))))
+    }
+}
+
+/// Rows that are gone or damaged prove nothing; a store that fails says nothing.
+fn sound(checked: Result<bool, ReadError>) -> Result<bool, ReadError> {
+    match checked {
+        Err(damage) if is_damage(&damage) => Ok(false),
+        checked => checked,
+    }
+}

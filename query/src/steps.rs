@@ -1,0 +1,245 @@
+//! Steps of a workflow, and what they come to.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use schemas::id::Micros;
+use schemas::kind::Kind;
+use schemas::shape::time_json;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::join::PARTS;
+use crate::node::{Node, Verdict};
+
+/// One step of a workflow.
+#[derive(Clone, Debug)]
+pub(crate) struct Step<'n> {
+    nodes: Vec<&'n Node>,
+    first: &'n Node,
+}
+
+impl<'n> Step<'n> {
+    /// Of the nodes at `places`; `None` if there are none.
+    pub(crate) fn new(nodes: &'n [Node], places: &[usize]) -> Option<Self> {
+        let nodes: Vec<_> = places.iter().filter_map(|place| nodes.get(*place)).collect();
+        let intent = nodes.iter().copied().find(|node| node.is(Kind::ActionIntent));
+        let first = intent.or_else(|| nodes.first().copied())?;
+        Some(Self { nodes, first })
+    }
+
+    /// The entry that the step is named for: the intent where there is one.
+    pub(crate) fn first(&self) -> &'n Node {
+        self.first
+    }
+
+    fn accepted(&self, kind: Kind) -> impl Iterator<Item = &'n Node> + '_ {
+        self.nodes.iter().copied().filter(move |node| node.is(kind) && node.accepted())
+    }
+
+    fn is_action(&self) -> bool {
+        self.first.kind.is_some_and(|kind| PARTS.contains(&kind))
+    }
+
+    /// Verdicts with the entry that holds each.
+    fn verdicts(&self) -> impl Iterator<Item = (&'n Node, &'n Verdict)> + '_ {
+        let nodes = self.accepted(Kind::GateVerdict);
+        nodes.flat_map(|node| node.verdicts.iter().map(move |verdict| (node, verdict)))
+    }
+
+    /// Why it must not run: the reason of a denial that its gate, or the approver, did not take back.
+    fn denial(&self) -> Option<&'n str> {
+        let mut last: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
+        for (_, verdict) in self.verdicts() {
+            last.insert(&verdict.gate, (&verdict.decision, &verdict.reason));
+        }
+        let approval =
+            self.accepted(Kind::ApprovalDecided).filter_map(|n| n.decision.as_deref()).last();
+        let mut decisions =
+            last.into_values().chain(approval.map(|decision| (decision, "approval")));
+        decisions.find(|(decision, _)| *decision == "deny").map(|(_, reason)| reason)
+    }
+
+    fn outcome(&self) -> Option<&'n str> {
+        self.accepted(Kind::ActionOutcome).filter_map(|node| node.outcome.as_deref()).last()
+    }
+
+    fn is_final(&self) -> bool {
+        matches!(self.outcome(), Some("confirmed" | "failed" | "reverted"))
+    }
+
+    fn status(&self) -> Option<&'n str> {
+        let denied = self.denial().map(|_reason| "denied");
+        let refused = (!self.first.accepted()).then_some("rejected");
+        self.outcome().or(denied).or(refused)
+    }
+
+    fn reason(&self) -> Option<&'n str> {
+        let refused = (!self.first.accepted()).then(|| self.first.status.as_str());
+        self.denial().or(refused)
+    }
+
+    /// What an action of this kind has and this one lacks.
+    fn missing(&self) -> Vec<&'static str> {
+        let mut missing = Vec::new();
+        if !self.is_action() {
+            return missing;
+        }
+        if !self.first.is(Kind::ActionIntent) {
+            missing.push("intent");
+        }
+        if self.is_open() {
+            missing.push("outcome");
+        }
+        let mut requested = self.accepted(Kind::ApprovalRequested);
+        if requested.next().is_some() && self.accepted(Kind::ApprovalDecided).next().is_none() {
+            missing.push("approval");
+        }
+        missing
+    }
+
+    fn is_open(&self) -> bool {
+        let intended = self.first.is(Kind::ActionIntent) && self.first.accepted();
+        intended && !self.is_final() && self.denial().is_none()
+    }
+
+    /// Since when it may run but has no final outcome.
+    pub(crate) fn open_since(&self) -> Option<Micros> {
+        let allowed = self.verdicts().filter(|(_, verdict)| verdict.decision == "allow");
+        let approved =
+            self.accepted(Kind::ApprovalDecided).filter(|n| n.decision.as_deref() == Some("allow"));
+        let last = allowed.map(|(node, _)| node).chain(approved).map(|node| node.received_at).max();
+        self.is_open().then(|| last.unwrap_or(self.first.received_at))
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.first.kind {
+            Some(Kind::TriggerObserved) => "trigger",
+            Some(Kind::DelegationGranted | Kind::DelegationRevoked) => "delegation",
+            Some(kind) if PARTS.contains(&kind) => "action",
+            Some(kind) => kind.as_str(),
+            None => "unknown",
+        }
+    }
+
+    fn action(&self) -> Cow<'n, str> {
+        match (self.first.kind, &self.first.trigger) {
+            (Some(Kind::TriggerObserved), Some((kind, _))) => return format!("{kind} in").into(),
+            (Some(Kind::DelegationGranted), _) => return "delegate".into(),
+            (Some(Kind::DelegationRevoked), _) => return "revoke".into(),
+            _ => {}
+        }
+        let named = self.nodes.iter().find_map(|node| node.action.as_deref());
+        named.or_else(|| self.first.kind.map(Kind::as_str)).unwrap_or_default().into()
+    }
+
+    fn target(&self) -> Option<&'n str> {
+        let first = self.first;
+        match first.kind {
+            Some(Kind::TriggerObserved) => first.trigger.as_ref().map(|(_, name)| name.as_str()),
+            Some(Kind::DelegationGranted | Kind::DelegationRevoked) => {
+                first.grant.as_ref().and_then(|grant| grant.to.as_deref())
+            }
+            Some(kind) if PARTS.contains(&kind) => {
+                self.nodes.iter().find_map(|node| node.target.as_deref())
+            }
+            _ => first.agent.as_deref(),
+        }
+    }
+
+    /// Who acts: the agent, or whoever signed where that is no agent's own act.
+    fn actor(&self) -> Option<&'n str> {
+        let agent = if self.is_action() { self.first.agent.as_deref() } else { None };
+        agent.or(self.first.signer.as_deref())
+    }
+
+    fn scope(&self) -> &'n [String] {
+        self.first.grant.as_ref().map(|grant| grant.scope.as_slice()).unwrap_or_default()
+    }
+
+    /// The step as the API shows it; `n` counts from 1.
+    pub(crate) fn view(&self, n: usize) -> StepView<'n> {
+        let verdicts = self.verdicts();
+        StepView {
+            n,
+            kind: self.kind(),
+            action: self.action(),
+            agent: self.actor(),
+            target: self.target(),
+            scope: self.scope(),
+            status: self.status(),
+            witnessed: self.accepted(Kind::WitnessObserved).next().is_some(),
+            denied: self.denial().is_some(),
+            reason: self.reason(),
+            entries: self.nodes.iter().map(|node| node.index.0).collect(),
+            verdicts: verdicts
+                .map(|(node, verdict)| VerdictView::of(node, verdict, &self.first.assertions))
+                .collect(),
+            joined: self.first.joined.then_some("cause"),
+            missing: self.missing(),
+        }
+    }
+}
+
+/// A step as JSON.
+#[derive(Debug, Serialize)]
+pub(crate) struct StepView<'n> {
+    n: usize,
+    kind: &'static str,
+    action: Cow<'n, str>,
+    agent: Option<&'n str>,
+    target: Option<&'n str>,
+    scope: &'n [String],
+    status: Option<&'n str>,
+    witnessed: bool,
+    denied: bool,
+    reason: Option<&'n str>,
+    entries: Vec<u64>,
+    verdicts: Vec<VerdictView<'n>>,
+    joined: Option<&'static str>,
+    missing: Vec<&'static str>,
+}
+
+/// A gate's verdict as JSON.
+#[derive(Debug, Serialize)]
+struct VerdictView<'n> {
+    index: u64,
+    gate: &'n str,
+    decision: &'n str,
+    reason: &'n str,
+    basis: Option<BasisView<'n>>,
+    /// What the agent asserted and the verdict rests on.
+    assertion: Option<&'n str>,
+}
+
+#[derive(Debug, Serialize)]
+struct BasisView<'n> {
+    source: &'n str,
+    as_of: Option<Json>,
+}
+
+impl<'n> VerdictView<'n> {
+    fn of(node: &Node, verdict: &'n Verdict, assertions: &'n [(String, String)]) -> Self {
+        let as_of = || verdict.as_of.map(time_json);
+        Self {
+            index: node.index.0,
+            gate: &verdict.gate,
+            decision: &verdict.decision,
+            reason: &verdict.reason,
+            basis: verdict.source.as_deref().map(|source| BasisView { source, as_of: as_of() }),
+            assertion: assertion(verdict, assertions),
+        }
+    }
+}
+
+/// What the agent asserted and the verdict rests on: its basis names the assertion, or it is a consent
+/// gate's, which rests on where the consent came from.
+fn assertion<'n>(verdict: &Verdict, assertions: &'n [(String, String)]) -> Option<&'n str> {
+    let source = verdict.source.as_deref();
+    let named = |(key, value): &&(String, String)| source == Some(key) || source == Some(value);
+    let consent = |(key, _): &&(String, String)| {
+        key == "consent_source" && verdict.gate.split('_').any(|word| word == "consent")
+    };
+    let found = assertions.iter().find(named).or_else(|| assertions.iter().find(consent));
+    found.map(|(_, value)| value.as_str())
+}

@@ -1,0 +1,214 @@
+//! `workflows/{correlation}`: collecting what belongs to a workflow, for the graph.
+
+use std::collections::{BTreeMap, HashSet};
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use ledger::{Entry, Ledger, ReadError};
+use schemas::id::{EventId, Index, TreeSize};
+use schemas::kind::Kind;
+use schemas::limits::{WORKFLOW_BYTES_MAX, WORKFLOW_ENTRIES_MAX};
+use schemas::terms::Key;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::api::{Api, as_of};
+use crate::error::{Error, is_damage};
+use crate::graph::{Facts, Graph, graph};
+use crate::node::Node;
+use crate::params::{Params, Segment};
+use crate::proof::{Proof, Prover};
+use crate::sequence;
+use crate::source::{Order, Seek, Source, Walk};
+
+/// Entries with one grant's id that are looked at to find the one that gave it.
+const GRANT_LOOKS_MAX: usize = 64;
+
+pub(crate) async fn one(
+    State(api): State<Api>,
+    correlation: Segment,
+    params: Params,
+) -> Result<Response, Error> {
+    params.only(&[])?;
+    let answer = api.read(move |api| read_one(api, &correlation.0)).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
+}
+
+/// The graph, and the tree that the answer speaks of.
+#[derive(Serialize)]
+struct Answer<'n> {
+    #[serde(flatten)]
+    graph: Graph<'n>,
+    as_of: Value,
+}
+
+fn read_one(api: &Api, correlation: &str) -> Result<Vec<u8>, Error> {
+    let head = api.ledger.head();
+    let mut collected = Collected::new(&api.ledger, head.size);
+    let mut counted = collected.take_own(correlation)?;
+    if collected.members.is_empty() {
+        return Err(Error::Unknown("workflow"));
+    }
+    collected.take_causes()?;
+    collected.members.sort_by_key(|member| member.node.index);
+    if collected.is_full {
+        counted = None;
+    }
+    let last = collected.members.last().map(|member| member.node.index).unwrap_or_default();
+    let mut prover = Prover::over(&api.ledger, &api.proofs, last);
+    let (mut nodes, mut proofs) = (Vec::new(), Vec::new());
+    for member in collected.members {
+        proofs.push(match &member.entry {
+            Some(entry) => prover.prove(entry)?,
+            None => Proof::BROKEN,
+        });
+        nodes.push(member.node);
+    }
+    let facts = Facts {
+        correlation: correlation.to_owned(),
+        grants: grants(&api.ledger, &nodes)?,
+        missing: sequence::missing(&api.ledger, &nodes)?,
+        counted,
+        checkpoint: prover.size(),
+        now: api.now(),
+    };
+    let answer = Answer { graph: graph(&nodes, &proofs, &facts), as_of: as_of(&head) };
+    Ok(serde_json::to_vec(&answer).expect("views have text keys and no failing parts"))
+}
+
+/// A node with the entry that it was made of; `None` where its rows are damaged.
+struct Member {
+    node: Node,
+    entry: Option<Entry>,
+}
+
+struct Collected<'l> {
+    ledger: &'l Ledger,
+    size: TreeSize,
+    members: Vec<Member>,
+    bytes: usize,
+    /// Whether a limit was reached.
+    is_full: bool,
+}
+
+impl<'l> Collected<'l> {
+    fn new(ledger: &'l Ledger, size: TreeSize) -> Self {
+        Self { ledger, size, members: Vec::new(), bytes: 0, is_full: false }
+    }
+
+    /// Takes in the entries of the correlation; returns how many the ledger counts there.
+    fn take_own(&mut self, correlation: &str) -> Result<Option<usize>, ReadError> {
+        let mut postings = self.ledger.postings(Key::Corr, correlation);
+        let mut at = 0;
+        while let Some(index) = postings.at_or_after(at)?.filter(|index| index.0 < self.size.0) {
+            if !self.take(index)? {
+                break;
+            }
+            at = index.0 + 1;
+        }
+        self.count(correlation)
+    }
+
+    /// The count of the term's own row, which is kept apart from the postings and so notices when one of
+    /// them is gone; less what was committed since.
+    fn count(&self, correlation: &str) -> Result<Option<usize>, ReadError> {
+        let rows = self.ledger.terms(Key::Corr, correlation, 1)?;
+        let Some(row) = rows.into_iter().find(|row| row.value == correlation) else {
+            return Ok(None);
+        };
+        let mut postings = self.ledger.postings(Key::Corr, correlation);
+        let (mut at, mut later) = (self.size.0, 0);
+        while let Some(index) = postings.at_or_after(at)?.filter(|index| *index <= row.last) {
+            (at, later) = (index.0 + 1, later + 1);
+        }
+        Ok(row.count.checked_sub(later).and_then(|count| usize::try_from(count).ok()))
+    }
+
+    /// Takes in one entry; false if there is no room for it.
+    fn take(&mut self, index: Index) -> Result<bool, ReadError> {
+        let full = self.members.len() >= WORKFLOW_ENTRIES_MAX || self.bytes > WORKFLOW_BYTES_MAX;
+        if full {
+            self.is_full = true;
+            return Ok(false);
+        }
+        let entry = match self.ledger.entry(index) {
+            Ok(entry) => entry,
+            Err(damage) if is_damage(&damage) => None,
+            Err(failure) => return Err(failure),
+        };
+        let node = match &entry {
+            Some(entry) => Node::of(entry),
+            None => Node::damaged(index),
+        };
+        self.bytes += entry.as_ref().and_then(|entry| entry.body.as_ref()).map_or(0, Vec::len);
+        self.members.push(Member { node, entry });
+        Ok(true)
+    }
+
+    /// Takes in causes that are not of the correlation, and theirs, up to the triggers.
+    fn take_causes(&mut self) -> Result<(), ReadError> {
+        let mut known: HashSet<_> = self.members.iter().filter_map(|m| m.node.id).collect();
+        let mut place = 0;
+        while let Some(member) = self.members.get(place) {
+            place += 1;
+            for cause in member.node.causes.clone() {
+                if known.insert(cause) && !self.take_cause(cause)? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_cause(&mut self, cause: EventId) -> Result<bool, ReadError> {
+        // Another signer may have used the id again later; whoever cites it means the first.
+        let found = self.ledger.find(cause)?;
+        let Some(index) = found.first().filter(|index| index.0 < self.size.0) else {
+            return Ok(true);
+        };
+        let taken = self.take(*index)?;
+        if let Some(member) = self.members.last_mut().filter(|_| taken) {
+            member.node.joined = true;
+        }
+        Ok(taken)
+    }
+}
+
+/// Where the grants were given that these nodes act under.
+fn grants(ledger: &Ledger, nodes: &[Node]) -> Result<BTreeMap<EventId, Index>, ReadError> {
+    let mut grants = BTreeMap::new();
+    for node in nodes.iter().filter(|node| node.is(Kind::DelegationGranted) && node.accepted()) {
+        if let Some(grant) = &node.grant {
+            grants.entry(grant.id).or_insert(node.index);
+        }
+    }
+    let used: HashSet<_> = nodes.iter().flat_map(|node| node.hops.iter().flatten()).collect();
+    for grant in used {
+        if let (false, Some(index)) = (grants.contains_key(grant), granted(ledger, *grant)?) {
+            grants.insert(*grant, index);
+        }
+    }
+    Ok(grants)
+}
+
+fn granted(ledger: &Ledger, grant: EventId) -> Result<Option<Index>, ReadError> {
+    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
+    let mut source = Source::All(vec![
+        term(Key::Grant, &grant.to_string()),
+        term(Key::Kind, Kind::DelegationGranted.as_str()),
+    ]);
+    let mut walk = Walk::new(Order::Oldest, GRANT_LOOKS_MAX);
+    let mut at = 0;
+    while let Seek::At(index) = source.seek(at, &mut walk)? {
+        // A child names its parent's grant too.
+        let node = ledger.entry(Index(index))?.as_ref().map(Node::of);
+        let gives =
+            |node: &Node| node.accepted() && node.grant.as_ref().is_some_and(|g| g.id == grant);
+        if node.as_ref().is_some_and(gives) {
+            return Ok(Some(Index(index)));
+        }
+        at = index + 1;
+    }
+    Ok(None)
+}

@@ -1,0 +1,11 @@
+//! The API through its router, over a real ledger in a temporary directory.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod billing;
+mod entries;
+mod parts;
+mod registry;
+mod tamper;
+mod workflows;
+mod world;

@@ -1,0 +1,123 @@
+//! Agents, keys, lineage, checkpoints and the ledger's own identity.
+
+use schemas::checkpoint::{Note, NoteKey};
+use schemas::key::PublicKey;
+use serde_json::{Value as Json, json};
+
+use crate::world::{OPERATOR, World, intent, start};
+
+#[test]
+fn agents_are_paged_and_shown_with_keys_and_counts() {
+    let mut world = World::new();
+    for agent in ["c", "a", "b"] {
+        world.agent(agent);
+    }
+    let first = world.json("/agents?limit=2");
+    let ids = |page: &Json| -> Vec<String> {
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((ids(&first), &first["next_after"]), (vec!["a".into(), "b".into()], &json!("b")));
+    let second = world.json("/agents?limit=2&after=b");
+    assert_eq!((ids(&second), &second["next_after"]), (vec!["c".into()], &Json::Null));
+    let last = world.accept("a", start("a", "w"));
+    let agent = world.json("/agents/a");
+    assert_eq!(agent["agent"]["owner"], "owner@example.com");
+    assert_eq!(agent["agent"]["state"], "active");
+    assert_eq!(agent["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(agent["counts"]["last"], last);
+    assert_eq!(agent["last_entry"]["index"], last);
+    assert_eq!(world.problem("/agents/nobody"), (404, "not-found".into(), None));
+    assert_eq!(world.problem("/agents?owner=x").1, "unknown-parameter");
+}
+
+#[test]
+fn keys_are_listed_with_their_revocation() {
+    let mut world = World::new();
+    world.agent("a");
+    let kid = world.json("/agents/a")["keys"][0]["kid"].clone();
+    let registry = json!({ "signer": "a", "kid": kid });
+    let revoked = world.accept(OPERATOR, json!({ "kind": "key.revoked", "registry": registry }));
+    let keys = world.json("/keys?signer=a");
+    assert_eq!(keys["items"][0]["revoked"], revoked);
+    let all = world.json("/keys?limit=2");
+    assert_eq!(all["items"].as_array().unwrap().len(), 2);
+    let after = all["next_after"].as_str().unwrap();
+    let rest = world.json(&format!("/keys?after={after}"));
+    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next_after"]), (1, &Json::Null));
+    assert_eq!(
+        world.problem("/keys?after=zz"),
+        (400, "invalid-parameter".into(), Some("after".into()))
+    );
+}
+
+#[test]
+fn lineage_leads_from_a_human_to_all_that_was_done() {
+    let mut world = World::new();
+    for agent in ["lead", "worker"] {
+        world.agent(agent);
+    }
+    let human = "oncall@example.com";
+    world.principal(human, &["human"]);
+    let grant = |id: &str, to: &str, parent: Option<&str>| {
+        let mut grant = json!({ "id": id, "to": to, "scope": ["deploy"] });
+        if let Some(parent) = parent {
+            grant["parent"] = parent.into();
+        }
+        json!({ "kind": "delegation.granted", "correlation": "w", "grant": grant })
+    };
+    let given = world.accept(human, grant("@G1", "lead", None));
+    let mut child = grant("@G2", "worker", Some("@G1"));
+    child["agent"] = json!({ "id": "lead" });
+    let passed = world.accept("lead", child);
+    let mut act = intent("worker", "w", "db.migrate", "t");
+    act["principals"] = json!([
+        { "id": human, "type": "human" },
+        { "id": "lead", "type": "agent", "grant_id": "@G1" },
+        { "id": "worker", "type": "agent", "grant_id": "@G2" },
+    ]);
+    let first = world.accept("worker", act.clone());
+    let last = world.accept("worker", act);
+    let lineage = world.json("/principals/oncall%40example.com/lineage");
+    let tally = json!([{ "agent": "worker", "entries": 2, "first": first, "last": last }]);
+    assert_eq!(lineage["by_agent"], tally);
+    assert_eq!(lineage["chains"][0]["path"], json!([human, "lead", "worker"]));
+    assert_eq!(lineage["grants"]["given"][0]["index"], given);
+    assert_eq!(lineage["grants"]["received"], json!([]));
+    assert_eq!(lineage["principal"]["roles"], json!(["human"]));
+    let lead = world.json("/principals/lead/lineage");
+    assert_eq!(lead["grants"]["received"][0]["index"], given);
+    assert_eq!(lead["grants"]["given"][0]["index"], passed);
+    assert_eq!(lead["agent"]["id"], "lead");
+    assert_eq!(world.problem("/principals/nobody/lineage"), (404, "not-found".into(), None));
+}
+
+#[test]
+fn status_and_checkpoints_are_signed_by_the_key_that_they_name() {
+    let mut world = World::new();
+    world.agent("a");
+    let status = world.json("/status");
+    assert_eq!(status["origin"], "ledger.example/acme");
+    assert_eq!(status["size"], world.head());
+    assert_eq!(status["now"], "2026-04-07T22:00:00.000000Z");
+    let key = PublicKey::of(&world.key);
+    assert_eq!(status["fingerprint"], format!("SHA256:{}", key.kid()));
+    let note_key = NoteKey { name: "ledger.example/acme".into(), public: *key.verifying_key() };
+    assert_eq!(status["verifier_key"], note_key.vkey());
+    let verified = |note: &Json| {
+        Note::parse(note.as_str().unwrap()).unwrap().verify_checkpoint(&note_key).unwrap()
+    };
+    assert_eq!(verified(&status["note"]).size.0, world.head());
+    let newest = world.json("/checkpoints");
+    assert_eq!(verified(&newest["note"]).size.0, newest["size"].as_u64().unwrap());
+    world.wait(5_000_000);
+    world.accept("a", start("a", "w"));
+    assert_eq!(world.json("/checkpoints")["size"], world.head());
+    let old = newest["size"].as_u64().unwrap();
+    assert_eq!(world.json(&format!("/checkpoints/{old}")), newest);
+    assert_eq!(world.problem(&format!("/checkpoints/{}", old + 1)).0, 404);
+    assert_eq!(
+        world.problem("/checkpoints/x"),
+        (400, "invalid-parameter".into(), Some("size".into()))
+    );
+}

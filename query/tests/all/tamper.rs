@@ -1,0 +1,79 @@
+//! What was changed in the store is shown as damaged, and nothing else is.
+
+use ledger::{ColumnFamily, tamper};
+use serde_json::{Value as Json, json};
+
+use crate::world::{World, config, indexes, intent, start};
+
+/// Ten entries of one workflow in a tile that is full, so that opening does not read them again;
+/// returns the index of the first.
+fn workflow() -> (World, u64) {
+    let mut world = World::new();
+    world.agent("a");
+    let first = world.accept("a", start("a", "w"));
+    for n in 1..10 {
+        world.accept("a", intent("a", "w", "email.send", &format!("{n}@example.com")));
+    }
+    let others = (0..250).map(|_| intent("a", "other", "email.send", "x@example.com")).collect();
+    world.submit_all("a", others);
+    (world, first)
+}
+
+fn proof(world: &World, index: u64) -> Json {
+    world.json(&format!("/entries/{index}"))["proof"].clone()
+}
+
+#[test]
+fn one_changed_byte_shows_where_it_is() {
+    for (family, byte, field) in [
+        (ColumnFamily::Bodies, 40, "body"),
+        (ColumnFamily::Statements, 9, "signature"),
+        (ColumnFamily::Leaves, 60, "chain"),
+    ] {
+        let (mut world, first) = workflow();
+        let broken = first + 4;
+        let good = proof(&world, broken);
+        assert_eq!(world.json("/workflows/w")["verified"]["ok"], true);
+        world.close();
+        let nth = usize::try_from(broken).unwrap();
+        let tampered = tamper(&config(&world.dir).store, family, nth, byte).unwrap().unwrap();
+        assert_eq!(tampered.index.unwrap().0, broken, "{family}");
+        world.open();
+        assert_eq!(world.json("/workflows/w")["verified"]["ok"], false, "{family}");
+        let bad = proof(&world, broken);
+        assert_ne!(bad[field], good[field], "{family}: {bad}");
+        assert_eq!(proof(&world, first + 7), good, "{family}");
+        let page = world.json("/entries?corr=w");
+        assert_eq!(indexes(&page).len(), 10, "{family}");
+    }
+}
+
+#[test]
+fn a_damaged_body_does_not_pass_for_an_erased_one() {
+    let (mut world, first) = workflow();
+    world.close();
+    let nth = usize::try_from(first + 4).unwrap();
+    tamper(&config(&world.dir).store, ColumnFamily::Bodies, nth, 40).unwrap().unwrap();
+    world.open();
+    let entry = world.json(&format!("/entries/{}", first + 4));
+    assert_eq!((entry.get("redacted"), &entry["damaged"]), (None, &json!(true)));
+    let path = format!("/entries/{}/body", first + 4);
+    assert_eq!(world.problem(&path), (500, "digest-mismatch".into(), None));
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_named_and_the_others_are_served() {
+    let (mut world, first) = workflow();
+    world.close();
+    let nth = usize::try_from(first + 4).unwrap();
+    tamper(&config(&world.dir).store, ColumnFamily::Leaves, nth, 0).unwrap().unwrap();
+    world.open();
+    let path = format!("/entries/{}", first + 4);
+    assert_eq!(world.problem(&path), (500, "damaged".into(), None));
+    let page = world.json("/entries?corr=w");
+    let item = &page["items"][5];
+    assert_eq!(*item, json!({ "index": first + 4, "status": "damaged", "body": null }));
+    let chain = world.json("/workflows/w");
+    assert_eq!((&chain["completeness"], &chain["verified"]["ok"]), (&json!("gap"), &json!(false)));
+    assert_eq!(chain["entries"].as_array().unwrap().len(), 10);
+}

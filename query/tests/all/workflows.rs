@@ -1,0 +1,140 @@
+//! What a workflow lacks or who tampered with it, seen through the API.
+
+use serde_json::json;
+
+use crate::world::{OPERATOR, World, confirmed, encoded, intent, start};
+
+fn gaps(world: &World, correlation: &str) -> Vec<serde_json::Value> {
+    let chain = world.json(&format!("/workflows/{}", encoded(correlation)));
+    chain["gaps"].as_array().unwrap().clone()
+}
+
+#[test]
+fn unknown_workflows_are_not_found_and_odd_names_are() {
+    let mut world = World::new();
+    world.agent("a");
+    world.accept("a", start("a", "odd/ name?%"));
+    assert_eq!(world.problem("/workflows/none").0, 404);
+    let chain = world.json(&format!("/workflows/{}", encoded("odd/ name?%")));
+    assert_eq!(chain["correlation"], "odd/ name?%");
+    assert_eq!(
+        world.problem("/workflows/none?x=1"),
+        (400, "unknown-parameter".into(), Some("x".into()))
+    );
+    assert_eq!(world.problem("/workflows/%ff").0, 400);
+}
+
+#[test]
+fn numbers_missing_between_two_are_a_gap_unless_another_workflow_has_them() {
+    let mut world = World::new();
+    world.agent("a");
+    world.accept("a", start("a", "w"));
+    world.accept("a", start("a", "other"));
+    world.accept("a", start("a", "w"));
+    assert_eq!(gaps(&world, "w"), Vec::<serde_json::Value>::new());
+    world.lose("a");
+    world.accept("a", start("a", "w"));
+    let found = gaps(&world, "w");
+    assert_eq!((found.len(), &found[0]["kind"]), (1, &json!("sequence")));
+    assert_eq!([&found[0]["from"], &found[0]["to"]], [4, 4]);
+    assert_eq!([&found[0]["declared"], &found[0]["checked"]], [false, true]);
+    let lost = json!({
+        "kind": "gap.declared", "agent": { "id": "a" }, "correlation": "z", "gap": { "from": 4, "to": 4 },
+    });
+    world.accept("a", lost);
+    assert_eq!(gaps(&world, "w")[0]["declared"], true);
+}
+
+#[test]
+fn refused_entries_with_a_valid_signature_are_part_of_the_chain() {
+    let mut world = World::new();
+    world.agent("a");
+    world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x@example.com"));
+    world.accept("a", confirmed("a", "w", "email.send", "x@example.com", "@I"));
+    world.accept(
+        OPERATOR,
+        json!({ "kind": "agent.disabled", "agent": { "id": "a" }, "reason": "case-42" }),
+    );
+    let refused = world.submit("a", intent("a", "w", "email.send", "y@example.com"), None);
+    assert_eq!(refused.refused, Some("disabled_agent"));
+    let chain = world.json("/workflows/w");
+    assert_eq!(chain["counts"], json!({ "entries": 2, "counted": 2, "joined": 0, "rejected": 1 }));
+    assert_eq!(chain["completeness"], "complete");
+    assert_eq!(chain["verified"]["ok"], true);
+    assert_eq!(chain["steps"][1]["status"], "rejected");
+    assert_eq!(chain["steps"][1]["reason"], "disabled_agent");
+    assert_eq!(chain["entries"][2]["proof"]["body"], "refused");
+    assert_eq!(chain["entries"][2]["proof"]["signature"], true);
+}
+
+#[test]
+fn a_grant_of_another_workflow_is_known_and_a_later_one_is_late() {
+    let mut world = World::new();
+    for agent in ["a", "b"] {
+        world.agent(agent);
+    }
+    world.principal("boss@example.com", &["human"]);
+    let grant = json!({
+        "kind": "delegation.granted", "grant": { "id": "@G", "to": "a", "scope": ["email.send"] },
+    });
+    let mut act = intent("a", "w", "email.send", "x@example.com");
+    act["principals"] = json!([
+        { "id": "boss@example.com", "type": "human" },
+        { "id": "a", "type": "agent", "grant_id": "@G" },
+    ]);
+    let index = world.accept("a", act.clone());
+    let found = gaps(&world, "w");
+    let label = world.label("G").to_string();
+    let expected =
+        json!({ "kind": "undeclared_delegation", "index": index, "grant": label, "granted": null });
+    assert_eq!(found, [expected]);
+    let child = json!({
+        "kind": "delegation.granted", "agent": { "id": "a" },
+        "grant": { "id": "@H", "to": "b", "parent": "@G" },
+    });
+    world.accept("a", child);
+    let granted = world.accept("boss@example.com", grant);
+    assert_eq!(gaps(&world, "w")[0]["granted"], granted);
+    act["correlation"] = "v".into();
+    world.accept("a", act);
+    assert_eq!(gaps(&world, "v"), Vec::<serde_json::Value>::new());
+}
+
+#[test]
+fn a_cause_of_a_cause_is_joined_and_an_unknown_one_is_a_gap() {
+    let mut world = World::new();
+    world.agent("a");
+    world.accept_as("a", Some("X"), start("a", "first"));
+    let mut second = start("a", "second");
+    second["causes"] = json!(["@X"]);
+    world.accept_as("a", Some("Y"), second);
+    let mut third = start("a", "third");
+    third["causes"] = json!(["@Y", "@nowhere"]);
+    let index = world.accept("a", third);
+    let chain = world.json("/workflows/third");
+    assert_eq!(chain["counts"], json!({ "entries": 3, "counted": 1, "joined": 2, "rejected": 0 }));
+    let cause = world.label("nowhere").to_string();
+    assert_eq!(chain["gaps"], json!([{ "kind": "unknown_cause", "index": index, "cause": cause }]));
+    assert_eq!(
+        chain["completeness"], "complete",
+        "a cause that never came is no hole of the ledger's"
+    );
+}
+
+#[test]
+fn many_bodies_under_one_signature_are_each_verified() {
+    let mut world = World::new();
+    world.agent("a");
+    let bodies =
+        (0..40).map(|n| intent("a", "w", "email.send", &format!("{n}@example.com"))).collect();
+    assert!(world.submit_all("a", bodies).iter().all(|ended| ended.refused.is_none()));
+    for _ in 0..2 {
+        let chain = world.json("/workflows/w");
+        assert_eq!(chain["verified"]["ok"], true);
+        assert_eq!(chain["entries"].as_array().unwrap().len(), 40);
+        // The tree has grown when it is read again.
+        world.accept("a", start("a", "x"));
+        world.wait(10_000_000);
+        world.accept("a", start("a", "x"));
+    }
+}
