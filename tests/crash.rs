@@ -48,10 +48,8 @@ fn every_receipted_event_survives_kills_and_a_broker_restart() {
         })
         .collect();
     disturb(&mut world, &receipted);
-    let held: Vec<_> = tasks
-        .into_iter()
-        .flat_map(|task| world.runtime.block_on(task).unwrap())
-        .collect();
+    let held: Vec<_> =
+        tasks.into_iter().flat_map(|task| world.runtime.block_on(task).unwrap()).collect();
     assert_eq!(held.len(), EVENTS);
     let size = world.get("/api/v1/status")["size"].as_u64().unwrap();
     total.store(size, Ordering::SeqCst);

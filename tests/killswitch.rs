@@ -81,7 +81,10 @@ fn check(ledger: &ledger::Ledger, before: u64, switched: u64) {
     let mine = WAITING as u64 / AGENTS as u64;
     let accepted = ledger.terms(Key::Agent, "agent-0", 1).unwrap()[0].count - refused;
     let counted = flooded(ledger);
-    assert!(accepted - 3 <= switched - before, "its registration, its key, the switch, what went ahead");
+    assert!(
+        accepted - 3 <= switched - before,
+        "its registration, its key, the switch, what went ahead"
+    );
     assert_eq!(accepted - 3 + refused + counted, mine, "each of its events left a trace");
     let others = ledger.terms(Key::Reason, "", 10).unwrap();
     assert!(others.iter().all(|row| row.value == "disabled_agent"), "{others:?}");

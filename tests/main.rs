@@ -8,8 +8,13 @@
 )]
 
 mod crash;
+mod demo;
 mod harness;
 mod killswitch;
+mod python;
 mod reader;
+mod readme;
+mod rejections;
 mod signer;
+mod tidy;
 mod under_load;

@@ -14,10 +14,8 @@ use crate::round::{Failure, rate};
 
 /// One strict verification for each submission, on every core, and nothing else.
 pub(crate) fn verify_strict(workload: &Workload) -> Result<f64, Failure> {
-    let keys: std::collections::HashMap<Kid, PublicKey> = (0..=u8::MAX)
-        .map(|seed| PublicKey::of(&key(seed)))
-        .map(|key| (key.kid(), key))
-        .collect();
+    let keys: std::collections::HashMap<Kid, PublicKey> =
+        (0..=u8::MAX).map(|seed| PublicKey::of(&key(seed))).map(|key| (key.kid(), key)).collect();
     let opened: Vec<_> =
         workload.messages.iter().filter_map(|message| submission::open(message).ok()).collect();
     let start = Instant::now();

@@ -15,7 +15,7 @@ use crate::events::{START_US, Workload, key, operator, tenant};
 use crate::round::{Failure, rate};
 
 /// Checked batches that may wait for the writer.
-const WAITING_BATCHES: usize = 1;
+const WAITING_BATCHES: usize = 3;
 
 /// Events a second.
 pub(crate) fn core(workload: &Workload) -> Result<f64, Failure> {
@@ -55,8 +55,7 @@ pub(crate) fn core(workload: &Workload) -> Result<f64, Failure> {
 }
 
 fn create(directory: &std::path::Path) -> Result<Writer, Failure> {
-    let config =
-        Config { store: directory.join("store"), mark: directory.join("mark/bench.note") };
+    let config = Config { store: directory.join("store"), mark: directory.join("mark/bench.note") };
     let (operator, operator_key) = operator();
     let genesis = Genesis {
         tenant: tenant(),

@@ -9,7 +9,12 @@ mod ingest;
 mod round;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use round::Series;
+
+/// The product's allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What sworn costs, side by side with its floors.
 #[derive(Parser)]

@@ -29,7 +29,11 @@ pub(crate) struct Admission<'r> {
 
 impl Admission<'_> {
     /// A fault of the whole statement, whose signature is valid.
-    pub(crate) fn statement_fault(&self, statement: &Statement<'_>, via: &Via<'_>) -> Option<Reject> {
+    pub(crate) fn statement_fault(
+        &self,
+        statement: &Statement<'_>,
+        via: &Via<'_>,
+    ) -> Option<Reject> {
         if statement.tenant != *self.tenant {
             let expected = format!("tenant {}", self.tenant);
             return Some(Reject::new(Reason::WrongTenant, "statement.protected.15.2", expected));
@@ -57,7 +61,8 @@ impl Admission<'_> {
         match seen()? {
             Some((index, before)) if before == digest => return Ok(Verdict::Duplicate(index)),
             Some((index, _)) => {
-                let expected = format!("an id that {} has not used; it is entry {index}", body.signer());
+                let expected =
+                    format!("an id that {} has not used; it is entry {index}", body.signer());
                 return Ok(Verdict::Reject(Reject::new(Reason::IdConflict, "id", expected)));
             }
             None => {}

@@ -35,7 +35,8 @@ impl<'d> Answers<'d> {
         let mut replies = Vec::with_capacity(ends.len());
         for (message, pending) in ends {
             let outcomes = pending.iter().map(|pending| self.outcome(pending));
-            replies.push(Reply { message: *message, outcomes: outcomes.collect::<Result<_, _>>()? });
+            replies
+                .push(Reply { message: *message, outcomes: outcomes.collect::<Result<_, _>>()? });
         }
         Ok(replies)
     }

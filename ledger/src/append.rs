@@ -99,7 +99,8 @@ impl Writer {
         cursors: &[Cursor],
     ) -> Result<Committed, AppendError> {
         self.guarded(|writer| {
-            let mut draft = Draft::new(received_at.max(writer.received_at), writer.fold.growth.size());
+            let mut draft =
+                Draft::new(received_at.max(writer.received_at), writer.fold.growth.size());
             for submission in batch {
                 writer.stage(&mut draft, submission)?;
             }
@@ -130,7 +131,8 @@ impl Writer {
         received_at: Micros,
     ) -> Result<Arc<Head>, AppendError> {
         self.guarded(|writer| {
-            let mut draft = Draft::new(received_at.max(writer.received_at), writer.fold.growth.size());
+            let mut draft =
+                Draft::new(received_at.max(writer.received_at), writer.fold.growth.size());
             writer.stage_own(&mut draft, kind, fields)?;
             Ok(writer.commit(draft)?.head)
         })
@@ -214,7 +216,6 @@ impl Writer {
             edge: Arc::new(self.fold.growth.edge.clone()),
         })
     }
-
 }
 
 fn note_row(size: TreeSize, note: &str) -> Row {

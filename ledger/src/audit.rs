@@ -91,7 +91,9 @@ impl fmt::Display for Fault {
             Self::Counts => "the ordinals are not the ones that the log gives",
             Self::Admission(why) => return write!(f, "the verdict does not follow: {why}"),
             Self::Derived => "the row is not what the log gives",
-            Self::Short { marked } => return write!(f, "the log ends before {marked}, which was acknowledged"),
+            Self::Short { marked } => {
+                return write!(f, "the log ends before {marked}, which was acknowledged");
+            }
             Self::Untrusted => "the ledger's key is not the trusted one",
         };
         f.write_str(text)
@@ -247,7 +249,9 @@ impl<'s> Verifier<'s> {
                 break;
             }
             match KeyRecord::decode(&value) {
-                Some(record) if crate::keys::key(&record.key.kid()) == *key => found.push(record.key),
+                Some(record) if crate::keys::key(&record.key.kid()) == *key => {
+                    found.push(record.key)
+                }
                 _ => self.row(ColumnFamily::State, &key, Fault::Derived),
             }
         }

@@ -56,7 +56,9 @@ impl Entry {
     #[must_use]
     pub fn terms<R>(&self, read: impl FnOnce(&[Term<'_>]) -> R) -> R {
         match self.content() {
-            Content::Signed(body) => read(&terms::of_entry(&self.leaf, &body, self.owner.as_deref())),
+            Content::Signed(body) => {
+                read(&terms::of_entry(&self.leaf, &body, self.owner.as_deref()))
+            }
             Content::Refused { signed: Some(body), .. } => {
                 read(&terms::of_entry(&self.leaf, &body, self.owner.as_deref()))
             }

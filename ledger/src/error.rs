@@ -75,13 +75,17 @@ pub enum OpenError {
     #[error("{0:?} is no origin: it must have neither spaces nor plus signs")]
     Origin(String),
     /// The signed mark outside the store is gone.
-    #[error("the high-water mark {0} is missing beside a store that is not empty: refusing to serve, because a rollback could not be noticed")]
+    #[error(
+        "the high-water mark {0} is missing beside a store that is not empty: refusing to serve, because a rollback could not be noticed"
+    )]
     MarkMissing(PathBuf),
     /// The mark does not verify.
     #[error("the high-water mark {0} is not signed by this ledger's key")]
     MarkForged(PathBuf),
     /// The store is an older copy.
-    #[error("the store has {found} entries, but {marked} were acknowledged: it is an older copy; restore the newest one")]
+    #[error(
+        "the store has {found} entries, but {marked} were acknowledged: it is an older copy; restore the newest one"
+    )]
     RolledBack {
         /// In the store.
         found: TreeSize,

@@ -1,14 +1,13 @@
-//! Reading: by index, by id, by term, by time; tree nodes, proofs and receipts.
+//! Reading: by index, by id, by term, by time.
 
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
 use rocksdb::Direction;
-use schemas::id::{ChainHash, EventId, Index, Micros, TreeHash, TreeSize};
+use schemas::id::{ChainHash, EventId, Index, Micros};
 use schemas::leaf::{Leaf, chain_hash};
 use schemas::terms::Key;
-use schemas::tree::{self, Tile};
 use tokio::sync::watch;
 
 use crate::check::KeySet;
@@ -17,12 +16,11 @@ use crate::error::ReadError;
 use crate::fold::family_beside;
 use crate::head::Head;
 use crate::keys;
-use crate::refusal::Refusal;
 use crate::postings::Postings;
+use crate::refusal::Refusal;
 use crate::registry::{AgentRecord, KeyRecord, PrincipalRecord};
 use crate::seal::{Identity, Seal};
 use crate::store::{ColumnFamily, Store, parse_term_row};
-use crate::tiles;
 
 /// A handle for reading; cheap to clone. Readers never wait for the writer.
 #[derive(Clone)]
@@ -106,9 +104,11 @@ impl Ledger {
             return Ok(entries);
         }
         let start = keys::index(Index(range.start));
-        for (at, row) in
-            (range.start..end).zip(self.store.scan(ColumnFamily::Leaves, &start, Direction::Forward))
-        {
+        for (at, row) in (range.start..end).zip(self.store.scan(
+            ColumnFamily::Leaves,
+            &start,
+            Direction::Forward,
+        )) {
             let (key, bytes) = row?;
             if keys::parse_index(&key) != Some(Index(at)) {
                 return Err(ReadError::Missing { family: ColumnFamily::Leaves, index: Index(at) });
@@ -135,9 +135,8 @@ impl Ledger {
         let mut entry = Entry { leaf, bytes, chain, body: None, refusal: None, owner: None };
         if refused {
             let missing = ReadError::Missing { family, index };
-            entry.refusal = Some(
-                Refusal::decode(&row.ok_or(missing)?).ok_or_else(|| damaged(family, &key))?,
-            );
+            entry.refusal =
+                Some(Refusal::decode(&row.ok_or(missing)?).ok_or_else(|| damaged(family, &key))?);
         } else {
             entry.body = row;
         }
@@ -190,13 +189,12 @@ impl Ledger {
         let rows =
             self.store.scan(ColumnFamily::Statements, &keys::index(index), Direction::Reverse);
         for row in rows.take(schemas::limits::ITEMS_MAX) {
-            let (key, value) = row?;
+            let (_, value) = row?;
             if let Some(row) = parse_statement(&value)
                 && schemas::id::sha256(&row.statement) == leaf.statement.0
             {
                 return Ok(Some(row));
             }
-            let _ = key;
         }
         Err(ReadError::Missing { family: ColumnFamily::Statements, index })
     }
@@ -354,82 +352,6 @@ impl Ledger {
         Ok(found)
     }
 
-    /// The hashes of a tile that has at least `tile.width` of them.
-    ///
-    /// # Errors
-    /// [`ReadError::BeyondTree`] when the log is too short.
-    pub fn tile(&self, tile: Tile) -> Result<Vec<TreeHash>, ReadError> {
-        tiles::read(&self.store, &self.head(), tile)
-    }
-
-    /// Root of the tree of the first `size` entries.
-    ///
-    /// # Errors
-    /// [`ReadError::BeyondTree`] when the log is shorter.
-    pub fn root(&self, size: TreeSize) -> Result<TreeHash, ReadError> {
-        tiles::Nodes::new(&self.store, &self.head()).root(size)
-    }
-
-    /// Path that proves `index` in the tree of `size` entries.
-    ///
-    /// # Errors
-    /// [`ReadError::BeyondTree`].
-    pub fn inclusion(&self, index: Index, size: TreeSize) -> Result<Vec<TreeHash>, ReadError> {
-        let head = self.head();
-        let mut nodes = tiles::Nodes::new(&self.store, &head);
-        tree::inclusion_path(index, size, |level, n| nodes.node(level, n))
-    }
-
-    /// Path that proves that the tree of `to` entries extends that of `from`.
-    ///
-    /// # Errors
-    /// [`ReadError::BeyondTree`].
-    pub fn consistency(&self, from: TreeSize, to: TreeSize) -> Result<Vec<TreeHash>, ReadError> {
-        let head = self.head();
-        let mut nodes = tiles::Nodes::new(&self.store, &head);
-        tree::consistency_path(from, to, |level, n| nodes.node(level, n))
-    }
-
-    /// Size of the commit that holds `index`: the tree its receipt speaks of.
-    ///
-    /// # Errors
-    /// [`ReadError::Missing`] beyond the head.
-    pub fn commit_of(&self, index: Index) -> Result<TreeSize, ReadError> {
-        let missing = ReadError::Missing { family: ColumnFamily::Checkpoints, index };
-        let from = keys::boundary(TreeSize(index.0.saturating_add(1)));
-        let mut rows = self.store.scan(ColumnFamily::Checkpoints, &from, Direction::Forward);
-        let Some((key, _)) = rows.next().transpose()? else { return Err(missing) };
-        let size = keys::parse_size(&key).filter(|_| key.first() == Some(&b'c'));
-        size.filter(|size| size.0 <= self.head().size.0).ok_or(missing)
-    }
-
-    /// The receipt of an accepted entry: the same bytes whenever it is asked for.
-    ///
-    /// # Errors
-    /// [`ReadError`] beyond the head or when the store fails.
-    pub fn receipt(&self, index: Index) -> Result<Vec<u8>, ReadError> {
-        let size = self.commit_of(index)?;
-        let root = self.root(size)?;
-        let path = self.inclusion(index, size)?;
-        Ok(self.seal.receipt(size, root, index, &path))
-    }
-
-    /// The newest published checkpoint of at most `size` entries, with its note.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the store fails or a row is damaged.
-    pub fn published(&self, size: TreeSize) -> Result<Option<(TreeSize, String)>, ReadError> {
-        let from = keys::note(size);
-        let mut rows = self.store.scan(ColumnFamily::Checkpoints, &from, Direction::Reverse);
-        let Some((key, value)) = rows.next().transpose()? else { return Ok(None) };
-        if key.first() != Some(&b'n') {
-            return Ok(None);
-        }
-        let note = String::from_utf8(value.into_vec()).ok();
-        let parsed = keys::parse_size(&key).zip(note);
-        parsed.map(Some).ok_or_else(|| damaged(ColumnFamily::Checkpoints, &key))
-    }
-
     /// How often the refusal at `index` came again.
     ///
     /// # Errors
@@ -487,10 +409,9 @@ pub(crate) fn parse_statement(row: &[u8]) -> Option<StatementRow> {
         [Item::Bytes(statement)] => {
             Some(StatementRow { statement: statement.to_vec(), manifest: None })
         }
-        [Item::Bytes(statement), Item::Bytes(manifest)] => Some(StatementRow {
-            statement: statement.to_vec(),
-            manifest: Some(manifest.to_vec()),
-        }),
+        [Item::Bytes(statement), Item::Bytes(manifest)] => {
+            Some(StatementRow { statement: statement.to_vec(), manifest: Some(manifest.to_vec()) })
+        }
         _ => None,
     }
 }
@@ -504,4 +425,3 @@ pub(crate) fn parse_id_row(row: &[u8]) -> Option<(Index, schemas::id::BodyDigest
     let (index, digest) = row.split_first_chunk::<8>()?;
     Some((Index(u64::from_be_bytes(*index)), schemas::id::BodyDigest::from_slice(digest)?))
 }
-

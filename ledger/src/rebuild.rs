@@ -33,7 +33,8 @@ pub fn rebuild(config: &Config, progress: impl Fn(u64, u64)) -> Result<TreeSize,
     let mut from = 0;
     for boundary in replay::boundaries(&store) {
         let (to, _) = boundary?;
-        let rows = fold_commit(&mut fold, &store, &store, from, to.0, &mut |_read, _beside| Ok(()))?;
+        let rows =
+            fold_commit(&mut fold, &store, &store, from, to.0, &mut |_read, _beside| Ok(()))?;
         store.write_scratch(&rows).map_err(ReadError::from)?;
         from = to.0;
         progress(from, size.0);
@@ -59,7 +60,8 @@ pub(crate) fn fold_commit(
     let statements = replay::rows(log, ColumnFamily::Statements, from..to)?;
     let mut rows = Derived::default();
     for read in &leaves {
-        let beside = if family_beside(&read.leaf) == ColumnFamily::Bodies { &bodies } else { &statements };
+        let beside =
+            if family_beside(&read.leaf) == ColumnFamily::Bodies { &bodies } else { &statements };
         fold_entry(fold, derived, read, beside, &mut rows, check)?;
     }
     Ok(fold.finish(rows))

@@ -131,9 +131,8 @@ impl Registry {
     }
 
     fn key_is_valid(&self, kid: &Kid, received_at: Micros) -> Result<(), Reject> {
-        let reject = |reason, expected: &str| {
-            Err(Reject::new(reason, "statement.protected.4", expected))
-        };
+        let reject =
+            |reason, expected: &str| Err(Reject::new(reason, "statement.protected.4", expected));
         let Some(record) = self.keys.get(kid) else {
             return reject(Reason::UnregisteredKey, "an enrolled key");
         };
@@ -192,14 +191,17 @@ impl Registry {
             | Kind::AgentEnabled
             | Kind::AgentRetired => match self.agents.get(agent).map(|record| record.state) {
                 None => Err(invalid("agent.id", "a registered agent")),
-                Some(AgentState::Retired) => Err(invalid("agent.id", "an agent that is not retired")),
+                Some(AgentState::Retired) => {
+                    Err(invalid("agent.id", "an agent that is not retired"))
+                }
                 Some(_) => Ok(()),
             },
             Kind::PrincipalRegistered if body.text("registry.id") == Some(LEDGER_SIGNER) => {
                 Err(invalid("registry.id", "an id other than the ledger's own"))
             }
             Kind::PrincipalDisabled => {
-                let known = body.text("registry.id").is_some_and(|id| self.principals.contains_key(id));
+                let known =
+                    body.text("registry.id").is_some_and(|id| self.principals.contains_key(id));
                 if known { Ok(()) } else { Err(invalid("registry.id", "a registered principal")) }
             }
             Kind::KeyEnrolled => self.new_key_is_sound(body),
@@ -239,9 +241,9 @@ impl Registry {
     fn own_key(&self, body: &Body<'_>, field: &str) -> Result<&KeyRecord, Reject> {
         let signer = body.text("registry.signer").unwrap_or_default();
         let record = body.registry_kid(field).and_then(|kid| self.keys.get(&kid));
-        record.filter(|record| record.signer == signer && record.revoked.is_none()).ok_or_else(|| {
-            invalid(&format!("registry.{field}"), format!("a valid key of {signer}"))
-        })
+        record.filter(|record| record.signer == signer && record.revoked.is_none()).ok_or_else(
+            || invalid(&format!("registry.{field}"), format!("a valid key of {signer}")),
+        )
     }
 
     /// Takes an accepted entry in; returns the rows that it changed.
@@ -296,7 +298,9 @@ impl Registry {
             (operator.as_str(), Role::Operator, "registry.operator_key"),
         ] {
             let key = body.field(path).and_then(Item::bytes);
-            let Some(key) = key.and_then(|bytes| PublicKey::from_bytes(bytes).ok()) else { continue };
+            let Some(key) = key.and_then(|bytes| PublicKey::from_bytes(bytes).ok()) else {
+                continue;
+            };
             rows.extend(self.put_principal(index, id, vec![role], true));
             rows.extend(self.put_key(KeyRecord {
                 key,
@@ -332,9 +336,16 @@ impl Registry {
         self.change_agent(index, agent, |record| record.state = state)
     }
 
-    fn put_principal(&mut self, index: Index, id: &str, roles: Vec<Role>, enabled: bool) -> Vec<Row> {
+    fn put_principal(
+        &mut self,
+        index: Index,
+        id: &str,
+        roles: Vec<Role>,
+        enabled: bool,
+    ) -> Vec<Row> {
         let registered = self.principals.get(id).map_or(index, |before| before.registered);
-        let record = PrincipalRecord { id: id.to_owned(), roles, enabled, registered, changed: index };
+        let record =
+            PrincipalRecord { id: id.to_owned(), roles, enabled, registered, changed: index };
         let row = record.row();
         self.principals.insert(record.id.clone(), record);
         vec![row]
@@ -427,7 +438,8 @@ impl PrincipalRecord {
 
     pub(crate) fn decode(id: &str, value: &[u8]) -> Option<Self> {
         let root = decode(value, Bounds::WIRE).ok()?;
-        let [roles, enabled, registered, changed] = <&[Item<'_>; 4]>::try_from(root.array()?).ok()?;
+        let [roles, enabled, registered, changed] =
+            <&[Item<'_>; 4]>::try_from(root.array()?).ok()?;
         let roles = roles.array()?.iter().map(|role| Role::parse(role.text()?));
         Some(Self {
             id: id.to_owned(),

@@ -16,7 +16,11 @@ use crate::store::{ColumnFamily, Store};
 pub(crate) type Rows = BTreeMap<u64, Box<[u8]>>;
 
 /// The rows of `family` whose index lies in `range`.
-pub(crate) fn rows(store: &Store, family: ColumnFamily, range: Range<u64>) -> Result<Rows, ReadError> {
+pub(crate) fn rows(
+    store: &Store,
+    family: ColumnFamily,
+    range: Range<u64>,
+) -> Result<Rows, ReadError> {
     let mut found = Rows::new();
     for row in store.scan(family, &keys::index(Index(range.start)), Direction::Forward) {
         let (key, value) = row?;

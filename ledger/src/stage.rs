@@ -26,7 +26,11 @@ use crate::store::{ColumnFamily, Row};
 
 impl Writer {
     /// Decides one submission and stages what it leaves behind.
-    pub(crate) fn stage(&mut self, draft: &mut Draft, submission: Submission<'_>) -> Result<(), AppendError> {
+    pub(crate) fn stage(
+        &mut self,
+        draft: &mut Draft,
+        submission: Submission<'_>,
+    ) -> Result<(), AppendError> {
         let Submission { message, via, checked } = submission;
         let checked = match checked {
             Checked::Undecided(opened) => {
@@ -89,9 +93,9 @@ impl Writer {
         let statement = place.verified().statement();
         let verdict = match &item.body {
             Err(reject) => Verdict::Reject(reject.clone()),
-            Ok(body) => self.admission(draft).judge(statement, via, body, item.digest, || {
-                self.seen(draft, body)
-            })?,
+            Ok(body) => self
+                .admission(draft)
+                .judge(statement, via, body, item.digest, || self.seen(draft, body))?,
         };
         let id = item.body.as_ref().ok().map(Body::id);
         let mut leaf = Leaf {
@@ -106,14 +110,19 @@ impl Writer {
             (Verdict::Duplicate(index), _) => Ok(Pending { end: End::Duplicate, index, id }),
             (Verdict::Reject(reject), _) => {
                 leaf.status = Status::Rejected(reject.reason);
-                let secret = reject.reason == Reason::SecretInBody;
+                let secret =
+                    reject.reason == Reason::SecretInBody || secret::found_in(item.raw.body);
                 let refusal = Refusal::new(&reject.cause, item.raw.body, secret);
                 let index = match self.place_refusal(draft, &leaf, via, reject.reason)? {
                     Placed::Before(index) => index,
                     Placed::Flooded => leaf.index,
                     Placed::Leaf => {
                         place.keep(draft, leaf.index);
-                        let row = Row::new(ColumnFamily::Bodies, keys::index(leaf.index), refusal.encode());
+                        let row = Row::new(
+                            ColumnFamily::Bodies,
+                            keys::index(leaf.index),
+                            refusal.encode(),
+                        );
                         draft.rows.push(row);
                         self.push(draft, &leaf, &Beside::Refusal(&refusal))?
                     }
@@ -155,7 +164,11 @@ impl Writer {
     }
 
     /// The accepted event with this body's signer and id, in the store or in the open commit.
-    fn seen(&self, draft: &Draft, body: &Body<'_>) -> Result<Option<(Index, BodyDigest)>, ReadError> {
+    fn seen(
+        &self,
+        draft: &Draft,
+        body: &Body<'_>,
+    ) -> Result<Option<(Index, BodyDigest)>, ReadError> {
         let key = keys::event(body.id(), body.signer());
         if let Some(found) = draft.seen.get(&key) {
             return Ok(Some(*found));
@@ -207,9 +220,9 @@ impl Writer {
             Some(index) => Some(*index),
             None => match self.store.get(ColumnFamily::Ids, &key)? {
                 None => None,
-                Some(row) => Some(
-                    keys::parse_index(&row).ok_or_else(|| damaged(ColumnFamily::Ids, &key))?,
-                ),
+                Some(row) => {
+                    Some(keys::parse_index(&row).ok_or_else(|| damaged(ColumnFamily::Ids, &key))?)
+                }
             },
         };
         if let Some(index) = before {
@@ -220,7 +233,7 @@ impl Writer {
             draft.repeats.insert(key, stored.saturating_add(1));
             return Ok(Placed::Before(index));
         }
-        let subject = via.token.unwrap_or("direct").to_owned();
+        let subject = subject_of(via).to_owned();
         if self.rejections.floods(&subject, draft.received_at) {
             let flood = draft.floods.entry((subject, reason)).or_default();
             *flood += 1;
@@ -263,7 +276,10 @@ impl Writer {
             opened.verify(&seal.identity().key).expect("the ledger signs with its own key");
         let mut place = StatementPlace::new(&verified);
         for item in verified.items() {
-            let Ok(body) = &item.body else { continue };
+            let Ok(body) = &item.body else {
+                tracing::error!(%kind, "an own entry was left out: its text looks like a secret");
+                continue;
+            };
             let mut leaf = Leaf {
                 statement: verified.statement().digest(),
                 body: item.digest,
@@ -304,5 +320,14 @@ impl Writer {
         draft.rows.push(Row::new(ColumnFamily::Leaves, keys::index(leaf.index), bytes.as_slice()));
         draft.leaves.push(bytes);
         Ok(leaf.index)
+    }
+}
+
+/// A subject as flood entries name it. Only a signer's token is repeated: any other text is a stranger's.
+fn subject_of<'a>(via: &Via<'a>) -> &'a str {
+    match via.token {
+        None => "direct",
+        Some(token) if token.len() == 32 && schemas::id::unhex(token).is_some() => token,
+        Some(_) => "other",
     }
 }

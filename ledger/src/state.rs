@@ -70,13 +70,19 @@ impl State {
 
     /// Takes in what a signed entry, accepted or not, says of its signer's own chain, and what an
     /// accepted one changes in the registry.
-    pub(crate) fn fold(&mut self, store: &Store, leaf: &Leaf, body: &Body<'_>) -> Result<(), ReadError> {
+    pub(crate) fn fold(
+        &mut self,
+        store: &Store,
+        leaf: &Leaf,
+        body: &Body<'_>,
+    ) -> Result<(), ReadError> {
         if let (Some(session), Some(seq)) = (body.session(), body.seq()) {
             let row = keys::chain(body.signer(), &session);
             let mut sequence = match self.row(store, &row)? {
                 None => Sequence::default(),
-                Some(bytes) => Sequence::decode(&bytes)
-                    .ok_or_else(|| damaged(ColumnFamily::State, &row))?,
+                Some(bytes) => {
+                    Sequence::decode(&bytes).ok_or_else(|| damaged(ColumnFamily::State, &row))?
+                }
             };
             sequence.take(seq, leaf.body);
             self.changed.insert(row, sequence.encode());

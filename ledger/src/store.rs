@@ -92,7 +92,11 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn new(family: ColumnFamily, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn new(
+        family: ColumnFamily,
+        key: impl Into<Vec<u8>>,
+        value: impl Into<Vec<u8>>,
+    ) -> Self {
         Self { family, key: key.into(), value: value.into() }
     }
 }
@@ -132,7 +136,11 @@ impl Store {
         self.db.cf_handle(family.as_str()).expect("every family is opened with the store")
     }
 
-    pub(crate) fn get(&self, family: ColumnFamily, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+    pub(crate) fn get(
+        &self,
+        family: ColumnFamily,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, ReadError> {
         Ok(self.db.get_cf(self.family(family), key)?)
     }
 

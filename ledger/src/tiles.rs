@@ -93,10 +93,7 @@ impl Growth {
             None => {
                 let from = keys::index(Index(first));
                 let leaves = store.scan(ColumnFamily::Leaves, &from, Direction::Forward);
-                (first..total)
-                    .zip(leaves)
-                    .map(|(_, row)| Ok(tree::leaf_hash(&row?.1)))
-                    .collect()
+                (first..total).zip(leaves).map(|(_, row)| Ok(tree::leaf_hash(&row?.1))).collect()
             }
             Some(below) => (first..total)
                 .map(|n| {

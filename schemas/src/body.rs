@@ -1,221 +1,21 @@
-//! Event bodies: their fields, checked against one table, and typed access to them.
+//! Event bodies: their fields, checked against the table, and typed access to them.
 
 use serde_json::Value as Json;
 
 use crate::deterministic::{Bounds, Item, decode};
 use crate::encode::{self, Value};
+pub use crate::fields::{FIELDS, registry_fields};
 use crate::id::{BodyDigest, Digest, EventId, Kid, Micros, SessionId, sha256};
-use crate::kind::{Kind, Role};
-use crate::limits::{
-    ASSERTIONS_MAX, BODY_BYTES_MAX, CAUSES_MAX, DATA_CLASSES_MAX, EXT_BYTES_MAX, PRINCIPALS_MAX,
-    QUERY_BYTES_MAX, REDACT_RANGES_MAX, REGISTRY_BYTES_MAX, SCOPES_MAX, SIGNER_BYTES_MAX,
-    SOURCES_MAX, VERDICTS_MAX,
-};
+use crate::kind::Kind;
+use crate::limits::BODY_BYTES_MAX;
 use crate::reject::{Reason, Reject};
 use crate::secret;
-use crate::shape::{Field, Path, Shape, check_record, may, must, read_record, record_json};
+use crate::shape::{Path, Shape, check_record, read_record, record_json};
 
 /// Version of the body format.
 pub const BODY_VERSION: u64 = 1;
 /// Signer id of the ledger's own entries.
 pub const LEDGER_SIGNER: &str = "ledger";
-
-// Tables name fields in wire order, shorter names first, for records are checked in one walk.
-
-const ANY: u64 = u64::MAX;
-const HASH: Shape = Shape::Bytes(32);
-const WORD_64: Shape = Shape::Text(64);
-const SCOPES: Shape = Shape::List { of: &Shape::Text(128), min: 0, max: SCOPES_MAX };
-const HASH_OR_NONE: Shape = Shape::OrNone(&HASH);
-const DIGEST: &[Field] =
-    &[must("alg", Shape::Text(32)), must("size", Shape::Uint(ANY)), must("digest", HASH)];
-
-const AGENT: &[Field] = &[
-    must("id", Shape::Text(SIGNER_BYTES_MAX)),
-    may("name", WORD_64),
-    may("build", HASH_OR_NONE),
-    may("version", WORD_64),
-    may("instance", WORD_64),
-];
-const PREVIOUS: &[Field] = &[must("n", Shape::Uint(ANY)), must("digest", HASH), must("session", Shape::Bytes(16))];
-const SEQ: &[Field] = &[must("n", Shape::Uint(ANY)), must("prev", HASH)];
-const GAP: &[Field] = &[must("to", Shape::Uint(ANY)), must("from", Shape::Uint(ANY))];
-const PRINCIPAL: &[Field] = &[
-    must("id", Shape::Text(SIGNER_BYTES_MAX)),
-    may("task", Shape::Text(256)),
-    must("type", Shape::Word(&["human", "agent", "service", "organization", "workflow", "policy"])),
-    may("issuer", Shape::Text(256)),
-    may("evidence", HASH),
-    may("grant_id", Shape::Id),
-    may("authorized_at", Shape::Time),
-];
-const GRANT: &[Field] = &[
-    must("id", Shape::Id),
-    may("to", Shape::Text(SIGNER_BYTES_MAX)),
-    may("task", Shape::Text(256)),
-    may("scope", SCOPES),
-    may("parent", Shape::Id),
-    may("expires", Shape::Time),
-    may("systems", SCOPES),
-    may("targets", Shape::List { of: &Shape::Text(512), min: 0, max: SCOPES_MAX }),
-    may("environment", Shape::Text(32)),
-    may("data_classes", SCOPES),
-];
-const SUBJECT: &[Field] = &[must("sub", Shape::Text(256)), must("issuer", Shape::Text(256))];
-const MODEL: &[Field] = &[must("name", Shape::Text(128)), must("version", WORD_64), must("provider", WORD_64)];
-const TASK: &[Field] = &[must("digest", HASH), may("summary", Shape::Text(512))];
-const PROMPT: &[Field] = &[must("size", Shape::Uint(ANY)), must("digest", HASH)];
-const SOURCE: &[Field] = &[
-    must("ref", Shape::Text(256)),
-    must("type", Shape::Word(&["ticket", "message", "file", "page"])),
-    may("digest", HASH),
-];
-const CREDENTIAL: &[Field] = &[
-    must("id", Shape::Text(128)),
-    may("type", Shape::Text(32)),
-    may("issued", Shape::Time),
-    may("scopes", SCOPES),
-    may("expires", Shape::Time),
-];
-const ACTION: &[Field] = &[
-    must("name", Shape::Text(128)),
-    must("class", Shape::Word(&["read", "write", "destructive", "payment", "communication"])),
-    must("system", WORD_64),
-    must("target", Shape::Text(512)),
-    may("irreversible", Shape::Bool),
-];
-const TOOL: &[Field] = &[must("name", Shape::Text(128)), may("digest", HASH), may("call_id", Shape::Text(128))];
-const TRIGGER: &[Field] = &[
-    must("ref", Shape::Text(256)),
-    must("type", Shape::Word(&["mail", "webhook", "schedule", "human", "agent"])),
-];
-const BASIS: &[Field] = &[may("as_of", Shape::Time), must("source", WORD_64)];
-const VERDICT: &[Field] = &[
-    may("at", Shape::Time),
-    may("by", WORD_64),
-    must("gate", WORD_64),
-    may("risk", Shape::Uint(100)),
-    may("basis", Shape::Record(BASIS)),
-    must("reason", WORD_64),
-    must("decision", Shape::Word(&["allow", "deny"])),
-    may("policy_digest", HASH),
-];
-const APPROVAL: &[Field] = &[
-    may("expires", Shape::Time),
-    must("request", Shape::Id),
-    may("decision", Shape::Word(&["allow", "deny"])),
-];
-const OUTCOME: &[Field] = &[
-    may("code", WORD_64),
-    may("status", Shape::Word(&["planned", "dispatched", "confirmed", "failed", "reverted"])),
-    may("external_ref", Shape::Text(256)),
-];
-const ATTESTATION: &[Field] = &[
-    may("type", WORD_64),
-    may("build", HASH),
-    may("evidence", HASH),
-    may("verifier", Shape::Text(256)),
-    may("environment", Shape::Text(32)),
-];
-const TRANSITION: &[Field] = &[must("to", WORD_64), must("from", WORD_64), must("applies_to", Shape::Text(256))];
-const REDACT: &[Field] = &[
-    must("basis", WORD_64),
-    must("parts", Shape::List { of: &Shape::Word(&["body", "detail"]), min: 1, max: 2 }),
-    must("ranges", Shape::Ranges(REDACT_RANGES_MAX)),
-];
-const HOLD: &[Field] = &[must("query", Shape::Text(QUERY_BYTES_MAX))];
-const RULE: &[Field] = &[must("name", WORD_64), must("version", Shape::Uint(ANY))];
-const RANGE: &[Field] = &[must("to", Shape::Uint(ANY)), must("from", Shape::Uint(ANY))];
-
-/// Every field that a body may have, in wire order: shorter names first, then bytewise.
-pub const FIELDS: &[Field] = &[
-    may("v", Shape::Uint(ANY)),
-    may("id", Shape::Id),
-    may("ext", Shape::Open(EXT_BYTES_MAX)),
-    may("gap", Shape::Record(GAP)),
-    may("seq", Shape::Record(SEQ)),
-    may("code", WORD_64),
-    may("hold", Shape::Record(HOLD)),
-    may("kind", Shape::Text(32)),
-    may("mode", Shape::Word(&["self", "approval", "on_behalf_of"])),
-    may("note", Shape::Text(2048)),
-    may("rule", Shape::Record(RULE)),
-    may("salt", Shape::Bytes(16)),
-    may("task", Shape::Record(TASK)),
-    may("time", Shape::Time),
-    may("tool", Shape::Record(TOOL)),
-    may("agent", Shape::Record(AGENT)),
-    may("count", Shape::Uint(ANY)),
-    may("grant", Shape::Record(GRANT)),
-    may("input", Shape::OrNone(&Shape::Record(DIGEST))),
-    may("model", Shape::Record(MODEL)),
-    may("owner", Shape::Text(256)),
-    may("query", Shape::Text(QUERY_BYTES_MAX)),
-    may("range", Shape::Record(RANGE)),
-    may("scope", SCOPES),
-    may("action", Shape::Record(ACTION)),
-    may("causes", Shape::List { of: &Shape::Id, min: 0, max: CAUSES_MAX }),
-    may("detail", HASH),
-    may("output", Shape::OrNone(&Shape::Record(DIGEST))),
-    may("prompt", Shape::OrNone(&Shape::Record(PROMPT))),
-    may("reader", Shape::Text(256)),
-    may("reason", WORD_64),
-    may("redact", Shape::Record(REDACT)),
-    may("signer", Shape::Text(SIGNER_BYTES_MAX)),
-    may("tenant", Shape::Text(63)),
-    may("outcome", Shape::Record(OUTCOME)),
-    may("session", Shape::Bytes(16)),
-    may("sources", Shape::List { of: &Shape::Record(SOURCE), min: 0, max: SOURCES_MAX }),
-    may("subject", Shape::Record(SUBJECT)),
-    may("trigger", Shape::Record(TRIGGER)),
-    may("approval", Shape::Record(APPROVAL)),
-    may("contract", HASH),
-    may("previous", Shape::OrNone(&Shape::Record(PREVIOUS))),
-    may("registry", Shape::Open(REGISTRY_BYTES_MAX)),
-    may("verdicts", Shape::List { of: &Shape::Record(VERDICT), min: 1, max: VERDICTS_MAX }),
-    may("assertions", Shape::Dictionary { pairs: ASSERTIONS_MAX, key: 64, value: 256 }),
-    may("credential", Shape::Record(CREDENTIAL)),
-    may("data_class", Shape::List { of: &Shape::Text(32), min: 0, max: DATA_CLASSES_MAX }),
-    may("principals", Shape::List { of: &Shape::Record(PRINCIPAL), min: 1, max: PRINCIPALS_MAX }),
-    may("root_grant", Shape::Id),
-    may("transition", Shape::Record(TRANSITION)),
-    may("attestation", Shape::OrNone(&Shape::Record(ATTESTATION))),
-    may("correlation", Shape::Text(128)),
-    may("environment", Shape::Text(32)),
-    may("traceparent", Shape::Text(55)),
-    may("on_behalf_of", Shape::Text(256)),
-    may("parent_grant", Shape::Id),
-    may("parent_session", Shape::Bytes(16)),
-];
-
-/// `registry` of `agent.registered` and `agent.updated`.
-const REGISTRY_AGENT: &[Field] = &[
-    may("build", HASH),
-    may("purpose", Shape::Text(512)),
-    may("external", Shape::List { of: &Shape::Text(256), min: 0, max: 16 }),
-    may("addresses", Shape::List { of: &Shape::Text(256), min: 0, max: 16 }),
-    may("environment", Shape::Text(32)),
-    may("execution_mode", Shape::Word(&["autonomous", "approval", "on_behalf_of"])),
-];
-/// `registry` of `principal.registered`.
-const REGISTRY_PRINCIPAL: &[Field] = &[
-    may("id", Shape::Text(SIGNER_BYTES_MAX)),
-    may("name", Shape::Text(256)),
-    may("roles", Shape::List { of: &Shape::Word(Role::NAMES), min: 1, max: 8 }),
-    may("route", Shape::Text(256)),
-    may("addresses", Shape::List { of: &Shape::Text(256), min: 0, max: 16 }),
-];
-/// `registry` of `principal.disabled`.
-const REGISTRY_LEAVER: &[Field] = &[may("id", Shape::Text(SIGNER_BYTES_MAX))];
-/// `registry` of `key.enrolled`, `key.rotated` and `key.revoked`.
-const REGISTRY_KEY: &[Field] = &[
-    may("key", HASH),
-    may("kid", HASH),
-    may("signer", Shape::Text(SIGNER_BYTES_MAX)),
-    may("replaces", HASH),
-    may("not_after", Shape::Time),
-    may("not_before", Shape::Time),
-];
 
 /// Fields that every body has, whatever its kind.
 const REQUIRED_OF_ALL: &[&str] = &["id", "salt", "tenant", "time"];
@@ -448,21 +248,10 @@ fn check_version(root: &Item<'_>) -> Result<(), Reject> {
 
 fn kind_of(root: &Item<'_>) -> Result<Kind, Reject> {
     let expected = "the name of a kind";
-    let item = root.get("kind").ok_or_else(|| Reject::new(Reason::MissingField, "kind", expected))?;
+    let item =
+        root.get("kind").ok_or_else(|| Reject::new(Reason::MissingField, "kind", expected))?;
     let kind = item.text().and_then(Kind::parse);
     kind.ok_or_else(|| Reject::new(Reason::InvalidField, "kind", expected))
-}
-
-/// The fields of `registry` in a kind that knows them; in others it is any map.
-#[must_use]
-pub const fn registry_fields(kind: Kind) -> Option<&'static [Field]> {
-    Some(match kind {
-        Kind::AgentRegistered | Kind::AgentUpdated => REGISTRY_AGENT,
-        Kind::PrincipalRegistered => REGISTRY_PRINCIPAL,
-        Kind::PrincipalDisabled => REGISTRY_LEAVER,
-        Kind::KeyEnrolled | Kind::KeyRotated | Kind::KeyRevoked => REGISTRY_KEY,
-        _ => return None,
-    })
 }
 
 fn registry_shape(kind: Kind) -> Option<Shape> {
@@ -516,9 +305,8 @@ fn check_required(root: &Item<'_>, kind: Kind) -> Result<(), Reject> {
 /// The first field whose JSON cannot be that field.
 pub fn from_json(json: &Json) -> Result<Vec<u8>, Reject> {
     let path = Path::root("");
-    let object = json
-        .as_object()
-        .ok_or_else(|| Reject::new(Reason::Malformed, "body", "a JSON object"))?;
+    let object =
+        json.as_object().ok_or_else(|| Reject::new(Reason::Malformed, "body", "a JSON object"))?;
     let Value::Map(mut pairs) = read_record(FIELDS, object, &path)? else {
         return Err(Reject::new(Reason::Malformed, "body", "a JSON object"));
     };
@@ -532,4 +320,99 @@ pub fn from_json(json: &Json) -> Result<Vec<u8>, Reject> {
         }
     }
     Ok(encode::encode(&Value::Map(pairs)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::as_conversions,
+        reason = "tests"
+    )]
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn intent() -> Json {
+        json!({
+            "v": 1, "kind": "action.intent", "id": "019d6b2c-ee80-7001-8002-030405060708",
+            "salt": "00".repeat(16), "tenant": "acme", "time": "2026-04-08T03:40:00Z",
+            "agent": { "id": "agent-1" }, "session": "01".repeat(16),
+            "seq": { "n": 2, "prev": "02".repeat(32) }, "correlation": "w-1", "mode": "self",
+            "causes": ["019d6b2c-ee80-7001-8002-030405060709"], "scope": [], "environment": "test",
+            "action": { "name": "read", "class": "read", "system": "fs", "target": "/" },
+            "credential": { "id": "cred-7" }, "prompt": "none", "input": "none",
+            "principals": [
+                { "type": "human", "id": "h@example.com" },
+                { "type": "agent", "id": "agent-1", "grant_id": "019d6b2c-ee80-7001-8002-03040506070a" },
+            ],
+        })
+    }
+
+    #[test]
+    fn accessors_read_what_is_there() {
+        let bytes = from_json(&intent()).unwrap();
+        let body = Body::parse(&bytes).unwrap();
+        assert_eq!(
+            (body.kind(), body.tenant(), body.time().0),
+            (Kind::ActionIntent, "acme", 1_775_619_600_000_000)
+        );
+        assert_eq!(
+            (body.agent(), body.signer(), body.correlation()),
+            (Some("agent-1"), "agent-1", Some("w-1"))
+        );
+        assert_eq!(body.session(), Some(SessionId([1; 16])));
+        assert_eq!(body.seq(), Some(Seq { n: 2, prev: BodyDigest([2; 32]) }));
+        assert_eq!(body.causes().len(), 1);
+        assert_eq!(body.detail(), None);
+        assert_eq!(body.text("action.class"), Some("read"));
+        let hops = body.principals();
+        assert_eq!((hops[0].id, hops[0].kind, hops[0].grant), ("h@example.com", "human", None));
+        assert!(hops[1].grant.is_some());
+        assert_eq!(body.id().to_string(), intent()["id"]);
+    }
+
+    /// Which fault counts when there are several.
+    #[test]
+    fn faults_have_an_order() {
+        let check = |changes: Json, expected: &str| {
+            let mut json = intent();
+            for (name, value) in changes.as_object().unwrap() {
+                json[name] = value.clone();
+            }
+            json.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+            let refused =
+                from_json(&json).and_then(|bytes| Body::parse(&bytes).map(drop)).unwrap_err();
+            assert_eq!(format!("{} {}", refused.reason, refused.cause.path), expected);
+        };
+        let secret = "sk-live-0123456789";
+        check(json!({ "v": 2, "environment": secret }), "secret_in_body environment");
+        check(json!({ "v": 2, "kind": "nothing" }), "unsupported_version v");
+        check(json!({ "kind": "nothing", "environment": "" }), "invalid_field kind");
+        check(json!({ "environment": "", "agent": null }), "invalid_field environment");
+        check(json!({ "agent": null, "prompt": null, "tenant": null }), "missing_field tenant");
+        check(json!({ "agent": null, "prompt": null }), "missing_field agent");
+        check(json!({ "signer": "x", "prompt": null }), "missing_field prompt");
+        check(
+            json!({ "kind": "gap.declared", "gap": { "from": 1, "to": 2 }, "agent": null }),
+            "missing_field agent.id",
+        );
+        check(json!({ "seq": { "n": 0, "prev": "02".repeat(32) } }), "invalid_field seq.n");
+    }
+
+    #[test]
+    fn an_emptied_list_of_causes_is_no_cause() {
+        let mut outcome = intent();
+        outcome["kind"] = "action.outcome".into();
+        outcome["outcome"] = json!({ "status": "failed" });
+        assert!(Body::parse(&from_json(&outcome).unwrap()).is_ok());
+        outcome["causes"] = json!([]);
+        let bytes = from_json(&outcome).unwrap();
+        assert_eq!(Body::parse(&bytes).unwrap_err().cause.path, "causes");
+        outcome["kind"] = "action.intent".into();
+        assert!(Body::parse(&from_json(&outcome).unwrap()).is_ok(), "an intent may have none");
+    }
 }

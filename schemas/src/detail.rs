@@ -43,3 +43,35 @@ impl<'a> Detail<'a> {
         detail.finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::as_conversions,
+        reason = "tests"
+    )]
+
+    use super::*;
+    use crate::encode::{self, map};
+
+    #[test]
+    fn what_is_written_is_read() {
+        let content = map([("zz", Value::from(1)), ("a", encode::bytes(&[0; 3]))]);
+        let bytes = Detail::encode(&[7; 16], &content);
+        let detail = Detail::parse(&bytes).unwrap();
+        assert_eq!(detail.content.get("zz").and_then(Item::uint), Some(1));
+        assert_eq!(detail.content.get("a").and_then(Item::bytes), Some(&[0; 3][..]));
+    }
+
+    #[test]
+    fn the_largest_detail_fits() {
+        let of = |len: usize| Detail::encode(&[7; 16], &map([("a", Value::from("x".repeat(len)))]));
+        let fixed = of(70_000).len() - 70_000;
+        assert!(Detail::parse(&of(DETAIL_BYTES_MAX - fixed)).is_ok());
+        let refused = Detail::parse(&of(DETAIL_BYTES_MAX - fixed + 1)).unwrap_err();
+        assert_eq!((refused.reason, refused.cause.path.as_str()), (Reason::TooLarge, "detail"));
+    }
+}

@@ -190,9 +190,7 @@ impl<'a> Reader<'a> {
             (25..28, 7) => return fail(Fault::Float),
             (24, _) => rest.first_chunk().map(|[byte]| (1, u64::from(*byte), 24)),
             (25, _) => rest.first_chunk().map(|b| (2, u64::from(u16::from_be_bytes(*b)), 0x100)),
-            (26, _) => {
-                rest.first_chunk().map(|b| (4, u64::from(u32::from_be_bytes(*b)), 0x1_0000))
-            }
+            (26, _) => rest.first_chunk().map(|b| (4, u64::from(u32::from_be_bytes(*b)), 0x1_0000)),
             (27, _) => rest.first_chunk().map(|b| (8, u64::from_be_bytes(*b), 0x1_0000_0000)),
             (28..31, _) => return fail(Fault::Reserved),
             _ => return fail(Fault::Indefinite),
@@ -355,12 +353,91 @@ impl<'a> Item<'a> {
     pub fn path(&self, path: &str) -> Option<&Item<'a>> {
         let mut item = self;
         let mut rest = path;
-        while let Some((key, below)) = rest.bytes().position(|b| b == b'.').and_then(|dot| {
-            Some((rest.get(..dot)?, rest.get(dot + 1..)?))
-        }) {
+        while let Some((key, below)) = rest
+            .bytes()
+            .position(|b| b == b'.')
+            .and_then(|dot| Some((rest.get(..dot)?, rest.get(dot + 1..)?)))
+        {
             item = item.get(key)?;
             rest = below;
         }
         item.get(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::as_conversions,
+        reason = "tests"
+    )]
+
+    use super::*;
+
+    fn check(bytes: &[u8], at: usize, fault: Fault) {
+        assert_eq!(decode(bytes, Bounds::WIRE), Err(Malformed { at, fault }), "{bytes:02x?}");
+    }
+
+    #[test]
+    fn faults_name_their_place() {
+        check(&[], 0, Fault::Truncated);
+        check(&[0x82, 0x01], 0, Fault::Truncated);
+        check(&[0x61], 0, Fault::Truncated);
+        check(&[0x81, 0x19, 0x01], 1, Fault::Truncated);
+        check(&[0x01, 0x01], 1, Fault::Trailing);
+        check(&[0x81, 0x18, 0x17], 1, Fault::NotShortest);
+        check(&[0x1b, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff], 0, Fault::NotShortest);
+        check(&[0x9f, 0xff], 0, Fault::Indefinite);
+        check(&[0xff], 0, Fault::Indefinite);
+        check(&[0x81, 0x1e], 1, Fault::Reserved);
+        check(&[0xf9, 0x7e, 0x00], 0, Fault::Float);
+        check(&[0xc0, 0x00], 0, Fault::Tag);
+        check(&[0x81, 0xd2, 0x80], 1, Fault::Tag);
+        check(&[0xd2, 0xd2, 0x80], 1, Fault::Tag);
+        check(&[0xf7], 0, Fault::Simple);
+        check(&[0xf8, 0x20], 0, Fault::Simple);
+        check(&[0x62, 0xc3, 0x28], 0, Fault::Utf8);
+        check(&[0xa2, 0x01, 0x01, 0x01, 0x02], 3, Fault::DuplicateKey);
+        check(&[0xa2, 0x02, 0x01, 0x01, 0x02], 3, Fault::KeyOrder);
+        check(&[0xa2, 0x62, b'a', b'a', 0x01, 0x61, b'b', 0x01], 5, Fault::KeyOrder);
+    }
+
+    #[test]
+    fn depth_and_nodes_are_limited() {
+        let nested = |depth: usize| [vec![0x81; depth], vec![0x00]].concat();
+        assert!(decode(&nested(limits::DEPTH_MAX), Bounds::WIRE).is_ok());
+        check(&nested(limits::DEPTH_MAX + 1), limits::DEPTH_MAX, Fault::Depth);
+        check(&nested(200_000), limits::DEPTH_MAX, Fault::Depth);
+        let bounds = Bounds { depth: 1, nodes: 4 };
+        assert!(decode(&[0x83, 0, 0, 0], bounds).is_ok());
+        let many = Err(Malformed { at: 0, fault: Fault::Nodes });
+        assert_eq!(decode(&[0x84, 0, 0, 0, 0], bounds), many);
+        assert_eq!(decode(&[0xa2, 0, 0, 1, 0], bounds), many);
+    }
+
+    /// What a map declares counts against what the array around it still needs.
+    #[test]
+    fn declared_lengths_are_owed() {
+        check(&[0x83, 0xa1, 0x01, 0x01, 0x01], 1, Fault::Truncated);
+        check(&[0x82, 0x9b, 0x80, 0, 0, 0, 0, 0, 0, 0, 0], 1, Fault::Truncated);
+        assert!(decode(&[0x83, 0xa1, 0x01, 0x01, 0x01, 0x01], Bounds::WIRE).is_ok());
+    }
+
+    #[test]
+    fn items_answer_for_their_type_only() {
+        let bytes = [0xa3, 0x01, 0x20, 0x61, b'a', 0xa1, 0x61, b'b', 0xf5, 0x61, b'c', 0x41, 0x07];
+        let item = decode(&bytes, Bounds::WIRE).unwrap();
+        assert_eq!(item.label(1).and_then(Item::int), Some(-1));
+        assert_eq!(item.label(2), None);
+        assert_eq!(item.path("a.b").and_then(Item::bool), Some(true));
+        assert_eq!((item.path("a.c"), item.path("c.b"), item.path("")), (None, None, None));
+        assert_eq!(item.get("c").and_then(Item::bytes), Some(&[7][..]));
+        assert_eq!(item.get("c").and_then(Item::uint), None);
+        assert_eq!((item.uint(), item.text(), item.array()), (None, None, None));
+        let least = decode(&[0x3b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], Bounds::WIRE);
+        assert_eq!(least.unwrap().int(), None);
     }
 }

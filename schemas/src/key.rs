@@ -77,3 +77,38 @@ fn thumbprint(x: &[u8; 32]) -> Kid {
     key.map(3).int(1).int(1).int(-1).int(6).int(-2).bytes(x);
     Kid(sha256(&key.finish()))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::as_conversions,
+        reason = "tests"
+    )]
+
+    use ed25519_dalek::Signer as _;
+
+    use super::*;
+    use crate::id::hex;
+
+    #[test]
+    fn the_thumbprint_is_over_the_drawn_bytes() {
+        let key = PublicKey::of(&SigningKey::from_bytes(&[7; 32]));
+        let drawn =
+            [&[0xa3, 0x01, 0x01, 0x20, 0x06, 0x21, 0x58, 0x20], &key.as_bytes()[..]].concat();
+        assert_eq!(key.kid().0, sha256(&drawn), "{}", hex(&drawn));
+        assert_eq!(PublicKey::from_bytes(key.as_bytes()), Ok(key));
+    }
+
+    #[test]
+    fn signatures_hold_for_key_and_message() {
+        let signing = SigningKey::from_bytes(&[7; 32]);
+        let signature = signing.sign(b"message").to_bytes();
+        let key = PublicKey::of(&signing);
+        assert!(key.verifies(b"message", &signature));
+        assert!(!key.verifies(b"massage", &signature));
+        assert!(!PublicKey::of(&SigningKey::from_bytes(&[8; 32])).verifies(b"message", &signature));
+    }
+}

@@ -40,8 +40,19 @@ pub enum Role {
 impl Role {
     /// The roles that a registration may give, by name.
     pub const NAMES: &'static [&'static str] = &[
-        "human", "operator", "responder", "auditor", "approver", "gate", "boundary", "witness",
-        "authority", "attester", "runtime", "owner", "service",
+        "human",
+        "operator",
+        "responder",
+        "auditor",
+        "approver",
+        "gate",
+        "boundary",
+        "witness",
+        "authority",
+        "attester",
+        "runtime",
+        "owner",
+        "service",
     ];
 
     /// The role's name.
@@ -70,9 +81,21 @@ impl Role {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         const ALL: [Role; 15] = [
-            Role::Agent, Role::Human, Role::Operator, Role::Responder, Role::Auditor,
-            Role::Approver, Role::Gate, Role::Boundary, Role::Witness, Role::Authority,
-            Role::Attester, Role::Runtime, Role::Owner, Role::Service, Role::Ledger,
+            Role::Agent,
+            Role::Human,
+            Role::Operator,
+            Role::Responder,
+            Role::Auditor,
+            Role::Approver,
+            Role::Gate,
+            Role::Boundary,
+            Role::Witness,
+            Role::Authority,
+            Role::Attester,
+            Role::Runtime,
+            Role::Owner,
+            Role::Service,
+            Role::Ledger,
         ];
         ALL.into_iter().find(|role| role.as_str() == text)
     }

@@ -113,8 +113,19 @@ impl Leaf {
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let item = decode(bytes, Bounds::WIRE).ok()?;
-        let [version, index, previous, received_at, status, statement, body, position, id, counts, source] =
-            <&[Item<'_>; 11]>::try_from(item.array()?).ok()?;
+        let [
+            version,
+            index,
+            previous,
+            received_at,
+            status,
+            statement,
+            body,
+            position,
+            id,
+            counts,
+            source,
+        ] = <&[Item<'_>; 11]>::try_from(item.array()?).ok()?;
         (version.uint()? == LEAF_VERSION).then_some(())?;
         let [agent, session, correlation] = <&[Item<'_>; 3]>::try_from(counts.array()?).ok()?;
         Some(Self {
@@ -163,4 +174,71 @@ pub fn chain_hash(leaf: &[u8]) -> ChainHash {
     /// The derivation context's key, hashed once.
     static CONTEXT: LazyLock<ContextKey> = LazyLock::new(|| hash_derive_key_context(CHAIN_CONTEXT));
     ChainHash(*Hasher::new_from_context_key(&CONTEXT).update(leaf).finalize().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::as_conversions,
+        reason = "tests"
+    )]
+
+    use super::*;
+    use crate::id::hex;
+
+    fn leaf() -> Leaf {
+        Leaf {
+            index: Index(7),
+            previous: ChainHash([1; 32]),
+            received_at: Micros(24),
+            status: Status::Accepted,
+            statement: Digest([2; 32]),
+            body: BodyDigest([3; 32]),
+            position: 1,
+            id: EventId::parse("019d6b2c-ee80-7001-8002-030405060708"),
+            counts: Counts { agent: 4, session: 5, correlation: 6 },
+            source: Some(Source { epoch: [9; 16], sequence: 256 }),
+        }
+    }
+
+    #[test]
+    fn the_bytes_are_the_drawn_ones() {
+        let expected = format!(
+            "8b01075820{}18180058 20{}5820{}0150019d6b2cee80700180020304050607088304050682 50{}190100",
+            "01".repeat(32),
+            "02".repeat(32),
+            "03".repeat(32),
+            "09".repeat(16),
+        );
+        assert_eq!(hex(&leaf().encode()), expected.replace(' ', ""));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let refused = |body| Leaf {
+            status: Status::Rejected(Reason::Malformed),
+            body,
+            id: None,
+            source: None,
+            ..leaf()
+        };
+        for (leaf, whole) in [
+            (leaf(), false),
+            (refused(BodyDigest([3; 32])), false),
+            (refused(BodyDigest::ZERO), true),
+        ] {
+            assert_eq!(Leaf::decode(&leaf.encode()), Some(leaf.clone()));
+            assert_eq!(leaf.refused_whole(), whole);
+        }
+    }
+
+    #[test]
+    fn the_chain_has_its_own_context() {
+        let bytes = leaf().encode();
+        assert_ne!(chain_hash(&bytes).0, *blake3::hash(&bytes).as_bytes());
+        assert_ne!(chain_hash(&bytes), chain_hash(&bytes[1..]));
+    }
 }

@@ -21,6 +21,7 @@ pub mod checkpoint;
 pub mod detail;
 pub mod deterministic;
 pub mod encode;
+mod fields;
 pub mod id;
 pub mod json;
 pub mod key;

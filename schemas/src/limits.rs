@@ -117,6 +117,8 @@ pub const SHUTDOWN_S_MAX: u64 = 60;
 pub const SPOOL_SUBMISSIONS_MAX: usize = 65_536;
 /// Submissions that `publish` has under way at once.
 pub const PUBLISH_UNDER_WAY_MAX: usize = 32;
+/// Events that the command line reads ahead of what it signs or prints.
+pub const READ_AHEAD_MAX: usize = 256;
 /// Largest answer of the API that the command line reads, in bytes.
 pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// Largest request head, and most bytes of a request buffered at a time.

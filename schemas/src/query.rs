@@ -247,7 +247,8 @@ impl<'t> Parser<'t> {
             self.at += 1;
             parts.push(self.all()?);
         }
-        let lone = parts.len() > 1 && parts.iter().any(|p| matches!(p, Expr::All(p) if p.is_empty()));
+        let lone =
+            parts.len() > 1 && parts.iter().any(|p| matches!(p, Expr::All(p) if p.is_empty()));
         if lone {
             return Err(QueryError::Unbalanced { at: opened });
         }
@@ -290,9 +291,9 @@ impl<'t> Parser<'t> {
                 }
             }
         }
-        let positive = by_key.into_iter().map(|(_, mut same)| {
-            if same.len() == 1 { same.remove(0) } else { Expr::Any(same) }
-        });
+        let positive = by_key
+            .into_iter()
+            .map(|(_, mut same)| if same.len() == 1 { same.remove(0) } else { Expr::Any(same) });
         let mut all: Vec<_> = positive.collect();
         all.append(&mut parts);
         Ok(if all.len() == 1 { all.remove(0) } else { Expr::All(all) })
@@ -369,7 +370,8 @@ impl Window {
     }
 
     fn query(self, expr: Expr) -> Result<Query, QueryError> {
-        let bad = |(at, value): &(usize, String)| QueryError::BadTime { at: *at, value: value.clone() };
+        let bad =
+            |(at, value): &(usize, String)| QueryError::BadTime { at: *at, value: value.clone() };
         let day = match &self.on {
             Some(on) => Some(on.1.parse::<jiff::civil::Date>().map_err(|_no_date| bad(on))?),
             None => None,
@@ -444,4 +446,115 @@ pub fn duration_us(text: &str) -> Option<u64> {
         rest = unit.as_str();
     }
     (!text.is_empty()).then_some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::as_conversions,
+        reason = "tests"
+    )]
+
+    use super::*;
+
+    fn term(key: Key, value: &str) -> Term<'_> {
+        Term { key, value: value.into() }
+    }
+
+    /// Whether an entry of agent `pay-1` in workflow `w 1`, allowed and denied, fits.
+    fn fits(query: &str) -> bool {
+        let terms = [
+            term(Key::Agent, "pay-1"),
+            term(Key::Corr, "w 1"),
+            term(Key::Verdict, "allow"),
+            term(Key::Verdict, "deny"),
+            term(Key::Target, "a*"),
+        ];
+        Query::parse(query).unwrap().matches(&terms)
+    }
+
+    #[test]
+    fn keys_are_and_values_are_or() {
+        let yes = [
+            "",
+            "agent:pay-1",
+            "agent:pay-*",
+            "agent:*",
+            "agent:x agent:pay-1",
+            "corr:\"w 1\"",
+            "agent:pay-1 verdict:deny",
+            "-agent:x",
+            "not:agent:x",
+            "-user:*",
+            "(agent:x | verdict:deny)",
+            "agent:x | corr:\"w 1\"",
+            "(agent:pay-1 (corr:\"w 1\"))",
+            "target:\"a*\"",
+            "agent:pay-1 since:15m",
+        ];
+        let no = [
+            "agent:x",
+            "agent:PAY-1",
+            "agent:pay-1 verdict:none",
+            "-agent:pay-1",
+            "-agent:*",
+            "user:*",
+            "agent:x agent:y",
+            "(agent:x | verdict:none)",
+            "target:\"b*\"",
+            "agent:\"pay-*\"",
+        ];
+        assert_eq!(yes.into_iter().find(|query| !fits(query)), None);
+        assert_eq!(no.into_iter().find(|query| fits(query)), None);
+    }
+
+    #[test]
+    fn windows_are_places_or_times() {
+        let time = |us| Some(Bound::Time(Micros(us)));
+        let midnight = 1_775_606_400_000_000;
+        let cases = [
+            ("since:#900", Some(Bound::Index(900)), None),
+            ("since:900 until:checkpoint:950", Some(Bound::Index(900)), Some(Bound::Index(950))),
+            ("since:15m", Some(Bound::Ago(900_000_000)), None),
+            ("since:1d2h", Some(Bound::Ago(93_600_000_000)), None),
+            ("since:2026-04-08", time(midnight), None),
+            ("since:2026-04-08T03:40:00Z", time(midnight + 13_200_000_000), None),
+            ("on:2026-04-08", time(midnight), time(midnight + 86_400_000_000)),
+            (
+                "on:2026-04-08 since:03:40",
+                time(midnight + 13_200_000_000),
+                time(midnight + 86_400_000_000),
+            ),
+        ];
+        for (text, since, until) in cases {
+            let query = Query::parse(text).unwrap();
+            assert_eq!((query.since, query.until), (since, until), "{text}");
+            assert_eq!(query.expr, Expr::All(Vec::new()), "{text}");
+        }
+    }
+
+    #[test]
+    fn faults_name_their_place() {
+        let error = |text: &str| Query::parse(text).unwrap_err();
+        let unbalanced = |at| QueryError::Unbalanced { at };
+        assert_eq!(error("  word"), QueryError::NoKey { at: 2, word: "word".into() });
+        let unknown = QueryError::UnknownKey { at: 0, key: "agnet".into(), nearest: "agent" };
+        assert_eq!(error("agnet:x"), unknown);
+        for value in ["yesterday", "03:40", "25:00", "5y", "-1m", ""] {
+            let expected = QueryError::BadTime { at: 0, value: value.into() };
+            assert_eq!(error(&format!("since:{value}")), expected);
+        }
+        assert_eq!(error("agent:\"a b"), QueryError::OpenQuote { at: 0 });
+        assert_eq!(
+            (error("(agent:a"), error("agent:a)"), error("| agent:a")),
+            (unbalanced(0), unbalanced(7), unbalanced(0))
+        );
+        assert_eq!(error(&"agent:a ".repeat(33)), QueryError::TooManyTerms);
+        assert_eq!(error(&"a".repeat(QUERY_BYTES_MAX + 1)), QueryError::TooLong);
+        assert!(Query::parse(&format!("{}agent:a{}", "(".repeat(32), ")".repeat(32))).is_ok());
+        assert_eq!(error(&"(".repeat(1024)), QueryError::TooManyTerms);
+    }
 }

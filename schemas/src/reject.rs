@@ -135,3 +135,38 @@ impl fmt::Display for Reject {
         write!(f, "{}: {}: expected {}", self.reason, self.cause.path, self.cause.expected)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::as_conversions,
+        reason = "tests"
+    )]
+
+    use super::*;
+
+    #[test]
+    fn a_long_path_is_cut_between_characters() {
+        let cut = |path: String| Reject::new(Reason::UnknownField, path, "").cause.path;
+        let limit = CAUSE_PATH_BYTES_MAX;
+        assert_eq!(cut("a".repeat(limit)), "a".repeat(limit));
+        assert_eq!(cut("a".repeat(limit + 1)), format!("{}…", "a".repeat(limit)));
+        assert_eq!(cut("é".repeat(limit)), format!("{}…", "é".repeat(limit / 2)));
+        let inner = Reject::new(Reason::SecretInBody, "b".repeat(limit), "x");
+        assert_eq!(inner.below("a").cause.path, format!("a.{}…", "b".repeat(limit - 2)));
+        assert_eq!(Reject::new(Reason::SecretInBody, "", "x").below("a").cause.path, "a");
+    }
+
+    #[test]
+    fn codes_and_names_lead_back() {
+        for (reason, code) in Reason::ALL.iter().zip(1..) {
+            assert_eq!(reason.code(), code);
+            assert_eq!(Reason::from_code(code), Some(*reason));
+            assert_eq!(Reason::parse(reason.as_str()), Some(*reason));
+        }
+        assert_eq!((Reason::from_code(0), Reason::parse("accepted")), (None, None));
+    }
+}

@@ -99,3 +99,97 @@ fn begins_secret(text: &[u8]) -> bool {
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'+' | b'/')
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::as_conversions,
+        reason = "tests"
+    )]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::encode::Encoder;
+
+    fn token(prefix: &str, len: usize) -> String {
+        format!("{prefix}{}", "a".repeat(len))
+    }
+
+    #[test]
+    fn every_prefix_is_found_where_a_word_begins() {
+        for (prefix, least) in PREFIXES {
+            let secret = token(prefix, *least);
+            assert!(may_begin(prefix.as_bytes()[0]) && secret.len() >= SHORTEST, "{prefix}");
+            for text in [&secret, &format!("key={secret}"), &format!("é{secret} used")] {
+                assert!(holds_secret(text.as_bytes()), "{text}");
+            }
+            assert!(!holds_secret(format!("x{secret}").as_bytes()), "x{secret}");
+            assert!(found_in(format!("x{secret}").as_bytes()), "x{secret}");
+            if *least > 0 {
+                assert!(!holds_secret(token(prefix, least - 1).as_bytes()), "{prefix} cut short");
+            }
+        }
+    }
+
+    #[test]
+    fn every_prefix_is_drawn_with_its_length() {
+        let cddl = include_str!("../body.cddl");
+        for (prefix, least) in PREFIXES {
+            let group = format!(";   {least:<4}");
+            let drawn = cddl.split(&group).nth(1).unwrap_or_default();
+            let end = drawn.find("\n;   ").filter(|_| *least > 0).unwrap_or(drawn.len());
+            assert!(drawn[..end].contains(prefix), "body.cddl: {prefix} under {least}");
+        }
+    }
+
+    #[test]
+    fn ordinary_text_is_no_secret() {
+        for text in [
+            "",
+            "cred-db-07",
+            "ask-anything-you-like",
+            "task_live_status",
+            "AKIA",
+            "sk-live-",
+            "HAKIAQQQQQQQQQQQQQQQQ",
+        ] {
+            assert!(!holds_secret(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_holds_a_secret_anywhere_is_known() {
+        let secret = token("AKIA", 16);
+        let mut message = Encoder::new();
+        message.array(2).text("x").text(&secret);
+        assert!(found_in(&message.finish()));
+        assert!(!found_in(b""));
+    }
+
+    /// What the search must find, without any shortcut.
+    fn naive(text: &str) -> bool {
+        PREFIXES.iter().any(|(prefix, least)| {
+            text.match_indices(prefix).any(|(at, _)| {
+                let begins = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+                let rest = text[at + prefix.len()..].bytes();
+                begins && rest.take_while(|byte| is_token(*byte)).count() >= *least
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn shortcuts_change_no_verdict(
+            before in "[a-zA ._-]{0,6}",
+            which in 0..PREFIXES.len(),
+            rest in "[a-c._ é]{0,60}",
+        ) {
+            let text = format!("{before}{}{rest}", PREFIXES[which].0);
+            prop_assert_eq!(holds_secret(text.as_bytes()), naive(&text), "{}", text);
+        }
+    }
+}

@@ -210,9 +210,7 @@ impl Shape {
             (Self::Id, Json::String(text)) => {
                 EventId::parse(text).map(|id| Value::Bytes(id.0.to_vec())).ok_or_else(wrong)
             }
-            (Self::Bytes(_), Json::String(text)) => {
-                unhex(text).map(Value::Bytes).ok_or_else(wrong)
-            }
+            (Self::Bytes(_), Json::String(text)) => unhex(text).map(Value::Bytes).ok_or_else(wrong),
             (Self::Time, Json::String(text)) => text
                 .parse::<jiff::Timestamp>()
                 .ok()
@@ -394,7 +392,110 @@ pub fn open_value(json: &Json) -> Option<Value> {
 }
 
 fn open_map(object: &Map<String, Json>) -> Option<Value> {
-    let pair =
-        |(key, json): (&String, &Json)| Some((Value::from(key.as_str()), open_value(json)?));
+    let pair = |(key, json): (&String, &Json)| Some((Value::from(key.as_str()), open_value(json)?));
     object.iter().map(pair).collect::<Option<_>>().map(Value::Map)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::as_conversions,
+        reason = "tests"
+    )]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::deterministic::{Bounds, decode};
+    use crate::encode::encode;
+
+    const INNER: &[Field] = &[must("n", Shape::Uint(9)), may("at", Shape::Time)];
+    const FIELDS: &[Field] = &[
+        may("id", Shape::Id),
+        must("in", Shape::Record(INNER)),
+        may("map", Shape::Dictionary { pairs: 2, key: 8, value: 8 }),
+        may("list", Shape::List { of: &Shape::Bytes(1), min: 0, max: 2 }),
+        may("open", Shape::Open(20)),
+        may("maybe", Shape::OrNone(&Shape::Bool)),
+    ];
+
+    fn reason(json: &Json) -> String {
+        let read = Shape::Record(FIELDS).read_json(json, &Path::root(""));
+        let checked = read.and_then(|value| {
+            let bytes = encode(&value);
+            let item = decode(&bytes, Bounds::WIRE).unwrap();
+            Shape::Record(FIELDS).check(&item, &Path::root(""))
+        });
+        checked.map_or_else(
+            |reject| format!("{} {}", reject.reason, reject.cause.path),
+            |()| "fits".into(),
+        )
+    }
+
+    #[test]
+    fn the_first_fault_is_named_with_its_path() {
+        let cases = [
+            (json!({ "in": { "n": 9 } }), "fits"),
+            (json!({ "in": { "n": 10 } }), "invalid_field in.n"),
+            (json!({ "in": {} }), "missing_field in.n"),
+            (json!({}), "missing_field in"),
+            (json!({ "in": { "n": 1, "m": 1 } }), "unknown_field in.m"),
+            (json!({ "in": { "n": 1 }, "zz": 1 }), "unknown_field zz"),
+            (json!({ "in": { "n": 1, "at": "2026-04-08T03:40:00Z" } }), "fits"),
+            (json!({ "in": { "n": 1, "at": 5 } }), "fits"),
+            (json!({ "in": { "n": 1, "at": "today" } }), "invalid_field in.at"),
+            (json!({ "in": { "n": 1, "at": -5 } }), "invalid_field in.at"),
+            (json!({ "in": { "n": 1.5 } }), "invalid_field in.n"),
+            (json!({ "in": { "n": 1 }, "list": ["00", "0000"] }), "invalid_field list.1"),
+            (json!({ "in": { "n": 1 }, "list": ["00", "xy"] }), "invalid_field list.1"),
+            (
+                json!({ "in": { "n": 1 }, "id": "019d6b2c-ee80-4001-8002-030405060708" }),
+                "invalid_field id",
+            ),
+            (json!({ "in": { "n": 1 }, "maybe": "none" }), "fits"),
+            (json!({ "in": { "n": 1 }, "maybe": true }), "fits"),
+            (json!({ "in": { "n": 1 }, "maybe": "None" }), "invalid_field maybe"),
+            (json!({ "in": { "n": 1 }, "map": { "hex": "ab" } }), "fits"),
+            (json!({ "in": { "n": 1 }, "map": { "hex": 1 } }), "invalid_field map"),
+            (json!({ "in": { "n": 1 }, "open": { "a": { "hex": "00ff" }, "b": -3 } }), "fits"),
+            (
+                json!({ "in": { "n": 1 }, "open": { "a": "xxxxxxxxxxxxxxxxx" } }),
+                "invalid_field open",
+            ),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(reason(&json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_those_of_the_encoding() {
+        for json in [
+            json!({}),
+            json!({ "a": [1, 23, 24, 255, 256, 65_535, 65_536, 4_294_967_295_u64, 4_294_967_296_u64] }),
+            json!({ "b": [-1, -24, -25, -256, -257, i64::MIN], "c": { "hex": "00".repeat(300) } }),
+            json!({ "d": "x".repeat(70_000), "e": [true, null, "none"] }),
+        ] {
+            let bytes = encode(&open_value(&json).unwrap());
+            let item = decode(&bytes, Bounds::WIRE).unwrap();
+            assert_eq!(encoded_len(&item), bytes.len(), "{json}");
+            assert_eq!(open_json(&item), json);
+        }
+        assert_eq!(open_value(&json!({ "a": 0.5 })), None);
+    }
+
+    #[test]
+    fn times_beyond_the_calendar_are_numbers() {
+        assert_eq!(time_json(Micros(0)), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(time_json(Micros(u64::MAX)), u64::MAX);
+    }
+
+    #[test]
+    fn wire_order_is_length_first() {
+        let names = ["b", "aa", "ab", "b\u{e9}", "aaaa"];
+        assert!(names.is_sorted_by(|a, b| wire_order(a, b) == Ordering::Less));
+    }
 }

@@ -74,8 +74,9 @@ impl<'a> Statement<'a> {
         let Item::Tag(COSE_SIGN1_TAG, sign1) = item else {
             return Err(malformed("statement", "COSE_Sign1 with tag 18"));
         };
-        let Some([Item::Bytes(protected), unprotected, Item::Bytes(payload), Item::Bytes(signature)]) =
-            sign1.array()
+        let Some(
+            [Item::Bytes(protected), unprotected, Item::Bytes(payload), Item::Bytes(signature)],
+        ) = sign1.array()
         else {
             return Err(malformed("statement", "[protected, {}, payload, signature]"));
         };
@@ -136,9 +137,8 @@ struct Headers {
 impl Headers {
     fn parse(protected: &[u8]) -> Result<Self, Reject> {
         let at = |label: &str| format!("statement.protected{label}");
-        let item = decode(protected, Bounds::WIRE).map_err(|fault| {
-            malformed(&at(""), &format!("deterministic CBOR, not {fault}"))
-        })?;
+        let item = decode(protected, Bounds::WIRE)
+            .map_err(|fault| malformed(&at(""), &format!("deterministic CBOR, not {fault}")))?;
         let wrong = |label, expected: &str| Err(malformed(&at(label), expected));
         if item.map().is_none_or(|map| map.len() != 5) {
             return wrong("", "exactly the headers 1, 4, 15, 258 and 259");
@@ -195,4 +195,54 @@ pub fn sign(
     statement.tag(COSE_SIGN1_TAG).array(4).bytes(&protected).map(0);
     statement.bytes(payload).bytes(&signature.to_bytes());
     statement.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::as_conversions,
+        reason = "tests"
+    )]
+
+    use super::*;
+
+    fn sign_with(signer: &str) -> Vec<u8> {
+        let (signer, tenant) = (SignerId::parse(signer).unwrap(), Tenant::parse("acme").unwrap());
+        sign(&SigningKey::from_bytes(&[7; 32]), &signer, &tenant, Preimage::Manifest, &[5; 32])
+    }
+
+    #[test]
+    fn what_is_signed_verifies() {
+        let bytes = sign_with("agent-1");
+        let statement = Statement::parse(&bytes).unwrap();
+        assert_eq!((statement.bytes(), statement.payload()), (&bytes[..], &[5; 32][..]));
+        assert_eq!((statement.signer.as_str(), statement.tenant.as_str()), ("agent-1", "acme"));
+        assert_eq!(statement.preimage, Preimage::Manifest);
+        assert!(statement.verifies(&PublicKey::of(&SigningKey::from_bytes(&[7; 32]))));
+        assert!(!statement.verifies(&PublicKey::of(&SigningKey::from_bytes(&[8; 32]))));
+    }
+
+    #[test]
+    fn no_changed_bit_verifies() {
+        let bytes = sign_with("agent-1");
+        let key = PublicKey::of(&SigningKey::from_bytes(&[7; 32]));
+        for at in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[at / 8] ^= 1 << (at % 8);
+            let verifies =
+                Statement::parse(&changed).is_ok_and(|statement| statement.verifies(&key));
+            assert!(!verifies, "bit {at}");
+        }
+    }
+
+    /// The longest names leave room below the limit.
+    #[test]
+    fn the_largest_statement_fits() {
+        let bytes = sign_with(&"é".repeat(128));
+        assert!(bytes.len() < STATEMENT_BYTES_MAX / 4);
+        assert!(Statement::parse(&bytes).is_ok());
+    }
 }

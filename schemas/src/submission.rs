@@ -233,3 +233,82 @@ pub fn sign(
     }
     submission.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::as_conversions,
+        reason = "tests"
+    )]
+
+    use super::*;
+    use crate::body;
+
+    fn key() -> SigningKey {
+        SigningKey::from_bytes(&[7; 32])
+    }
+
+    fn note(n: u64, detail: Option<&[u8]>) -> Vec<u8> {
+        let detail = detail.map(|bytes| crate::id::hex(&sha256(bytes)));
+        let mut json = serde_json::json!({
+            "v": 1, "kind": "annotation", "id": "019d6b2c-ee80-7001-8002-030405060708",
+            "salt": "00".repeat(16), "tenant": "acme", "time": n, "signer": "auditor-1",
+            "session": "00".repeat(16), "seq": { "n": n, "prev": "00".repeat(32) },
+            "causes": ["019d6b2c-ee80-7001-8002-030405060708"], "note": "Seen.",
+        });
+        if let Some(digest) = detail {
+            json["detail"] = digest.into();
+        }
+        body::from_json(&json).unwrap()
+    }
+
+    fn signed(items: &[(Vec<u8>, Option<Vec<u8>>)]) -> Vec<u8> {
+        let (signer, tenant) = (SignerId::parse("auditor-1"), Tenant::parse("acme"));
+        sign(&key(), &signer.unwrap(), &tenant.unwrap(), items)
+    }
+
+    #[test]
+    fn what_is_signed_verifies() {
+        let detail = Detail::encode(&[1; 16], &crate::encode::map([]));
+        let lone = vec![(note(1, None), None)];
+        let detailed = vec![(note(1, Some(&detail)), Some(detail.clone())), (note(2, None), None)];
+        let most = vec![(note(1, None), None); ITEMS_MAX];
+        for items in [lone, detailed, most] {
+            let bytes = signed(&items);
+            let opened = open(&bytes).unwrap();
+            assert_eq!(opened.items().len(), items.len());
+            let verified = opened.verify(&PublicKey::of(&key())).unwrap();
+            assert_eq!(verified.manifest().is_some(), items.len() > 1);
+            for (item, (body, detail)) in verified.items().iter().zip(&items) {
+                assert_eq!((item.raw.body, item.raw.detail), (&body[..], detail.as_deref()));
+                assert_eq!(item.digest, Body::digest(body));
+                assert_eq!(item.body.as_ref().unwrap().signer(), "auditor-1");
+            }
+        }
+    }
+
+    #[test]
+    fn another_key_does_not_verify() {
+        let bytes = signed(&[(note(1, None), None)]);
+        let other = PublicKey::of(&SigningKey::from_bytes(&[8; 32]));
+        let refused = open(&bytes).unwrap().verify(&other).unwrap_err();
+        assert_eq!(refused.reason, Reason::BadSignature);
+    }
+
+    #[test]
+    fn manifests_list_digests() {
+        let list = |len: usize, digest: usize| {
+            let mut manifest = Encoder::new();
+            manifest.array(len);
+            for _ in 0..len {
+                manifest.bytes(&vec![1; digest]);
+            }
+            parse_manifest(&manifest.finish()).map(|digests| digests.len())
+        };
+        assert_eq!((list(1, 32), list(ITEMS_MAX, 32)), (Some(1), Some(ITEMS_MAX)));
+        assert_eq!((list(0, 32), list(ITEMS_MAX + 1, 32), list(1, 31)), (None, None, None));
+    }
+}

@@ -324,3 +324,144 @@ impl<'a> Terms<'a> {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::as_conversions,
+        reason = "tests"
+    )]
+
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::body;
+    use crate::id::{BodyDigest, ChainHash, Digest, Index, Micros};
+    use crate::leaf::Counts;
+    use crate::reject::Reason;
+
+    fn leaf(status: Status) -> Leaf {
+        Leaf {
+            index: Index(0),
+            previous: ChainHash::ZERO,
+            received_at: Micros(0),
+            status,
+            statement: Digest::ZERO,
+            body: BodyDigest::ZERO,
+            position: 0,
+            id: None,
+            counts: Counts::default(),
+            source: None,
+        }
+    }
+
+    const ID: &str = "019d6b2c-ee80-7001-8002-030405060708";
+
+    fn event(kind: &str, fields: &Json) -> Vec<u8> {
+        let mut json = json!({
+            "v": 1, "kind": kind, "id": ID, "salt": "00".repeat(16), "tenant": "acme", "time": 1,
+            "session": "01".repeat(16), "seq": { "n": 1, "prev": "00".repeat(32) },
+        });
+        for (name, value) in fields.as_object().unwrap() {
+            json[name] = value.clone();
+        }
+        body::from_json(&json).unwrap()
+    }
+
+    /// The terms beyond kind, session and id, as `key:value`.
+    fn terms(bytes: &[u8], status: Status) -> Vec<String> {
+        let body = Body::parse(bytes).unwrap();
+        let terms = of_entry(&leaf(status), &body, Some("team"));
+        assert!(terms.is_sorted());
+        let common = [Key::Kind, Key::Session, Key::Id];
+        let shown = terms.iter().filter(|term| !common.contains(&term.key));
+        shown.map(|term| format!("{}:{}", term.key.as_str(), term.value)).collect()
+    }
+
+    #[test]
+    fn an_entry_is_found_by_what_it_says() {
+        let verdict = event(
+            "gate.verdict",
+            &json!({
+                "signer": "gate-1", "agent": { "id": "a" }, "correlation": "w", "causes": [ID],
+                "principals": [
+                    { "type": "human", "id": "h" }, { "type": "agent", "id": "o", "grant_id": ID },
+                    { "type": "agent", "id": "a" },
+                ],
+                "verdicts": [
+                    { "gate": "g1", "decision": "allow", "reason": "listed" },
+                    { "gate": "g2", "decision": "deny", "reason": "late" },
+                ],
+                "sources": [{ "type": "ticket", "ref": "OPS-77" }],
+                "assertions": { "consent": "yes" },
+            }),
+        );
+        let cause = format!("cause:{ID}");
+        let grant = format!("grant:{ID}");
+        let expected = [
+            "agent:a",
+            "signer:gate-1",
+            "corr:w",
+            "principal:a",
+            "principal:h",
+            "principal:o",
+            "path:h>a",
+            "path:h>o",
+            "path:h>o>a",
+            "path:o>a",
+            "owner:team",
+            &grant,
+            "source:ticket/OPS-77",
+            "assertion:consent=yes",
+            "gate:g1",
+            "gate:g2",
+            "verdict:allow",
+            "verdict:deny",
+            "reason:late",
+            "reason:listed",
+            &cause,
+            "outcome:denied",
+        ];
+        assert_eq!(terms(&verdict, Status::Accepted), expected);
+    }
+
+    #[test]
+    fn a_decision_names_its_approver_and_its_request() {
+        let decided = event(
+            "approval.decided",
+            &json!({
+                "signer": "h", "causes": [ID], "approval": { "request": ID, "decision": "deny" },
+            }),
+        );
+        let cause = format!("cause:{ID}");
+        let expected = ["signer:h", "owner:team", "verdict:deny", &cause, "approver:h"];
+        assert_eq!(terms(&decided, Status::Accepted), expected);
+    }
+
+    #[test]
+    fn a_refusal_is_found_under_its_agent_only_if_signed() {
+        let end =
+            event("session.end", &json!({ "agent": { "id": "a" }, "outcome": { "code": "done" } }));
+        let refused = Status::Rejected(Reason::DisabledAgent);
+        let expected =
+            ["agent:a", "signer:a", "owner:team", "reason:disabled_agent", "status:rejected"];
+        assert_eq!(terms(&end, refused), expected);
+        let claimed = ["b".to_owned(), "a".to_owned()];
+        let leaf = leaf(Status::Rejected(Reason::BadSignature));
+        let claims = of_refusal(&leaf, &claimed);
+        let shown: Vec<_> =
+            claims.iter().map(|t| format!("{}:{}", t.key.as_str(), t.value)).collect();
+        assert_eq!(shown, ["claimed:a", "claimed:b", "reason:bad_signature", "status:rejected"]);
+    }
+
+    #[test]
+    fn codes_and_names_lead_back() {
+        for (key, code) in Key::ALL.iter().zip(1..) {
+            assert_eq!((key.code(), Key::from_code(code)), (code, Some(*key)));
+            assert_eq!(Key::parse(key.as_str()), Some(*key));
+        }
+    }
+}

@@ -22,9 +22,7 @@ use schemas::kind::Kind;
 use schemas::leaf::{Leaf, chain_hash};
 use schemas::reject::Reject;
 use schemas::reply::Reply;
-use schemas::tree::{
-    Frontier, empty_root, leaf_hash, verify_consistency, verify_inclusion,
-};
+use schemas::tree::{Frontier, empty_root, leaf_hash, verify_consistency, verify_inclusion};
 use schemas::{json, receipt, shape, submission};
 use serde_json::Value as Json;
 
@@ -103,7 +101,10 @@ fn good_submissions_verify() {
         assert_eq!(sha256(&message).to_vec(), bytes(one, "message_digest"));
         let opened = submission::open(&message).unwrap();
         assert_eq!(opened.statement().bytes(), bytes(one, "statement"));
-        assert_eq!(opened.statement().digest(), Digest::from_hex(text(one, "statement_digest")).unwrap());
+        assert_eq!(
+            opened.statement().digest(),
+            Digest::from_hex(text(one, "statement_digest")).unwrap()
+        );
         assert_eq!(opened.statement().payload(), bytes(one, "payload"));
         assert_eq!(opened.statement().signer.as_str(), text(one, "signer"));
         let verified = opened.verify(&public).unwrap();
@@ -151,9 +152,10 @@ fn every_kind_and_every_field_is_there() {
     let kinds: BTreeSet<_> = bodies.iter().map(Body::kind).collect();
     assert_eq!(kinds, Kind::ALL.iter().copied().collect());
     for path in paths(body::FIELDS, "") {
-        let listed = path.split('.').next().is_some_and(|field| {
-            matches!(field, "sources" | "verdicts" | "principals")
-        });
+        let listed = path
+            .split('.')
+            .next()
+            .is_some_and(|field| matches!(field, "sources" | "verdicts" | "principals"));
         let there = |body: &&Body<'_>| match path.split_once('.').filter(|_| listed) {
             Some((list, rest)) => {
                 let items = body.field(list).and_then(|list| list.array()).unwrap_or_default();
@@ -239,7 +241,10 @@ fn receipts_and_replies_hold() {
     for one in list(&good, "receipts") {
         let (receipt, leaf) = (bytes(one, "receipt"), bytes(one, "leaf"));
         let verified = receipt::verify(&receipt, &leaf, key(one).verifying_key()).unwrap();
-        assert_eq!((verified.index.0, verified.size.0), (number(one, "index"), number(one, "size")));
+        assert_eq!(
+            (verified.index.0, verified.size.0),
+            (number(one, "index"), number(one, "size"))
+        );
         assert_eq!(verified.root, tree_hash(text(one, "root")));
         assert_eq!(Leaf::decode(&leaf).unwrap().index, verified.index);
     }
@@ -247,8 +252,12 @@ fn receipts_and_replies_hold() {
         let (from, root) = (TreeSize(number(one, "from")), tree_hash(text(one, "from_root")));
         let key = key(one);
         let receipt = bytes(one, "receipt");
-        let verified = receipt::verify_consistency(&receipt, from, &root, key.verifying_key()).unwrap();
-        assert_eq!((verified.to.0, verified.root), (number(one, "to"), tree_hash(text(one, "root"))));
+        let verified =
+            receipt::verify_consistency(&receipt, from, &root, key.verifying_key()).unwrap();
+        assert_eq!(
+            (verified.to.0, verified.root),
+            (number(one, "to"), tree_hash(text(one, "root")))
+        );
     }
     for one in list(&good, "replies") {
         let reply = Reply::decode(&bytes(one, "bytes")).unwrap();
@@ -337,8 +346,15 @@ fn every_reason_that_bytes_alone_can_give_is_given() {
         }
     }
     let expected = [
-        "bad_signature", "digest_mismatch", "invalid_field", "malformed", "missing_field",
-        "secret_in_body", "too_large", "unknown_field", "unsupported_version",
+        "bad_signature",
+        "digest_mismatch",
+        "invalid_field",
+        "malformed",
+        "missing_field",
+        "secret_in_body",
+        "too_large",
+        "unknown_field",
+        "unsupported_version",
     ];
     assert_eq!(reasons, expected.map(str::to_owned).into());
 }

@@ -16,7 +16,10 @@ use crate::rebuild::{Checking, fold_commit};
 use crate::store::{ColumnFamily, Store};
 
 impl Verifier<'_> {
-    pub(super) fn derived(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<(), AuditError> {
+    pub(super) fn derived(
+        &mut self,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(), AuditError> {
         let directory = tempfile::tempdir().map_err(AuditError::Scratch)?;
         let scratch = Store::open(directory.path())?;
         let mut fold = Fold::default();
@@ -25,20 +28,21 @@ impl Verifier<'_> {
         let mut current: Option<CurrentStatement> = None;
         let sizes: Vec<_> = self.roots.iter().map(|(size, _)| *size).collect();
         for to in sizes {
-            let rows = fold_commit(&mut fold, self.store, &scratch, from, to.0, &mut |entry, fold| {
-                let leaf = &entry.read.leaf;
-                if entry.counts != leaf.counts {
-                    found.push((ColumnFamily::Leaves, leaf.index, Fault::Counts));
-                }
-                if let Some(body) = entry.body {
-                    CurrentStatement::advance(&mut current, self.store, leaf)?;
-                    let kid = current.as_ref().map(|statement| statement.kid);
-                    if let Err(why) = admissible(fold, &scratch, entry, body, kid)? {
-                        found.push((ColumnFamily::Leaves, leaf.index, Fault::Admission(why)));
+            let rows =
+                fold_commit(&mut fold, self.store, &scratch, from, to.0, &mut |entry, fold| {
+                    let leaf = &entry.read.leaf;
+                    if entry.counts != leaf.counts {
+                        found.push((ColumnFamily::Leaves, leaf.index, Fault::Counts));
                     }
-                }
-                Ok(())
-            })?;
+                    if let Some(body) = entry.body {
+                        CurrentStatement::advance(&mut current, self.store, leaf)?;
+                        let kid = current.as_ref().map(|statement| statement.kid);
+                        if let Err(why) = admissible(fold, &scratch, entry, body, kid)? {
+                            found.push((ColumnFamily::Leaves, leaf.index, Fault::Admission(why)));
+                        }
+                    }
+                    Ok(())
+                })?;
             scratch.write_scratch(&rows).map_err(ReadError::from)?;
             from = to.0;
             progress(Progress { done: self.size.0 + from, total: self.size.0 * 2 });

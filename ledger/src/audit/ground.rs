@@ -31,7 +31,10 @@ struct Link {
 type Found = Vec<(ColumnFamily, Index, Fault)>;
 
 impl Verifier<'_> {
-    pub(super) fn ground(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<(), AuditError> {
+    pub(super) fn ground(
+        &mut self,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(), AuditError> {
         let mut link = Link { chain: ChainHash::ZERO, received_at: Micros(0) };
         let mut boundaries = self.boundaries()?.into_iter().peekable();
         let mut from = 0;
@@ -143,9 +146,10 @@ impl Verifier<'_> {
         let mended = Leaf { previous: chain_hash(&bytes), ..read.leaf.clone() }.encode();
         let mut tree = self.tree.clone();
         let _full = tree.push(tree::leaf_hash(&mended));
-        let noted = self.marked.as_ref().is_some_and(|mark| {
-            mark.size == tree.size() && mark.root == tree.root()
-        });
+        let noted = self
+            .marked
+            .as_ref()
+            .is_some_and(|mark| mark.size == tree.size() && mark.root == tree.root());
         Ok(!noted)
     }
 
@@ -230,7 +234,8 @@ impl Beside {
             }
             if let Some(row) = self.statements.get(at)
                 && !leaf.refused_whole()
-                && parse_statement(row).is_some_and(|row| sha256(&row.statement) != leaf.statement.0)
+                && parse_statement(row)
+                    .is_some_and(|row| sha256(&row.statement) != leaf.statement.0)
             {
                 extra.push((ColumnFamily::Statements, leaf.index));
             }

@@ -64,7 +64,8 @@ impl Signer {
         for (name, value) in defaults.as_object().unwrap() {
             object.entry(name).or_insert_with(|| value.clone());
         }
-        let own = object.get("agent").and_then(|agent| agent["id"].as_str()) == Some(self.id.as_str());
+        let own =
+            object.get("agent").and_then(|agent| agent["id"].as_str()) == Some(self.id.as_str());
         if !own {
             object.entry("signer").or_insert_with(|| json!(self.id.as_str()));
         }

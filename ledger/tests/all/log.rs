@@ -62,8 +62,7 @@ fn receipts_verify_and_a_duplicate_gets_the_same_one() {
     let mut agent = bench.agent("agent-1", 10);
     let message = agent.event(intent("agent-1", "w"));
     let first = bench.one(&message);
-    let verified =
-        schemas::receipt::verify(&receipt(&first), &first.leaf, &key(1).verifying_key());
+    let verified = schemas::receipt::verify(&receipt(&first), &first.leaf, &key(1).verifying_key());
     let verified = verified.unwrap();
     let leaf = Leaf::decode(&first.leaf).unwrap();
     assert_eq!((verified.index, leaf.index), (first.index, first.index));
@@ -74,7 +73,10 @@ fn receipts_verify_and_a_duplicate_gets_the_same_one() {
     bench.reopen();
     let again = bench.one(&message);
     assert!(matches!(again.fate, Fate::Duplicate(_)));
-    assert_eq!((receipt(&again), again.leaf, again.index), (receipt(&first), first.leaf, first.index));
+    assert_eq!(
+        (receipt(&again), again.leaf, again.index),
+        (receipt(&first), first.leaf, first.index)
+    );
 }
 
 #[test]
@@ -152,7 +154,10 @@ fn a_disabled_agent_is_refused_from_the_next_entry_and_its_old_events_stay_dupli
     assert_eq!(receipt(&replies[2].outcomes[0]), receipt(&first));
     let enable = bench.operator.event(json!({"kind": "agent.enabled", "agent": {"id": "agent-1"}}));
     bench.one(&enable);
-    assert!(matches!(bench.one(&after).fate, Fate::Committed(_)), "allowed again, and not a repeat");
+    assert!(
+        matches!(bench.one(&after).fate, Fate::Committed(_)),
+        "allowed again, and not a repeat"
+    );
 }
 
 #[test]

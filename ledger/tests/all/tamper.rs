@@ -106,6 +106,11 @@ fn every_changed_byte_is_found_and_named() {
             missed.push((tampered, report.divergences));
         }
     }
-    assert!(missed.is_empty(), "{} of {TRIALS} not named, first: {:#?}", missed.len(), missed.first());
+    assert!(
+        missed.is_empty(),
+        "{} of {TRIALS} not named, first: {:#?}",
+        missed.len(),
+        missed.first()
+    );
     assert_eq!(audit(&store, &mark).divergences, [], "the untouched ledger still verifies");
 }

@@ -16,7 +16,12 @@ pub(crate) struct Bad {
 }
 
 impl Bad {
-    pub(crate) fn body(name: impl Into<String>, bytes: &[u8], reason: &'static str, path: &str) -> Self {
+    pub(crate) fn body(
+        name: impl Into<String>,
+        bytes: &[u8],
+        reason: &'static str,
+        path: &str,
+    ) -> Self {
         Self { name: name.into(), bytes: bytes.to_vec(), reason, path: path.to_owned() }
     }
 
@@ -61,7 +66,11 @@ fn details() -> Vec<Bad> {
         bad("content that is no map", &detail(16, &[0x80]), "malformed"),
         bad("a key that is no text", &detail(16, &[0xa1, 0x01, 0x01]), "malformed"),
         bad("a float", &detail(16, &[0xa1, 0x61, b'a', 0xf9, 0x3c, 0x00]), "malformed"),
-        bad("keys out of order", &detail(16, &[0xa2, 0x61, b'b', 0x01, 0x61, b'a', 0x01]), "malformed"),
+        bad(
+            "keys out of order",
+            &detail(16, &[0xa2, 0x61, b'b', 0x01, 0x61, b'a', 0x01]),
+            "malformed",
+        ),
         bad("trailing byte", &trailing, "malformed"),
         bad("bytes", &bytes(&[0; 20]), "malformed"),
         bad("one byte too large", &detail(16, &content((256 << 10) + 1 - fixed)), "too_large"),
@@ -90,6 +99,8 @@ fn public_keys() -> Json {
     let weak = WEAK.iter().map(|key| json!({ "bytes": key, "fault": "weak" }));
     let none = NO_KEYS.iter().map(|key| json!({ "bytes": key, "fault": "not a key" }));
     let keys: Vec<_> = weak.chain(none).collect();
-    debug_assert!(keys.iter().all(|key| unhex(key["bytes"].as_str().unwrap()).map(|k| hex(&k)).is_some()));
+    debug_assert!(
+        keys.iter().all(|key| unhex(key["bytes"].as_str().unwrap()).map(|k| hex(&k)).is_some())
+    );
     keys.into()
 }

@@ -6,7 +6,10 @@ use super::raw::{Raw, map};
 
 /// Bodies refused for their encoding, size, secrets or version, and some for one field's sake.
 pub(crate) fn bodies() -> Vec<Bad> {
-    [encodings(), structures(), values(), sizes(), secrets(), versions()].into_iter().flatten().collect()
+    [encodings(), structures(), values(), sizes(), secrets(), versions()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn malformed(name: &str, bytes: &[u8]) -> Bad {
@@ -63,11 +66,17 @@ fn structures() -> Vec<Bad> {
         Bad::body("a key that is no text", &map(&[vec![0x01, 0x01]]), "missing_field", "v"),
         malformed("nested one deeper than allowed", &within(&deep(7))),
         malformed("nested 30,000 deep", &deep(30_000)),
-        malformed("more items than allowed", &within(&[&[0x99, 0x20, 0x00], &[0; 0x2000][..]].concat())),
+        malformed(
+            "more items than allowed",
+            &within(&[&[0x99, 0x20, 0x00], &[0; 0x2000][..]].concat()),
+        ),
         malformed("array that declares 2^63 items", &within(&[0x9b, 0x80, 0, 0, 0, 0, 0, 0, 0])),
         malformed("map that declares 2^63 pairs", &within(&[0xbb, 0x80, 0, 0, 0, 0, 0, 0, 0])),
         malformed("text that declares 2^63 bytes", &within(&[0x7b, 0x80, 0, 0, 0, 0, 0, 0, 0])),
-        malformed("bytes that declare 2^64 - 1 bytes", &within(&[[0x5b].as_slice(), &[0xff; 8]].concat())),
+        malformed(
+            "bytes that declare 2^64 - 1 bytes",
+            &within(&[[0x5b].as_slice(), &[0xff; 8]].concat()),
+        ),
         malformed("array that declares 2^32 - 1 items", &within(&[0x9a, 0xff, 0xff, 0xff, 0xff])),
         malformed("indefinite array", &within(&[0x9f, 0x01, 0xff])),
         malformed("indefinite text", &within(&[0x7f, 0x61, b'a', 0xff])),
@@ -112,12 +121,18 @@ fn sizes() -> Vec<Bad> {
     let fixed = at(1000).len() - 1000;
     vec![
         Bad::body("one byte too large", &at((32 << 10) + 1 - fixed), "too_large", "body"),
-        Bad::body("the largest size, an unknown field", &at((32 << 10) - fixed), "unknown_field", "zzz"),
+        Bad::body(
+            "the largest size, an unknown field",
+            &at((32 << 10) - fixed),
+            "unknown_field",
+            "zzz",
+        ),
     ]
 }
 
 fn secrets() -> Vec<Bad> {
-    let refused = |name: &str, body: Raw, path: &str| Bad::body(name, &body.encode(), "secret_in_body", path);
+    let refused =
+        |name: &str, body: Raw, path: &str| Bad::body(name, &body.encode(), "secret_in_body", path);
     let note = Raw::note();
     let aws = format!("AKIA{}", "Q".repeat(16));
     let pem = "-----BEGIN PRIVATE KEY-----";
@@ -134,13 +149,18 @@ fn secrets() -> Vec<Bad> {
         refused("deep in ext", note.with("ext", nested), "ext.headers"),
         refused("as a key of ext", note.with("ext", as_key), "ext"),
         refused("in an unknown field", note.with("api_key", text(&aws)), "api_key"),
-        refused("beside an unknown version", note.with("v", [0x02]).with("note", text(&aws)), "note"),
+        refused(
+            "beside an unknown version",
+            note.with("v", [0x02]).with("note", text(&aws)),
+            "note",
+        ),
     ]
 }
 
 fn versions() -> Vec<Bad> {
     let note = Raw::note();
-    let refused = |name: &str, body: Raw, reason, path: &str| Bad::body(name, &body.encode(), reason, path);
+    let refused =
+        |name: &str, body: Raw, reason, path: &str| Bad::body(name, &body.encode(), reason, path);
     let zero = cbor(|seq| {
         seq.map(2).text("n").uint(0).text("prev").bytes(&[0; 32]);
     });

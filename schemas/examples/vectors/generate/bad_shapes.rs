@@ -20,7 +20,8 @@ struct Fault {
 pub(crate) fn bodies() -> Vec<Bad> {
     let note = Raw::note();
     let mut bad = fields_of(FIELDS, &note, "");
-    let kinds = [Kind::AgentUpdated, Kind::PrincipalRegistered, Kind::PrincipalDisabled, Kind::KeyEnrolled];
+    let kinds =
+        [Kind::AgentUpdated, Kind::PrincipalRegistered, Kind::PrincipalDisabled, Kind::KeyEnrolled];
     for kind in kinds {
         let fields = registry_fields(kind).unwrap();
         let body = note.with_value("kind", &Value::from(kind.as_str()));
@@ -65,7 +66,10 @@ fn sample(shape: &Shape) -> Value {
 
 /// The required fields of a record.
 fn record(fields: &[Field]) -> Value {
-    map(fields.iter().filter(|field| field.required).map(|field| (field.name, sample(&field.shape))))
+    map(fields
+        .iter()
+        .filter(|field| field.required)
+        .map(|field| (field.name, sample(&field.shape))))
 }
 
 fn range_list(ranges: &[(u64, u64)]) -> Value {
@@ -106,9 +110,14 @@ fn faults(shape: &Shape) -> Vec<Fault> {
         Shape::List { of, min, max } => faults.extend(list_faults(of, *min, *max)),
         Shape::Ranges(max) => faults.extend(range_faults(*max)),
         Shape::Record(fields) => faults.extend(record_faults(fields)),
-        Shape::Dictionary { pairs, key, value } => faults.extend(dictionary_faults(*pairs, *key, *value)),
+        Shape::Dictionary { pairs, key, value } => {
+            faults.extend(dictionary_faults(*pairs, *key, *value))
+        }
         Shape::Open(max) => {
-            faults.push(invalid("a key that is no text", Value::Map(vec![(Value::from(1), text(1))])));
+            faults.push(invalid(
+                "a key that is no text",
+                Value::Map(vec![(Value::from(1), text(1))]),
+            ));
             faults.push(invalid("one byte too large", map([("a", text(max - 5))])));
         }
     }

@@ -7,8 +7,8 @@ use serde_json::{Value as Json, json};
 
 use super::cast::key;
 use super::forge::{
-    self, EVENT, FORGER, MANIFEST, Parts, bytes, cbor, claims, headers, int, manifest, right_headers,
-    sign1, single, statement, submission, text, to_be_signed,
+    self, EVENT, FORGER, MANIFEST, Parts, bytes, cbor, claims, headers, int, manifest,
+    right_headers, sign1, single, statement, submission, text, to_be_signed,
 };
 use super::packed::packed;
 use super::raw::Raw;
@@ -39,7 +39,9 @@ fn whole(name: &str, message: &[u8], (reason, path): Fault) -> Json {
 
 /// Good as a whole; `faults` has one place an item.
 fn by_item(name: &str, message: &[u8], faults: &[Option<Fault>]) -> Json {
-    let fault = |fault: &Option<Fault>| fault.map(|(reason, path)| json!({ "reason": reason, "path": path }));
+    let fault = |fault: &Option<Fault>| {
+        fault.map(|(reason, path)| json!({ "reason": reason, "path": path }))
+    };
     let mut json = vector(name, message);
     json["items"] = faults.iter().map(fault).collect::<Vec<_>>().into();
     json
@@ -91,13 +93,29 @@ fn structures() -> Vec<Json> {
         whole("a map", &[0xa0], malformed),
         whole("only a statement", &[&[0x81][..], &statement].concat(), malformed),
         whole("four parts", &[&[0x84][..], &good[1..], &[0x40, 0x40]].concat(), malformed),
-        whole("statement not wrapped in bytes", &[&[0x82][..], &good_statement(), &[0x80]].concat(), malformed),
+        whole(
+            "statement not wrapped in bytes",
+            &[&[0x82][..], &good_statement(), &[0x80]].concat(),
+            malformed,
+        ),
         whole("items that are no array", &items(&item), malformed),
         whole("no item", &items(&[0x80]), ("too_large", "items")),
-        whole("257 items", &items(&[&[0x99, 0x01, 0x01][..], &[0x81, 0x40].repeat(257)].concat()), ("too_large", "items")),
+        whole(
+            "257 items",
+            &items(&[&[0x99, 0x01, 0x01][..], &[0x81, 0x40].repeat(257)].concat()),
+            ("too_large", "items"),
+        ),
         whole("an empty item", &items(&[0x81, 0x80]), ("malformed", "items")),
-        whole("an item that is no array", &items(&[&[0x81][..], &item].concat()), ("malformed", "items")),
-        whole("an item of three parts", &items(&[&[0x81, 0x83][..], &item, &[0x40, 0x40]].concat()), ("malformed", "items")),
+        whole(
+            "an item that is no array",
+            &items(&[&[0x81][..], &item].concat()),
+            ("malformed", "items"),
+        ),
+        whole(
+            "an item of three parts",
+            &items(&[&[0x81, 0x83][..], &item, &[0x40, 0x40]].concat()),
+            ("malformed", "items"),
+        ),
         whole("a body that is no byte string", &items(&[0x81, 0x81, 0xa0]), ("malformed", "items")),
         whole("nested 200,000 deep", &vec![0x81; 200_000], malformed),
         whole("one byte too large", &huge, ("too_large", "submission")),
@@ -133,17 +151,32 @@ fn statements() -> Vec<Json> {
         of("no signature", &three, malformed),
         of("protected headers not wrapped in bytes", &map_header, malformed),
         of("statement of more than 4 KiB", &long, ("too_large", "statement")),
-        of("non-empty unprotected headers", &sign1(&right, &with_kid, &payload, &signature), ("malformed", "statement.unprotected")),
-        of("payload of 31 bytes", &sign1(&right, &[0xa0], &payload[1..], &signature), ("malformed", "statement.payload")),
-        of("signature of 63 bytes", &sign1(&right, &[0xa0], &payload, &signature[1..]), ("malformed", "statement.signature")),
+        of(
+            "non-empty unprotected headers",
+            &sign1(&right, &with_kid, &payload, &signature),
+            ("malformed", "statement.unprotected"),
+        ),
+        of(
+            "payload of 31 bytes",
+            &sign1(&right, &[0xa0], &payload[1..], &signature),
+            ("malformed", "statement.payload"),
+        ),
+        of(
+            "signature of 63 bytes",
+            &sign1(&right, &[0xa0], &payload, &signature[1..]),
+            ("malformed", "statement.signature"),
+        ),
     ]
 }
 
 fn protected_headers() -> Vec<Json> {
     let right = right_headers(FORGER, -19, EVENT);
-    let of = |name: &str, headers: &[u8], path| whole(name, &single(headers, &body(), None), ("malformed", path));
+    let of = |name: &str, headers: &[u8], path| {
+        whole(name, &single(headers, &body(), None), ("malformed", path))
+    };
     let with = |label: i64, value: Vec<u8>| {
-        let pair = |(l, v): &(i64, Vec<u8>)| (*l, if *l == label { value.clone() } else { v.clone() });
+        let pair =
+            |(l, v): &(i64, Vec<u8>)| (*l, if *l == label { value.clone() } else { v.clone() });
         headers(&right.iter().map(pair).collect::<Vec<_>>())
     };
     let more = |at: usize, label: i64, value: Vec<u8>| {
@@ -153,20 +186,49 @@ fn protected_headers() -> Vec<Json> {
     };
     let mut vectors = vec![
         of("protected headers of no bytes", &[], "statement.protected"),
-        of("protected headers with keys out of order", &headers(&right.iter().rev().cloned().collect::<Vec<_>>()), "statement.protected"),
+        of(
+            "protected headers with keys out of order",
+            &headers(&right.iter().rev().cloned().collect::<Vec<_>>()),
+            "statement.protected",
+        ),
         of("label 3, content type, present", &more(1, 3, text(EVENT)), "statement.protected"),
-        of("label 2, critical headers, present", &more(1, 2, vec![0x81, 0x04]), "statement.protected"),
+        of(
+            "label 2, critical headers, present",
+            &more(1, 2, vec![0x81, 0x04]),
+            "statement.protected",
+        ),
         of("algorithm -7, ES256", &with(1, int(-7)), "statement.protected.1"),
         of("algorithm by name", &with(1, text("Ed25519")), "statement.protected.1"),
         of("kid of 31 bytes", &with(4, bytes(&[0; 31])), "statement.protected.4"),
-        of("claims with one more", &with(15, cbor(|c| { c.map(3).int(1).text(FORGER).int(2).text("acme").int(6).int(0); })), "statement.protected.15.1"),
+        of(
+            "claims with one more",
+            &with(
+                15,
+                cbor(|c| {
+                    c.map(3).int(1).text(FORGER).int(2).text("acme").int(6).int(0);
+                }),
+            ),
+            "statement.protected.15.1",
+        ),
         of("claims that are no map", &with(15, int(0)), "statement.protected.15.1"),
         of("empty signer", &with(15, claims("", "acme")), "statement.protected.15.1"),
-        of("signer of 257 bytes", &with(15, claims(&"a".repeat(257), "acme")), "statement.protected.15.1"),
-        of("signer with a line feed", &with(15, claims("a\nb", "acme")), "statement.protected.15.1"),
+        of(
+            "signer of 257 bytes",
+            &with(15, claims(&"a".repeat(257), "acme")),
+            "statement.protected.15.1",
+        ),
+        of(
+            "signer with a line feed",
+            &with(15, claims("a\nb", "acme")),
+            "statement.protected.15.1",
+        ),
         of("signer with U+0085", &with(15, claims("a\u{85}b", "acme")), "statement.protected.15.1"),
         of("tenant in capitals", &with(15, claims(FORGER, "Acme")), "statement.protected.15.2"),
-        of("tenant of 64 bytes", &with(15, claims(FORGER, &"a".repeat(64))), "statement.protected.15.2"),
+        of(
+            "tenant of 64 bytes",
+            &with(15, claims(FORGER, &"a".repeat(64))),
+            "statement.protected.15.2",
+        ),
         of("empty tenant", &with(15, claims(FORGER, "")), "statement.protected.15.2"),
         of("hash algorithm SHA-512", &with(258, int(-44)), "statement.protected.258"),
         of("another content type", &with(259, text("application/cbor")), "statement.protected.259"),
@@ -184,7 +246,11 @@ fn signatures() -> Vec<Json> {
     let signature = key(FORGER).sign(&to_be_signed(&right, &payload)).to_bytes();
     let of = |name: &str, protected: &[u8], payload: &[u8], signature: &[u8]| {
         let statement = sign1(protected, &[0xa0], payload, signature);
-        whole(name, &submission(&statement, &parts(&[body()]), None), ("bad_signature", "statement.signature"))
+        whole(
+            name,
+            &submission(&statement, &parts(&[body()]), None),
+            ("bad_signature", "statement.signature"),
+        )
     };
     let flipped = |at: usize| {
         let mut flipped = signature;
@@ -225,15 +291,27 @@ fn manifests() -> Vec<Json> {
     altered[10] ^= 1;
     vec![
         whole("a batch without its manifest", &submission(&over, &parts(&three), None), malformed),
-        whole("an event with a manifest", &submission(&event, &parts(&[body()]), Some(&manifest)), malformed),
+        whole(
+            "an event with a manifest",
+            &submission(&event, &parts(&[body()]), Some(&manifest)),
+            malformed,
+        ),
         whole("an event with two items", &submission(&event, &parts(&three[..2]), None), malformed),
         whole("altered manifest", &submission(&over, &parts(&three), Some(&altered)), mismatch),
-        whole("one item missing", &submission(&over, &parts(&three[..2]), Some(&manifest)), mismatch),
+        whole(
+            "one item missing",
+            &submission(&over, &parts(&three[..2]), Some(&manifest)),
+            mismatch,
+        ),
         raw("manifest that is no CBOR", &[0xff], malformed),
         raw("manifest that is no array", &[0xa0], malformed),
         raw("empty manifest", &[0x80], malformed),
         raw("digest of 31 bytes", &short, malformed),
-        raw("257 digests", &[&[0x99, 0x01, 0x01][..], &bytes(&[0; 32]).repeat(257)].concat(), malformed),
+        raw(
+            "257 digests",
+            &[&[0x99, 0x01, 0x01][..], &bytes(&[0; 32]).repeat(257)].concat(),
+            malformed,
+        ),
     ]
 }
 
@@ -264,9 +342,24 @@ fn items() -> Vec<Json> {
         by_item("another body than the signed one", &altered_one, &[body_mismatch]),
         one("a body that is no CBOR", &[0xff], None, Some(("malformed", "body"))),
         one("an empty body", &[], None, Some(("malformed", "body"))),
-        one("a detail that the body does not name", &body(), Some(&detail), Some(("missing_field", "detail"))),
-        one("another detail than the named one", &committed, Some(&other), Some(("digest_mismatch", "detail"))),
-        one("a detail that is malformed", &with_detail(&sha256(&[0x80])), Some(&[0x80]), Some(("malformed", "detail"))),
+        one(
+            "a detail that the body does not name",
+            &body(),
+            Some(&detail),
+            Some(("missing_field", "detail")),
+        ),
+        one(
+            "another detail than the named one",
+            &committed,
+            Some(&other),
+            Some(("digest_mismatch", "detail")),
+        ),
+        one(
+            "a detail that is malformed",
+            &with_detail(&sha256(&[0x80])),
+            Some(&[0x80]),
+            Some(("malformed", "detail")),
+        ),
         one("good, with its detail", &committed, Some(&detail), None),
         one("good, its detail not there", &committed, None, None),
     ]

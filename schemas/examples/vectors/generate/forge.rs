@@ -73,7 +73,12 @@ pub(crate) fn to_be_signed(protected: &[u8], payload: &[u8]) -> Vec<u8> {
     })
 }
 
-pub(crate) fn sign1(protected: &[u8], unprotected: &[u8], payload: &[u8], signature: &[u8]) -> Vec<u8> {
+pub(crate) fn sign1(
+    protected: &[u8],
+    unprotected: &[u8],
+    payload: &[u8],
+    signature: &[u8],
+) -> Vec<u8> {
     cbor(|statement| {
         statement.tag(18).array(4).bytes(protected).raw(unprotected);
         statement.bytes(payload).bytes(signature);

@@ -55,7 +55,8 @@ struct Ledger {
 impl Ledger {
     fn submission(&mut self, scribe: &mut Scribe, message: &Message) -> Json {
         self.commits += 1;
-        let items: Vec<_> = message.events.iter().map(|event| item(scribe, message, event)).collect();
+        let items: Vec<_> =
+            message.events.iter().map(|event| item(scribe, message, event)).collect();
         let parts: Vec<Parts> = items.iter().map(|item| item.parts.clone()).collect();
         let bytes = sign(message, &parts);
         let opened = submission::open(&bytes).unwrap();

@@ -17,12 +17,33 @@ use super::good::hashes;
 
 const SIZES: &[u64] = &[1, 2, 3, 4, 7, 8, 9, 64, 100, 255, 256, 257, 300];
 const PROVEN: &[(u64, u64)] = &[
-    (0, 1), (0, 2), (1, 2), (2, 3), (6, 7), (5, 8), (100, 257), (256, 257), (0, 300), (255, 300),
-    (256, 300), (299, 300),
+    (0, 1),
+    (0, 2),
+    (1, 2),
+    (2, 3),
+    (6, 7),
+    (5, 8),
+    (100, 257),
+    (256, 257),
+    (0, 300),
+    (255, 300),
+    (256, 300),
+    (299, 300),
 ];
 const GROWTHS: &[(u64, u64)] = &[
-    (1, 2), (2, 3), (3, 7), (4, 8), (6, 8), (7, 8), (64, 100), (255, 256), (256, 257), (100, 300),
-    (256, 300), (299, 300), (300, 300),
+    (1, 2),
+    (2, 3),
+    (3, 7),
+    (4, 8),
+    (6, 8),
+    (7, 8),
+    (64, 100),
+    (255, 256),
+    (256, 257),
+    (100, 300),
+    (256, 300),
+    (299, 300),
+    (300, 300),
 ];
 const RECEIPTS: &[(u64, u64)] = &[(0, 2), (1, 2), (5, 9), (20, 64), (255, 257), (299, 300)];
 const WITNESS: &str = "witness.example/w1";
@@ -33,7 +54,10 @@ pub(crate) fn document(leaves: &[Vec<u8>]) -> Vec<(&'static str, Json)> {
     vec![
         ("log", tree.log(leaves)),
         ("checkpoint", tree.checkpoint()),
-        ("receipts", RECEIPTS.iter().map(|(index, size)| tree.receipt(leaves, *index, *size)).collect()),
+        (
+            "receipts",
+            RECEIPTS.iter().map(|(index, size)| tree.receipt(leaves, *index, *size)).collect(),
+        ),
         ("consistency_receipts", vec![tree.growth_receipt(100, 300)].into()),
         ("replies", tree.replies(leaves)),
     ]
@@ -77,7 +101,8 @@ impl Tree {
     }
 
     fn log(&self, leaves: &[Vec<u8>]) -> Json {
-        let roots = SIZES.iter().map(|size| json!({ "size": size, "root": self.root(*size).to_string() }));
+        let roots =
+            SIZES.iter().map(|size| json!({ "size": size, "root": self.root(*size).to_string() }));
         let inclusion = PROVEN.iter().map(|(index, size)| {
             json!({ "index": index, "size": size, "path": hashes(&self.inclusion(*index, *size)) })
         });

@@ -54,7 +54,8 @@ impl Raw {
 
     /// The encoded pairs in wire order.
     pub(crate) fn pairs(&self) -> Vec<Vec<u8>> {
-        let pair = |((_, name), value): (&(usize, String), &Vec<u8>)| [text(name), value.clone()].concat();
+        let pair =
+            |((_, name), value): (&(usize, String), &Vec<u8>)| [text(name), value.clone()].concat();
         self.0.iter().map(pair).collect()
     }
 

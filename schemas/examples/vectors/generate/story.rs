@@ -255,7 +255,8 @@ fn work() -> Vec<Message> {
         event("epoch", Kind::EpochOpened, epoch, None),
         event("asked", Kind::ScopeRequested, asked, None),
     ];
-    let arguments = json!({ "sql": "ALTER TABLE sessions ADD COLUMN region text", "dry_run": false });
+    let arguments =
+        json!({ "sql": "ALTER TABLE sessions ADD COLUMN region text", "dry_run": false });
     let intent = one(WORKER, "intent", Kind::ActionIntent, intent);
     vec![
         one(WORKER, "worker start", Kind::SessionStart, start),

@@ -1,0 +1,181 @@
+//! From the broker into the ledger, and back to the publishers.
+//!
+//! [`run`] is the whole story: pull, check on every core, append, reply, acknowledge. The broker is not
+//! trusted to keep anything, to deliver once, or in order; a message that comes again is answered with
+//! its original receipt. What goes wrong at the broker is tried again until it works; what goes wrong
+//! at the ledger ends the process.
+//!
+//! ```no_run
+//! use ingest::{Broker, Config};
+//! # async fn example(writer: ledger::Writer, tenant: schemas::id::Tenant) -> Result<(), ingest::IngestError> {
+//! let shutdown = tokio_util::sync::CancellationToken::new();
+//! let config = Config::new(Broker::at("nats://127.0.0.1:14222"), tenant);
+//! let clock = || schemas::id::Micros(1_775_606_400_000_000);
+//! ingest::run(writer, config, clock, shutdown).await
+//! # }
+//! ```
+//!
+//! It is *not* the ledger: it decides nothing about a submission. It is the only crate that names NATS.
+
+mod broker;
+mod commit;
+mod contact;
+mod error;
+mod feed;
+mod incoming;
+mod link;
+mod mailbox;
+mod orphan;
+mod permissions;
+mod publish;
+mod replies;
+mod screen;
+mod server;
+mod stream;
+mod subjects;
+mod version;
+
+use std::sync::Arc;
+
+use ledger::Writer;
+use schemas::id::Micros;
+use tokio_util::sync::CancellationToken;
+
+pub use broker::{Broker, Config, Connection, Tls};
+pub use error::{BrokerError, IngestError, PublishError, Refusal};
+pub use mailbox::Replies;
+pub use permissions::permissions;
+pub use publish::Publisher;
+pub use server::{OwnServer, ServerError, find, start};
+pub use version::Version;
+
+use commit::{Desk, Pen};
+use contact::{Contact, Entry};
+use error::{Stop, Trouble};
+use link::Link;
+
+/// Takes submissions in until `shutdown`, and through every trouble with the broker.
+///
+/// `clock` is the ledger's. Needs a Tokio runtime with time and I/O.
+///
+/// # Errors
+/// [`IngestError`] when the ledger cannot commit, or when the broker is refused or the configuration
+/// cannot work before anything was ever read. The process must end.
+pub async fn run(
+    writer: Writer,
+    config: Config,
+    clock: impl Fn() -> Micros + Send + Sync + 'static,
+    shutdown: CancellationToken,
+) -> Result<(), IngestError> {
+    let ledger = writer.ledger();
+    let mut pen = Pen { writer, cursors: None, has_read: false, clock: Arc::new(clock) };
+    let mut attempt = 0;
+    loop {
+        let open = Contact::open(&config, &ledger, pen.cursors.as_ref());
+        let opened = Box::pin(shutdown.run_until_cancelled(open)).await;
+        let Some(opened) = opened else { return Ok(()) };
+        let trouble = match opened {
+            Ok(contact) => {
+                let before = ledger.head().size;
+                let (back, end) = session(pen, contact, &config, &shutdown).await?;
+                pen = back;
+                if ledger.head().size > before {
+                    attempt = 0;
+                }
+                let Some(trouble) = end else { return Ok(()) };
+                trouble
+            }
+            Err(Stop::Trouble(trouble)) => trouble,
+            Err(Stop::Fatal(error)) => return Err(error),
+        };
+        let trouble = trouble.unless_final(!pen.has_read)?;
+        attempt += 1;
+        tracing::warn!(attempt, error = %trouble, "no submissions come in; trying again");
+        let pause = tokio::time::sleep(broker::pause(attempt));
+        let Some(()) = shutdown.run_until_cancelled(pause).await else { return Ok(()) };
+    }
+}
+
+/// One session. Gives the pen back with what ended it: nothing, on shutdown.
+async fn session(
+    mut pen: Pen,
+    mut contact: Contact,
+    config: &Config,
+    shutdown: &CancellationToken,
+) -> Result<(Pen, Option<Trouble>), IngestError> {
+    pen.cursors = Some(contact.cursors.clone());
+    if !contact.regressions.is_empty() {
+        let note = contact.regressions.join("; ");
+        tracing::error!(note, "the broker lost its streams or their messages");
+        pen = pen.incident("broker_regression", note).await?;
+    }
+    let mut link = loop {
+        let entry = shutdown.run_until_cancelled(contact.enter()).await;
+        match entry {
+            Some(Ok(Entry::Free(link))) => break link,
+            Some(Ok(Entry::Odd(odd))) => {
+                let done;
+                (pen, done) = pen.commit(odd).await?;
+                if let Err(trouble) = contact.answer(&done).await {
+                    return Ok((pen, Some(trouble)));
+                }
+            }
+            Some(Err(trouble)) => return Ok((pen, Some(trouble))),
+            None => return Ok((pen, None)),
+        }
+    };
+    tracing::info!(tenant = %config.tenant, "submissions come in");
+    pen.has_read = true;
+    config.connection.send_replace(Connection::Up);
+    let mut desk = Desk::new(pen);
+    let end = pump(&mut contact, &mut link, &mut desk, shutdown).await;
+    config.connection.send_replace(Connection::Down);
+    let trouble = match end {
+        Ok(()) => None,
+        Err(Stop::Trouble(trouble)) => Some(trouble),
+        Err(Stop::Fatal(error)) => return Err(error),
+    };
+    let (pen, last) = desk.close().await?;
+    if let Some(done) = last
+        && trouble.is_none()
+        && let Err(error) = contact.answer(&done).await
+    {
+        tracing::warn!(%error, "the last replies did not go out; they will when asked for again");
+    }
+    Ok((pen, trouble))
+}
+
+/// Pull, check, append, reply, acknowledge. While one batch is committed, the next is pulled and
+/// checked; before each commit the `op` stream is drained, and what it held goes first.
+async fn pump(
+    contact: &mut Contact,
+    link: &mut Link,
+    desk: &mut Desk,
+    shutdown: &CancellationToken,
+) -> Result<(), Stop> {
+    loop {
+        let Link { op, input, rest, watchdog } = link;
+        let done = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(()),
+            () = contact.lost.wait() => return Err(Trouble::Disconnected.into()),
+            progress = desk.progress() => progress?,
+            ready = op.ready(), if desk.is_free() => ready.map(|()| None)?,
+            batch = input.batch(), if desk.has_room() => { desk.check(batch?); None }
+            _ = rest.tick(), if desk.is_free() => { desk.rest(); None }
+            _ = watchdog.tick() => {
+                if desk.has_moved() {
+                    link.check_progress().await?;
+                }
+                None
+            }
+        };
+        if desk.is_free() {
+            let first = link.op.drain().await?;
+            desk.start(first, link.op.has_more());
+        }
+        if let Some(done) = done {
+            contact.answer(&done).await?;
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The ingest's promises, with a real nats-server and a real ledger.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::as_conversions,
+    reason = "tests"
+)]
+
+mod delivery;
+mod healing;
+mod poison;
+mod publisher;
+mod refusal;
+mod server;
+mod signer;
+mod urgency;
+mod world;

@@ -1,0 +1,90 @@
+//! Proofs: tiles, roots, paths, receipts and published notes.
+
+use rocksdb::Direction;
+use schemas::id::{Index, TreeHash, TreeSize};
+use schemas::tree::{self, Tile};
+
+use crate::error::ReadError;
+use crate::keys;
+use crate::read::{Ledger, damaged};
+use crate::store::ColumnFamily;
+use crate::tiles;
+
+impl Ledger {
+    /// The hashes of a tile that has at least `tile.width` of them.
+    ///
+    /// # Errors
+    /// [`ReadError::BeyondTree`] when the log is too short.
+    pub fn tile(&self, tile: Tile) -> Result<Vec<TreeHash>, ReadError> {
+        tiles::read(&self.store, &self.head(), tile)
+    }
+
+    /// Root of the tree of the first `size` entries.
+    ///
+    /// # Errors
+    /// [`ReadError::BeyondTree`] when the log is shorter.
+    pub fn root(&self, size: TreeSize) -> Result<TreeHash, ReadError> {
+        tiles::Nodes::new(&self.store, &self.head()).root(size)
+    }
+
+    /// Path that proves `index` in the tree of `size` entries.
+    ///
+    /// # Errors
+    /// [`ReadError::BeyondTree`].
+    pub fn inclusion(&self, index: Index, size: TreeSize) -> Result<Vec<TreeHash>, ReadError> {
+        let head = self.head();
+        let mut nodes = tiles::Nodes::new(&self.store, &head);
+        tree::inclusion_path(index, size, |level, n| nodes.node(level, n))
+    }
+
+    /// Path that proves that the tree of `to` entries extends that of `from`.
+    ///
+    /// # Errors
+    /// [`ReadError::BeyondTree`].
+    pub fn consistency(&self, from: TreeSize, to: TreeSize) -> Result<Vec<TreeHash>, ReadError> {
+        let head = self.head();
+        let mut nodes = tiles::Nodes::new(&self.store, &head);
+        tree::consistency_path(from, to, |level, n| nodes.node(level, n))
+    }
+
+    /// Size of the commit that holds `index`: the tree its receipt speaks of. For genesis, whose own tree
+    /// has no path that a receipt could hold, it is the commit after.
+    ///
+    /// # Errors
+    /// [`ReadError::Missing`] beyond the head.
+    pub fn commit_of(&self, index: Index) -> Result<TreeSize, ReadError> {
+        let missing = ReadError::Missing { family: ColumnFamily::Checkpoints, index };
+        let from = keys::boundary(TreeSize(index.0.saturating_add(1).max(2)));
+        let mut rows = self.store.scan(ColumnFamily::Checkpoints, &from, Direction::Forward);
+        let Some((key, _)) = rows.next().transpose()? else { return Err(missing) };
+        let size = keys::parse_size(&key).filter(|_| key.first() == Some(&b'c'));
+        size.filter(|size| size.0 <= self.head().size.0).ok_or(missing)
+    }
+
+    /// The receipt of an accepted entry: the same bytes whenever it is asked for.
+    ///
+    /// # Errors
+    /// [`ReadError`] beyond the head or when the store fails.
+    pub fn receipt(&self, index: Index) -> Result<Vec<u8>, ReadError> {
+        let size = self.commit_of(index)?;
+        let root = self.root(size)?;
+        let path = self.inclusion(index, size)?;
+        Ok(self.seal.receipt(size, root, index, &path))
+    }
+
+    /// The newest published checkpoint of at most `size` entries, with its note.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store fails or a row is damaged.
+    pub fn published(&self, size: TreeSize) -> Result<Option<(TreeSize, String)>, ReadError> {
+        let from = keys::note(size);
+        let mut rows = self.store.scan(ColumnFamily::Checkpoints, &from, Direction::Reverse);
+        let Some((key, value)) = rows.next().transpose()? else { return Ok(None) };
+        if key.first() != Some(&b'n') {
+            return Ok(None);
+        }
+        let note = String::from_utf8(value.into_vec()).ok();
+        let parsed = keys::parse_size(&key).zip(note);
+        parsed.map(Some).ok_or_else(|| damaged(ColumnFamily::Checkpoints, &key))
+    }
+}

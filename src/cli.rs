@@ -1,0 +1,261 @@
+//! The command line: one command a file, one way to fail, one way to print.
+
+mod admin;
+mod agent;
+mod chain;
+mod code;
+pub(crate) mod context;
+mod delivery;
+mod events;
+mod explain;
+pub(crate) mod failure;
+mod follow;
+mod get;
+mod init;
+mod intake;
+mod interrupt;
+mod key;
+pub(crate) mod line;
+mod listing;
+mod nats;
+mod operator;
+pub(crate) mod out;
+mod parse;
+mod principal;
+mod progress;
+mod publish;
+mod query;
+mod tail;
+pub(crate) mod trust;
+mod verdict;
+mod verify;
+mod witness;
+
+use std::ffi::OsString;
+
+use clap::Parser as _;
+use context::{Context, Global};
+use failure::Failure;
+use schemas::terms::Key;
+
+use crate::exit::Exit;
+use crate::serve::ServeError;
+use crate::telemetry::{self, Format};
+use crate::{demo, dev, serve};
+
+/// The audit ledger for AI agents: which agent did this, on whose authority, and what was it allowed to do?
+#[derive(clap::Parser, Debug)]
+#[command(
+    name = "sworn",
+    version,
+    after_long_help = format!("Exit codes:\n{}", Exit::table()),
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Command {
+    /// Run a development ledger with its own broker: never in production
+    Dev(dev::Args),
+    /// Make a new ledger and print the TRUST for its auditors
+    Init(init::Args),
+    /// Run the server of a ledger
+    Serve(serve::Args),
+    /// Follow the log, one line per entry
+    #[command(after_long_help = query_help())]
+    Tail(tail::Args),
+    /// Find entries
+    #[command(after_long_help = query_help())]
+    Query(query::Args),
+    /// Show one entry and check its proof
+    Get(get::Args),
+    /// Rebuild a workflow
+    Chain(chain::Args),
+    /// Check every hash, signature, proof and checkpoint
+    Verify(verify::Args),
+    /// Sign events and publish them until they are receipted
+    Publish(publish::Args),
+    /// Agents in the registry; the kill switch
+    #[command(subcommand)]
+    Agent(agent::Command),
+    /// People and services in the registry
+    #[command(subcommand)]
+    Principal(principal::Command),
+    /// Keys of signers
+    #[command(subcommand)]
+    Key(key::Command),
+    /// The broker's configuration
+    #[command(subcommand)]
+    Nats(nats::Command),
+    /// Work on a ledger that no server has open
+    #[command(subcommand)]
+    Admin(admin::Command),
+    /// Demonstrations on a development ledger
+    #[command(subcommand)]
+    Demo(demo::Command),
+    /// Explain an error code
+    Explain(explain::Args),
+}
+
+impl Cli {
+    /// Reads the command line; ends the process where it cannot be read, or asks for help.
+    pub(crate) fn read() -> Self {
+        Self::parse_from(std::env::args_os().map(unsigned))
+    }
+}
+
+/// A negated term in the spelling that is no flag: `-env:staging` as `not:env:staging`.
+fn unsigned(argument: OsString) -> OsString {
+    let term = argument.to_str().and_then(|text| text.strip_prefix('-')).filter(|term| {
+        let key = term.split_once(':').map(|(key, _)| key).unwrap_or_default();
+        key.len() > 1 && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    });
+    match term {
+        Some(term) => format!("not:{term}").into(),
+        None => argument,
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure`], which says how to end.
+pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
+    let context = Context::new(cli.global);
+    match cli.command {
+        // These two log as they are told to, the others only what is wrong.
+        Command::Serve(args) => serve::main(&args).map_err(served).map(|()| Exit::Ok),
+        Command::Dev(args) => {
+            dev::main(&args).map_err(|error| Failure::Serve(error.into())).map(|()| Exit::Ok)
+        }
+        command => {
+            telemetry::init("warn", Format::Text).map_err(|error| Failure::Config(error.into()))?;
+            client_command(command, &context)
+        }
+    }
+}
+
+fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(args) => init::run(&args, context),
+        Command::Tail(args) => tail::run(&args, context),
+        Command::Query(args) => query::run(&args, context),
+        Command::Get(args) => get::run(&args, context),
+        Command::Chain(args) => chain::run(&args, context),
+        Command::Verify(args) => verify::run(&args, context),
+        Command::Publish(args) => publish::run(&args, context),
+        Command::Agent(command) => agent::run(command, context),
+        Command::Principal(command) => principal::run(command, context),
+        Command::Key(command) => key::run(command, context),
+        Command::Nats(command) => nats::run(&command, context),
+        Command::Admin(command) => admin::run(&command, context),
+        Command::Explain(args) => explain::run(&args, context),
+        Command::Demo(command) => demo::run(&command, context.out())
+            .map_err(|error| Failure::Demo(error.into()))
+            .map(|()| Exit::Ok),
+        // Dispatched before.
+        Command::Serve(_) | Command::Dev(_) => Ok(Exit::Ok),
+    }
+}
+
+fn served(error: ServeError) -> Failure {
+    match error {
+        ServeError::Config(error) => Failure::Config(error.into()),
+        ServeError::Telemetry(error) => Failure::Config(error.into()),
+        ServeError::Key(error) => error.into(),
+        ServeError::Open(error) => error.into(),
+        error => Failure::Serve(error.into()),
+    }
+}
+
+/// A runtime for commands that speak to the broker.
+///
+/// # Errors
+/// [`Failure::Serve`] when the system gives no threads.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|error| Failure::Serve(error.into()))
+}
+
+/// The query language on one screen.
+fn query_help() -> String {
+    let width = Key::ALL.iter().map(|key| key.as_str().len()).max().unwrap_or_default();
+    let line = |key: &Key| format!("  {:<width$}  {}\n", key.as_str(), key.meaning());
+    let keys: String = Key::ALL.iter().map(line).collect();
+    format!(
+        "Queries: key:value; the same key again is OR, different keys are AND; - or not: negates; a\n\
+         trailing * is a prefix, alone any value; quotes hold spaces; (a:1 | b:2) is OR across keys.\n\
+         Window: since: until: after: with 15m, 1d2h, 2026-04-08, RFC 3339, #900, or 03:40 with on:DATE.\n\n\
+         Keys:\n{keys}"
+    )
+}
+
+/// The words of a query as the shell parted them.
+fn query_text(words: &[String]) -> String {
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_tree_of_commands_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    fn words(line: &str) -> Vec<String> {
+        let cli = Cli::try_parse_from(line.split_whitespace().map(|word| unsigned(word.into())));
+        match cli.unwrap_or_else(|error| panic!("{line}: {error}")).command {
+            Command::Tail(args) => args.words().to_vec(),
+            Command::Query(args) => args.words().to_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_negated_term_is_no_flag_and_a_flag_no_term() {
+        for (line, expected) in [
+            ("sworn tail agent:db-* -env:staging -o json", "agent:db-* not:env:staging"),
+            ("sworn tail -o jsonl -kind:finding --limit 3", "not:kind:finding"),
+            ("sworn query -outcome:denied agent:a --since 15m", "not:outcome:denied agent:a"),
+            ("sworn query (user:U | owner:U) class:payment", "(user:U | owner:U) class:payment"),
+            ("sworn tail", ""),
+        ] {
+            assert_eq!(query_text(&words(line)), expected, "{line}");
+        }
+        for wrong in ["--frobnicate", "-x", "-X:1", "--since:1"] {
+            assert!(Cli::try_parse_from(["sworn", "tail", wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        for line in [
+            "sworn --tenant acme --nats nats://x agent ls",
+            "sworn agent ls --tenant acme --nats nats://x",
+            "sworn serve --tenant acme --nats nats://x",
+            "sworn demo agent a --key k --nats n --tenant t --ledger-key 00",
+        ] {
+            Cli::try_parse_from(line.split_whitespace()).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+
+    #[test]
+    fn the_exit_codes_are_in_the_help() {
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("13  checkpoints contradict each other"), "{help}");
+    }
+}

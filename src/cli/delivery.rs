@@ -1,0 +1,143 @@
+//! Delivery: a signed submission goes to the broker until its receipt is back and verified.
+
+use std::time::Duration;
+
+use ingest::{Broker, PublishError, Publisher};
+use schemas::id::{Index, SignerId};
+use schemas::key::PublicKey;
+use schemas::kind::Stream;
+use schemas::reject::Reject;
+use serde_json::{Value as Json, json};
+use tokio::time::Instant;
+
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::out::{Format, Out, Tone};
+use crate::cli::trust;
+use crate::client::without_password;
+use crate::exit::Exit;
+use crate::receipts::{Verdict, verify_reply};
+
+/// How long to wait, and whose receipts to believe.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// How long to wait for a receipt
+    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = crate::cli::parse::duration)]
+    timeout: Duration,
+    /// Ledger key to check receipts with: verifier key, fingerprint or file [env: SWORN_TRUST] [default:
+    /// the one that the server names]
+    #[arg(long, value_name = "TRUST")]
+    trust: Option<String>,
+}
+
+/// A connection to the broker in one signer's name.
+pub(crate) struct Courier {
+    publisher: Publisher,
+    url: String,
+    ledger: PublicKey,
+    timeout: Duration,
+}
+
+impl Courier {
+    /// Connects as `signer`.
+    ///
+    /// # Errors
+    /// [`Failure::Broker`], and those of tenant and trust.
+    pub(crate) async fn connect(
+        context: &Context,
+        signer: &SignerId,
+        options: &Options,
+    ) -> Result<Self, Failure> {
+        let (tenant, url) = (context.tenant()?, context.nats());
+        let key = context.trust(options.trust.as_ref())?;
+        let ledger = trust::public(&key).ok_or_else(|| Failure::Argument {
+            name: "--trust",
+            value: key.vkey(),
+            expected: "a key under which signatures prove something",
+        })?;
+        let broker = Broker::at(&url);
+        let connecting = Publisher::connect(&broker, &tenant, signer);
+        let source = match tokio::time::timeout(options.timeout, connecting).await {
+            Ok(Ok(publisher)) => {
+                return Ok(Self { publisher, url, ledger, timeout: options.timeout });
+            }
+            Ok(Err(error)) => error.into(),
+            Err(elapsed) => elapsed.into(),
+        };
+        Err(Failure::Broker { url: without_password(&url), source })
+    }
+
+    /// The verified end of each item of a submission.
+    ///
+    /// # Errors
+    /// [`Failure::UnknownFate`] without a receipt in time, [`Failure::Receipt`] for one that proves
+    /// nothing, [`Failure::Broker`] when it could not be sent.
+    pub(crate) async fn deliver(
+        &self,
+        message: Vec<u8>,
+        stream: Stream,
+    ) -> Result<Vec<Verdict>, Failure> {
+        let deadline = Instant::now() + self.timeout;
+        let sent = self.publisher.publish_until_receipted(message.clone(), stream, deadline).await;
+        match sent {
+            Ok(reply) => Ok(verify_reply(&reply, &message, &self.ledger)?),
+            Err(PublishError::Unknown(_)) => {
+                Err(Failure::UnknownFate { seconds: self.timeout.as_secs() })
+            }
+            Err(error) => {
+                Err(Failure::Broker { url: without_password(&self.url), source: error.into() })
+            }
+        }
+    }
+}
+
+/// The command's end that a verdict means.
+pub(crate) fn exit(verdict: &Verdict) -> Exit {
+    match verdict {
+        Verdict::Committed(_) | Verdict::Duplicate(_) => Exit::Ok,
+        Verdict::Rejected(..) => Exit::Rejected,
+    }
+}
+
+/// Prints how an event ended; `what` names it.
+///
+/// # Errors
+/// Those of the output.
+pub(crate) fn report(verdict: &Verdict, what: &str, out: Out) -> Result<(), Failure> {
+    if out.format() != Format::Table {
+        return out.json(&to_json(verdict, what));
+    }
+    let (tone, text) = match verdict {
+        Verdict::Committed(Index(index)) => (Tone::Good, format!("committed #{index}")),
+        Verdict::Duplicate(Index(index)) => (Tone::Plain, format!("duplicate #{index}")),
+        Verdict::Rejected(_, reject) => {
+            (Tone::Bad, schemas::printable::printable(&rejected(reject)))
+        }
+    };
+    let what = schemas::printable::printable(what);
+    out.line(format!("{}  {what}", out.paint(tone, &text)).trim_end())
+}
+
+/// Reason, place and what was expected there.
+pub(crate) fn rejected(reject: &Reject) -> String {
+    let Reject { reason, cause } = reject;
+    format!("rejected: {reason} {}: expected {}", cause.path, cause.expected)
+}
+
+fn to_json(verdict: &Verdict, what: &str) -> Json {
+    match verdict {
+        Verdict::Committed(index) => {
+            json!({ "fate": "committed", "index": index.0, "event": what })
+        }
+        Verdict::Duplicate(index) => {
+            json!({ "fate": "duplicate", "index": index.0, "event": what })
+        }
+        Verdict::Rejected(index, reject) => json!({
+            "fate": "rejected",
+            "index": index.0,
+            "event": what,
+            "reason": reject.reason.as_str(),
+            "cause": { "path": reject.cause.path, "expected": reject.cause.expected },
+        }),
+    }
+}

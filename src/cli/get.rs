@@ -1,0 +1,171 @@
+//! `get`: one entry with its fields, and its proof checked here.
+
+use schemas::id::{EventId, Index};
+use schemas::leaf::Leaf;
+use schemas::receipt;
+use serde_json::Value as Json;
+
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::line::line;
+use crate::cli::listing;
+use crate::cli::out::{Format, Tone};
+use crate::client::{Client, ClientError};
+use crate::exit::Exit;
+
+/// Arguments of `get`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Index, as 900 or #900, or event id
+    #[arg(value_name = "N|ID", value_parser = place)]
+    place: Place,
+    /// The body's bytes as they were signed
+    #[arg(long, conflicts_with = "cose")]
+    raw: bool,
+    /// The statement's bytes: COSE_Sign1
+    #[arg(long)]
+    cose: bool,
+    /// Ledger key to check the receipt with: verifier key, fingerprint or file [env: SWORN_TRUST]
+    #[arg(long, value_name = "TRUST")]
+    trust: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    Index(Index),
+    Id(EventId),
+}
+
+fn place(text: &str) -> Result<Place, &'static str> {
+    let index = text.strip_prefix('#').unwrap_or(text).parse().ok().map(Index);
+    let place = index.map(Place::Index).or_else(|| EventId::parse(text).map(Place::Id));
+    place.ok_or("expected an index, as 900 or #900, or an event id")
+}
+
+/// Shows the entry; several if several signers used the id.
+///
+/// # Errors
+/// [`Failure`] of the server, or [`Failure::Verdict`] when a receipt does not prove what is shown.
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let mut exit = Exit::Ok;
+    for index in indexes(&client, args.place)? {
+        let path = format!("/api/v1/entries/{}", index.0);
+        if args.raw || args.cose {
+            let (part, media) = if args.raw {
+                ("body", "application/cbor")
+            } else {
+                ("statement", "application/cose")
+            };
+            context.out().bytes(&client.bytes(&format!("{path}/{part}"), &[], media)?)?;
+        } else {
+            exit = exit.worst(show(context, &client, index, &path, args)?);
+        }
+    }
+    Ok(exit)
+}
+
+fn indexes(client: &Client, place: Place) -> Result<Vec<Index>, Failure> {
+    let id = match place {
+        Place::Index(index) => return Ok(vec![index]),
+        Place::Id(id) => id,
+    };
+    let path = format!("/api/v1/entries/by-id/{id}");
+    let found = client.json(&path, &[])?;
+    let items = found.get("items").and_then(Json::as_array);
+    let indexes = items.map(|items| {
+        items.iter().filter_map(|item| item.get("index")?.as_u64().map(Index)).collect()
+    });
+    Ok(indexes.ok_or(ClientError::Answer { path, expected: "a list of entries" })?)
+}
+
+fn show(
+    context: &Context,
+    client: &Client,
+    index: Index,
+    path: &str,
+    args: &Args,
+) -> Result<Exit, Failure> {
+    let entry = client.json(path, &[])?;
+    let out = context.out();
+    if out.format() != Format::Table {
+        out.json(&entry)?;
+        return Ok(Exit::Ok);
+    }
+    out.line(&line(&entry, out))?;
+    out.line("")?;
+    listing::show(context, &entry)?;
+    out.line("")?;
+    let proved = match entry.get("status").and_then(Json::as_str) {
+        Some("accepted") => prove(context, client, index, path, args)?,
+        _ => Proof::Refused,
+    };
+    let (tone, mark, text, exit) = match proved {
+        Proof::Holds(text) => (Tone::Good, "✓ verified", text, Exit::Ok),
+        Proof::Fails(exit, text) => (Tone::Bad, "✗ NOT VERIFIED", text, exit),
+        Proof::Refused => {
+            let text = "a rejection has no receipt; `sworn verify` checks its leaf".to_owned();
+            (Tone::Plain, "- no receipt", text, Exit::Ok)
+        }
+    };
+    out.line(&format!("{}  {text}", out.paint(tone, mark)))?;
+    Ok(exit)
+}
+
+enum Proof {
+    Holds(String),
+    Fails(Exit, String),
+    Refused,
+}
+
+/// Checks the receipt here, so that the server need not be believed.
+fn prove(
+    context: &Context,
+    client: &Client,
+    index: Index,
+    path: &str,
+    args: &Args,
+) -> Result<Proof, Failure> {
+    let key = context.trust(args.trust.as_ref())?;
+    let leaf = client.bytes(&format!("{path}/leaf"), &[], "application/cbor")?;
+    let media = "application/scitt-receipt+cose";
+    let bytes = client.bytes(&format!("{path}/receipt"), &[], media)?;
+    let proved = match receipt::verify(&bytes, &leaf, &key.public) {
+        Ok(proved) => proved,
+        Err(fault) => return Ok(Proof::Fails(Exit::BadSignature, format!("receipt: {fault}"))),
+    };
+    let Some(leaf) = Leaf::decode(&leaf).filter(|leaf| leaf.index == index) else {
+        return Ok(Proof::Fails(Exit::HashMismatch, "the leaf is another entry's".to_owned()));
+    };
+    match client.bytes(&format!("{path}/body"), &[], "application/cbor") {
+        Ok(body) if schemas::body::Body::digest(&body) != leaf.body => {
+            let text = "the body does not have the digest that the leaf commits to".to_owned();
+            Ok(Proof::Fails(Exit::HashMismatch, text))
+        }
+        Ok(_) => Ok(Proof::Holds(format!(
+            "the receipt proves it among {} entries of {}, signed by key {}",
+            proved.size, key.name, proved.kid
+        ))),
+        Err(ClientError::Problem { status: 410, .. }) => {
+            let text = "redacted; the receipt proves its digest among";
+            Ok(Proof::Holds(format!("{text} {} entries of {}", proved.size, key.name)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_or_an_id_is_a_place() {
+        assert_eq!(place("900"), Ok(Place::Index(Index(900))));
+        assert_eq!(place("#900"), Ok(Place::Index(Index(900))));
+        let id = EventId::new(1_775_606_400_000, &[7; 10]);
+        assert_eq!(place(&id.to_string()), Ok(Place::Id(id)));
+        for text in ["", "#", "-1", "9e3", "019d6a2e"] {
+            assert!(place(text).is_err(), "{text}");
+        }
+    }
+}

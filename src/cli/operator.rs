@@ -1,0 +1,69 @@
+//! Registry and control statements: signed by an operator, published on `op`, receipted.
+
+use std::path::PathBuf;
+
+use schemas::kind::Stream;
+use serde_json::Value as Json;
+
+use crate::cli::context::Context;
+use crate::cli::delivery::{self, Courier, Options};
+use crate::cli::failure::Failure;
+use crate::cli::runtime;
+use crate::exit::Exit;
+use crate::keyfile::KeyFile;
+use crate::receipts::Verdict;
+use crate::sign::EventSigner;
+
+/// Who signs, why, and how long to wait.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Args {
+    /// Key file of the operator who signs
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Why; becomes the entry's note
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Signs these events at once and waits for their receipts. They end in one commit, in this order.
+///
+/// # Errors
+/// [`Failure::Rejected`] where an event could not be signed; [`Failure`] of key, broker and receipts.
+pub(crate) fn submit(context: &Context, args: &Args, events: Vec<Json>) -> Result<Exit, Failure> {
+    let key = KeyFile::load(&args.key)?;
+    let mut signer = EventSigner::new(key, context.tenant()?);
+    let now = context.now();
+    let mut items = Vec::new();
+    let mut names = Vec::new();
+    for mut event in events {
+        if let (Some(reason), Json::Object(event)) = (&args.reason, &mut event) {
+            event.insert("note".to_owned(), reason.as_str().into());
+        }
+        names.push(name(&event));
+        items.push(signer.item(event, now).map_err(Failure::Rejected)?);
+    }
+    let message = signer.submission(&items);
+    let verdicts = runtime()?.block_on(async {
+        let courier = Courier::connect(context, signer.signer(), &args.options).await?;
+        courier.deliver(message, Stream::Op).await
+    })?;
+    report(context, &verdicts, &names)
+}
+
+fn report(context: &Context, verdicts: &[Verdict], names: &[String]) -> Result<Exit, Failure> {
+    let mut exit = Exit::Ok;
+    for (verdict, name) in verdicts.iter().zip(names) {
+        delivery::report(verdict, name, context.out())?;
+        exit = exit.worst(delivery::exit(verdict));
+    }
+    Ok(exit)
+}
+
+/// The event's kind and what it is about.
+fn name(event: &Json) -> String {
+    let at = |path: &str| event.pointer(path).and_then(Json::as_str);
+    let about = ["/agent/id", "/registry/id", "/registry/signer"].into_iter().find_map(at);
+    format!("{} {}", at("/kind").unwrap_or_default(), about.unwrap_or_default())
+}

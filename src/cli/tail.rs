@@ -1,0 +1,147 @@
+//! `tail`: one line per entry as it is committed, through every loss of the connection.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use ::tail::{Event, Token};
+use schemas::limits::READ_AHEAD_MAX;
+use serde_json::Value as Json;
+
+use crate::cli::context::{Context, given};
+use crate::cli::failure::Failure;
+use crate::cli::follow::{News, PATH, Reader};
+use crate::cli::line::line;
+use crate::cli::out::{Format, note};
+use crate::cli::parse;
+use crate::cli::query_text;
+use crate::cli::witness::Witness;
+use crate::client::{Client, ClientError};
+use crate::exit::Exit;
+
+/// Arguments of `tail`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Query, as in: agent:db-* -env:staging
+    #[arg(value_name = "QUERY")]
+    query: Vec<String>,
+    /// Begin there: 15m, 2026-04-08, #900 [default: now]
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+    /// Begin with the last N entries that fit
+    #[arg(long, value_name = "N", conflicts_with = "since", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    tail: Option<u16>,
+    /// End after N entries
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// End after this long
+    #[arg(long = "for", value_name = "SPAN", value_parser = parse::duration)]
+    lasting: Option<Duration>,
+    /// Ledger key to check checkpoints with: verifier key, fingerprint or file [env: SWORN_TRUST]
+    #[arg(long, value_name = "TRUST")]
+    trust: Option<String>,
+}
+
+impl Args {
+    /// The query's words as the shell parted them.
+    #[cfg(test)]
+    pub(crate) fn words(&self) -> &[String] {
+        &self.query
+    }
+}
+
+/// Follows the log.
+///
+/// # Errors
+/// [`Failure::Reset`] when the log is no longer the one that was read, [`Failure::Broken`], and those of
+/// the server.
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let query = query_text(&args.query);
+    let mut params = vec![("q".to_owned(), query.clone())];
+    let since = match args.tail {
+        Some(count) => last(&client, &query, count)?,
+        None => args.since.clone(),
+    };
+    params.extend(since.map(|since| ("since".to_owned(), since)));
+    let mut reader = Reader::new(client, params);
+    // The first connection is made here: what is wrong from the start is not tried again.
+    let Some(stream) = reader.open()? else { return Ok(Exit::Ok) };
+    let (sender, news) = sync_channel(READ_AHEAD_MAX);
+    std::thread::spawn(move || reader.follow(stream, &sender));
+    let key = context.trust(args.trust.as_ref());
+    let witness = match given(args.trust.as_ref(), "SWORN_TRUST") {
+        Some(_) => Witness::new(Some(key?)),
+        None => Witness::new(key.ok()),
+    };
+    let deadline = args.lasting.and_then(|span| Instant::now().checked_add(span));
+    Printer { context, witness, left: args.limit }.print_all(&news, deadline)
+}
+
+/// Where the last `count` entries that fit begin.
+fn last(client: &Client, query: &str, count: u16) -> Result<Option<String>, Failure> {
+    let count = count.to_string();
+    let page = client.json("/api/v1/entries", &[("q", query), ("limit", &count)])?;
+    let oldest = page.get("items").and_then(Json::as_array).and_then(|items| items.last());
+    let index = oldest.and_then(|entry| entry.get("index")).and_then(Json::as_u64);
+    Ok(index.map(|index| format!("#{index}")))
+}
+
+/// Prints what comes.
+struct Printer<'c> {
+    context: &'c Context,
+    witness: Witness,
+    /// Entries that may still be printed.
+    left: Option<u64>,
+}
+
+impl Printer<'_> {
+    fn print_all(
+        mut self,
+        news: &Receiver<News>,
+        deadline: Option<Instant>,
+    ) -> Result<Exit, Failure> {
+        loop {
+            let next = match deadline {
+                None => news.recv().map_err(|_gone| RecvTimeoutError::Disconnected),
+                Some(deadline) => {
+                    news.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                }
+            };
+            match next {
+                Ok(News::Event(event)) => self.print(&event)?,
+                Ok(News::Resumed { after }) => resumed(after.as_deref()),
+                Ok(News::Failed(failure)) => return Err(failure),
+                Ok(News::Finished) | Err(_) => return Ok(Exit::Ok),
+            }
+            if self.left == Some(0) {
+                return Ok(Exit::Ok);
+            }
+        }
+    }
+
+    fn print(&mut self, event: &Event) -> Result<(), Failure> {
+        if !matches!(event.event.as_str(), "entry" | "checkpoint") {
+            return Ok(());
+        }
+        let data: Json = serde_json::from_str(&event.data).map_err(|_syntax| {
+            ClientError::Answer { path: PATH.to_owned(), expected: "a stream of JSON" }
+        })?;
+        if event.event == "checkpoint" {
+            return self.witness.see(&data);
+        }
+        self.left = self.left.map(|left| left.saturating_sub(1));
+        let out = self.context.out();
+        if out.format() == Format::Table {
+            out.line(&line(&data, out))
+        } else {
+            out.json_line(&data)
+        }
+    }
+}
+
+fn resumed(after: Option<&str>) {
+    match after.and_then(Token::parse) {
+        Some(token) => note(&format!("reconnected, resumed after {}", token.index())),
+        None => note("reconnected; no place to resume from was known yet"),
+    }
+}

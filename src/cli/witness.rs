@@ -1,0 +1,152 @@
+//! A reader's own watch over the log: each checkpoint that a tail brings must be signed, and extend the
+//! one before.
+
+use schemas::checkpoint::{Checkpoint, Note, NoteKey};
+use schemas::id::{TreeHash, TreeSize};
+use schemas::tree::verify_consistency;
+use serde_json::Value as Json;
+
+use crate::cli::failure::Failure;
+use crate::cli::line::text;
+use crate::exit::Exit;
+
+/// What was seen so far.
+pub(crate) struct Witness {
+    /// The ledger's key; without one nothing can be checked.
+    key: Option<NoteKey>,
+    last: Option<Checkpoint>,
+}
+
+impl Witness {
+    /// Watches the log of `key`.
+    pub(crate) fn new(key: Option<NoteKey>) -> Self {
+        Self { key, last: None }
+    }
+
+    /// Checks a `checkpoint` event.
+    ///
+    /// # Errors
+    /// [`Failure::Verdict`]: badly signed, or no continuation of what was seen before.
+    pub(crate) fn see(&mut self, event: &Json) -> Result<(), Failure> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let note = text(event, "note").unwrap_or_default();
+        let checkpoint = Note::parse(note).and_then(|note| note.verify_checkpoint(key));
+        let checkpoint = checkpoint.map_err(|fault| {
+            let what = format!("the server sent a checkpoint that does not verify: {fault}");
+            Failure::Verdict { exit: Exit::BadSignature, what, details: Vec::new() }
+        })?;
+        if let Some(last) = &self.last
+            && !extends(last, &checkpoint, event)
+        {
+            return Err(conflict(last, &checkpoint));
+        }
+        self.last = Some(checkpoint);
+        Ok(())
+    }
+}
+
+/// Whether `new` provably continues `last`. A proof from elsewhere, as after a reconnection, proves
+/// nothing about what was seen; then only sizes and roots are compared.
+fn extends(last: &Checkpoint, new: &Checkpoint, event: &Json) -> bool {
+    if new.size == last.size {
+        return new.root == last.root;
+    }
+    if new.size < last.size {
+        return false;
+    }
+    match event.get("from").and_then(Json::as_u64) {
+        Some(from) if TreeSize(from) == last.size => {
+            let path = event.get("consistency").and_then(Json::as_array);
+            let path: Option<Vec<_>> = path.and_then(|path| {
+                path.iter().map(|hash| TreeHash::from_hex(hash.as_str()?)).collect()
+            });
+            let path = path.unwrap_or_default();
+            verify_consistency(last.size, &last.root, new.size, &new.root, &path).is_ok()
+        }
+        _ => true,
+    }
+}
+
+fn conflict(last: &Checkpoint, new: &Checkpoint) -> Failure {
+    let line = |name: &str, c: &Checkpoint| format!("{name}  {} entries, root {}", c.size, c.root);
+    Failure::Verdict {
+        exit: Exit::Conflict,
+        what: "the server sent checkpoints that contradict each other".to_owned(),
+        details: vec![line("before", last), line("now   ", new)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use ed25519_dalek::SigningKey;
+    use schemas::checkpoint::sign_checkpoint;
+    use schemas::tree::{Frontier, consistency_path, leaf_hash};
+    use serde_json::json;
+
+    use super::*;
+
+    const ORIGIN: &str = "localhost/acme";
+
+    fn root(size: u64, salt: u8) -> TreeHash {
+        let mut frontier = Frontier::default();
+        // Trees of different salts part after two leaves.
+        let leaf = |n: u64| leaf_hash(&[if n < 2 { 0 } else { salt }, u8::try_from(n).unwrap()]);
+        (0..size).for_each(|n| frontier.push(leaf(n)).unwrap());
+        frontier.root()
+    }
+
+    fn subtree(level: u8, n: u64, salt: u8) -> TreeHash {
+        let mut frontier = Frontier::default();
+        let leaf = |n: u64| leaf_hash(&[if n < 2 { 0 } else { salt }, u8::try_from(n).unwrap()]);
+        (n << level..(n + 1) << level).for_each(|n| frontier.push(leaf(n)).unwrap());
+        frontier.root()
+    }
+
+    fn event(seed: u8, from: Option<u64>, size: u64, salt: u8) -> Json {
+        let checkpoint =
+            Checkpoint { origin: ORIGIN.into(), size: TreeSize(size), root: root(size, salt) };
+        let note = sign_checkpoint(&checkpoint, &SigningKey::from_bytes(&[seed; 32])).unwrap();
+        let path = from.map(|from| {
+            let node =
+                |level, n| -> Result<_, schemas::tree::TreeError> { Ok(subtree(level, n, salt)) };
+            consistency_path(TreeSize(from), TreeSize(size), node).unwrap()
+        });
+        let path: Vec<_> = path.unwrap_or_default().iter().map(TreeHash::to_string).collect();
+        json!({ "note": note.to_string(), "from": from, "consistency": path })
+    }
+
+    fn witness() -> Witness {
+        let public = SigningKey::from_bytes(&[1; 32]).verifying_key();
+        Witness::new(Some(NoteKey { name: ORIGIN.into(), public }))
+    }
+
+    fn exit(seen: Result<(), Failure>) -> u8 {
+        seen.map_or_else(|failure| failure.exit().code(), |()| 0)
+    }
+
+    #[test]
+    fn a_growing_log_is_believed() {
+        let mut witness = witness();
+        for (from, size) in [(None, 3), (Some(3), 5), (Some(5), 9), (None, 9), (Some(9), 16)] {
+            assert_eq!(exit(witness.see(&event(1, from, size, 0))), 0, "{size}");
+        }
+    }
+
+    #[test]
+    fn a_rewritten_or_shorter_log_is_not() {
+        for (from, size, salt) in [(Some(5), 9, 1), (None, 5, 1), (None, 4, 0)] {
+            let mut witness = witness();
+            witness.see(&event(1, None, 5, 0)).unwrap();
+            assert_eq!(exit(witness.see(&event(1, from, size, salt))), 13, "{size} {salt}");
+        }
+    }
+
+    #[test]
+    fn another_key_is_a_bad_signature() {
+        assert_eq!(exit(witness().see(&event(2, None, 5, 0))), 11);
+        assert_eq!(exit(witness().see(&json!({}))), 11);
+        assert_eq!(exit(Witness::new(None).see(&json!({}))), 0);
+    }
+}

@@ -1,0 +1,237 @@
+//! Configuration: flag, else `SWORN_*`, else file, else default; one table of settings.
+//!
+//! ```toml
+//! tenant = "acme"
+//! host = "ledger.example.com"
+//!
+//! [http]
+//! listen = "127.0.0.1:7420"
+//! ```
+
+mod file;
+mod layers;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use schemas::id::Tenant;
+
+use file::File;
+use layers::Layers;
+
+/// Where a configuration file is looked for when none is named.
+const FILES: [&str; 2] = ["/etc/sworn/config.toml", "./sworn.toml"];
+
+/// A setting: its dotted name in the file, and its default.
+struct Setting {
+    name: &'static str,
+    default: Option<&'static str>,
+}
+
+const SETTINGS: &[Setting] = &[
+    Setting { name: "tenant", default: None },
+    Setting { name: "host", default: Some("localhost") },
+    Setting { name: "data", default: Some("/var/lib/sworn") },
+    Setting { name: "mark", default: Some("/var/lib/sworn-mark") },
+    Setting { name: "key", default: Some("/etc/sworn/ledger.key") },
+    Setting { name: "http.listen", default: Some("127.0.0.1:7420") },
+    Setting { name: "nats.url", default: Some("nats://127.0.0.1:4222") },
+    Setting { name: "nats.credentials", default: None },
+    Setting { name: "nats.nkey", default: None },
+    Setting { name: "nats.ca", default: None },
+    Setting { name: "nats.certificate", default: None },
+    Setting { name: "nats.certificate_key", default: None },
+    Setting { name: "nats.replicas", default: Some("1") },
+];
+
+/// Why a configuration is not used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file could not be read.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{path}: {source}", path = path.display())]
+    Toml {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        source: toml::de::Error,
+    },
+    /// A key that does not exist.
+    #[error("{path}: unknown key `{key}`; did you mean `{nearest}`?", path = path.display())]
+    UnknownKey {
+        /// In which file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// The most similar one.
+        nearest: &'static str,
+    },
+    /// A value of the file that is not text.
+    #[error("{path}: `{key}` must be text in quotes", path = path.display())]
+    NotText {
+        /// In which file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
+    /// A setting without a default was not given.
+    #[error("`{name}` is not set: set {variable}, or write it into the configuration file", variable = variable(name))]
+    Unset {
+        /// Which.
+        name: &'static str,
+    },
+    /// A value that the setting cannot have.
+    #[error("{origin}: `{name}` is {value:?}, expected {expected}")]
+    Invalid {
+        /// Which.
+        name: &'static str,
+        /// The value.
+        value: String,
+        /// Who set it.
+        origin: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// The API would be open to the network.
+    #[error(
+        "http.listen is {0}, which is not a loopback address: TLS and authentication are not built yet, so everyone who reaches it could read; listen on 127.0.0.1 or [::1]"
+    )]
+    Exposed(SocketAddr),
+    /// The mark must survive what happens to the store.
+    #[error("mark {mark} lies inside the store {store}: a rollback of the store would roll the mark back with it", mark = mark.display(), store = store.display())]
+    MarkInStore {
+        /// The mark's directory.
+        mark: PathBuf,
+        /// The store.
+        store: PathBuf,
+    },
+}
+
+/// Settings on the command line.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(crate) struct Flags {
+    /// Configuration file [default: /etc/sworn/config.toml, else ./sworn.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Tenant whose ledger this is
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// Host in the ledger's origin, HOST/TENANT, which never changes
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+    /// Directory of the ledger
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<String>,
+    /// Directory of the high-water mark, best on another disk
+    #[arg(long, value_name = "DIR")]
+    pub(crate) mark: Option<String>,
+    /// The ledger's key file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<String>,
+    /// Address of the API
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// Address of the NATS server
+    #[arg(long, value_name = "URL")]
+    pub(crate) nats: Option<String>,
+}
+
+impl Flags {
+    fn value(&self, name: &str) -> Option<&String> {
+        match name {
+            "tenant" => self.tenant.as_ref(),
+            "host" => self.host.as_ref(),
+            "data" => self.data.as_ref(),
+            "mark" => self.mark.as_ref(),
+            "key" => self.key.as_ref(),
+            "http.listen" => self.listen.as_ref(),
+            "nats.url" => self.nats.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// Everything that a server needs to know before it starts.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// Whose ledger.
+    pub(crate) tenant: Tenant,
+    /// First half of the origin.
+    pub(crate) host: String,
+    /// Directory of the ledger.
+    pub(crate) data: PathBuf,
+    /// Directory of the high-water mark.
+    pub(crate) mark: PathBuf,
+    /// The ledger's key file.
+    pub(crate) key: PathBuf,
+    /// The listener.
+    pub(crate) http: Http,
+    /// The broker.
+    pub(crate) nats: ingest::Config,
+}
+
+/// Settings of the listener.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Http {
+    /// Loopback address to listen on.
+    pub(crate) listen: SocketAddr,
+}
+
+impl Config {
+    /// Reads the configuration of this process.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the setting and who set it.
+    pub(crate) fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let named = flags.config.clone().or_else(|| variable("SWORN_CONFIG").map(PathBuf::from));
+        let path = named.or_else(|| FILES.map(PathBuf::from).into_iter().find(|p| p.exists()));
+        let file = path.as_deref().map(File::read).transpose()?;
+        Layers { flags, variable: &variable, file }.config()
+    }
+
+    /// Where the ledger keeps its store and its mark.
+    pub(crate) fn ledger(&self) -> ledger::Config {
+        ledger::Config {
+            store: self.data.join("store"),
+            mark: self.mark.join(format!("{}.note", self.tenant)),
+        }
+    }
+
+    /// Refuses what must not be started.
+    ///
+    /// # Errors
+    /// [`ConfigError::Exposed`], [`ConfigError::MarkInStore`].
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if !self.http.listen.ip().is_loopback() {
+            return Err(ConfigError::Exposed(self.http.listen));
+        }
+        let ledger::Config { store, .. } = self.ledger();
+        if self.mark.starts_with(&store) {
+            return Err(ConfigError::MarkInStore { mark: self.mark.clone(), store });
+        }
+        Ok(())
+    }
+}
+
+/// The flag of a setting: the last word of a group's, but the broker's is named for it.
+fn flag(name: &str) -> &str {
+    match name {
+        "nats.url" => "nats",
+        name => name.rsplit_once('.').map_or(name, |(_, last)| last),
+    }
+}
+
+/// The variable of a setting: `SWORN_HTTP_LISTEN` of `http.listen`.
+fn variable(name: &str) -> String {
+    format!("SWORN_{}", name.replace('.', "_").to_uppercase())
+}

@@ -1,0 +1,110 @@
+//! A setting's value, from the strongest of its sources.
+
+use std::path::PathBuf;
+
+use schemas::id::Tenant;
+
+use super::file::File;
+use super::{Config, ConfigError, Flags, Http, SETTINGS, flag, variable};
+
+/// The sources of a setting, the strongest first.
+pub(super) struct Layers<'a> {
+    pub(super) flags: &'a Flags,
+    pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) file: Option<File>,
+}
+
+/// A value and who set it.
+struct Chosen {
+    name: &'static str,
+    value: String,
+    origin: String,
+}
+
+impl Chosen {
+    fn parse<T>(
+        self,
+        expected: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        let Self { name, value, origin } = self;
+        parse(&value).ok_or(ConfigError::Invalid { name, value, origin, expected })
+    }
+}
+
+impl Layers<'_> {
+    pub(super) fn config(&self) -> Result<Config, ConfigError> {
+        let tenant = self.choose("tenant")?.parse("[a-z0-9-]{1,63}", Tenant::parse)?;
+        let config = Config {
+            nats: self.nats(&tenant)?,
+            tenant,
+            host: self.choose("host")?.parse("a host name", host)?,
+            data: self.choose("data")?.parse("a directory", path)?,
+            mark: self.choose("mark")?.parse("a directory", path)?,
+            key: self.choose("key")?.parse("a file", path)?,
+            http: Http {
+                listen: self
+                    .choose("http.listen")?
+                    .parse("an address and a port, as in 127.0.0.1:7420", |text| {
+                        text.parse().ok()
+                    })?,
+            },
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn nats(&self, tenant: &Tenant) -> Result<ingest::Config, ConfigError> {
+        let urls = |text: &str| {
+            let urls: Vec<_> = text.split(',').map(|url| url.trim().to_owned()).collect();
+            urls.iter().all(|url| !url.is_empty()).then_some(urls)
+        };
+        let file = |name| self.optional(name).map(|file| file.parse("a file", path)).transpose();
+        let client = match (file("nats.certificate")?, file("nats.certificate_key")?) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) => return Err(ConfigError::Unset { name: "nats.certificate_key" }),
+            (None, Some(_)) => return Err(ConfigError::Unset { name: "nats.certificate" }),
+        };
+        let ca = file("nats.ca")?;
+        let broker = ingest::Broker {
+            urls: self.choose("nats.url")?.parse("addresses with commas between them", urls)?,
+            credentials: file("nats.credentials")?,
+            nkey: file("nats.nkey")?,
+            tls: (ca.is_some() || client.is_some()).then_some(ingest::Tls { ca, client }),
+        };
+        let replicas = |text: &str| text.parse().ok().filter(|count| (1..=5).contains(count));
+        let mut config = ingest::Config::new(broker, tenant.clone());
+        config.replicas = self.choose("nats.replicas")?.parse("1 to 5", replicas)?;
+        Ok(config)
+    }
+
+    fn choose(&self, name: &'static str) -> Result<Chosen, ConfigError> {
+        self.optional(name).ok_or(ConfigError::Unset { name })
+    }
+
+    fn optional(&self, name: &'static str) -> Option<Chosen> {
+        let flag_set =
+            self.flags.value(name).map(|value| (value.clone(), format!("--{}", flag(name))));
+        let variable = variable(name);
+        let variable_set = || (self.variable)(&variable).map(|value| (value, variable.clone()));
+        let file_set = || {
+            let file = self.file.as_ref()?;
+            Some((file.values.get(name)?.clone(), file.path.display().to_string()))
+        };
+        let setting = SETTINGS.iter().find(|setting| setting.name == name);
+        let default = || Some((setting?.default?.to_owned(), "default".to_owned()));
+        let chosen = flag_set.or_else(variable_set).or_else(file_set).or_else(default);
+        chosen.map(|(value, origin)| Chosen { name, value, origin })
+    }
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| PathBuf::from(text))
+}
+
+/// A host is the first half of the origin, which is a key name in signed notes.
+fn host(text: &str) -> Option<String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    ((1..=253).contains(&text.len()) && text.chars().all(allowed)).then(|| text.to_owned())
+}

@@ -1,0 +1,137 @@
+//! What is configured wins, in order, and what cannot be is refused.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::path::Path;
+
+use super::*;
+
+fn file(text: &str) -> Result<File, ConfigError> {
+    File::parse(Path::new("sworn.toml"), text)
+}
+
+fn config(flags: &Flags, variables: &[(&str, &str)], text: &str) -> Result<Config, ConfigError> {
+    let variable = |name: &str| {
+        let found = variables.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    Layers { flags, variable: &variable, file: Some(file(text)?) }.config()
+}
+
+#[test]
+fn flag_then_variable_then_file_then_default() {
+    let text = "tenant = \"file\"\nhost = \"file\"\ndata = \"/file\"\n";
+    let variables = [("SWORN_TENANT", "variable"), ("SWORN_HOST", "variable")];
+    let flags = Flags { tenant: Some("flag".to_owned()), ..Flags::default() };
+    let config = config(&flags, &variables, text).unwrap();
+    assert_eq!(config.tenant.as_str(), "flag");
+    assert_eq!(config.host, "variable");
+    assert_eq!(config.data, Path::new("/file"));
+    assert_eq!(config.mark, Path::new("/var/lib/sworn-mark"));
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:7420");
+    let ledger = config.ledger();
+    assert_eq!(ledger.store, Path::new("/file/store"));
+    assert_eq!(ledger.mark, Path::new("/var/lib/sworn-mark/flag.note"));
+}
+
+#[test]
+fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
+    let text = "tenant = \"t\"\nhost = \"h\"\ndata = \"/d\"\nmark = \"/m\"\nkey = \"/k\"\n\
+                [http]\nlisten = \"[::1]:1\"\n[nats]\nurl = \"nats://n, nats://m\"\n\
+                credentials = \"/c\"\nnkey = \"/n\"\nca = \"/ca\"\ncertificate = \"/cert\"\n\
+                certificate_key = \"/ck\"\nreplicas = \"3\"\n";
+    let read = file(text).unwrap();
+    let all = Some("x".to_owned());
+    let flags = Flags {
+        config: None,
+        tenant: all.clone(),
+        host: all.clone(),
+        data: all.clone(),
+        mark: all.clone(),
+        key: all.clone(),
+        listen: all.clone(),
+        nats: all,
+    };
+    for Setting { name, .. } in SETTINGS {
+        assert!(read.values.contains_key(*name), "{name}");
+        let has_flag = flags.value(name).is_some();
+        assert_eq!(has_flag, !name.starts_with("nats.") || *name == "nats.url", "{name}");
+    }
+    assert_eq!(variable("http.listen"), "SWORN_HTTP_LISTEN");
+    let nats = config(&Flags::default(), &[], text).unwrap().nats;
+    assert_eq!(nats.broker.urls, ["nats://n", "nats://m"]);
+    assert_eq!((nats.replicas, nats.broker.credentials), (3, Some(PathBuf::from("/c"))));
+    assert!(nats.broker.tls.is_some_and(|tls| tls.client.is_some()));
+    let half = text.replace("certificate_key = \"/ck\"\n", "");
+    assert!(matches!(
+        config(&Flags::default(), &[], &half),
+        Err(ConfigError::Unset { name: "nats.certificate_key" })
+    ));
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_a_suggestion() {
+    for (text, key, suggested) in [
+        ("tenannt = \"a\"", "tenannt", "tenant"),
+        ("[http]\nlsten = \"a\"", "http.lsten", "http.listen"),
+        ("[htpp]\nlisten = \"a\"", "htpp", "http.listen"),
+        ("listen = \"127.0.0.1:1\"", "listen", "http.listen"),
+        ("[tenant]\nname = \"a\"", "tenant.name", "tenant"),
+    ] {
+        match file(text) {
+            Err(ConfigError::UnknownKey { key: found, nearest, .. }) => {
+                assert_eq!((found.as_str(), nearest), (key, suggested));
+            }
+            Err(ConfigError::NotText { key, .. }) => assert_eq!(key, "tenant"),
+            other => panic!("{text}: {:?}", other.err()),
+        }
+    }
+    assert!(matches!(file("tenant = 1"), Err(ConfigError::NotText { .. })));
+    assert!(matches!(file("tenant"), Err(ConfigError::Toml { .. })));
+}
+
+#[test]
+fn a_value_out_of_bounds_names_who_set_it() {
+    for (name, value) in
+        [("SWORN_TENANT", "No"), ("SWORN_HOST", "a b"), ("SWORN_HTTP_LISTEN", "7420")]
+    {
+        let variables = [("SWORN_TENANT", "t"), (name, value)];
+        let variables = variables.get(usize::from(name == "SWORN_TENANT")..).unwrap();
+        match config(&Flags::default(), variables, "") {
+            Err(ConfigError::Invalid { origin, value: found, .. }) => {
+                assert_eq!((origin.as_str(), found.as_str()), (name, value));
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    let unset = config(&Flags::default(), &[], "").unwrap_err();
+    assert!(unset.to_string().contains("SWORN_TENANT"), "{unset}");
+}
+
+#[test]
+fn only_loopback_is_listened_on() {
+    for (listen, allowed) in [
+        ("127.0.0.1:7420", true),
+        ("127.8.8.8:0", true),
+        ("[::1]:7420", true),
+        ("0.0.0.0:7420", false),
+        ("[::]:7420", false),
+        ("192.0.2.1:7420", false),
+    ] {
+        let variables = [("SWORN_TENANT", "t"), ("SWORN_HTTP_LISTEN", listen)];
+        let started = config(&Flags::default(), &variables, "");
+        match (allowed, started) {
+            (true, Ok(config)) => assert_eq!(config.http.listen.to_string(), listen),
+            (false, Err(ConfigError::Exposed(address))) => {
+                assert_eq!(address.to_string(), listen);
+            }
+            (_, other) => panic!("{listen}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_mark_never_lies_in_the_store() {
+    let text = "tenant = \"t\"\ndata = \"/d\"\nmark = \"/d/store/mark\"";
+    assert!(matches!(config(&Flags::default(), &[], text), Err(ConfigError::MarkInStore { .. })));
+}

@@ -1,0 +1,233 @@
+//! The server: the ledger, what feeds it, what reads from it, and their common end.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::time::Duration;
+
+use ingest::IngestError;
+use ledger::{Ledger, OpenError, Writer};
+use schemas::limits::SHUTDOWN_S_MAX;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinError;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Flags};
+use crate::http::{self, Admin};
+use crate::keyfile::{KeyFile, KeyFileError};
+use crate::telemetry::{self, TelemetryError};
+
+/// Runs the server of a ledger that exists
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    flags: Flags,
+    /// How log lines look; SWORN_LOG chooses which there are
+    #[arg(long, value_enum, default_value_t)]
+    log: telemetry::Format,
+}
+
+/// Why a server does not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Logging.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The ledger's key file.
+    #[error("the ledger's key: {0}")]
+    Key(#[from] KeyFileError),
+    /// The ledger does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A ledger with a simulated clock proves nothing about real time.
+    #[error(
+        "this ledger was made by `sworn dev` and has a simulated clock; it is not for `sworn serve`"
+    )]
+    Simulated,
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The directory of copies.
+    #[error("{path}: {source}", path = path.display())]
+    Copies {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The runtime or its signals.
+    #[error("the system: {0}")]
+    System(#[from] std::io::Error),
+    /// Nothing can be taken in any more.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// A task panicked.
+    #[error("a task of the server failed: {0}")]
+    Task(#[from] JoinError),
+    /// The listener ended by itself; never seen.
+    #[error("the listener ended by itself")]
+    Unserved,
+    /// A second signal came before the end.
+    #[error("interrupted; nothing that was acknowledged is lost")]
+    Interrupted,
+    /// The last commit took too long.
+    #[error("the last batch was not committed within {SHUTDOWN_S_MAX} s of the signal to stop")]
+    Late,
+}
+
+/// `sworn serve`: until SIGINT or SIGTERM.
+///
+/// # Errors
+/// [`ServeError`]; then the process must end.
+pub(crate) fn main(args: &Args) -> Result<(), ServeError> {
+    telemetry::init("info", args.log)?;
+    let config = Config::load(&args.flags)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let signals = Signals::listen()?;
+        tokio::select! {
+            ended = run(config, Clock::system(), signals.shutdown.clone()) => ended,
+            // A crash at any moment is safe, so an impatient operator may have one.
+            () = signals.hurry.cancelled() => Err(ServeError::Interrupted),
+        }
+    });
+    runtime.shutdown_background();
+    ended
+}
+
+/// Runs the server until `shutdown`.
+///
+/// # Errors
+/// [`ServeError`]; then the process must end.
+pub(crate) async fn run(
+    config: Config,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    let key = KeyFile::load(&config.key)?;
+    let writer = ledger::open(&config.ledger(), key.key)?;
+    if writer.ledger().identity().clock_start.is_some() && !clock.is_simulated() {
+        return Err(ServeError::Simulated);
+    }
+    let address = config.http.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::Listen { address, source })?;
+    let (origin, size) = (writer.ledger().identity().origin.clone(), writer.ledger().head().size);
+    tracing::info!(%address, origin, %size, "serving");
+    let copies = config.data.join("copies");
+    Server { writer, listener, ingest: config.nats, copies, clock }.run(shutdown).await
+}
+
+/// A server that is ready to run: the ledger open, the port taken.
+pub(crate) struct Server {
+    pub(crate) writer: Writer,
+    pub(crate) listener: TcpListener,
+    pub(crate) ingest: ingest::Config,
+    /// Where copies for verification are put.
+    pub(crate) copies: PathBuf,
+    pub(crate) clock: Clock,
+}
+
+impl Server {
+    /// Runs until `shutdown` or until nothing can be taken in any more. The last batch is finished first,
+    /// then the readers' streams end, so that they see it.
+    ///
+    /// # Errors
+    /// [`ServeError`]; then the process must end.
+    pub(crate) async fn run(self, shutdown: CancellationToken) -> Result<(), ServeError> {
+        let ledger = self.writer.ledger();
+        let readers = CancellationToken::new();
+        let router = self.router(&ledger, &shutdown, &readers)?;
+        let Self { writer, listener, ingest, clock, .. } = self;
+        let taken = ingest::run(writer, ingest, move || clock.now(), shutdown.clone());
+        let mut taken = AbortOnDropHandle::new(tokio::spawn(taken));
+        let served = http::serve(listener, router, readers.clone());
+        let mut served = AbortOnDropHandle::new(tokio::spawn(served));
+        let mut late = pin!(overdue(&shutdown));
+        let ended = tokio::select! {
+            taken = &mut taken => taken?.map_err(ServeError::from),
+            served = &mut served => return Err(served.map_or_else(ServeError::Task, |()| ServeError::Unserved)),
+            () = &mut late => Err(ServeError::Late),
+        };
+        // After a failure too: not ready any more, and the streams say that they end.
+        shutdown.cancel();
+        readers.cancel();
+        tokio::select! {
+            served = &mut served => served?,
+            () = &mut late => tracing::warn!("some requests did not end in time and were cut"),
+        }
+        ended
+    }
+
+    fn router(
+        &self,
+        ledger: &Ledger,
+        shutdown: &CancellationToken,
+        readers: &CancellationToken,
+    ) -> Result<axum::Router, ServeError> {
+        let admin = Admin::new(ledger.clone(), &self.copies, &self.clock)
+            .map_err(|source| ServeError::Copies { path: self.copies.clone(), source })?;
+        let health = http::Health {
+            ledger: ledger.clone(),
+            connection: self.ingest.connection(),
+            shutdown: shutdown.clone(),
+        };
+        let clock = self.clock.clone();
+        let router = http::routes(health, admin)
+            .merge(query::routes(ledger.clone(), move || clock.now()))
+            .merge(tail::routes(ledger.clone(), readers.clone()));
+        Ok(http::guarded(router))
+    }
+}
+
+/// Ends when a shutdown takes too long.
+async fn overdue(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(Duration::from_secs(SHUTDOWN_S_MAX)).await;
+}
+
+/// What the operator's signals ask for.
+pub(crate) struct Signals {
+    /// The first one: stop, in order.
+    pub(crate) shutdown: CancellationToken,
+    /// The second one: stop at once.
+    pub(crate) hurry: CancellationToken,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Signals {
+    /// Listens for SIGINT, SIGTERM and SIGHUP, which a terminal sends as it closes. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// When the system gives no signals.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let (shutdown, hurry) = (CancellationToken::new(), CancellationToken::new());
+        let tokens = [shutdown.clone(), hurry.clone()];
+        let task = tokio::spawn(async move {
+            for token in tokens {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    _ = hangup.recv() => {}
+                }
+                token.cancel();
+            }
+        });
+        Ok(Self { shutdown, hurry, _task: AbortOnDropHandle::new(task) })
+    }
+}
