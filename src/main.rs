@@ -9,6 +9,8 @@ mod dev;
 mod exit;
 mod http;
 mod keyfile;
+#[cfg(test)]
+mod patience;
 mod receipts;
 mod serve;
 mod sign;

@@ -149,6 +149,7 @@ fn check(path: &Path) -> Result<(), ServerError> {
 pub struct OwnServer {
     binary: PathBuf,
     port: u16,
+    version: String,
     process: Child,
     /// Lets go of the directory when closed, also by our own sudden end.
     _lock: File,
@@ -167,16 +168,19 @@ pub async fn start(binary: &Path, dir: &Path, port: Option<u16>) -> Result<OwnSe
     let dir = dir.canonicalize().map_err(|source| at(dir, source))?;
     let lock = orphan::lock(&dir)?;
     orphan::end(binary, &dir).await?;
-    let (process, port) = match port {
+    let (port, (process, version)) = match port {
         Some(port) if !is_free(port) => return Err(ServerError::PortBusy(port)),
-        Some(port) => (launch(binary, &dir, port).await?, port),
+        Some(port) => (port, launch(binary, &dir, port).await?),
         None => launch_anywhere(binary, &dir).await?,
     };
-    tracing::info!(port, "own nats-server started");
-    Ok(OwnServer { binary: binary.to_owned(), port, process, _lock: lock })
+    tracing::info!(port, version, "own nats-server started");
+    Ok(OwnServer { binary: binary.to_owned(), port, version, process, _lock: lock })
 }
 
-async fn launch_anywhere(binary: &Path, dir: &Path) -> Result<(Child, u16), ServerError> {
+/// A server that runs, and its version.
+type Launched = (Child, String);
+
+async fn launch_anywhere(binary: &Path, dir: &Path) -> Result<(u16, Launched), ServerError> {
     let mut port = PORT;
     let mut tried = 0;
     loop {
@@ -189,7 +193,7 @@ async fn launch_anywhere(binary: &Path, dir: &Path) -> Result<(Child, u16), Serv
             Err(ServerError::Ended { .. }) if tried < PORTS_TRIED_MAX => {
                 port = any_port().map_err(|source| at(dir, source))?;
             }
-            end => return end.map(|process| (process, port)),
+            end => return end.map(|launched| (port, launched)),
         }
     }
 }
@@ -202,7 +206,7 @@ fn any_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-async fn launch(binary: &Path, dir: &Path, port: u16) -> Result<Child, ServerError> {
+async fn launch(binary: &Path, dir: &Path, port: u16) -> Result<Launched, ServerError> {
     let mut random = [0; 8];
     getrandom::fill(&mut random)?;
     // Under this name we know it again when it answers, should another server have the port.
@@ -223,17 +227,17 @@ async fn launch(binary: &Path, dir: &Path, port: u16) -> Result<Child, ServerErr
         .kill_on_drop(true)
         .spawn()
         .map_err(|source| at(binary, source))?;
-    come_up(&mut process, port, &name, log).await?;
-    Ok(process)
+    let version = come_up(&mut process, port, &name, log).await?;
+    Ok((process, version))
 }
 
-/// Waits until the server says its name, or has ended.
+/// Waits until the server says its name, or has ended. Gives its version.
 async fn come_up(
     process: &mut Child,
     port: u16,
     name: &str,
     log: PathBuf,
-) -> Result<(), ServerError> {
+) -> Result<String, ServerError> {
     let deadline = Instant::now() + PATIENCE;
     let mut looks = interval(LOOK);
     loop {
@@ -243,7 +247,7 @@ async fn come_up(
         });
         match answer.await {
             Err(_elapsed) => return Err(ServerError::Late(log)),
-            Ok(Ok(greeting)) if greeting.contains(&format!("\"{name}\"")) => return Ok(()),
+            Ok(Some((said, version))) if said == name => return Ok(version),
             Ok(_not_yet) => {}
         }
         if let Some(status) = process.try_wait().map_err(|source| at(&log, source))? {
@@ -277,6 +281,12 @@ impl OwnServer {
         self.port
     }
 
+    /// Its version, like `2.15.1`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
     /// Its process id, while it runs.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
@@ -301,12 +311,14 @@ impl OwnServer {
     }
 }
 
-/// First line that whatever listens on `port` sends.
-async fn greeting(port: u16) -> io::Result<String> {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+/// Name and version that a server on `port` gives in its first line: `INFO {...}`.
+async fn greeting(port: u16) -> Option<(String, String)> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok()?;
     let mut line = String::new();
-    BufReader::new(stream.take(GREETING_BYTES_MAX)).read_line(&mut line).await?;
-    Ok(line)
+    BufReader::new(stream.take(GREETING_BYTES_MAX)).read_line(&mut line).await.ok()?;
+    let info: serde_json::Value = serde_json::from_str(line.strip_prefix("INFO ")?).ok()?;
+    let text = |field| Some(info.get(field)?.as_str()?.to_owned());
+    Some((text("server_name")?, text("version")?))
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ use crate::{keys, meta};
 /// # Errors
 /// [`OpenError`]; after one, the rebuild can be run again.
 pub fn rebuild(config: &Config, progress: impl Fn(u64, u64)) -> Result<TreeSize, OpenError> {
+    if !config.store.join("CURRENT").exists() {
+        return Err(OpenError::Absent(config.store.clone()));
+    }
     let store = Store::open(&config.store)?;
     if !meta::is_rebuilding(&store)? {
         check_format(&store)?;

@@ -1,6 +1,6 @@
 //! Our own nats-server: one owner, a port of its own, the same streams when started again.
 
-use ingest::{OwnServer, ServerError};
+use ingest::{OwnServer, ServerError, Version};
 use tokio::io::AsyncReadExt as _;
 
 use crate::world::soon;
@@ -20,6 +20,7 @@ async fn two_servers_never_share_a_directory_or_a_port() {
     assert!(matches!(busy, Err(ServerError::PortBusy(found)) if found == port), "{busy:?}");
     let second = start(&two, None).await.unwrap();
     assert_ne!(second.port(), port);
+    assert!(Version::parse(first.version()).unwrap() >= Version::NEEDED);
     assert_eq!(first.url(), format!("nats://127.0.0.1:{port}"));
     first.stop().await.unwrap();
     let again = start(&one, Some(port)).await.unwrap();
