@@ -15,7 +15,7 @@ use crate::events::{START_US, Workload, key, operator, tenant};
 use crate::round::{Failure, rate};
 
 /// Checked batches that may wait for the writer.
-const WAITING_BATCHES: usize = 3;
+const WAITING_BATCHES: usize = 1;
 
 /// Events a second.
 pub(crate) fn core(workload: &Workload) -> Result<f64, Failure> {

@@ -1,13 +1,11 @@
 //! A commit while it is being staged: nothing of it is anywhere but in memory.
 
-use std::collections::HashMap;
-
 use schemas::id::{BodyDigest, Digest, EventId, Index, Micros, TreeSize};
 use schemas::reject::{Reason, Reject};
 use schemas::submission::Verified;
 
 use crate::fold::Derived;
-use crate::keys;
+use crate::keys::{self, Map};
 use crate::read::statement_row;
 use crate::store::{ColumnFamily, Row};
 
@@ -21,13 +19,13 @@ pub(crate) struct Draft {
     /// Bytes of its leaves.
     pub(crate) leaves: Vec<Vec<u8>>,
     /// Events accepted in it, by their key in `ids`.
-    pub(crate) seen: HashMap<Vec<u8>, (Index, BodyDigest)>,
+    pub(crate) seen: Map<Vec<u8>, (Index, BodyDigest)>,
     /// Refusals made in it, by their key in `ids`.
-    pub(crate) refused: HashMap<Vec<u8>, Index>,
+    pub(crate) refused: Map<Vec<u8>, Index>,
     /// How often refusals came again, in all.
-    pub(crate) repeats: HashMap<Vec<u8>, u64>,
+    pub(crate) repeats: Map<Vec<u8>, u64>,
     /// Rejections beyond the bound.
-    pub(crate) floods: HashMap<(String, Reason), u64>,
+    pub(crate) floods: Map<(String, Reason), u64>,
     /// Ends of the submissions, by message.
     pub(crate) ends: Vec<(Digest, Vec<Pending>)>,
     /// Accepted entries that change what a signer may do.
@@ -45,10 +43,10 @@ impl Draft {
             rows: Vec::new(),
             derived: Derived::default(),
             leaves: Vec::new(),
-            seen: HashMap::new(),
-            refused: HashMap::new(),
-            repeats: HashMap::new(),
-            floods: HashMap::new(),
+            seen: Map::default(),
+            refused: Map::default(),
+            repeats: Map::default(),
+            floods: Map::default(),
             ends: Vec::new(),
             control: Vec::new(),
             keys_changed: false,

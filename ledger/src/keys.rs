@@ -25,6 +25,9 @@ use schemas::id::{EventId, Index, Kid, SessionId, TreeSize, sha256};
 use schemas::leaf::Leaf;
 use schemas::terms::Key;
 
+/// A map of the commit path, where hashing shows. Nothing depends on its order.
+pub(crate) type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
+
 /// First 16 bytes of a hash: enough that two names never meet.
 pub(crate) type Short = [u8; 16];
 

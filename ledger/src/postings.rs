@@ -3,21 +3,19 @@
 //!
 //! A row's key ends in the first index; its value holds the distances to the others as varints.
 
-use std::collections::HashMap;
-
 use rocksdb::DBRawIterator;
 use schemas::id::{Index, TreeSize};
 use schemas::terms::{Key, Term};
 
 use crate::error::ReadError;
-use crate::keys::{self, Short};
+use crate::keys::{self, Map, Short};
 use crate::read::damaged;
 use crate::store::{ColumnFamily, Row, Store, term_row};
 
 /// The terms of one commit, gathered entry by entry under their keys in `terms`.
 #[derive(Default)]
 pub(crate) struct Gathered {
-    terms: HashMap<Vec<u8>, Vec<u64>>,
+    terms: Map<Vec<u8>, Vec<u64>>,
     /// Reused, so that a term that occurred before costs no allocation.
     key: Vec<u8>,
 }

@@ -1,7 +1,5 @@
 //! The registry: agents, principals and keys as of an index, folded from signed entries.
 
-use std::collections::HashMap;
-
 use schemas::body::{Body, LEDGER_SIGNER};
 use schemas::deterministic::{Bounds, Item, decode};
 use schemas::encode::Encoder;
@@ -10,7 +8,7 @@ use schemas::key::PublicKey;
 use schemas::kind::{Kind, Role};
 use schemas::reject::{Reason, Reject};
 
-use crate::keys;
+use crate::keys::{self, Map};
 use crate::store::{ColumnFamily, Row};
 
 /// Whether an agent may act.
@@ -95,9 +93,9 @@ pub struct KeyRecord {
 /// The projection.
 #[derive(Default, Debug)]
 pub(crate) struct Registry {
-    agents: HashMap<String, AgentRecord>,
-    principals: HashMap<String, PrincipalRecord>,
-    keys: HashMap<Kid, KeyRecord>,
+    agents: Map<String, AgentRecord>,
+    principals: Map<String, PrincipalRecord>,
+    keys: Map<Kid, KeyRecord>,
 }
 
 fn invalid(path: &str, expected: impl Into<String>) -> Reject {

@@ -1,7 +1,7 @@
 //! The fold over the log: registry, counters, signer chains. The same code runs in a commit, in a
 //! rebuild and in an audit, so that all three agree.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use rocksdb::Direction;
 use schemas::body::Body;
@@ -10,7 +10,7 @@ use schemas::leaf::{Counts, Leaf, Status};
 use schemas::terms::Key;
 
 use crate::error::ReadError;
-use crate::keys;
+use crate::keys::{self, Map};
 use crate::read::damaged;
 use crate::registry::Registry;
 use crate::sequence::Sequence;
@@ -23,7 +23,7 @@ const CACHED_ROWS_MAX: usize = 200_000;
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) registry: Registry,
-    cached: HashMap<Vec<u8>, Vec<u8>>,
+    cached: Map<Vec<u8>, Vec<u8>>,
     changed: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 

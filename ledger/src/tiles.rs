@@ -1,14 +1,12 @@
 //! The tree as tiles of 256 hashes: full ones are stored, the others are the [`Edge`] in memory.
 
-use std::collections::HashMap;
-
 use rocksdb::Direction;
 use schemas::id::{Index, TreeHash, TreeSize};
 use schemas::tree::{self, Frontier, Tile};
 
 use crate::error::ReadError;
 use crate::head::Head;
-use crate::keys;
+use crate::keys::{self, Map};
 use crate::read::damaged;
 use crate::store::{ColumnFamily, Row, Store};
 
@@ -77,7 +75,7 @@ impl Growth {
             level += 1;
         }
         let edge = Edge { levels };
-        let mut nodes = Nodes { store, edge: &edge, size, known: HashMap::new() };
+        let mut nodes = Nodes { store, edge: &edge, size, known: Map::default() };
         let roots: Result<Vec<_>, _> =
             tree::perfect_subtrees(size).map(|(level, n)| nodes.node(level, n)).collect();
         let frontier = Frontier::from_roots(size, roots?).ok_or(ReadError::BeyondTree { size })?;
@@ -140,7 +138,7 @@ pub(crate) struct Nodes<'s> {
     store: &'s Store,
     edge: &'s Edge,
     size: TreeSize,
-    known: HashMap<(u8, u64), TreeHash>,
+    known: Map<(u8, u64), TreeHash>,
 }
 
 impl<'s> Nodes<'s> {
@@ -149,7 +147,7 @@ impl<'s> Nodes<'s> {
     }
 
     pub(crate) fn at(store: &'s Store, edge: &'s Edge, size: TreeSize) -> Self {
-        Self { store, edge, size, known: HashMap::new() }
+        Self { store, edge, size, known: Map::default() }
     }
 
     /// Root of the perfect subtree of `2^level` leaves that begins at leaf `n * 2^level`.

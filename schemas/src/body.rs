@@ -31,6 +31,9 @@ pub struct Body<'a> {
     kind: Kind,
     id: EventId,
     time: Micros,
+    /// Read once, because admission and indexing ask again and again.
+    agent: Option<&'a str>,
+    signer: &'a str,
 }
 
 /// The signer's own chain: `n` from 1 and the digest of its previous body.
@@ -83,7 +86,11 @@ impl<'a> Body<'a> {
         let id = root.get("id").and_then(Item::bytes).and_then(EventId::from_slice);
         let time = root.get("time").and_then(Item::uint).map(Micros);
         match (id, time) {
-            (Some(id), Some(time)) => Ok(Self { root, kind, id, time }),
+            (Some(id), Some(time)) => {
+                let agent = root.path("agent.id").and_then(Item::text);
+                let signer = root.get("signer").and_then(Item::text).or(agent).unwrap_or_default();
+                Ok(Self { root, kind, id, time, agent, signer })
+            }
             _ => Err(missing("id")),
         }
     }
@@ -121,13 +128,13 @@ impl<'a> Body<'a> {
     /// The agent that acted, or that a registry entry is about.
     #[must_use]
     pub fn agent(&self) -> Option<&'a str> {
-        self.text("agent.id")
+        self.agent
     }
 
     /// Who signs: `signer`, else the agent.
     #[must_use]
     pub fn signer(&self) -> &'a str {
-        self.text("signer").or_else(|| self.agent()).unwrap_or_default()
+        self.signer
     }
 
     /// The signer's session.
