@@ -105,6 +105,10 @@ pub(crate) fn verify_reply(
 }
 
 fn refused(outcome: &Outcome) -> Result<Verdict, ReplyError> {
+    if let (Fate::Rejected(reject), []) = (&outcome.fate, outcome.leaf.as_slice()) {
+        // One of a flood: counted, without a leaf of its own.
+        return Ok(Verdict::Rejected(outcome.index, reject.clone()));
+    }
     let leaf = Leaf::decode(&outcome.leaf).ok_or(ReplyError::Leaf { position: 0 })?;
     let differs = |field| Err(ReplyError::OtherEntry { position: 0, field });
     match &outcome.fate {

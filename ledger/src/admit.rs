@@ -73,7 +73,8 @@ impl Admission<'_> {
         })
     }
 
-    fn identity_fault(
+    /// A fault in who signs for whom, to which tenant, on which stream.
+    pub(crate) fn identity_fault(
         &self,
         statement: &Statement<'_>,
         via: &Via<'_>,

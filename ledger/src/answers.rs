@@ -42,11 +42,10 @@ impl<'d> Answers<'d> {
     }
 
     fn outcome(&mut self, pending: &Pending) -> Result<Outcome, ReadError> {
-        let Pending { end, index, id } = pending;
+        let Pending { end, index, id, counted } = pending;
         let leaf = match self.draft.leaf(*index) {
+            _ if *counted => Vec::new(),
             Some(leaf) => leaf.clone(),
-            // Counted into a flood, it has no leaf of its own.
-            None if index.0 >= self.head.size.0 => Vec::new(),
             None => self.ledger.leaf_bytes(*index)?,
         };
         let fate = match end {

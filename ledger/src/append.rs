@@ -22,6 +22,8 @@ use crate::read::Ledger;
 use crate::seal::{Mark, Seal};
 use crate::store::{ColumnFamily, Row, Store};
 
+/// Characters of an incident's note that are kept: fewer than its field's bytes, whatever they are.
+const NOTE_CHARS_MAX: usize = 500;
 /// A note is published at most this often.
 const PUBLISH_US: u64 = 1_000_000;
 
@@ -120,6 +122,7 @@ impl Writer {
         note: &str,
         received_at: Micros,
     ) -> Result<Arc<Head>, AppendError> {
+        let note: String = note.chars().take(NOTE_CHARS_MAX).collect();
         let fields = vec![("code", Value::from(code)), ("note", Value::from(note))];
         self.own_entry(Kind::LedgerIncident, fields, received_at)
     }

@@ -7,12 +7,14 @@
 mod derived;
 mod ground;
 
+pub(crate) use ground::range_is_sound;
+
 use std::fmt;
 use std::path::Path;
 
 use rocksdb::Direction;
 use schemas::checkpoint::{Checkpoint, Note};
-use schemas::id::{Index, TreeHash, TreeSize};
+use schemas::id::{Index, Kid, TreeHash, TreeSize};
 use schemas::key::PublicKey;
 use schemas::tree;
 
@@ -60,6 +62,8 @@ pub enum Fault {
     Root,
     /// The statement's signature does not verify.
     Signature,
+    /// The statement's key is not in the registry's rows.
+    UnknownKey(Kid),
     /// A note is not signed by the trusted key.
     Note,
     /// The ordinals are not the ones that the log gives.
@@ -87,6 +91,7 @@ impl fmt::Display for Fault {
             Self::Chain => "the leaf does not fit the chain",
             Self::Root => "the tree does not have the root that was signed",
             Self::Signature => "the signature does not verify",
+            Self::UnknownKey(kid) => return write!(f, "its key {kid} is nowhere"),
             Self::Note => "the note is not signed by the trusted key",
             Self::Counts => "the ordinals are not the ones that the log gives",
             Self::Admission(why) => return write!(f, "the verdict does not follow: {why}"),
@@ -291,6 +296,10 @@ impl<'s> Verifier<'s> {
             let (size, text) = row?;
             let noted = std::str::from_utf8(&text).ok().and_then(verified);
             let row_key = crate::keys::note(size);
+            if self.root_at(size).is_none() {
+                self.row(ColumnFamily::Checkpoints, &crate::keys::boundary(size), Fault::Missing);
+                continue;
+            }
             match noted {
                 Some(noted) if noted.size == size && self.root_at(size) == Some(noted.root) => {
                     self.tally.notes += 1;
@@ -305,6 +314,10 @@ impl<'s> Verifier<'s> {
             Some(marked) if marked.size > self.size => {
                 let fault = Fault::Short { marked: marked.size };
                 self.row(ColumnFamily::Checkpoints, b"mark", fault);
+            }
+            Some(marked) if self.root_at(marked.size).is_none() => {
+                let key = crate::keys::boundary(marked.size);
+                self.row(ColumnFamily::Checkpoints, &key, Fault::Missing);
             }
             Some(marked) if self.root_at(marked.size) != Some(marked.root) => {
                 // The chain holds, so nothing before the last entry can have changed.

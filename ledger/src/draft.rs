@@ -66,6 +66,8 @@ pub(crate) struct Pending {
     pub(crate) end: End,
     pub(crate) index: Index,
     pub(crate) id: Option<EventId>,
+    /// It has no leaf of its own, being counted into a flood.
+    pub(crate) counted: bool,
 }
 
 /// The three ends of an item.

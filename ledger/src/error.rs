@@ -95,6 +95,16 @@ pub enum OpenError {
     /// The store holds another history.
     #[error("the store's first {0} entries are not the ones that were acknowledged")]
     Forked(TreeSize),
+    /// Entries that were never acknowledged, and that are not one whole, sound commit.
+    #[error(
+        "entries {marked} to {size} were never acknowledged and are not the commit that a crash leaves behind; verify the ledger: sworn verify"
+    )]
+    Unmarked {
+        /// Entries that were acknowledged.
+        marked: TreeSize,
+        /// Entries in the store.
+        size: TreeSize,
+    },
     /// The key is another ledger's.
     #[error("the signing key is not the one in this ledger's genesis entry")]
     WrongKey,
@@ -126,6 +136,9 @@ pub enum AppendError {
         /// Why.
         source: std::io::Error,
     },
+    /// An entry of the ledger's own does not fit its format.
+    #[error("the ledger's own {0} entry does not fit the format")]
+    OwnEntry(schemas::kind::Kind),
     /// An earlier commit failed.
     #[error("an earlier commit failed; restart the process")]
     Poisoned,

@@ -17,6 +17,7 @@ use schemas::leaf::chain_hash;
 use tokio::sync::watch;
 
 use crate::append::Writer;
+use crate::audit;
 use crate::error::{OpenError, ReadError};
 use crate::flood::Rejections;
 use crate::fold::Fold;
@@ -76,8 +77,18 @@ pub fn create(
             .map_err(|source| OpenError::File { path: directory.to_owned(), source })?;
     }
     let store = Store::open(&config.store)?;
-    if last_index(&store)?.is_some() {
-        return Err(OpenError::Exists(config.store.clone()));
+    match last_index(&store)? {
+        None => {}
+        // A crash before the first mark: nothing was acknowledged, and this is the very same ledger.
+        Some(Index(0)) if identity(&store)?.key == PublicKey::of(&key) => {
+            let seal = Seal::new(identity(&store)?, key);
+            let loaded = Loaded::read(&store, Index(0))?;
+            let writer = loaded.writer(store, seal, Mark::new(&config.mark));
+            let note = writer.head.borrow().note.clone();
+            writer.mark.raise(&note)?;
+            return Ok(writer);
+        }
+        Some(_) => return Err(OpenError::Exists(config.store.clone())),
     }
     store.write_synced(&[meta::format_row()]).map_err(ReadError::from)?;
     let identity = Identity {
@@ -135,10 +146,23 @@ pub fn open(config: &Config, key: SigningKey) -> Result<Writer, OpenError> {
     loaded.check_mark(&store, &marked)?;
     let writer = loaded.writer(store, Seal::new(identity, key), mark);
     if marked.size < writer.fold.growth.size() {
+        check_unmarked(&writer, marked.size)?;
         let note = writer.head.borrow().note.clone();
         writer.mark.raise(&note)?;
     }
     Ok(writer)
+}
+
+/// What lies beyond the mark was never acknowledged: at most the one commit that a crash cut off from its
+/// mark. It is verified before the ledger signs for it, because anyone could have put it there.
+fn check_unmarked(writer: &Writer, marked: TreeSize) -> Result<(), OpenError> {
+    let size = writer.fold.growth.size();
+    let beyond = keys::boundary(TreeSize(marked.0.saturating_add(1)));
+    let rows = writer.store.scan(ColumnFamily::Checkpoints, &beyond, Direction::Forward);
+    let first = rows.into_iter().next().transpose()?.and_then(|(key, _)| keys::parse_size(&key));
+    let keys = writer.fold.state.registry.public_keys().collect();
+    let sound = audit::range_is_sound(&writer.store, &keys, marked.0..size.0)?;
+    if first == Some(size) && sound { Ok(()) } else { Err(OpenError::Unmarked { marked, size }) }
 }
 
 pub(crate) fn check_format(store: &Store) -> Result<(), OpenError> {

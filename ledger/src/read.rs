@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::check::KeySet;
 use crate::entry::Entry;
 use crate::error::ReadError;
-use crate::fold::family_beside;
+use crate::fold::{family_beside, signed_body};
 use crate::head::Head;
 use crate::keys;
 use crate::postings::Postings;
@@ -140,7 +140,8 @@ impl Ledger {
         } else {
             entry.body = row;
         }
-        let owner = match entry.body() {
+        let signed = entry.refusal.as_ref().and_then(|refusal| signed_body(&entry.leaf, refusal));
+        let owner = match entry.body().or(signed) {
             Some(body) if body.text("owner").is_none() => match body.agent() {
                 Some(agent) => self.agent(agent)?.map(|record| record.owner),
                 None => None,

@@ -42,6 +42,10 @@ pub fn rebuild(config: &Config, progress: impl Fn(u64, u64)) -> Result<TreeSize,
         from = to.0;
         progress(from, size.0);
     }
+    if from != size.0 {
+        let family = ColumnFamily::Checkpoints;
+        return Err(ReadError::Missing { family, index: last }.into());
+    }
     // The rows above went past the WAL; flushing makes them durable before the flag is taken back.
     store.flush().map_err(ReadError::from)?;
     store.write_synced(&[meta::rebuilding_row(false)]).map_err(ReadError::from)?;
@@ -93,10 +97,11 @@ fn fold_entry(
         let refusal = refusal.ok_or_else(|| bad_row(leaf.index, family_beside(leaf)))?;
         return fold.take(derived, leaf, bytes, &Beside::Refusal(&refusal), rows);
     }
-    let Some(row) = row else {
-        check(&Checking { read, body: None, counts: leaf.counts }, fold)?;
-        return fold.take(derived, leaf, bytes, &Beside::Body(None), rows);
-    };
+    let missing = ReadError::Missing { family: ColumnFamily::Bodies, index: leaf.index };
+    let row = row.ok_or(missing)?;
+    if Body::digest(row) != leaf.body {
+        return Err(bad_row(leaf.index, ColumnFamily::Bodies));
+    }
     let body = Body::parse(row).map_err(|_refused| bad_row(leaf.index, ColumnFamily::Bodies))?;
     let counts = fold.count(derived, &body)?;
     check(&Checking { read, body: Some(&body), counts }, fold)?;

@@ -5,7 +5,7 @@ use schemas::deterministic::{Bounds, Item, decode};
 use schemas::encode::Encoder;
 use schemas::id::{Index, Kid, Micros};
 use schemas::key::PublicKey;
-use schemas::kind::{Kind, Role};
+use schemas::kind::{Kind, Role, Stream};
 use schemas::reject::{Reason, Reject};
 
 use crate::keys::{self, Map};
@@ -170,7 +170,7 @@ impl Registry {
     fn signer_is_enabled(&self, signer: &str) -> Result<(), Reject> {
         let stopped = match (self.agents.get(signer), self.principals.get(signer)) {
             (Some(agent), _) if agent.state != AgentState::Active => agent.state.as_str(),
-            (None, Some(principal)) if !principal.enabled => "disabled",
+            (_, Some(principal)) if !principal.enabled => "disabled",
             _ => return Ok(()),
         };
         let expected = format!("an active signer; {signer} is {stopped}");
@@ -179,8 +179,15 @@ impl Registry {
 
     fn change_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
         let agent = body.agent().unwrap_or_default();
+        for path in ["agent.id", "registry.id", "registry.signer"] {
+            if body.kind().stream() == Stream::Op && body.text(path) == Some(LEDGER_SIGNER) {
+                return Err(invalid(path, "an id other than the ledger's own"));
+            }
+        }
         match body.kind() {
-            Kind::AgentRegistered if self.agents.contains_key(agent) => {
+            Kind::AgentRegistered
+                if self.agents.contains_key(agent) || self.principals.contains_key(agent) =>
+            {
                 Err(invalid("agent.id", "an id that is not registered yet"))
             }
             Kind::AgentUpdated
@@ -194,8 +201,11 @@ impl Registry {
                 }
                 Some(_) => Ok(()),
             },
-            Kind::PrincipalRegistered if body.text("registry.id") == Some(LEDGER_SIGNER) => {
-                Err(invalid("registry.id", "an id other than the ledger's own"))
+            // One name, one standing: else disabling the one would leave the other at work.
+            Kind::PrincipalRegistered
+                if body.text("registry.id").is_some_and(|id| self.agents.contains_key(id)) =>
+            {
+                Err(invalid("registry.id", "an id that is no agent's"))
             }
             Kind::PrincipalDisabled => {
                 let known =

@@ -9,6 +9,7 @@ use schemas::kind::{Kind, Stream};
 use schemas::leaf::{Counts, Leaf, Status, chain_hash};
 use schemas::reject::{Reason, Reject};
 use schemas::secret;
+use schemas::statement::Statement;
 use schemas::submission::{self, Verified, VerifiedItem};
 
 use crate::admit::{Admission, Verdict};
@@ -92,7 +93,7 @@ impl Writer {
     ) -> Result<Pending, AppendError> {
         let statement = place.verified().statement();
         let verdict = match &item.body {
-            Err(reject) => Verdict::Reject(reject.clone()),
+            Err(reject) => Verdict::Reject(self.item_fault(draft, statement, via, item, reject)),
             Ok(body) => self
                 .admission(draft)
                 .judge(statement, via, body, item.digest, || self.seen(draft, body))?,
@@ -107,15 +108,18 @@ impl Writer {
             ..self.blank(draft)
         };
         match (verdict, &item.body) {
-            (Verdict::Duplicate(index), _) => Ok(Pending { end: End::Duplicate, index, id }),
+            (Verdict::Duplicate(index), _) => {
+                self.restore_detail(draft, index, item)?;
+                Ok(Pending { end: End::Duplicate, index, id, counted: false })
+            }
             (Verdict::Reject(reject), _) => {
                 leaf.status = Status::Rejected(reject.reason);
                 let secret =
                     reject.reason == Reason::SecretInBody || secret::found_in(item.raw.body);
                 let refusal = Refusal::new(&reject.cause, item.raw.body, secret);
-                let index = match self.place_refusal(draft, &leaf, via, reject.reason)? {
-                    Placed::Before(index) => index,
-                    Placed::Flooded => leaf.index,
+                let (index, counted) = match self.place_refusal(draft, &leaf, via, reject.reason)? {
+                    Placed::Before(index) => (index, false),
+                    Placed::Flooded => (leaf.index, true),
                     Placed::Leaf => {
                         place.keep(draft, leaf.index);
                         let row = Row::new(
@@ -124,22 +128,61 @@ impl Writer {
                             refusal.encode(),
                         );
                         draft.rows.push(row);
-                        self.push(draft, &leaf, &Beside::Refusal(&refusal))?
+                        (self.push(draft, &leaf, &Beside::Refusal(&refusal))?, false)
                     }
                 };
-                Ok(Pending { end: End::Rejected(reject), index, id })
+                Ok(Pending { end: End::Rejected(reject), index, id, counted })
             }
             (Verdict::Commit, Ok(body)) => {
                 leaf.counts = self.fold.count(&self.store, body)?;
                 place.keep(draft, leaf.index);
                 let index = self.push_accepted(draft, &leaf, body, item)?;
-                Ok(Pending { end: End::Committed, index, id })
+                Ok(Pending { end: End::Committed, index, id, counted: false })
             }
             // A body that does not parse is never committed.
-            (Verdict::Commit, Err(reject)) => {
-                Ok(Pending { end: End::Rejected(reject.clone()), index: leaf.index, id })
-            }
+            (Verdict::Commit, Err(reject)) => Ok(Pending {
+                end: End::Rejected(reject.clone()),
+                index: leaf.index,
+                id,
+                counted: true,
+            }),
         }
+    }
+
+    /// The signature covers a detail's digest but not its presence, so the broker could have delivered the
+    /// event without it first: a duplicate that brings it is not for nothing.
+    fn restore_detail(
+        &self,
+        draft: &mut Draft,
+        index: Index,
+        item: &VerifiedItem<'_>,
+    ) -> Result<(), AppendError> {
+        let key = keys::index(index);
+        if let Some(detail) = item.raw.detail
+            && self.store.get(ColumnFamily::Details, &key)?.is_none()
+        {
+            draft.rows.push(Row::new(ColumnFamily::Details, key, detail));
+        }
+        Ok(())
+    }
+
+    /// Why an item is refused whose bytes already say so. A name that is not the signer's own comes before
+    /// any other fault, or the refusal would be filed under that name.
+    fn item_fault(
+        &self,
+        draft: &Draft,
+        statement: &Statement<'_>,
+        via: &Via<'_>,
+        item: &VerifiedItem<'_>,
+        reject: &Reject,
+    ) -> Reject {
+        if reject.reason == Reason::DigestMismatch {
+            return reject.clone();
+        }
+        let body = Body::parse(item.raw.body).ok();
+        let identity =
+            body.and_then(|body| self.admission(draft).identity_fault(statement, via, &body));
+        identity.unwrap_or_else(|| reject.clone())
     }
 
     fn push_accepted(
@@ -194,17 +237,17 @@ impl Writer {
             source: via.source,
             ..self.blank(draft)
         };
-        let index = match self.place_refusal(draft, &leaf, via, reject.reason)? {
-            Placed::Before(index) => index,
-            Placed::Flooded => leaf.index,
+        let (index, counted) = match self.place_refusal(draft, &leaf, via, reject.reason)? {
+            Placed::Before(index) => (index, false),
+            Placed::Flooded => (leaf.index, true),
             Placed::Leaf => {
                 let refusal = Refusal::new(&reject.cause, message, secret::found_in(message));
                 let key = keys::index(leaf.index);
                 draft.rows.push(Row::new(ColumnFamily::Statements, key, refusal.encode()));
-                self.push(draft, &leaf, &Beside::Refusal(&refusal))?
+                (self.push(draft, &leaf, &Beside::Refusal(&refusal))?, false)
             }
         };
-        Ok(Pending { end: End::Rejected(reject), index, id: None })
+        Ok(Pending { end: End::Rejected(reject), index, id: None, counted })
     }
 
     /// Whether a refusal makes a leaf: not when the same came before, nor in a flood.
@@ -276,10 +319,7 @@ impl Writer {
             opened.verify(&seal.identity().key).expect("the ledger signs with its own key");
         let mut place = StatementPlace::new(&verified);
         for item in verified.items() {
-            let Ok(body) = &item.body else {
-                tracing::error!(%kind, "an own entry was left out: its text looks like a secret");
-                continue;
-            };
+            let body = item.body.as_ref().map_err(|_refused| AppendError::OwnEntry(kind))?;
             let mut leaf = Leaf {
                 statement: verified.statement().digest(),
                 body: item.digest,

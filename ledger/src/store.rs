@@ -105,6 +105,8 @@ const BLOCK_CACHE_BYTES: usize = 128 << 20;
 const WRITE_BUFFERS_BYTES: usize = 128 << 20;
 const WAL_BYTES_MAX: u64 = 256 << 20;
 const BLOB_BYTES_MIN: u64 = 4 << 10;
+/// Bytes of deletions in one batch while a family is cleared.
+const CLEAR_BYTES: usize = 4 << 20;
 const OPEN_FILES_MAX: i32 = 512;
 
 /// A row as it was read.
@@ -203,13 +205,15 @@ impl Store {
     /// Removes every row of `family`.
     pub(crate) fn clear(&self, family: ColumnFamily) -> Result<(), rocksdb::Error> {
         let handle = self.family(family);
-        let mut batch = WriteBatch::default();
-        let all = self.db.iterator_cf_opt(handle, scan_options(), IteratorMode::Start);
-        for row in all {
-            batch.delete_cf(handle, row?.0);
-        }
         let mut options = WriteOptions::default();
         options.set_sync(true);
+        let mut batch = WriteBatch::default();
+        for row in self.db.iterator_cf_opt(handle, scan_options(), IteratorMode::Start) {
+            batch.delete_cf(handle, row?.0);
+            if batch.size_in_bytes() > CLEAR_BYTES {
+                self.db.write_opt(std::mem::take(&mut batch), &options)?;
+            }
+        }
         self.db.write_opt(batch, &options)
     }
 

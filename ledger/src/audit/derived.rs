@@ -1,12 +1,14 @@
 //! The derived half: admission, ordinals, and every row that a rebuild would make.
 
+use std::collections::HashSet;
+
 use rocksdb::Direction;
 use schemas::body::Body;
 use schemas::id::{Index, Kid};
 use schemas::leaf::Leaf;
 use schemas::statement::Statement;
 
-use super::{AuditError, Fault, Progress, Verifier};
+use super::{AuditError, DIVERGENCES_MAX, Fault, Progress, Verifier};
 use crate::error::{OpenError, ReadError};
 use crate::fold::Fold;
 use crate::keys;
@@ -26,8 +28,11 @@ impl Verifier<'_> {
         let mut from = 0;
         let mut found: Vec<(ColumnFamily, Index, Fault)> = Vec::new();
         let mut current: Option<CurrentStatement> = None;
+        let mut accepted = HashSet::new();
         let sizes: Vec<_> = self.roots.iter().map(|(size, _)| *size).collect();
         for to in sizes {
+            // The scratch store learns of a commit's events when it ends.
+            accepted.clear();
             let rows =
                 fold_commit(&mut fold, self.store, &scratch, from, to.0, &mut |entry, fold| {
                     let leaf = &entry.read.leaf;
@@ -40,7 +45,12 @@ impl Verifier<'_> {
                         if let Err(why) = admissible(fold, &scratch, entry, body, kid)? {
                             found.push((ColumnFamily::Leaves, leaf.index, Fault::Admission(why)));
                         }
+                        if !accepted.insert(keys::event(body.id(), body.signer())) {
+                            let why = "the event was accepted before".to_owned();
+                            found.push((ColumnFamily::Leaves, leaf.index, Fault::Admission(why)));
+                        }
                     }
+                    found.truncate(DIVERGENCES_MAX);
                     Ok(())
                 })?;
             scratch.write_scratch(&rows).map_err(ReadError::from)?;

@@ -49,6 +49,10 @@ impl Verifier<'_> {
                     break;
                 }
                 let size = self.tree.size();
+                while let Some((extra, _)) = boundaries.next_if(|(at, _)| *at < size) {
+                    let key = crate::keys::boundary(extra);
+                    self.row(ColumnFamily::Checkpoints, &key, Fault::Extra);
+                }
                 if let Some((_, time)) = boundaries.next_if(|(at, _)| *at == size) {
                     self.roots.push((size, self.tree.root()));
                     if time != read.leaf.received_at.0.to_be_bytes() {
@@ -162,6 +166,11 @@ impl Verifier<'_> {
         for (index, checked) in &statements.rows {
             match checked {
                 Ok(_) => self.tally.signatures += u64::from(index.0 >= from),
+                Err(Fault::UnknownKey(kid)) => {
+                    let key = crate::keys::key(kid);
+                    self.row(ColumnFamily::State, &key, Fault::Missing);
+                    self.entry(ColumnFamily::Statements, *index, Fault::UnknownKey(*kid));
+                }
                 Err(fault) => self.entry(ColumnFamily::Statements, *index, fault.clone()),
             }
         }
@@ -180,6 +189,27 @@ impl Verifier<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the entries of `range` continue the chain, and are what was signed.
+pub(crate) fn range_is_sound(
+    store: &Store,
+    keys: &KeySet,
+    range: std::ops::Range<u64>,
+) -> Result<bool, ReadError> {
+    let leaves = replay::leaves(store, range.start.saturating_sub(1)..range.end)?;
+    let linked = leaves.windows(2).all(|pair| match pair {
+        [before, after] => {
+            after.leaf.previous == chain_hash(&before.bytes)
+                && after.leaf.received_at >= before.leaf.received_at
+        }
+        _ => true,
+    });
+    let beside = Beside::read(store, range.start, range.end)?;
+    let statements = beside.check_statements(keys);
+    let new = leaves.iter().filter(|read| range.contains(&read.leaf.index.0));
+    let signed = new.map(|read| beside.check_entry(&read.leaf, &statements, keys));
+    Ok(linked && signed.into_iter().all(|found| found.is_empty()))
 }
 
 /// The rows beside a chunk of leaves; statements reach back to where a batch may have begun.
@@ -300,7 +330,7 @@ impl Beside {
 fn check_statement(row: &[u8], keys: &KeySet) -> StatementCheck {
     let row = parse_statement(row).ok_or(Fault::Damaged)?;
     let statement = Statement::parse(&row.statement).map_err(|_refused| Fault::Damaged)?;
-    let key = keys.get(&statement.kid).ok_or(Fault::Signature)?;
+    let key = keys.get(&statement.kid).ok_or(Fault::UnknownKey(statement.kid))?;
     if !statement.verifies(key) {
         return Err(Fault::Signature);
     }

@@ -8,5 +8,6 @@
 )]
 
 mod bench;
+mod intrusion;
 mod log;
 mod tamper;
