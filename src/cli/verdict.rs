@@ -49,6 +49,7 @@ fn judged(fault: &Fault) -> (Aspect, Exit) {
         Fault::Signature | Fault::Note | Fault::Untrusted => {
             (Aspect::Attribution, Exit::BadSignature)
         }
+        Fault::UnknownKey(_) => (Aspect::Attribution, Exit::Undecidable),
         Fault::Admission(_) => (Aspect::Attribution, Exit::HashMismatch),
         Fault::Extra
         | Fault::Damaged
