@@ -255,31 +255,8 @@ pub(crate) fn segment(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-    use std::io::Write as _;
-    use std::net::TcpListener;
-
     use super::*;
-
-    /// A server that answers each of these once and ends; what it was asked.
-    fn server(answers: Vec<&'static str>) -> (String, std::thread::JoinHandle<Vec<String>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let serve = move || {
-            let answer = |answer: &&str| {
-                let (mut stream, _) = listener.accept().unwrap();
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    let mut byte = [0];
-                    stream.read_exact(&mut byte).unwrap();
-                    head.extend(byte);
-                }
-                stream.write_all(answer.as_bytes()).unwrap();
-                String::from_utf8(head).unwrap()
-            };
-            answers.iter().map(answer).collect()
-        };
-        (url, std::thread::spawn(serve))
-    }
+    use crate::scripted::server;
 
     #[test]
     fn an_answer_is_json_or_a_problem() {
@@ -312,7 +289,7 @@ mod tests {
 
     #[test]
     fn nobody_there_is_unreachable() {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let client = Client::new(&format!("http://127.0.0.1:{port}")).unwrap();
         assert!(matches!(client.json("/x", &[]), Err(ClientError::Unreachable { .. })));
         for url in ["", "127.0.0.1:7420", "ftp://x", "http://", "nats://127.0.0.1:4222"] {

@@ -12,6 +12,8 @@ mod keyfile;
 #[cfg(test)]
 mod patience;
 mod receipts;
+#[cfg(test)]
+mod scripted;
 mod serve;
 mod sign;
 mod spool;

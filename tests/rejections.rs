@@ -47,7 +47,7 @@ fn rebuilt(agent: &mut Signer, change: impl FnOnce(&mut Vec<(Value, Value)>)) ->
     signed(agent, encode(&Value::Map(pairs)))
 }
 
-/// Body bytes with the head of the map replaced: the count of its pairs is one byte above 23.
+/// A valid body, to be damaged.
 fn body(agent: &mut Signer) -> Vec<u8> {
     agent.body(intent(agent.id.clone().as_str(), "workflow-bad"))
 }

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::body::Body;
 use crate::id::{ChainHash, hex};
-use crate::leaf::{Leaf, Status};
+use crate::leaf::Leaf;
 use crate::reject::{Cause, Reject};
 use crate::reply::{Fate, Outcome, Reply};
 use crate::shape::time_json;
@@ -127,10 +127,4 @@ pub fn outcome(outcome: &Outcome) -> Json {
 
 fn reject_cause(reject: &Reject) -> Json {
     json!({ "path": reject.cause.path, "expected": reject.cause.expected })
-}
-
-/// Whether `status` counts as accepted, for views.
-#[must_use]
-pub fn accepted(leaf: &Leaf) -> bool {
-    leaf.status == Status::Accepted
 }

@@ -201,36 +201,14 @@ fn tell(sender: &SyncSender<News>, news: News) {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-    use std::io::Write as _;
-    use std::net::TcpListener;
     use std::sync::mpsc::sync_channel;
 
     use schemas::limits::READ_AHEAD_MAX;
 
     use super::*;
+    use crate::scripted::server;
 
     const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
-
-    /// Answers each connection with one of these and closes it; what each was asked.
-    fn server(answers: Vec<String>) -> (String, std::thread::JoinHandle<Vec<String>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let serve = move || {
-            let answer = |answer: String| {
-                let (mut stream, _) = listener.accept().unwrap();
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    let mut byte = [0];
-                    stream.read_exact(&mut byte).unwrap();
-                    head.extend(byte);
-                }
-                stream.write_all(answer.as_bytes()).unwrap();
-                String::from_utf8(head).unwrap()
-            };
-            answers.into_iter().map(answer).collect()
-        };
-        (url, std::thread::spawn(serve))
-    }
 
     fn entry(index: u64) -> String {
         format!(
