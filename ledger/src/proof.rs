@@ -72,6 +72,17 @@ impl Ledger {
         Ok(self.seal.receipt(size, root, index, &path))
     }
 
+    /// The receipt that the tree of `to` entries extends that of `from` (RFC 9942).
+    ///
+    /// # Errors
+    /// [`ReadError::BeyondTree`], also between equal sizes, of which there is no receipt.
+    pub fn consistency_receipt(&self, from: TreeSize, to: TreeSize) -> Result<Vec<u8>, ReadError> {
+        let path = self.consistency(from, to)?;
+        let signed = self.seal.sign_root(to, &self.root(to)?);
+        let receipt = signed.consistency_receipt(from, &path);
+        receipt.map_err(|_no_path| ReadError::BeyondTree { size: to })
+    }
+
     /// The newest published checkpoint of at most `size` entries, with its note.
     ///
     /// # Errors

@@ -10,7 +10,9 @@ use serde_json::{Value as Json, json};
 
 use crate::error::Error;
 use crate::proof::Proofs;
-use crate::{agents, checkpoints, entries, identity, keys, lineage, parts, workflow};
+use crate::{
+    agents, checkpoints, consistency, entries, identity, keys, lineage, log, parts, workflow,
+};
 
 /// What a handler reads from; cheap to clone.
 #[derive(Clone)]
@@ -39,7 +41,7 @@ pub(crate) fn as_of(head: &ledger::Head) -> Json {
     json!({ "size": head.size.0, "root": head.root.to_string() })
 }
 
-/// The reading API under `/api/v1`.
+/// The reading API under `/api/v1`, and the public tree under `/log/<tenant>`.
 ///
 /// `clock` is the ledger's clock: relative times (`since:15m`) count from it, and so does the patience
 /// with actions that have no outcome yet. Reads run on tokio's blocking threads.
@@ -57,14 +59,17 @@ pub fn routes(
         .route("/entries/{index}/body", get(parts::body))
         .route("/entries/{index}/detail", get(parts::detail))
         .route("/entries/{index}/receipt", get(parts::receipt))
+        .route("/entries/{index}/proof", get(parts::proof))
         .route("/workflows/{correlation}", get(workflow::one))
         .route("/agents", get(agents::list))
         .route("/agents/{id}", get(agents::one))
         .route("/principals/{id}/lineage", get(lineage::one))
         .route("/checkpoints", get(checkpoints::newest))
         .route("/checkpoints/{size}", get(checkpoints::one))
+        .route("/consistency", get(consistency::one))
         .route("/keys", get(keys::list))
         .route("/status", get(identity::status))
-        .with_state(api);
-    Router::new().nest("/api/v1", v1)
+        .with_state(api.clone());
+    let log = Router::new().route("/log/{tenant}/{*path}", get(log::resource)).with_state(api);
+    Router::new().nest("/api/v1", v1).merge(log)
 }

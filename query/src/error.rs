@@ -26,6 +26,7 @@ pub(crate) enum Part {
     Body,
     Detail,
     Receipt,
+    Proof,
 }
 
 impl Part {
@@ -35,6 +36,7 @@ impl Part {
             Self::Body => "body",
             Self::Detail => "detail",
             Self::Receipt => "receipt",
+            Self::Proof => "published proof yet",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Reading: filters over the log, entries with their proofs, workflows as graphs, lineage.
 //!
-//! [`routes`] is the API under `/api/v1`; every answer names the tree it speaks of (`as_of`), and what
+//! [`routes`] is the API under `/api/v1` and the public tree under `/log`; every answer names the tree it speaks of (`as_of`), and what
 //! cannot be answered is a problem (RFC 9457). [`render_chain`] prints a workflow for a terminal.
 //!
 //! ```
@@ -22,6 +22,7 @@
 mod agents;
 mod api;
 mod checkpoints;
+mod consistency;
 mod cursor;
 mod edges;
 mod entries;
@@ -30,10 +31,12 @@ mod execute;
 mod filter;
 mod gaps;
 mod graph;
+mod gzip;
 mod identity;
 mod join;
 mod keys;
 mod lineage;
+mod log;
 mod node;
 mod params;
 mod parts;

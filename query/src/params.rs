@@ -42,6 +42,12 @@ impl Params {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// A tree's size, which must be given: digits only.
+    pub(crate) fn size(&self, param: &'static str) -> Result<TreeSize, Error> {
+        let invalid = Error::InvalidParameter { param, expected: "a number of entries" };
+        self.get(param).and_then(number).map(TreeSize).ok_or(invalid)
+    }
+
     /// The page's size.
     pub(crate) fn limit(&self) -> Result<usize, Error> {
         let invalid =

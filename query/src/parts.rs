@@ -5,9 +5,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ledger::Entry;
 use schemas::body::Body;
+use schemas::checkpoint::Note;
 use schemas::detail::Detail;
 use schemas::id::{Digest, Index, hex, sha256};
 use schemas::leaf::Status;
+use schemas::proof::LogProof;
 use schemas::shape::open_json;
 use serde_json::{Value as Json, json};
 
@@ -18,8 +20,10 @@ use crate::params::{Params, Segment};
 /// Exact signed bytes.
 const COSE: &str = "application/cose";
 /// A COSE Receipt.
-const RECEIPT: &str = "application/scitt-receipt+cose";
+pub(crate) const RECEIPT: &str = "application/scitt-receipt+cose";
 const CBOR: &str = "application/cbor";
+/// A `c2sp.org/tlog-proof@v1`.
+const PROOF: &str = "text/plain; charset=utf-8";
 
 /// A part in both forms.
 struct Shown {
@@ -209,4 +213,30 @@ fn read_receipt(api: &Api, entry: &Entry) -> Result<Shown, Error> {
         media: RECEIPT,
         is_immutable: true,
     })
+}
+
+/// The proof of logging under the newest published checkpoint that covers the entry, as text: another one
+/// from time to time, each valid for ever.
+pub(crate) async fn proof(
+    State(api): State<Api>,
+    index: Segment,
+    params: Params,
+) -> Result<Response, Error> {
+    params.only(&[])?;
+    let index = index.index()?;
+    api.read(move |api| read_proof(api, index)).await
+}
+
+fn read_proof(api: &Api, index: Index) -> Result<Response, Error> {
+    let (size, note) = api.ledger.head().published.clone();
+    if index.0 >= size.0 {
+        let known = index.0 < api.ledger.head().size.0;
+        let unpublished = Error::NoPart { index, part: Part::Proof };
+        return Err(if known { unpublished } else { Error::Unknown("entry") });
+    }
+    let path = api.ledger.inclusion(index, size)?;
+    let note = Note::parse(&note).map_err(|_damaged| Error::Unknown("checkpoint"))?;
+    let proof = LogProof { index, path, note };
+    let headers = [(header::CONTENT_TYPE, PROOF), (header::CACHE_CONTROL, "no-cache")];
+    Ok((headers, proof.to_string()).into_response())
 }

@@ -30,6 +30,7 @@ pub mod leaf;
 pub mod limits;
 pub mod printable;
 pub mod problem;
+pub mod proof;
 pub mod query;
 pub mod receipt;
 pub mod reject;

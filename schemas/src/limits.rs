@@ -51,6 +51,9 @@ pub const QUERY_BYTES_MAX: usize = 1024;
 /// Most terms in a query.
 pub const QUERY_TERMS_MAX: usize = 32;
 
+/// Most hashes in a proof: no tree has more levels.
+pub const PROOF_HASHES_MAX: usize = 64;
+
 /// Messages taken into one commit.
 pub const BATCH_MESSAGES_MAX: usize = 500;
 /// Message bytes taken into one commit.

@@ -7,5 +7,6 @@ mod entries;
 mod parts;
 mod registry;
 mod tamper;
+mod tlog;
 mod workflows;
 mod world;
