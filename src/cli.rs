@@ -3,8 +3,10 @@
 mod admin;
 mod agent;
 mod chain;
+mod checkpoint;
 mod code;
 pub(crate) mod context;
+mod contexts;
 mod delivery;
 mod events;
 mod explain;
@@ -23,12 +25,14 @@ pub(crate) mod out;
 mod parse;
 mod principal;
 mod progress;
+mod prove;
 mod publish;
 mod query;
 mod tail;
 pub(crate) mod trust;
 mod verdict;
 mod verify;
+mod watch;
 mod witness;
 
 use std::ffi::OsString;
@@ -80,6 +84,11 @@ enum Command {
     Chain(chain::Args),
     /// Check every hash, signature, proof and checkpoint
     Verify(verify::Args),
+    /// Prove that an entry is in the log, or that the log only grew
+    Prove(prove::Args),
+    /// Signed checkpoints: published and pinned
+    #[command(subcommand)]
+    Checkpoint(checkpoint::Command),
     /// Sign events and publish them until they are receipted
     Publish(publish::Args),
     /// Agents in the registry; the kill switch
@@ -97,6 +106,9 @@ enum Command {
     /// Work on a ledger that no server has open
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Servers by name, with their trusted keys
+    #[command(subcommand)]
+    Context(contexts::Command),
     /// Demonstrations on a development ledger
     #[command(subcommand)]
     Demo(demo::Command),
@@ -150,12 +162,15 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Get(args) => get::run(&args, context),
         Command::Chain(args) => chain::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
+        Command::Prove(args) => prove::run(&args, context),
+        Command::Checkpoint(command) => checkpoint::run(&command, context),
         Command::Publish(args) => publish::run(&args, context),
         Command::Agent(command) => agent::run(command, context),
         Command::Principal(command) => principal::run(command, context),
         Command::Key(command) => key::run(command, context),
         Command::Nats(command) => nats::run(&command, context),
         Command::Admin(command) => admin::run(&command, context),
+        Command::Context(command) => contexts::run(&command, context),
         Command::Explain(args) => explain::run(&args, context),
         Command::Demo(command) => demo::run(&command, context.out())
             .map_err(|error| Failure::Demo(error.into()))

@@ -4,6 +4,7 @@ mod cli;
 mod client;
 mod clock;
 mod config;
+mod contexts;
 mod demo;
 mod dev;
 mod exit;
@@ -11,6 +12,7 @@ mod http;
 mod keyfile;
 #[cfg(test)]
 mod patience;
+mod pin;
 mod receipts;
 #[cfg(test)]
 mod scripted;

@@ -1,10 +1,10 @@
 //! Replies checked: an answer counts only if its receipt proves the very bytes that were sent.
 
-use schemas::body::Body;
-use schemas::id::{Digest, Index, sha256};
+use schemas::acknowledgement::{Fault, Sent, acknowledged, repeated};
+use schemas::id::{Index, sha256};
 use schemas::key::PublicKey;
 use schemas::leaf::{Leaf, Status};
-use schemas::receipt::{self, ReceiptError};
+use schemas::receipt::ReceiptError;
 use schemas::reject::Reject;
 use schemas::reply::{Fate, Outcome, Reply};
 use schemas::submission;
@@ -61,13 +61,6 @@ pub(crate) enum ReplyError {
     },
 }
 
-/// What was sent, as far as a receipt must agree with it.
-struct Sent<'a> {
-    position: usize,
-    statement: Digest,
-    body: &'a [u8],
-}
-
 /// The verified end of each item of `message`, in order. A refusal of the whole is given for each item.
 ///
 /// # Errors
@@ -95,12 +88,10 @@ pub(crate) fn verify_reply(
     if reply.outcomes.len() != items.len() {
         return Err(ReplyError::Outcomes { found: reply.outcomes.len(), items: items.len() });
     }
-    let statement = opened.statement().digest();
-    let pairs = reply.outcomes.iter().zip(items).enumerate();
+    let sent = Sent::items(&opened);
+    let pairs = reply.outcomes.iter().zip(&sent).enumerate();
     pairs
-        .map(|(position, (outcome, raw))| {
-            verify_outcome(outcome, &Sent { position, statement, body: raw.body }, ledger)
-        })
+        .map(|(position, (outcome, sent))| verify_outcome(outcome, position, sent, ledger))
         .collect()
 }
 
@@ -122,31 +113,25 @@ fn refused(outcome: &Outcome) -> Result<Verdict, ReplyError> {
 /// The verified end of one item.
 fn verify_outcome(
     outcome: &Outcome,
-    sent: &Sent<'_>,
+    position: usize,
+    sent: &Sent,
     ledger: &PublicKey,
 ) -> Result<Verdict, ReplyError> {
-    let position = sent.position;
     let (receipt, duplicate) = match &outcome.fate {
         Fate::Committed(receipt) => (receipt, false),
         Fate::Duplicate(receipt) => (receipt, true),
         Fate::Rejected(_) => return refused(outcome),
     };
-    let proved = receipt::verify(receipt, &outcome.leaf, ledger.verifying_key())
-        .map_err(|fault| ReplyError::Receipt { position, fault })?;
-    let leaf = Leaf::decode(&outcome.leaf).ok_or(ReplyError::Leaf { position })?;
-    let same = [
-        ("index", leaf.index == proved.index && leaf.index == outcome.index),
-        ("status", leaf.status == Status::Accepted),
-        ("body", leaf.body == Body::digest(sent.body)),
-        // A duplicate's receipt is the original's, which another statement may have carried.
-        ("statement", duplicate || leaf.statement == sent.statement),
-        ("position", duplicate || usize::try_from(leaf.position) == Ok(position)),
-    ];
-    match same.iter().find(|(_, same)| !same) {
-        Some((field, _)) => Err(ReplyError::OtherEntry { position, field }),
-        None if duplicate => Ok(Verdict::Duplicate(leaf.index)),
-        None => Ok(Verdict::Committed(leaf.index)),
+    let check = if duplicate { repeated } else { acknowledged };
+    let found = check(receipt, &outcome.leaf, sent, ledger).map_err(|fault| match fault {
+        Fault::Receipt(fault) => ReplyError::Receipt { position, fault },
+        Fault::Leaf => ReplyError::Leaf { position },
+        Fault::OtherEntry { field } => ReplyError::OtherEntry { position, field },
+    })?;
+    if found.index != outcome.index {
+        return Err(ReplyError::OtherEntry { position, field: "index" });
     }
+    Ok(if duplicate { Verdict::Duplicate(found.index) } else { Verdict::Committed(found.index) })
 }
 
 #[cfg(test)]
@@ -154,7 +139,8 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
     use ed25519_dalek::SigningKey;
-    use schemas::id::{BodyDigest, ChainHash, Micros, SignerId, Tenant, TreeHash, TreeSize};
+    use schemas::body::Body;
+    use schemas::id::{BodyDigest, ChainHash, Digest, Micros, SignerId, Tenant, TreeHash, TreeSize};
     use schemas::leaf::Counts;
     use schemas::receipt::{ReceiptAlg, ReceiptSigner};
     use schemas::reject::Reason;

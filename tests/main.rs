@@ -11,6 +11,7 @@ mod crash;
 mod demo;
 mod harness;
 mod killswitch;
+mod proof;
 mod python;
 mod reader;
 mod readme;

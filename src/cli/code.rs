@@ -48,6 +48,8 @@ codes! {
         "A publisher keeps each submission on disk until its receipt is verified. One process at a time may\nuse the directory (--spool DIR gives another one), and a file that was altered is named and kept.\nA full spool means that the ledger has not answered for long.";
     Output = "SW0106" Other "the output cannot be written"
         "Standard output failed for another reason than a closed pipe, which ends a command quietly.";
+    Context = "SW0107" Usage "a context cannot be used"
+        "Contexts are files below ~/.config/sworn (XDG_CONFIG_HOME). SWORN_CONTEXT names one, else the one\nselected is used: sworn context ls";
     Unreachable = "SW0201" Unreachable "the server cannot be reached"
         "No connection, or no answer in time. The address is --url or SWORN_URL. A server that is starting\nor stopping refuses connections for a moment.";
     NotFound = "SW0202" NotFound "there is no such thing"

@@ -11,9 +11,12 @@ use serde_json::Value as Json;
 use crate::cli::failure::Failure;
 use crate::cli::line::text;
 use crate::cli::out::{Format, Out};
-use crate::cli::trust::Trust;
-use crate::client::{Client, ClientError};
+use crate::cli::trust::{Trust, kid_of};
+use crate::cli::watch::watch;
+use crate::client::Client;
 use crate::clock::Clock;
+use crate::contexts::{ContextError, Contexts, Settings};
+use crate::pin::Pin;
 
 const URL: &str = "http://127.0.0.1:7420";
 const NATS_URL: &str = "nats://127.0.0.1:4222";
@@ -45,6 +48,15 @@ pub(crate) struct Context {
     global: Global,
     out: Out,
     status: OnceCell<Option<Status>>,
+    named: OnceCell<Option<Named>>,
+    watched: OnceCell<()>,
+}
+
+/// The context in use, and where its checkpoint is pinned.
+#[derive(Debug)]
+struct Named {
+    settings: Settings,
+    pin: Pin,
 }
 
 /// The server's word, and when it was heard.
@@ -58,7 +70,13 @@ impl Context {
     /// With these options.
     pub(crate) fn new(global: Global) -> Self {
         let out = Out::new(global.output, global.no_color);
-        Self { global, out, status: OnceCell::new() }
+        Self {
+            global,
+            out,
+            status: OnceCell::new(),
+            named: OnceCell::new(),
+            watched: OnceCell::new(),
+        }
     }
 
     /// Where data goes.
@@ -66,12 +84,106 @@ impl Context {
         self.out
     }
 
-    /// The server.
+    /// The server, after it has proved that its log extends the checkpoint that is pinned here.
     ///
     /// # Errors
-    /// [`ClientError::Address`].
-    pub(crate) fn client(&self) -> Result<Client, ClientError> {
-        Client::new(&given(self.global.url.as_ref(), "SWORN_URL").unwrap_or_else(|| URL.into()))
+    /// [`Failure::Client`]; [`Failure::Verdict`] when it does not; [`Failure::Contexts`].
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        let client = self.unwatched()?;
+        if self.watched.get().is_none() {
+            self.watch(&client)?;
+            let _first = self.watched.set(());
+        }
+        Ok(client)
+    }
+
+    /// The server, of which nothing is asked first.
+    ///
+    /// # Errors
+    /// [`Failure::Client`], [`Failure::Contexts`].
+    pub(crate) fn unwatched(&self) -> Result<Client, Failure> {
+        let url =
+            self.setting(self.global.url.as_ref(), "SWORN_URL", |named| named.url.as_ref())?;
+        Ok(Client::new(&url.unwrap_or_else(|| URL.into()))?)
+    }
+
+    fn watch(&self, client: &Client) -> Result<(), Failure> {
+        let stated = self.stated("verifier_key").and_then(|vkey| NoteKey::parse(&vkey).ok());
+        let (Some(stated), Some(note)) = (stated, self.stated_note()) else {
+            // Not reached, or no ledger: the request to come will say so.
+            return Ok(());
+        };
+        let key = match self.named()?.and_then(|named| named.settings.trust.as_deref()) {
+            Some(trust) => Trust::read(trust)?.accept(stated)?,
+            None => stated,
+        };
+        match self.pin(&key) {
+            Ok(pin) => watch(client, &note, &key, &pin),
+            // A user without a home directory keeps nothing.
+            Err(Failure::Contexts(ContextError::Nowhere)) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Where the last verified checkpoint of the ledger with this key is kept.
+    ///
+    /// # Errors
+    /// [`Failure::Contexts`].
+    pub(crate) fn pin(&self, key: &NoteKey) -> Result<Pin, Failure> {
+        match self.named()? {
+            Some(named) => Ok(named.pin.clone()),
+            None => Ok(Contexts::of_user()?.pin_of_key(&kid_of(key))),
+        }
+    }
+
+    /// The newest note that the server shows.
+    pub(crate) fn stated_note(&self) -> Option<String> {
+        self.stated("note")
+    }
+
+    /// The options that a context can remember, as given.
+    pub(crate) fn given(&self) -> Settings {
+        Settings {
+            url: given(self.global.url.as_ref(), "SWORN_URL"),
+            tenant: given(self.global.tenant.as_ref(), "SWORN_TENANT"),
+            nats: given(self.global.nats.as_ref(), "SWORN_NATS_URL"),
+            trust: None,
+        }
+    }
+
+    /// The context in use; none where another server is named than its own.
+    fn named(&self) -> Result<Option<&Named>, Failure> {
+        if self.named.get().is_none() {
+            let found = self.find_named()?;
+            let _first = self.named.set(found);
+        }
+        Ok(self.named.get().and_then(Option::as_ref))
+    }
+
+    fn find_named(&self) -> Result<Option<Named>, Failure> {
+        let contexts = match Contexts::of_user() {
+            Ok(contexts) => contexts,
+            Err(ContextError::Nowhere) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(name) = contexts.in_use()? else { return Ok(None) };
+        let settings = contexts.settings(&name)?;
+        let pin = contexts.pin(&name)?;
+        let url = self.given().url.filter(|url| Some(url) != settings.url.as_ref());
+        Ok(url.is_none().then_some(Named { settings, pin }))
+    }
+
+    /// An option: as given, else as the context in use has it.
+    fn setting(
+        &self,
+        flag: Option<&String>,
+        variable: &str,
+        remembered: impl Fn(&Settings) -> Option<&String>,
+    ) -> Result<Option<String>, Failure> {
+        if let Some(value) = given(flag, variable) {
+            return Ok(Some(value));
+        }
+        Ok(self.named()?.and_then(|named| remembered(&named.settings).cloned()))
     }
 
     /// Whose ledger: as given, else the server's.
@@ -80,7 +192,9 @@ impl Context {
     /// [`Failure::Argument`], [`Failure::Needed`].
     pub(crate) fn tenant(&self) -> Result<Tenant, Failure> {
         let (name, flag, variable) = ("tenant", "--tenant", "SWORN_TENANT");
-        let value = given(self.global.tenant.as_ref(), variable).or_else(|| self.stated("tenant"));
+        let value =
+            self.setting(self.global.tenant.as_ref(), variable, |named| named.tenant.as_ref())?;
+        let value = value.or_else(|| self.stated("tenant"));
         let value = value.ok_or(Failure::Needed { name, flag, variable })?;
         let expected = "[a-z0-9-]{1,63}";
         Tenant::parse(&value).ok_or(Failure::Argument { name: flag, value, expected })
@@ -93,7 +207,8 @@ impl Context {
 
     /// The broker: as given, else the server's, else the usual address.
     pub(crate) fn nats(&self) -> String {
-        given(self.global.nats.as_ref(), "SWORN_NATS_URL")
+        self.setting(self.global.nats.as_ref(), "SWORN_NATS_URL", |named| named.nats.as_ref())
+            .unwrap_or_default()
             .or_else(|| self.stated("nats"))
             .unwrap_or_else(|| NATS_URL.into())
     }
@@ -104,7 +219,8 @@ impl Context {
     /// [`Failure::OtherKey`] when the server uses another one, [`Failure::Needed`].
     pub(crate) fn trust(&self, trust: Option<&String>) -> Result<NoteKey, Failure> {
         let (name, flag, variable) = ("the ledger's key", "--trust", "SWORN_TRUST");
-        let trust = given(trust, variable).map(|value| Trust::read(&value)).transpose()?;
+        let trust = self.setting(trust, variable, |named| named.trust.as_ref())?;
+        let trust = trust.map(|value| Trust::read(&value)).transpose()?;
         let stated = self.stated("verifier_key").and_then(|vkey| NoteKey::parse(&vkey).ok());
         match (trust, stated) {
             (Some(trust), Some(stated)) => trust.accept(stated),
@@ -135,7 +251,7 @@ impl Context {
     /// What the server says of itself; `None` if there is none.
     fn status(&self) -> Option<&Status> {
         let ask = || {
-            let json = self.client().ok()?.json("/api/v1/status", &[]).ok()?;
+            let json = self.unwatched().ok()?.json("/api/v1/status", &[]).ok()?;
             Some(Status { json, heard: Instant::now() })
         };
         self.status.get_or_init(ask).as_ref()

@@ -9,8 +9,10 @@ use schemas::reject::Reject;
 
 use crate::cli::code::Code;
 use crate::client::ClientError;
+use crate::contexts::ContextError;
 use crate::exit::Exit;
 use crate::keyfile::KeyFileError;
+use crate::pin::PinError;
 use crate::receipts::ReplyError;
 use crate::spool::SpoolError;
 
@@ -58,6 +60,12 @@ pub(crate) enum Failure {
         #[source]
         source: io::Error,
     },
+    /// Contexts.
+    #[error("contexts cannot be used")]
+    Contexts(#[from] ContextError),
+    /// A pinned checkpoint.
+    #[error("the pinned checkpoint cannot be used")]
+    Pin(#[from] PinError),
     /// Input that is not JSON.
     #[error("event {number} of the input is not JSON")]
     Input {
@@ -158,6 +166,8 @@ impl Failure {
             Self::Argument { .. } | Self::Needed { .. } => Code::Argument,
             Self::KeyFile(_) => Code::KeyFile,
             Self::File { .. } => Code::File,
+            Self::Contexts(_) | Self::Pin(PinError::File { .. }) => Code::Context,
+            Self::Pin(PinError::Unsigned { .. }) => Code::Conflict,
             Self::Input { .. } => Code::Input,
             Self::Spool(_) => Code::Spool,
             Self::Client(error) => client_code(error),

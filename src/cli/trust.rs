@@ -51,6 +51,14 @@ impl Trust {
         }
     }
 
+    /// The key or fingerprint in one line, as it is read again.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Key(key) => key.vkey(),
+            Self::Fingerprint(kid) => format!("{FINGERPRINT}{kid}"),
+        }
+    }
+
     /// The key, if the ledger's own is the trusted one.
     ///
     /// # Errors
@@ -83,7 +91,8 @@ fn describe(key: &NoteKey) -> String {
     format!("{} of {}", fingerprint(key), key.name)
 }
 
-fn kid_of(key: &NoteKey) -> Kid {
+/// The key's thumbprint.
+pub(crate) fn kid_of(key: &NoteKey) -> Kid {
     public(key).map_or(Kid::ZERO, |key| key.kid())
 }
 

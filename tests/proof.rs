@@ -1,0 +1,197 @@
+//! What the ledger says can be checked by software that is not its own, and by a reader who does not trust
+//! the server.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use schemas::checkpoint::Note;
+use schemas::id::hex;
+use schemas::kind::Stream;
+
+use crate::harness::{World, until};
+use crate::signer::intent;
+
+const RECEIPT: &str = "application/scitt-receipt+cose";
+
+fn text(output: &Output) -> String {
+    let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+fn bytes(world: &World, path: &str, accept: &str) -> Vec<u8> {
+    let request = ureq::get(world.url(path)).header("Accept", accept);
+    request.call().unwrap().body_mut().read_to_vec().unwrap()
+}
+
+/// A world with some entries, all of them published.
+fn world(events: usize) -> World {
+    let mut world = World::new();
+    let mut agent = world.agent("prover");
+    let publisher = world.connect(&agent.id);
+    for _ in 0..events {
+        let message = agent.event(intent("prover", "workflow-proof"));
+        world.submit(&publisher, &message, Stream::In);
+    }
+    published(&world);
+    world
+}
+
+/// Size of the newest published checkpoint, once it covers the whole log.
+fn published(world: &World) -> u64 {
+    until("the newest checkpoint", || {
+        let size = world.get("/api/v1/status")["size"].as_u64().unwrap();
+        let newest = world.get("/api/v1/checkpoints");
+        (newest["size"].as_u64() == Some(size)).then_some(size)
+    })
+}
+
+fn python(world: &World, arguments: &[&str]) -> Output {
+    let python = std::env::var("SWORN_PYTHON").expect("./check sets SWORN_PYTHON");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/python/check_receipt.py");
+    let key = hex(world.ledger_public().as_bytes());
+    Command::new(python)
+        .arg(script)
+        .args(arguments)
+        .args(["--key", &key])
+        .current_dir(world.directory.path())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn receipts_verify_in_python_written_from_the_rfcs() {
+    let world = world(20);
+    let size = published(&world);
+    for index in [1, 2, size / 2, size - 1] {
+        let path = format!("/api/v1/entries/{index}");
+        let receipt = bytes(&world, &format!("{path}/receipt"), RECEIPT);
+        let leaf = bytes(&world, &format!("{path}/leaf"), "application/cbor");
+        std::fs::write(world.path("receipt"), &receipt).unwrap();
+        std::fs::write(world.path("leaf"), &leaf).unwrap();
+        let arguments = ["inclusion", "--receipt", "receipt", "--leaf", "leaf"];
+        let checked = python(&world, &arguments);
+        assert!(
+            text(&checked).starts_with(&format!("valid: entry {index} of ")),
+            "{}",
+            text(&checked)
+        );
+        let mut altered = leaf.clone();
+        *altered.last_mut().unwrap() ^= 1;
+        std::fs::write(world.path("leaf"), &altered).unwrap();
+        assert_eq!(python(&world, &arguments).status.code(), Some(1));
+    }
+    for from in [1, 2, 5, size - 1] {
+        let path = format!("/api/v1/consistency?from={from}&to={size}");
+        std::fs::write(world.path("receipt"), bytes(&world, &path, RECEIPT)).unwrap();
+        let root = world.get(&path)["from"]["root"].as_str().unwrap().to_owned();
+        let run = |root: &str| {
+            python(&world, &["consistency", "--receipt", "receipt", "--from-root", root])
+        };
+        let checked = text(&run(&root));
+        assert!(
+            checked.starts_with(&format!("valid: {size} entries extend {from} of")),
+            "{checked}"
+        );
+        assert_eq!(run(&"00".repeat(32)).status.code(), Some(1));
+    }
+}
+
+#[test]
+fn prove_writes_what_others_can_check() {
+    let mut world = world(5);
+    let size = published(&world);
+    let last = (size - 1).to_string();
+    let arguments = ["prove", &last, "--out", "e.tlog-proof", "--receipt", "e.receipt"];
+    let proved = world.sworn(&arguments);
+    assert!(proved.status.success(), "{}", text(&proved));
+    assert!(text(&proved).contains("✓ verified"), "{}", text(&proved));
+    let proof = std::fs::read_to_string(world.path("e.tlog-proof")).unwrap();
+    assert!(proof.starts_with(&format!("c2sp.org/tlog-proof@v1\nindex {last}\n")), "{proof}");
+    let trust = world.get("/api/v1/status")["verifier_key"].as_str().unwrap().to_owned();
+    let grown = world.sworn(&["prove", "--from", "1", "--to", &last]);
+    assert!(!grown.status.success(), "only published checkpoints are proved: {}", text(&grown));
+    world.stop();
+    let offline = ["prove", "--check", "e.receipt", "--leaf", "e.receipt.leaf", "--trust", &trust];
+    let checked = world.sworn(&offline);
+    assert!(text(&checked).contains(&format!("the leaf is entry #{last}")), "{}", text(&checked));
+    let other = trust.replace("ledger.example", "other.example");
+    let parsed = world.sworn(&[&offline[..6], &[other.as_str()]].concat());
+    assert_eq!(parsed.status.code(), Some(2), "a key id does not fit another name");
+    let receipt = std::fs::read(world.path("e.receipt")).unwrap();
+    let mut forged = receipt;
+    *forged.last_mut().unwrap() ^= 1;
+    std::fs::write(world.path("e.receipt"), forged).unwrap();
+    assert_eq!(world.sworn(&offline).status.code(), Some(11));
+}
+
+/// The pin that calls without a context keep.
+fn pins(world: &World) -> Vec<std::path::PathBuf> {
+    let directory = world.path(".config/sworn/pins");
+    let files = std::fs::read_dir(directory).into_iter().flatten();
+    let notes = files.map(|file| file.unwrap().path());
+    notes.filter(|path| path.extension().is_some_and(|extension| extension == "note")).collect()
+}
+
+fn pinned(path: &Path) -> u64 {
+    let note = std::fs::read_to_string(path).unwrap();
+    Note::parse(&note).unwrap().checkpoint().unwrap().size.0
+}
+
+#[test]
+fn every_call_pins_and_a_rolled_back_ledger_is_noticed_by_the_next() {
+    let mut world = world(3);
+    assert!(world.sworn(&["query", "agent:prover"]).status.success());
+    let pin = pins(&world).pop().expect("a pin for the ledger's key");
+    let before = pinned(&pin);
+    world.stop();
+    let copy = world.path("older");
+    copy_directory(&world.path("data"), &copy.join("data"));
+    copy_directory(&world.path("mark"), &copy.join("mark"));
+    world.serve();
+    let mut agent = world.agent("another");
+    let publisher = world.connect(&agent.id);
+    world.submit(&publisher, &agent.event(intent("another", "w")), Stream::In);
+    assert!(world.sworn(&["agent", "ls"]).status.success());
+    assert!(pinned(&pin) > before, "each call raises the pin");
+    world.stop();
+    // Somebody puts back the store and its mark: the ledger itself cannot know.
+    for name in ["data", "mark"] {
+        std::fs::remove_dir_all(world.path(name)).unwrap();
+        copy_directory(&copy.join(name), &world.path(name));
+    }
+    world.serve();
+    let noticed = world.sworn(&["query", "agent:prover"]);
+    assert_eq!(noticed.status.code(), Some(13), "{}", text(&noticed));
+    assert!(text(&noticed).contains("is shorter than the one that was verified here before"));
+    assert!(pin.with_extension("conflict").exists(), "both notes are kept");
+    let listed = world.sworn(&["checkpoint", "ls"]);
+    assert!(text(&listed).contains("pinned"), "looking is still possible: {}", text(&listed));
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+    assert!(Command::new("cp").arg("-r").args([from, to]).status().unwrap().success());
+}
+
+#[test]
+fn a_context_names_server_and_trust() {
+    let world = world(1);
+    let trust = world.get("/api/v1/status")["verifier_key"].as_str().unwrap().to_owned();
+    let url = world.url("");
+    let run = |arguments: &[&str]| world.sworn(arguments);
+    assert!(run(&["context", "add", "acme", "--url", &url, "--trust", &trust]).status.success());
+    assert_eq!(run(&["context", "add", "acme", "--trust", &trust]).status.code(), Some(2));
+    assert!(run(&["context", "select", "acme"]).status.success());
+    assert!(text(&run(&["context", "ls"])).contains("acme"));
+    assert!(run(&["agent", "ls"]).status.success());
+    assert!(world.path(".config/sworn/contexts/acme.note").exists(), "the context's own pin");
+    let stranger = ed25519_dalek::SigningKey::from_bytes(&[77; 32]).verifying_key();
+    let other =
+        schemas::checkpoint::NoteKey { name: "ledger.example/test".to_owned(), public: stranger };
+    let wrong = other.vkey();
+    assert!(run(&["context", "add", "wrong", "--url", &url, "--trust", &wrong]).status.success());
+    assert!(run(&["context", "select", "wrong"]).status.success());
+    assert_eq!(run(&["agent", "ls"]).status.code(), Some(11), "the server is another ledger");
+    assert!(run(&["context", "select", "-"]).status.success());
+    assert!(run(&["agent", "ls"]).status.success());
+}
