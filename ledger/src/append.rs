@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use ed25519_dalek::SigningKey;
 use schemas::encode::Value;
 use schemas::id::{ChainHash, Index, Micros, TreeSize};
 use schemas::kind::{Kind, Stream};
@@ -19,7 +20,7 @@ use crate::head::Head;
 use crate::keys;
 use crate::meta::Cursor;
 use crate::read::Ledger;
-use crate::seal::{Mark, Seal};
+use crate::seal::{Identity, Mark, Seal};
 use crate::store::{ColumnFamily, Row, Store};
 
 /// Characters of an incident's note that are kept: fewer than its field's bytes, whatever they are.
@@ -158,7 +159,7 @@ impl Writer {
         })
     }
 
-    fn guarded<T>(
+    pub(crate) fn guarded<T>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, AppendError>,
     ) -> Result<T, AppendError> {
@@ -170,7 +171,12 @@ impl Writer {
         result
     }
 
-    fn commit(&mut self, mut draft: Draft) -> Result<Committed, AppendError> {
+    /// Signs as somebody else from now on.
+    pub(crate) fn reseal(&mut self, identity: Identity, key: SigningKey) {
+        self.seal = Arc::new(Seal::new(identity, key));
+    }
+
+    pub(crate) fn commit(&mut self, mut draft: Draft) -> Result<Committed, AppendError> {
         let grew = !draft.leaves.is_empty();
         let head = self.seal_head(&mut draft);
         self.store.write_synced(&draft.rows)?; // Crash before: redelivery. After: duplicates are known.

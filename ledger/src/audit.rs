@@ -14,11 +14,13 @@ use std::path::Path;
 
 use rocksdb::Direction;
 use schemas::checkpoint::{Checkpoint, Note};
+use schemas::era::Eras;
 use schemas::id::{Index, Kid, TreeHash, TreeSize};
 use schemas::key::PublicKey;
 use schemas::tree;
 
 use crate::check::KeySet;
+use crate::eras::{eras, identity_in};
 use crate::error::{OpenError, ReadError};
 use crate::open::{check_format, identity, last_index};
 use crate::registry::KeyRecord;
@@ -132,6 +134,8 @@ impl fmt::Display for Divergence {
 pub struct Report {
     /// Who the ledger says it is.
     pub identity: Identity,
+    /// Its names and keys over time.
+    pub eras: Eras,
     /// Entries verified.
     pub size: TreeSize,
     /// Root over them.
@@ -198,7 +202,7 @@ pub fn audit(
 struct Verifier<'s> {
     store: &'s Store,
     identity: Identity,
-    trusted: PublicKey,
+    eras: Eras,
     keys: KeySet,
     size: TreeSize,
     tree: tree::Frontier,
@@ -219,11 +223,11 @@ struct Tally {
 
 impl<'s> Verifier<'s> {
     fn new(store: &'s Store, audit: &Audit<'_>, size: TreeSize) -> Result<Self, AuditError> {
-        let identity = identity(store)?;
-        let trusted = audit.trust.unwrap_or(identity.key);
+        let (eras, fault) = eras(store, size)?;
+        let identity = identity_in(eras.current(), &identity(store)?);
         let mut verifier = Self {
             store,
-            trusted,
+            eras,
             keys: KeySet::default(),
             size,
             tree: tree::Frontier::default(),
@@ -237,7 +241,10 @@ impl<'s> Verifier<'s> {
             identity,
         };
         verifier.load_keys()?;
-        if trusted != verifier.identity.key {
+        if let Some((index, _fault)) = fault {
+            verifier.entry(ColumnFamily::Bodies, index, Fault::Signature);
+        }
+        if audit.trust.is_some_and(|trusted| !verifier.eras.trusts(&trusted)) {
             verifier.entry(ColumnFamily::Bodies, Index(0), Fault::Untrusted);
         }
         Ok(verifier)
@@ -285,12 +292,11 @@ impl<'s> Verifier<'s> {
 
     /// Every published note and the mark must be signed, and over the tree that the leaves give.
     fn notes(&mut self, mark: Option<&str>) -> Result<(), AuditError> {
-        let key = schemas::checkpoint::NoteKey {
-            name: self.identity.origin.clone(),
-            public: *self.trusted.verifying_key(),
-        };
+        let eras = self.eras.clone();
         let verified = |text: &str| -> Option<Checkpoint> {
-            Note::parse(text).ok()?.verify_checkpoint(&key).ok()
+            let note = Note::parse(text).ok()?;
+            let era = eras.at(note.checkpoint().ok()?.size);
+            note.verify_checkpoint(&era.note_key()).ok()
         };
         for row in replay::notes(self.store) {
             let (size, text) = row?;
@@ -346,6 +352,7 @@ impl<'s> Verifier<'s> {
             notes: self.tally.notes,
             divergences: self.divergences,
             identity: self.identity,
+            eras: self.eras,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use schemas::id::{Index, TreeSize};
+use schemas::era::EraFault;
+use schemas::id::{Index, Kid, TreeSize};
 
 use crate::store::ColumnFamily;
 
@@ -105,9 +106,27 @@ pub enum OpenError {
         /// Entries in the store.
         size: TreeSize,
     },
-    /// The key is another ledger's.
-    #[error("the signing key is not the one in this ledger's genesis entry")]
-    WrongKey,
+    /// The key is another ledger's, or one that was rotated.
+    #[error("the signing key is {given}, the ledger's is {wanted}: it may have been rotated")]
+    WrongKey {
+        /// The ledger's.
+        wanted: Kid,
+        /// The one at hand.
+        given: Kid,
+    },
+    /// A new epoch was asked for without need.
+    #[error(
+        "the store of {0} entries reaches its mark: nothing is lost, and no new epoch is opened"
+    )]
+    NothingLost(TreeSize),
+    /// An entry claims to change the ledger's name or key, and proves nothing.
+    #[error("entry {index} is no change of the ledger's name or key: {fault}")]
+    Era {
+        /// Which.
+        index: Index,
+        /// Why.
+        fault: EraFault,
+    },
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     File {
@@ -136,6 +155,11 @@ pub enum AppendError {
         /// Why.
         source: std::io::Error,
     },
+    /// The mark is not the one that this writer left there.
+    #[error(
+        "the high-water mark {0} was changed by somebody else: another writer, or an older copy put back"
+    )]
+    MarkChanged(PathBuf),
     /// An entry of the ledger's own does not fit its format.
     #[error("the ledger's own {0} entry does not fit the format")]
     OwnEntry(schemas::kind::Kind),

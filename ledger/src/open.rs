@@ -10,6 +10,7 @@ use schemas::body::{Body, LEDGER_SIGNER};
 use schemas::checkpoint::{Checkpoint, valid_name};
 use schemas::deterministic::Item;
 use schemas::encode::{Value, bytes, map};
+use schemas::era::Eras;
 use schemas::id::{ChainHash, Index, Micros, SignerId, Tenant, TreeSize};
 use schemas::key::PublicKey;
 use schemas::kind::Kind;
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::append::Writer;
 use crate::audit;
+use crate::eras::{eras, identity_in};
 use crate::error::{OpenError, ReadError};
 use crate::flood::Rejections;
 use crate::fold::Fold;
@@ -25,7 +27,7 @@ use crate::head::Head;
 use crate::keys;
 use crate::meta;
 use crate::read::{damaged, parse_leaf};
-use crate::seal::{Identity, Mark, Seal};
+use crate::seal::{Identity, Mark, Marked, Seal};
 use crate::state::State;
 use crate::store::{ColumnFamily, Store};
 use crate::tiles::{Growth, Nodes};
@@ -83,7 +85,7 @@ pub fn create(
         Some(Index(0)) if identity(&store)?.key == PublicKey::of(&key) => {
             let seal = Seal::new(identity(&store)?, key);
             let loaded = Loaded::read(&store, Index(0))?;
-            let writer = loaded.writer(store, seal, Mark::new(&config.mark));
+            let mut writer = loaded.writer(store, seal, Mark::new(&config.mark));
             let note = writer.head.borrow().note.clone();
             writer.mark.raise(&note)?;
             return Ok(writer);
@@ -123,34 +125,80 @@ fn genesis_fields(genesis: &Genesis, identity: &Identity) -> Vec<(&'static str, 
 /// # Errors
 /// [`OpenError`]: in use, absent, of another format, or not the history that the mark vouches for.
 pub fn open(config: &Config, key: SigningKey) -> Result<Writer, OpenError> {
-    let mark = Mark::new(&config.mark);
-    if !config.store.join("CURRENT").exists() && !config.mark.exists() {
-        return Err(OpenError::Absent(config.store.clone()));
-    }
-    let store = Store::open(&config.store)?;
-    check_format(&store)?;
-    let Some(last) = last_index(&store)? else {
-        let found = TreeSize(0);
-        return Err(match config.mark.exists() {
-            true => OpenError::RolledBack { found, marked: TreeSize(1) },
-            false => OpenError::Absent(config.store.clone()),
-        });
+    let opened = Opened::at(config)?;
+    opened.check_key(&key)?;
+    let marked = match opened.mark.read(&opened.eras)? {
+        Marked::Known(marked) => marked,
+        Marked::Later(marked) => {
+            return Err(OpenError::RolledBack { found: opened.size(), marked: marked.size });
+        }
+        Marked::Absent => return Err(OpenError::MarkMissing(config.mark.clone())),
+        Marked::Forged => return Err(OpenError::MarkForged(config.mark.clone())),
     };
-    let identity = identity(&store)?;
-    if identity.key != PublicKey::of(&key) {
-        return Err(OpenError::WrongKey);
-    }
-    let marked = mark.read(&identity.note_key())?;
-    let marked = marked.ok_or_else(|| OpenError::MarkMissing(config.mark.clone()))?;
-    let loaded = Loaded::read(&store, last)?;
-    loaded.check_mark(&store, &marked)?;
-    let writer = loaded.writer(store, Seal::new(identity, key), mark);
+    opened.check_mark(&marked)?;
+    let mut writer = opened.writer(key)?;
     if marked.size < writer.fold.growth.size() {
         check_unmarked(&writer, marked.size)?;
         let note = writer.head.borrow().note.clone();
         writer.mark.raise(&note)?;
     }
     Ok(writer)
+}
+
+/// A store that was opened, with its past read; its mark is not compared yet.
+pub(crate) struct Opened {
+    store: Store,
+    identity: Identity,
+    loaded: Loaded,
+    pub(crate) eras: Eras,
+    pub(crate) mark: Mark,
+}
+
+impl Opened {
+    pub(crate) fn at(config: &Config) -> Result<Self, OpenError> {
+        if !config.store.join("CURRENT").exists() && !config.mark.exists() {
+            return Err(OpenError::Absent(config.store.clone()));
+        }
+        let store = Store::open(&config.store)?;
+        check_format(&store)?;
+        let Some(last) = last_index(&store)? else {
+            let found = TreeSize(0);
+            return Err(match config.mark.exists() {
+                true => OpenError::RolledBack { found, marked: TreeSize(1) },
+                false => OpenError::Absent(config.store.clone()),
+            });
+        };
+        let (eras, fault) = eras(&store, TreeSize(last.0.saturating_add(1)))?;
+        if let Some((index, fault)) = fault {
+            return Err(OpenError::Era { index, fault });
+        }
+        let identity = identity_in(eras.current(), &identity(&store)?);
+        let loaded = Loaded::read(&store, last)?;
+        Ok(Self { store, identity, loaded, eras, mark: Mark::new(&config.mark) })
+    }
+
+    pub(crate) fn size(&self) -> TreeSize {
+        self.loaded.fold.growth.size()
+    }
+
+    fn check_key(&self, key: &SigningKey) -> Result<(), OpenError> {
+        let given = PublicKey::of(key);
+        if self.identity.key == given {
+            return Ok(());
+        }
+        let (wanted, given) = (self.identity.key.kid(), given.kid());
+        Err(OpenError::WrongKey { wanted, given })
+    }
+
+    pub(crate) fn check_mark(&self, marked: &Checkpoint) -> Result<(), OpenError> {
+        self.loaded.check_mark(&self.store, marked)
+    }
+
+    pub(crate) fn writer(self, key: SigningKey) -> Result<Writer, OpenError> {
+        self.check_key(&key)?;
+        let Self { store, identity, loaded, mark, .. } = self;
+        Ok(loaded.writer(store, Seal::new(identity, key), mark))
+    }
 }
 
 /// What lies beyond the mark was never acknowledged: at most the one commit that a crash cut off from its

@@ -1,9 +1,11 @@
 //! Proofs: tiles, roots, paths, receipts and published notes.
 
 use rocksdb::Direction;
+use schemas::era::Eras;
 use schemas::id::{Index, TreeHash, TreeSize};
 use schemas::tree::{self, Tile};
 
+use crate::eras::eras;
 use crate::error::ReadError;
 use crate::keys;
 use crate::read::{Ledger, damaged};
@@ -11,6 +13,14 @@ use crate::store::ColumnFamily;
 use crate::tiles;
 
 impl Ledger {
+    /// The ledger's names and keys over time.
+    ///
+    /// # Errors
+    /// [`ReadError`] when an entry about them is missing or damaged.
+    pub fn eras(&self) -> Result<Eras, ReadError> {
+        Ok(eras(&self.store, self.head().size)?.0)
+    }
+
     /// The hashes of a tile that has at least `tile.width` of them.
     ///
     /// # Errors

@@ -293,6 +293,7 @@ impl Registry {
             }
             Kind::KeyRevoked => self.revoke(index, body.registry_kid("kid")),
             Kind::LedgerGenesis => self.found(index, body),
+            Kind::LedgerKeyRotated => self.rotate_ledger(index, body),
             _ => Vec::new(),
         }
     }
@@ -319,6 +320,26 @@ impl Registry {
                 not_after: None,
             }));
         }
+        rows
+    }
+
+    /// The ledger's old key ends where the new one begins.
+    fn rotate_ledger(&mut self, index: Index, body: &Body<'_>) -> Vec<Row> {
+        let key = body.field("registry.ledger_key").and_then(Item::bytes);
+        let Some(key) = key.and_then(|bytes| PublicKey::from_bytes(bytes).ok()) else {
+            return Vec::new();
+        };
+        let own = |record: &&KeyRecord| record.signer == LEDGER_SIGNER && record.revoked.is_none();
+        let before = self.keys.values().find(own).map(|record| record.key.kid());
+        let mut rows = self.revoke(index, before);
+        rows.extend(self.put_key(KeyRecord {
+            key,
+            signer: LEDGER_SIGNER.to_owned(),
+            enrolled: index,
+            revoked: None,
+            not_before: None,
+            not_after: None,
+        }));
         rows
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
 use schemas::checkpoint::{Checkpoint, Note, NoteKey, sign_checkpoint};
+use schemas::era::Eras;
 use schemas::id::{Index, Micros, Tenant, TreeHash, TreeSize};
 use schemas::key::PublicKey;
 use schemas::receipt::{ReceiptAlg, ReceiptSigner, SignedRoot};
@@ -93,26 +94,64 @@ pub(crate) fn receipt_of(root: &SignedRoot, index: Index, path: &[TreeHash]) -> 
 /// The newest signed note, kept outside the store: what a rollback cannot take back.
 pub(crate) struct Mark {
     path: PathBuf,
+    /// What this writer found or wrote: whoever changes it meanwhile is noticed at the next commit.
+    last: Option<String>,
+}
+
+/// What the mark says, against the eras that the store knows.
+pub(crate) enum Marked {
+    /// There is none.
+    Absent,
+    /// A checkpoint of an era of the store.
+    Known(Checkpoint),
+    /// A checkpoint of an epoch that the store does not know: it is older.
+    Later(Checkpoint),
+    /// Not signed by this ledger.
+    Forged,
 }
 
 impl Mark {
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        let path = path.to_owned();
+        let last = fs::read_to_string(&path).ok();
+        Self { path, last }
     }
 
-    /// The marked checkpoint; `None` if there is no mark.
-    pub(crate) fn read(&self, key: &NoteKey) -> Result<Option<Checkpoint>, OpenError> {
-        let text = match fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(OpenError::File { path: self.path.clone(), source }),
-        };
-        let note = Note::parse(&text).and_then(|note| note.verify_checkpoint(key));
-        note.map(Some).map_err(|_forged| OpenError::MarkForged(self.path.clone()))
+    /// The note as it is in the file; `None` if there is no mark.
+    pub(crate) fn text(&self) -> Result<Option<String>, OpenError> {
+        crate::open::read_mark(&self.path)
+    }
+
+    pub(crate) fn read(&self, eras: &Eras) -> Result<Marked, OpenError> {
+        let Some(text) = self.text()? else { return Ok(Marked::Absent) };
+        let parsed = Note::parse(&text).and_then(|note| note.checkpoint().map(|at| (note, at)));
+        let Ok((note, marked)) = parsed else { return Ok(Marked::Forged) };
+        if note.verify_checkpoint(&eras.at(marked.size).note_key()).is_ok() {
+            return Ok(Marked::Known(marked));
+        }
+        let public = *eras.current().key.verifying_key();
+        let renamed = NoteKey { name: marked.origin.clone(), public };
+        let later = eras.epoch_of(&marked.origin).is_some_and(|epoch| epoch > eras.epoch());
+        let later = later && note.verify_checkpoint(&renamed).is_ok();
+        Ok(if later { Marked::Later(marked) } else { Marked::Forged })
     }
 
     /// Replaces the mark: a new file, synced, renamed over the old one, its directory synced.
-    pub(crate) fn raise(&self, note: &str) -> Result<(), AppendError> {
+    pub(crate) fn raise(&mut self, note: &str) -> Result<(), AppendError> {
+        let found = match fs::read_to_string(&self.path) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => return Err(AppendError::Mark { path: self.path.clone(), source }),
+        };
+        if found != self.last {
+            return Err(AppendError::MarkChanged(self.path.clone()));
+        }
+        self.replace(note)?;
+        self.last = Some(note.to_owned());
+        Ok(())
+    }
+
+    fn replace(&self, note: &str) -> Result<(), AppendError> {
         let write = || {
             let directory = self.path.parent().unwrap_or(Path::new("."));
             let fresh = self.path.with_extension("new");

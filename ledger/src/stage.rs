@@ -198,8 +198,10 @@ impl Writer {
             draft.rows.push(Row::new(ColumnFamily::Details, key, detail));
         }
         draft.seen.insert(keys::event(body.id(), body.signer()), (leaf.index, leaf.body));
-        draft.keys_changed |=
-            matches!(body.kind(), Kind::KeyEnrolled | Kind::KeyRotated | Kind::LedgerGenesis);
+        draft.keys_changed |= matches!(
+            body.kind(),
+            Kind::KeyEnrolled | Kind::KeyRotated | Kind::LedgerGenesis | Kind::LedgerKeyRotated
+        );
         if body.kind().stream() == Stream::Op {
             draft.control.push(leaf.index);
         }

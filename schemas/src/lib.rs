@@ -22,6 +22,7 @@ pub mod checkpoint;
 pub mod detail;
 pub mod deterministic;
 pub mod encode;
+pub mod era;
 mod fields;
 pub mod id;
 pub mod json;

@@ -269,7 +269,7 @@ fn an_older_copy_a_lost_mark_and_a_foreign_key_are_refused() {
     let rolled_back = ledger::Config { store: old, mark: config.mark.clone() };
     let opened = |config: &ledger::Config, seed| ledger::open(config, key(seed)).map(|_| ());
     assert!(matches!(opened(&rolled_back, 1), Err(OpenError::RolledBack { .. })));
-    assert!(matches!(opened(&config, 3), Err(OpenError::WrongKey)));
+    assert!(matches!(opened(&config, 3), Err(OpenError::WrongKey { .. })));
     let kept = std::fs::read(&config.mark).unwrap();
     std::fs::remove_file(&config.mark).unwrap();
     assert!(matches!(opened(&config, 1), Err(OpenError::MarkMissing(_))));

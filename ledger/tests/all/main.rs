@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod epoch;
 mod intrusion;
 mod log;
 mod tamper;

@@ -1,0 +1,93 @@
+//! What follows a loss or a change of keys: a new epoch after a rollback, a new key by rotation.
+
+use std::fs;
+
+use ed25519_dalek::SigningKey;
+use schemas::encode::{Value, bytes, map};
+use schemas::era::{KEY_ROTATED, NEW_EPOCH};
+use schemas::id::Micros;
+use schemas::key::PublicKey;
+use schemas::kind::Kind;
+
+use crate::append::Writer;
+use crate::draft::Draft;
+use crate::error::{AppendError, OpenError};
+use crate::open::{Config, Opened};
+use crate::seal::{Identity, Marked};
+
+/// Longest text of a lost mark that the entry about it repeats.
+const LOST_BYTES_MAX: usize = 2048;
+
+/// Opens a ledger whose store does not reach its mark, and goes on from what there is: under a new origin,
+/// with an entry first that names what was lost. The lost mark is kept in a file beside the new one.
+///
+/// # Errors
+/// [`OpenError::NothingLost`] where the store reaches its mark; else as for [`crate::open`].
+pub fn open_new_epoch(config: &Config, key: SigningKey, now: Micros) -> Result<Writer, OpenError> {
+    let opened = Opened::at(config)?;
+    let mut epoch = opened.eras.epoch();
+    match opened.mark.read(&opened.eras)? {
+        Marked::Known(marked) => match opened.check_mark(&marked) {
+            Ok(()) => return Err(OpenError::NothingLost(opened.size())),
+            Err(OpenError::RolledBack { .. } | OpenError::Forked(_)) => {}
+            Err(error) => return Err(error),
+        },
+        // The lost history had epochs of its own, whose names must not come again.
+        Marked::Later(marked) => {
+            epoch = epoch.max(opened.eras.epoch_of(&marked.origin).unwrap_or(epoch));
+        }
+        Marked::Absent | Marked::Forged => {}
+    }
+    let origin = opened.eras.successor(epoch);
+    let lost = opened.mark.text()?;
+    if let Some(text) = &lost {
+        keep_lost(config, epoch, text)?;
+    }
+    let lost = lost.filter(|text| text.len() <= LOST_BYTES_MAX).unwrap_or("none".to_owned());
+    let mut writer = opened.writer(key)?;
+    writer.reseal(
+        Identity { origin: origin.clone(), ..writer.seal.identity().clone() },
+        writer.seal.key().clone(),
+    );
+    let note = "the log goes on from an older state: what was receipted beyond it is not here";
+    let fields = vec![
+        ("code", Value::from(NEW_EPOCH)),
+        ("note", Value::from(note)),
+        ("registry", map([("lost", Value::from(lost)), ("origin", Value::from(origin))])),
+    ];
+    writer.own_entry(Kind::LedgerIncident, fields, now)?;
+    Ok(writer)
+}
+
+/// Beside the mark, before anything replaces it: it is the proof of what was promised.
+fn keep_lost(config: &Config, epoch: u64, text: &str) -> Result<(), OpenError> {
+    let path = config.mark.with_extension(format!("lost-in-epoch-{epoch}.note"));
+    fs::write(&path, text).map_err(|source| OpenError::File { path, source })
+}
+
+impl Writer {
+    /// Changes the ledger's key. The entry about it is signed by both; from its own commit on, the new key
+    /// signs notes, receipts and own entries.
+    ///
+    /// Handles that were given out before still sign receipts with the old key: rotate with no server
+    /// running.
+    ///
+    /// # Errors
+    /// As for [`Writer::append`].
+    pub fn rotate_key(&mut self, new: SigningKey, received_at: Micros) -> Result<(), AppendError> {
+        let eras = self.ledger().eras()?;
+        let key = PublicKey::of(&new);
+        let registry = map([
+            ("signature", bytes(&eras.sign_rotation(&new))),
+            ("ledger_key", bytes(key.as_bytes())),
+        ]);
+        let fields = vec![("code", Value::from(KEY_ROTATED)), ("registry", registry)];
+        self.guarded(|writer| {
+            let received_at = received_at.max(writer.received_at);
+            let mut draft = Draft::new(received_at, writer.fold.growth.size());
+            writer.stage_own(&mut draft, Kind::LedgerKeyRotated, fields)?;
+            writer.reseal(Identity { key, ..writer.seal.identity().clone() }, new);
+            writer.commit(draft).map(|_committed| ())
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! The eras of a stored ledger.
+
+use schemas::body::Body;
+use schemas::era::{Era, EraFault, Eras, KEY_ROTATED, NEW_EPOCH};
+use schemas::id::{Index, TreeSize};
+use schemas::leaf::{Leaf, Status};
+use schemas::terms::Key;
+
+use crate::error::ReadError;
+use crate::keys;
+use crate::postings::Postings;
+use crate::read::{damaged, parse_leaf};
+use crate::seal::Identity;
+use crate::store::{ColumnFamily, Store};
+
+/// Who the ledger of `size` entries was and is; with the first entry that claims a change and proves none.
+pub(crate) fn eras(
+    store: &Store,
+    size: TreeSize,
+) -> Result<(Eras, Option<(Index, EraFault)>), ReadError> {
+    let genesis = body_row(store, Index(0))?;
+    let key = keys::index(Index(0));
+    let parsed = Body::parse(&genesis).ok().and_then(|body| Eras::genesis(&body));
+    let mut eras = parsed.ok_or_else(|| damaged(ColumnFamily::Bodies, &key))?;
+    for index in changes(store, size)? {
+        if leaf_row(store, index)?.status != Status::Accepted {
+            continue;
+        }
+        let row = body_row(store, index)?;
+        let body = Body::parse(&row)
+            .map_err(|_refused| damaged(ColumnFamily::Bodies, &keys::index(index)))?;
+        if let Err(fault) = eras.take(index, &body) {
+            return Ok((eras, Some((index, fault))));
+        }
+    }
+    Ok((eras, None))
+}
+
+/// The entries that may begin an era, in order.
+fn changes(store: &Store, size: TreeSize) -> Result<Vec<Index>, ReadError> {
+    let mut found = Vec::new();
+    for code in [KEY_ROTATED, NEW_EPOCH] {
+        let mut postings = Postings::new(store, keys::term_hash(Key::Code, code), size);
+        let mut from = 0;
+        while let Some(index) = postings.at_or_after(from)? {
+            found.push(index);
+            from = index.0.saturating_add(1);
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn leaf_row(store: &Store, index: Index) -> Result<Leaf, ReadError> {
+    let family = ColumnFamily::Leaves;
+    let row = store.get(family, &keys::index(index))?.ok_or(ReadError::Missing { family, index })?;
+    parse_leaf(index, &row)
+}
+
+fn body_row(store: &Store, index: Index) -> Result<Vec<u8>, ReadError> {
+    let family = ColumnFamily::Bodies;
+    store.get(family, &keys::index(index))?.ok_or(ReadError::Missing { family, index })
+}
+
+/// The ledger as it calls itself in an era.
+pub(crate) fn identity_in(era: &Era, genesis: &Identity) -> Identity {
+    Identity { origin: era.origin.clone(), key: era.key, ..genesis.clone() }
+}

@@ -1,0 +1,188 @@
+//! What happens when the store is put back to an older state, and when the ledger's key changes.
+
+use std::path::Path;
+
+use ledger::{Audit, Config, Fault, OpenError, Report, open, open_new_epoch, read_mark};
+use schemas::checkpoint::Note;
+use schemas::id::{Index, TreeSize};
+use schemas::key::PublicKey;
+use serde_json::json;
+
+use crate::bench::{Bench, intent, key};
+
+const ORIGIN: &str = "ledger.example/test";
+
+fn audit(config: &Config, trust: u8) -> Report {
+    let mark = read_mark(&config.mark).unwrap();
+    let trust = Some(PublicKey::of(&key(trust)));
+    ledger::audit(&Audit { store: &config.store, trust, mark: mark.as_deref() }, &|_| ()).unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    assert!(
+        std::process::Command::new("cp").arg("-r").args([from, to]).status().unwrap().success()
+    );
+}
+
+/// A ledger of which an older copy was put back after 1,000 more entries were acknowledged.
+fn rolled_back() -> (Bench, TreeSize, TreeSize) {
+    let mut bench = Bench::new();
+    let mut agent = bench.agent("agent-1", 10);
+    let event = agent.event(intent("agent-1", "w"));
+    bench.one(&event);
+    let older = bench.ledger().head().size;
+    bench.writer = None;
+    let (config, kept) = (bench.config(), bench.directory.path().join("older"));
+    copy(&config.store, &kept);
+    bench.writer = Some(open(&config, key(1)).unwrap());
+    for _ in 0..20 {
+        let events: Vec<_> = (0..50).map(|_| agent.event(intent("agent-1", "w"))).collect();
+        bench.commit(&events);
+    }
+    let lost = bench.ledger().head().size;
+    assert_eq!(lost.0, older.0 + 1000);
+    bench.writer = None;
+    copy(&kept, &config.store);
+    (bench, older, lost)
+}
+
+#[test]
+fn an_older_copy_is_refused_and_goes_on_only_in_a_new_epoch() {
+    let (bench, older, lost) = rolled_back();
+    let config = bench.config();
+    let mark = read_mark(&config.mark).unwrap().unwrap();
+    match open(&config, key(1)).map(|_| ()) {
+        Err(OpenError::RolledBack { found, marked }) => assert_eq!((found, marked), (older, lost)),
+        other => panic!("{other:?}"),
+    }
+    let writer = open_new_epoch(&config, key(1), bench.now).unwrap();
+    let ledger = writer.ledger();
+    assert_eq!(ledger.identity().origin, format!("{ORIGIN}/2"));
+    let entry = ledger.entry(Index(older.0)).unwrap().unwrap();
+    let body = entry.body().unwrap();
+    assert_eq!(body.text("code"), Some("new_epoch"));
+    assert_eq!(body.text("registry.lost"), Some(mark.as_str()), "the lost mark is named");
+    assert_eq!(body.text("registry.origin"), Some(format!("{ORIGIN}/2").as_str()));
+    let kept = config.mark.with_extension("lost-in-epoch-1.note");
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), mark);
+    let noted = Note::parse(&ledger.head().note).unwrap().checkpoint().unwrap();
+    assert_eq!((noted.origin, noted.size.0), (format!("{ORIGIN}/2"), older.0 + 1));
+    drop((writer, ledger));
+    let report = audit(&config, 1);
+    assert_eq!(report.divergences, []);
+    assert_eq!(report.eras.iter().count(), 2);
+    open(&config, key(1)).unwrap();
+}
+
+#[test]
+fn a_ledger_that_lost_nothing_opens_no_epoch() {
+    let mut bench = Bench::new();
+    bench.writer = None;
+    let opened = open_new_epoch(&bench.config(), key(1), bench.now).map(|_| ());
+    assert!(matches!(opened, Err(OpenError::NothingLost(TreeSize(1)))), "{opened:?}");
+    assert!(matches!(
+        open_new_epoch(&bench.config(), key(3), bench.now).map(|_| ()),
+        Err(OpenError::NothingLost(_) | OpenError::WrongKey { .. })
+    ));
+}
+
+#[test]
+fn a_copy_from_before_an_epoch_is_older_too_and_epochs_never_share_a_name() {
+    let (bench, older, _) = rolled_back();
+    let (config, kept) = (bench.config(), bench.directory.path().join("older"));
+    drop(open_new_epoch(&config, key(1), bench.now).unwrap());
+    copy(&kept, &config.store);
+    let refused = open(&config, key(1)).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::RolledBack { found, .. }) if found == older));
+    let writer = open_new_epoch(&config, key(1), bench.now).unwrap();
+    assert_eq!(writer.ledger().identity().origin, format!("{ORIGIN}/3"), "2 was in use");
+    drop(writer);
+    assert_eq!(audit(&config, 1).divergences, []);
+}
+
+#[test]
+fn a_store_without_its_mark_goes_on_in_a_new_epoch_as_well() {
+    let mut bench = Bench::new();
+    bench.writer = None;
+    let config = bench.config();
+    std::fs::remove_file(&config.mark).unwrap();
+    assert!(matches!(open(&config, key(1)).map(|_| ()), Err(OpenError::MarkMissing(_))));
+    let writer = open_new_epoch(&config, key(1), bench.now).unwrap();
+    let entry = writer.ledger().entry(Index(1)).unwrap().unwrap();
+    assert_eq!(entry.body().unwrap().text("registry.lost"), Some("none"));
+    drop(writer);
+    assert_eq!(audit(&config, 1).divergences, []);
+}
+
+#[test]
+fn a_mark_that_somebody_else_changed_stops_the_next_commit() {
+    let mut bench = Bench::new();
+    let config = bench.config();
+    let older = read_mark(&config.mark).unwrap().unwrap();
+    let mut agent = bench.agent("agent-1", 10);
+    std::fs::write(&config.mark, older).unwrap();
+    let now = bench.now;
+    let message = agent.event(intent("agent-1", "w"));
+    let keys = bench.ledger().key_set();
+    let submission = ledger::Submission {
+        message: &message,
+        via: ledger::Via::default(),
+        checked: ledger::check(&message, &keys),
+    };
+    let refused = bench.writer().append(vec![submission], now, &[]);
+    assert!(matches!(refused, Err(ledger::AppendError::MarkChanged(_))), "{refused:?}");
+}
+
+#[test]
+fn a_rotated_key_is_linked_to_the_old_one_by_an_entry_that_both_signed() {
+    let mut bench = Bench::new();
+    let mut agent = bench.agent("agent-1", 10);
+    let now = bench.now;
+    bench.writer().rotate_key(key(50), now).unwrap();
+    let event = agent.event(intent("agent-1", "w"));
+    bench.one(&event);
+    bench.writer().incident("tested", "signed by the new key", now).unwrap();
+    let ledger = bench.ledger();
+    assert_eq!(ledger.identity().key, PublicKey::of(&key(50)));
+    let eras = ledger.eras().unwrap();
+    let rotated = eras.current().from;
+    let [before, after] = [TreeSize(rotated.0), TreeSize(rotated.0 + 1)];
+    assert_eq!(eras.at(before).key, PublicKey::of(&key(1)));
+    assert_eq!(eras.at(after).key, PublicKey::of(&key(50)));
+    Note::parse(&ledger.head().note).unwrap().verify(&eras.current().note_key()).unwrap();
+    let receipt = ledger.receipt(Index(1)).unwrap();
+    let leaf = ledger.leaf_bytes(Index(1)).unwrap();
+    schemas::receipt::verify(&receipt, &leaf, eras.current().key.verifying_key()).unwrap();
+    drop(ledger);
+    bench.writer = None;
+    let config = bench.config();
+    for trust in [1, 50] {
+        assert_eq!(audit(&config, trust).divergences, [], "either key is trust enough");
+    }
+    let foreign = audit(&config, 77).divergences;
+    assert!(foreign.iter().any(|found| found.fault == Fault::Untrusted), "{foreign:?}");
+    match open(&config, key(1)).map(|_| ()) {
+        Err(OpenError::WrongKey { wanted, given }) => {
+            assert_eq!(wanted, PublicKey::of(&key(50)).kid());
+            assert_eq!(given, PublicKey::of(&key(1)).kid());
+        }
+        other => panic!("{other:?}"),
+    }
+    ledger::rebuild(&config, |_, _| ()).unwrap();
+    assert_eq!(audit(&config, 1).divergences, [], "a rebuild gives the same rows");
+    drop(open(&config, key(50)).unwrap());
+}
+
+#[test]
+fn nobody_else_can_write_what_would_begin_an_era() {
+    let mut bench = Bench::new();
+    for kind in ["ledger.key_rotated", "ledger.incident"] {
+        let message = bench.operator.event(json!({
+            "kind": kind, "code": "new_epoch", "registry": {"origin": "ledger.example/test/2"},
+        }));
+        let outcome = bench.one(&message);
+        assert!(matches!(outcome.fate, schemas::reply::Fate::Rejected(_)), "{kind}: {outcome:?}");
+    }
+    assert_eq!(bench.ledger().eras().unwrap().iter().count(), 1);
+}
