@@ -18,6 +18,7 @@ mod intake;
 mod interrupt;
 mod key;
 pub(crate) mod line;
+mod lineage;
 mod listing;
 mod nats;
 mod operator;

@@ -61,18 +61,19 @@ impl Pin {
         &self.path
     }
 
-    /// What was pinned, if anything was. The file is local but not believed without its signature.
+    /// What was pinned, if anything was. The file is local but not believed without the signature of one
+    /// of the ledger's keys, present or past.
     ///
     /// # Errors
     /// [`PinError`].
-    pub(crate) fn read(&self, key: &NoteKey) -> Result<Option<Pinned>, PinError> {
+    pub(crate) fn read(&self, keys: &[NoteKey]) -> Result<Option<Pinned>, PinError> {
         let note = match fs::read_to_string(&self.path) {
             Ok(note) => note,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(self.file(source)),
         };
         let unsigned = PinError::Unsigned { path: self.path.clone() };
-        Pinned::verified(&note, key).map(Some).ok_or(unsigned)
+        keys.iter().find_map(|key| Pinned::verified(&note, key)).map(Some).ok_or(unsigned)
     }
 
     /// Replaces what was pinned, at once or not at all.
@@ -136,10 +137,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let pin = Pin::at(directory.path().join("pins/acme.note"));
         let ((text, key), (_, other)) = (note(1), note(2));
-        assert_eq!(pin.read(&key).unwrap(), None);
+        assert_eq!(pin.read(&[key.clone()]).unwrap(), None);
         pin.write(&text).unwrap();
-        assert_eq!(pin.read(&key).unwrap().unwrap().checkpoint.size, TreeSize(3));
-        assert!(matches!(pin.read(&other), Err(PinError::Unsigned { .. })));
+        assert_eq!(pin.read(&[key.clone()]).unwrap().unwrap().checkpoint.size, TreeSize(3));
+        assert!(matches!(pin.read(&[other]), Err(PinError::Unsigned { .. })));
         let kept = pin.keep_conflict(&text, "other").unwrap();
         assert_eq!(fs::read_to_string(kept).unwrap(), format!("{text}\nother"));
     }

@@ -28,6 +28,10 @@ pub(crate) struct Args {
     /// How log lines look; SWORN_LOG chooses which there are
     #[arg(long, value_enum, default_value_t)]
     log: telemetry::Format,
+    /// Go on from a store that is older than its high-water mark, under a new origin: what was receipted
+    /// beyond it is lost here, and everybody who saw it will notice. Verify the store first
+    #[arg(long)]
+    new_epoch: bool,
 }
 
 /// Why a server does not start, or ended.
@@ -97,7 +101,7 @@ pub(crate) fn main(args: &Args) -> Result<(), ServeError> {
     let ended = runtime.block_on(async {
         let signals = Signals::listen()?;
         tokio::select! {
-            ended = run(config, Clock::system(), signals.shutdown.clone()) => ended,
+            ended = run(config, args.new_epoch, signals.shutdown.clone()) => ended,
             // A crash at any moment is safe, so an impatient operator may have one.
             () = signals.hurry.cancelled() => Err(ServeError::Interrupted),
         }
@@ -106,17 +110,21 @@ pub(crate) fn main(args: &Args) -> Result<(), ServeError> {
     ended
 }
 
-/// Runs the server until `shutdown`.
+/// Runs the server until `shutdown`; in a new epoch, if it is told to begin one.
 ///
 /// # Errors
 /// [`ServeError`]; then the process must end.
 pub(crate) async fn run(
     config: Config,
-    clock: Clock,
+    new_epoch: bool,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let key = KeyFile::load(&config.key)?;
-    let writer = ledger::open(&config.ledger(), key.key)?;
+    let clock = Clock::system();
+    let writer = match new_epoch {
+        false => ledger::open(&config.ledger(), key.key)?,
+        true => ledger::open_new_epoch(&config.ledger(), key.key, clock.now())?,
+    };
     if writer.ledger().identity().clock_start.is_some() && !clock.is_simulated() {
         return Err(ServeError::Simulated);
     }
@@ -125,6 +133,9 @@ pub(crate) async fn run(
         .await
         .map_err(|source| ServeError::Listen { address, source })?;
     let (origin, size) = (writer.ledger().identity().origin.clone(), writer.ledger().head().size);
+    if new_epoch {
+        tracing::warn!(origin, %size, "a new epoch begins: publish its name beside the TRUST");
+    }
     tracing::info!(%address, origin, %size, "serving");
     let copies = config.data.join("copies");
     Server { writer, listener, ingest: config.nats, copies, clock }.run(shutdown).await

@@ -1,7 +1,7 @@
 //! A world of its own for each test: nats-server, ledger and `sworn serve` as real processes.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,7 @@ pub(crate) struct World {
     server: Option<Child>,
     http_port: u16,
     ledger_key: SigningKey,
+    key_name: String,
 }
 
 impl World {
@@ -77,6 +78,7 @@ impl World {
             server: None,
             http_port: free_port(),
             ledger_key: ledger_signer.key,
+            key_name: "ledger.key".to_owned(),
             directory,
         };
         let genesis = ledger::Genesis {
@@ -117,37 +119,60 @@ impl World {
 
     /// Starts the server and waits until it takes submissions in.
     pub(crate) fn serve(&mut self) {
+        self.serve_with(&[]);
+    }
+
+    /// Starts the server with more arguments, and waits until it takes submissions in.
+    pub(crate) fn serve_with(&mut self, arguments: &[&str]) {
+        self.server = Some(self.spawn(arguments));
+        let ready = self.url("/readyz");
+        until("the server", || {
+            let server = self.server.as_mut().unwrap();
+            if let Some(status) = server.try_wait().unwrap() {
+                panic!("the server ended with {status}:\n{}", self.log());
+            }
+            ureq::get(&ready).call().ok()
+        });
+    }
+
+    /// Starts a server that must end by itself; gives its exit code.
+    pub(crate) fn refused(&self) -> Option<i32> {
+        self.spawn(&[]).wait().unwrap().code()
+    }
+
+    /// Serves with another key file of the world's from now on.
+    pub(crate) fn set_key(&mut self, name: &str) {
+        name.clone_into(&mut self.key_name);
+    }
+
+    /// What servers have logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.path("serve.log")).unwrap()
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Child {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(self.path("serve.log"))
             .unwrap();
-        let child = Command::new(SWORN)
+        Command::new(SWORN)
             .args(["serve", "--tenant", tenant().as_str(), "--host", "ledger.example"])
+            .arg("--key")
+            .arg(self.path(&self.key_name))
+            .args(arguments)
             .args(["--listen", &format!("127.0.0.1:{}", self.http_port)])
             .args(["--nats", &self.nats_url()])
             .arg("--data")
             .arg(self.path("data"))
             .arg("--mark")
             .arg(self.path("mark"))
-            .arg("--key")
-            .arg(self.path("ledger.key"))
             .current_dir(self.directory.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .unwrap();
-        self.server = Some(child);
-        let ready = self.url("/readyz");
-        until("the server", || {
-            let server = self.server.as_mut().unwrap();
-            if let Some(status) = server.try_wait().unwrap() {
-                let log = std::fs::read_to_string(self.path("serve.log")).unwrap();
-                panic!("the server ended with {status}:\n{log}");
-            }
-            ureq::get(&ready).call().ok()
-        });
+            .unwrap()
     }
 
     fn server_id(&self) -> u32 {
@@ -171,8 +196,7 @@ impl World {
     pub(crate) fn stop(&mut self) {
         self.signal("-TERM");
         let status = self.server.take().unwrap().wait().unwrap();
-        let log = std::fs::read_to_string(self.path("serve.log")).unwrap();
-        assert!(status.success(), "{status}\n{log}");
+        assert!(status.success(), "{status}\n{}", self.log());
     }
 
     /// Restarts nats-server on the same port with what it had.
@@ -273,4 +297,17 @@ pub(crate) fn verified(outcome: &Outcome, message: &[u8], ledger: &PublicKey) ->
     assert_eq!(leaf.statement.0, sha256(opened.statement().bytes()));
     assert_eq!((found.index, leaf.index), (outcome.index, outcome.index));
     outcome.index
+}
+
+/// What a command wrote, to either stream.
+pub(crate) fn text(output: &Output) -> String {
+    let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    String::from_utf8_lossy(&both).into_owned()
+}
+
+/// Puts a copy of a directory where another one may be.
+pub(crate) fn copy_directory(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+    assert!(Command::new("cp").arg("-r").args([from, to]).status().unwrap().success());
 }

@@ -16,6 +16,7 @@ mod python;
 mod reader;
 mod readme;
 mod rejections;
+mod rollback;
 mod signer;
 mod tidy;
 mod under_load;

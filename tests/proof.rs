@@ -8,15 +8,10 @@ use schemas::checkpoint::Note;
 use schemas::id::hex;
 use schemas::kind::Stream;
 
-use crate::harness::{World, until};
+use crate::harness::{World, copy_directory, text, until};
 use crate::signer::intent;
 
 const RECEIPT: &str = "application/scitt-receipt+cose";
-
-fn text(output: &Output) -> String {
-    let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-    String::from_utf8_lossy(&both).into_owned()
-}
 
 fn bytes(world: &World, path: &str, accept: &str) -> Vec<u8> {
     let request = ureq::get(world.url(path)).header("Accept", accept);
@@ -156,7 +151,6 @@ fn every_call_pins_and_a_rolled_back_ledger_is_noticed_by_the_next() {
     world.stop();
     // Somebody puts back the store and its mark: the ledger itself cannot know.
     for name in ["data", "mark"] {
-        std::fs::remove_dir_all(world.path(name)).unwrap();
         copy_directory(&copy.join(name), &world.path(name));
     }
     world.serve();
@@ -166,11 +160,6 @@ fn every_call_pins_and_a_rolled_back_ledger_is_noticed_by_the_next() {
     assert!(pin.with_extension("conflict").exists(), "both notes are kept");
     let listed = world.sworn(&["checkpoint", "ls"]);
     assert!(text(&listed).contains("pinned"), "looking is still possible: {}", text(&listed));
-}
-
-fn copy_directory(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-    assert!(Command::new("cp").arg("-r").args([from, to]).status().unwrap().success());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemas::era::Era;
 use schemas::id::hex;
 use schemas::shape::time_json;
 use serde_json::{Value, json};
@@ -12,12 +13,14 @@ use crate::params::Params;
 
 pub(crate) async fn status(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
     params.only(&[])?;
-    Ok(Json(read_status(&api)))
+    api.read(read_status).await.map(Json)
 }
 
-fn read_status(api: &Api) -> Value {
+fn read_status(api: &Api) -> Result<Value, Error> {
     let (identity, head) = (api.ledger.identity(), api.ledger.head());
-    json!({
+    let era = |era: &Era| json!({ "from": era.from.0, "origin": era.origin, "verifier_key": era.note_key().vkey() });
+    let eras: Vec<_> = api.ledger.eras()?.iter().map(era).collect();
+    Ok(json!({
         "origin": identity.origin,
         "tenant": identity.tenant.as_str(),
         "key": hex(identity.key.as_bytes()),
@@ -29,5 +32,6 @@ fn read_status(api: &Api) -> Value {
         "note": head.note,
         "now": time_json(api.now()),
         "clock_start": identity.clock_start.map(time_json),
-    })
+        "eras": eras,
+    }))
 }

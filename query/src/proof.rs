@@ -191,7 +191,8 @@ impl<'l> Prover<'l> {
             (size, note) if size.0 > index.0 => (*size, note.as_str()),
             _ => (head.size, head.note.as_str()),
         };
-        let key = ledger.identity().note_key();
+        let era = ledger.eras().ok().map(|eras| eras.at(size).note_key());
+        let key = era.unwrap_or_else(|| ledger.identity().note_key());
         let checkpoint = Note::parse(note).and_then(|note| note.verify_checkpoint(&key)).ok();
         let tree = checkpoint
             .filter(|checkpoint| checkpoint.size == size)

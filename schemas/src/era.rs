@@ -72,8 +72,13 @@ impl Eras {
         genesis.then_some(())?;
         let key = PublicKey::from_bytes(body.field("registry.ledger_key")?.bytes()?).ok()?;
         let origin = body.text("registry.origin")?.to_owned();
-        let first = Era { from: Index(0), origin, key };
-        Some(Self { tenant: Tenant::parse(body.tenant())?, first, later: Vec::new() })
+        Some(Self::first(Tenant::parse(body.tenant())?, origin, key))
+    }
+
+    /// The eras of a ledger that never changed its name or key.
+    #[must_use]
+    pub fn first(tenant: Tenant, origin: String, key: PublicKey) -> Self {
+        Self { tenant, first: Era { from: Index(0), origin, key }, later: Vec::new() }
     }
 
     /// Takes the next entry in, in log order; only the ledger's own rotations and new epochs matter. Whether

@@ -54,8 +54,9 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
 
 fn list(show: &Show, context: &Context) -> Result<Exit, Failure> {
     let key = context.trust(show.trust.as_ref())?;
-    let pin = context.pin(&key)?;
-    let pinned = pin.read(&key)?;
+    let keys = context.keys(key.clone())?;
+    let pin = context.pin(&keys)?;
+    let pinned = pin.read(&keys)?;
     let newest = fetch(context, "/api/v1/checkpoints")?;
     let verified = Pinned::verified(&newest, &key);
     let out = context.out();
@@ -110,7 +111,7 @@ fn one(size: Option<u64>, show: &Show, context: &Context) -> Result<Exit, Failur
 /// What `client()` would refuse is looked at here by the only command that may.
 fn pin(show: &Show, expected: &str, context: &Context) -> Result<Exit, Failure> {
     let key = context.trust(show.trust.as_ref())?;
-    let pin = context.pin(&key)?;
+    let pin = context.pin(&context.keys(key.clone())?)?;
     let note = context.stated_note().unwrap_or_default();
     let found = Pinned::verified(&note, &key).ok_or_else(|| Failure::Verdict {
         exit: Exit::BadSignature,

@@ -5,11 +5,13 @@ use std::env;
 use std::time::Instant;
 
 use schemas::checkpoint::NoteKey;
-use schemas::id::{Micros, Tenant};
+use schemas::era::{Era, Eras};
+use schemas::id::{Kid, Micros, Tenant};
 use serde_json::Value as Json;
 
 use crate::cli::failure::Failure;
 use crate::cli::line::text;
+use crate::cli::lineage;
 use crate::cli::out::{Format, Out};
 use crate::cli::trust::{Trust, kid_of};
 use crate::cli::watch::watch;
@@ -50,6 +52,7 @@ pub(crate) struct Context {
     status: OnceCell<Option<Status>>,
     named: OnceCell<Option<Named>>,
     watched: OnceCell<()>,
+    eras: OnceCell<Option<Eras>>,
 }
 
 /// The context in use, and where its checkpoint is pinned.
@@ -76,6 +79,7 @@ impl Context {
             status: OnceCell::new(),
             named: OnceCell::new(),
             watched: OnceCell::new(),
+            eras: OnceCell::new(),
         }
     }
 
@@ -113,27 +117,68 @@ impl Context {
             // Not reached, or no ledger: the request to come will say so.
             return Ok(());
         };
-        let key = match self.named()?.and_then(|named| named.settings.trust.as_deref()) {
-            Some(trust) => Trust::read(trust)?.accept(stated)?,
-            None => stated,
-        };
-        match self.pin(&key) {
-            Ok(pin) => watch(client, &note, &key, &pin),
+        if let Some(trust) = self.named()?.and_then(|named| named.settings.trust.as_deref()) {
+            self.accept(&Trust::read(trust)?, stated.clone())?;
+        }
+        let keys = self.keys(stated)?;
+        match self.pin(&keys) {
+            Ok(pin) => watch(client, &note, &keys, &pin),
             // A user without a home directory keeps nothing.
             Err(Failure::Contexts(ContextError::Nowhere)) => Ok(()),
             Err(failure) => Err(failure),
         }
     }
 
-    /// Where the last verified checkpoint of the ledger with this key is kept.
+    /// Where the last verified checkpoint of the ledger with these keys is kept; the first of them names it.
     ///
     /// # Errors
     /// [`Failure::Contexts`].
-    pub(crate) fn pin(&self, key: &NoteKey) -> Result<Pin, Failure> {
+    pub(crate) fn pin(&self, keys: &[NoteKey]) -> Result<Pin, Failure> {
         match self.named()? {
             Some(named) => Ok(named.pin.clone()),
-            None => Ok(Contexts::of_user()?.pin_of_key(&kid_of(key))),
+            None => {
+                let first = keys.first().map_or(Kid::ZERO, kid_of);
+                Ok(Contexts::of_user()?.pin_of_key(&first))
+            }
         }
+    }
+
+    /// The ledger's keys and names so far, each proved to follow from the one before; the last is `current`.
+    ///
+    /// # Errors
+    /// [`Failure::Verdict`] when the server's history of them does not hold; failures of the server.
+    pub(crate) fn keys(&self, current: NoteKey) -> Result<Vec<NoteKey>, Failure> {
+        let Some(eras) = self.eras()? else { return Ok(vec![current]) };
+        let keys: Vec<_> = eras.iter().map(Era::note_key).collect();
+        match keys.last() {
+            Some(last) if *last != current => Trust::Key(last.clone()).accept(current).map(|_| keys),
+            _ => Ok(keys),
+        }
+    }
+
+    /// The current key, if `trust` is for it or for one that it follows from.
+    fn accept(&self, trust: &Trust, current: NoteKey) -> Result<NoteKey, Failure> {
+        match trust.accept(current.clone()) {
+            Err(other @ Failure::OtherKey { .. }) => match self.eras()? {
+                Some(eras) if lineage::accepts(trust, eras) => {
+                    let last = eras.current().note_key();
+                    if last == current { Ok(current) } else { Err(other) }
+                }
+                _ => Err(other),
+            },
+            accepted => accepted,
+        }
+    }
+
+    fn eras(&self) -> Result<Option<&Eras>, Failure> {
+        if self.eras.get().is_none() {
+            let proved = match self.status() {
+                Some(status) => lineage::proved(&self.unwatched()?, &status.json)?,
+                None => None,
+            };
+            let _first = self.eras.set(proved);
+        }
+        Ok(self.eras.get().and_then(Option::as_ref))
     }
 
     /// The newest note that the server shows.
@@ -223,7 +268,7 @@ impl Context {
         let trust = trust.map(|value| Trust::read(&value)).transpose()?;
         let stated = self.stated("verifier_key").and_then(|vkey| NoteKey::parse(&vkey).ok());
         match (trust, stated) {
-            (Some(trust), Some(stated)) => trust.accept(stated),
+            (Some(trust), Some(stated)) => self.accept(&trust, stated),
             (Some(Trust::Key(key)), None) => Ok(key),
             (None, Some(stated)) => Ok(stated),
             (_, None) => Err(Failure::Needed { name, flag, variable }),

@@ -208,6 +208,17 @@ impl Failure {
             Self::Broker { .. } => "give its address with --nats, or start: sworn dev".into(),
             Self::Open(ledger::OpenError::Locked(_)) => "stop the server, or ask it instead".into(),
             Self::Open(ledger::OpenError::Absent(_)) => "sworn init".into(),
+            Self::Open(
+                ledger::OpenError::RolledBack { .. }
+                | ledger::OpenError::Forked(_)
+                | ledger::OpenError::MarkMissing(_),
+            ) => {
+                "restore the newest copy; if there is none: sworn verify, then sworn serve --new-epoch"
+                    .into()
+            }
+            Self::Open(ledger::OpenError::WrongKey { .. }) => {
+                "give the file of the ledger's key with --key, or set it in the configuration".into()
+            }
             Self::Verdict { .. } | Self::Reset { .. } => {
                 "keep the store and this output as evidence; do not repair anything".into()
             }

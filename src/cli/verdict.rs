@@ -241,6 +241,7 @@ fn error(verdicts: &Verdicts) -> Failure {
 #[cfg(test)]
 mod tests {
     use ledger::{ColumnFamily, Identity};
+    use schemas::era::Eras;
     use schemas::id::{Index, Tenant, TreeHash, TreeSize};
     use schemas::key::PublicKey;
 
@@ -257,6 +258,7 @@ mod tests {
             fault: fault.clone(),
         };
         Report {
+            eras: Eras::first(tenant.clone(), origin.clone(), key),
             identity: Identity { tenant, origin, key, clock_start: None },
             size: TreeSize(100),
             root: TreeHash::ZERO,

@@ -121,7 +121,11 @@ impl Desk<'_> {
 
     fn conclude(&self, report: &Report, mark: Option<&str>) -> Result<Exit, Failure> {
         let ledger = note_key(&report.identity.origin, report.identity.key);
-        let trusted = self.trust.as_ref().map(|trust| trust.accept(ledger.clone()).is_ok());
+        // Rotations link the keys: whoever trusts one of them trusts them all.
+        let trusted = self
+            .trust
+            .as_ref()
+            .map(|trust| report.eras.iter().any(|era| trust.accept(era.note_key()).is_ok()));
         let verdicts = Verdicts::of(report, mark, trusted, &fingerprint(&ledger));
         verdict::print(&verdicts, self.context.out())
     }

@@ -11,16 +11,25 @@ use crate::client::{Client, ClientError};
 use crate::exit::Exit;
 use crate::pin::{Pin, Pinned};
 
-/// Proves that the server's `note` extends what is pinned, and pins it.
+/// Proves that the server's `note`, signed by the last of `keys`, extends what is pinned, and pins it. The
+/// other keys are the ledger's earlier ones, already linked to the last.
 ///
 /// # Errors
 /// [`Failure::Verdict`]: badly signed, or another history; [`Failure::Pin`]; failures of the server.
-pub(crate) fn watch(client: &Client, note: &str, key: &NoteKey, pin: &Pin) -> Result<(), Failure> {
-    let Some(found) = Pinned::verified(note, key) else {
+pub(crate) fn watch(
+    client: &Client,
+    note: &str,
+    keys: &[NoteKey],
+    pin: &Pin,
+) -> Result<(), Failure> {
+    let Some(found) = keys.last().and_then(|key| Pinned::verified(note, key)) else {
         let what = "the server's checkpoint is not signed by the ledger's key".to_owned();
         return Err(Failure::Verdict { exit: Exit::BadSignature, what, details: Vec::new() });
     };
-    if let Some(pinned) = pin.read(key)? {
+    if let Some(pinned) = pin.read(keys)? {
+        if pinned.checkpoint.origin != found.checkpoint.origin {
+            return Err(new_epoch(pin, &pinned, &found));
+        }
         if !extends(client, &pinned.checkpoint, &found.checkpoint)? {
             return Err(conflict(pin, &pinned, &found));
         }
@@ -49,6 +58,23 @@ fn extends(client: &Client, old: &Checkpoint, new: &Checkpoint) -> Result<bool, 
     let unreadable = ClientError::Answer { path: path.to_owned(), expected: "a consistency proof" };
     let hashes = hashes.ok_or(unreadable)?;
     Ok(verify_consistency(old.size, &old.root, new.size, &new.root, &hashes).is_ok())
+}
+
+/// The ledger says itself that it lost something. Whether that can be accepted is for people.
+fn new_epoch(pin: &Pin, pinned: &Pinned, found: &Pinned) -> Failure {
+    let (old, new) = (&pinned.checkpoint, &found.checkpoint);
+    let what =
+        format!("the ledger goes on in a new epoch, {}: its store was rolled back", new.origin);
+    let mut details = vec![
+        format!("pinned  {} entries of {}, root {}", old.size.0, old.origin, old.root),
+        format!("server  {} entries of {}, root {}", new.size.0, new.origin, new.root),
+        "lost    see: sworn query code:new_epoch, once the epoch is accepted".to_owned(),
+        "accept  sworn checkpoint pin --expect-root ROOT".to_owned(),
+    ];
+    if let Ok(path) = pin.keep_conflict(&pinned.note, &found.note) {
+        details.push(format!("kept    both, in {}", path.display()));
+    }
+    Failure::Verdict { exit: Exit::Conflict, what, details }
 }
 
 fn conflict(pin: &Pin, pinned: &Pinned, found: &Pinned) -> Failure {
@@ -132,7 +158,7 @@ mod tests {
 
     fn watched(pin: &Pin, log: &Log, answers: Vec<String>) -> u8 {
         let (url, server) = server(answers);
-        let ended = exit(watch(&Client::new(&url).unwrap(), &log.note(1), &key(), pin));
+        let ended = exit(watch(&Client::new(&url).unwrap(), &log.note(1), &[key()], pin));
         server.join().unwrap();
         ended
     }
@@ -141,7 +167,7 @@ mod tests {
     fn a_growing_log_raises_the_pin_and_a_lying_server_does_not() {
         let directory = tempfile::tempdir().unwrap();
         let pin = Pin::at(directory.path().join("acme.note"));
-        let size = || pin.read(&key()).unwrap().unwrap().checkpoint.size.0;
+        let size = || pin.read(&[key()]).unwrap().unwrap().checkpoint.size.0;
         assert_eq!(watched(&pin, &Log::new(4, 0), vec![]), 0, "the first is pinned");
         assert_eq!(watched(&pin, &Log::new(7, 0), vec![Log::new(7, 0).answer(4)]), 0);
         assert_eq!(watched(&pin, &Log::new(7, 0), vec![]), 0);
@@ -160,8 +186,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let pin = Pin::at(directory.path().join("acme.note"));
         let client = Client::new("http://127.0.0.1:1").unwrap();
-        assert_eq!(exit(watch(&client, &Log::new(4, 0).note(2), &key(), &pin)), 11);
-        assert_eq!(exit(watch(&client, "", &key(), &pin)), 11);
-        assert_eq!(pin.read(&key()).unwrap(), None);
+        assert_eq!(exit(watch(&client, &Log::new(4, 0).note(2), &[key()], &pin)), 11);
+        assert_eq!(exit(watch(&client, "", &[key()], &pin)), 11);
+        assert_eq!(pin.read(&[key()]).unwrap(), None);
     }
 }

@@ -1,0 +1,129 @@
+//! An older copy of the ledger put back in place: refused, and whoever saw more notices the new epoch.
+
+use schemas::kind::Stream;
+
+use crate::harness::{World, copy_directory, text};
+use crate::signer::{Signer, intent};
+
+const EVENTS: usize = 1000;
+
+fn publish(world: &World, agent: &mut Signer, events: usize) {
+    let publisher = world.connect(&agent.id);
+    let mut left = events;
+    while left > 0 {
+        let many = left.min(100);
+        let bodies: Vec<_> = (0..many)
+            .map(|_| {
+                let event = intent(agent.id.as_str(), "workflow-lost");
+                agent.body(event)
+            })
+            .collect();
+        world.submit(&publisher, &agent.sign(&bodies), Stream::In);
+        left -= many;
+    }
+}
+
+/// The resume token of a tail that stands at the last entry.
+fn last_token(world: &World) -> String {
+    let size = world.get("/api/v1/status")["size"].as_u64().unwrap();
+    let chain = |index: u64| {
+        let leaf = world.get(&format!("/api/v1/entries/{index}/leaf"));
+        leaf["chain"].as_str().unwrap()[..8].to_owned()
+    };
+    format!("{}.{}.{}", chain(0), size - 1, chain(size - 1))
+}
+
+#[test]
+fn an_older_copy_is_refused_and_a_new_epoch_is_noticed() {
+    let mut world = World::new();
+    let mut agent = world.agent("witnessed-agent");
+    publish(&world, &mut agent, 10);
+    world.stop();
+    copy_directory(&world.path("data"), &world.path("older"));
+    world.serve();
+    publish(&world, &mut agent, EVENTS);
+    let size = world.get("/api/v1/status")["size"].as_u64().unwrap();
+    assert!(world.sworn(&["agent", "ls"]).status.success(), "the command line pins what it saw");
+    let token = last_token(&world);
+    world.stop();
+    copy_directory(&world.path("older"), &world.path("data"));
+
+    assert_eq!(world.refused(), Some(13), "{}", world.log());
+    assert!(world.log().contains(&format!("but {size} were acknowledged")), "{}", world.log());
+    assert!(world.log().contains("serve --new-epoch"), "the way on is named: {}", world.log());
+
+    world.serve_with(&["--new-epoch"]);
+    let status = world.get("/api/v1/status");
+    assert_eq!(status["origin"], "ledger.example/test/2");
+    let lost = world.get("/api/v1/entries?q=code%3Anew_epoch");
+    let incident = &lost["items"][0];
+    assert_eq!(incident["body"]["registry"]["origin"], "ledger.example/test/2", "{lost}");
+    let named = incident["body"]["registry"]["lost"].as_str().unwrap();
+    assert!(named.starts_with(&format!("ledger.example/test\n{size}\n")), "{named}");
+
+    let noticed = world.sworn(&["agent", "ls"]);
+    assert_eq!(noticed.status.code(), Some(13), "{}", text(&noticed));
+    assert!(text(&noticed).contains("goes on in a new epoch"), "{}", text(&noticed));
+    let root = world.get("/api/v1/status")["root"].as_str().unwrap().to_owned();
+    let wrong = world.sworn(&["checkpoint", "pin", "--expect-root", &"00".repeat(32)]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", text(&wrong));
+    let accepted = world.sworn(&["checkpoint", "pin", "--expect-root", &root]);
+    assert!(accepted.status.success(), "{}", text(&accepted));
+    assert!(world.sworn(&["agent", "ls"]).status.success());
+
+    let mut response = ureq::get(world.url("/api/v1/tail"))
+        .header("Accept", "text/event-stream")
+        .header("Last-Event-ID", &token)
+        .call()
+        .unwrap();
+    let stream = response.body_mut().read_to_string().unwrap();
+    assert!(stream.contains("event: reset") || stream.contains("event:reset"), "{stream}");
+
+    // The ledger goes on, and nothing of its own history is wrong.
+    let mut later = world.agent("later-agent");
+    publish(&world, &mut later, 5);
+    world.stop();
+    world.serve();
+    world.stop();
+    assert_eq!(world.audit().divergences, []);
+}
+
+#[test]
+fn a_rotated_ledger_key_is_accepted_by_who_trusts_the_old_one() {
+    let mut world = World::new();
+    world.agent("witnessed-agent");
+    let trust = world.get("/api/v1/status")["verifier_key"].as_str().unwrap().to_owned();
+    let trusted = |world: &World, arguments: &[&str]| {
+        world.sworn(&[arguments, &["--trust", &trust]].concat())
+    };
+    assert!(trusted(&world, &["get", "1"]).status.success());
+    world.stop();
+    let [data, mark, old, new] = ["data", "mark", "ledger.key", "new.key"]
+        .map(|name| world.path(name).display().to_string());
+    let rotated = world.sworn(&[
+        "admin",
+        "rotate-key",
+        "--new-key",
+        &new,
+        "--key",
+        &old,
+        "--data",
+        &data,
+        "--mark",
+        &mark,
+        "--host",
+        "ledger.example",
+    ]);
+    assert!(rotated.status.success(), "{}", text(&rotated));
+    assert!(text(&rotated).contains("TRUST"), "{}", text(&rotated));
+    assert_eq!(world.refused(), Some(1), "the old key serves no longer");
+    assert!(world.log().contains("it may have been rotated"), "{}", world.log());
+    world.set_key("new.key");
+    world.serve();
+    let proved = trusted(&world, &["prove", "1"]);
+    assert!(proved.status.success(), "{}", text(&proved));
+    let verified = trusted(&world, &["verify"]);
+    assert_eq!(verified.status.code(), Some(0), "{}", text(&verified));
+    let stranger = world.get("/api/v1/status")["verifier_key"].as_str().unwrap().to_owned();
+    assert_ne!(stranger, trust);
+}
