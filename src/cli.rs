@@ -35,6 +35,7 @@ mod verdict;
 mod verify;
 mod watch;
 mod witness;
+mod witnesses;
 
 use std::ffi::OsString;
 
@@ -107,6 +108,9 @@ enum Command {
     /// Work on a ledger that no server has open
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Witnesses: being one, and how far they are
+    #[command(subcommand)]
+    Witness(witnesses::Command),
     /// Servers by name, with their trusted keys
     #[command(subcommand)]
     Context(contexts::Command),
@@ -171,6 +175,7 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Key(command) => key::run(command, context),
         Command::Nats(command) => nats::run(&command, context),
         Command::Admin(command) => admin::run(&command, context),
+        Command::Witness(command) => witnesses::run(&command, context),
         Command::Context(command) => contexts::run(&command, context),
         Command::Explain(args) => explain::run(&args, context),
         Command::Demo(command) => demo::run(&command, context.out())

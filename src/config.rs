@@ -37,6 +37,7 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "mark", default: Some("/var/lib/sworn-mark") },
     Setting { name: "key", default: Some("/etc/sworn/ledger.key") },
     Setting { name: "http.listen", default: Some("127.0.0.1:7420") },
+    Setting { name: "witness.policy", default: None },
     Setting { name: "nats.url", default: Some("nats://127.0.0.1:4222") },
     Setting { name: "nats.credentials", default: None },
     Setting { name: "nats.nkey", default: None },
@@ -143,6 +144,9 @@ pub(crate) struct Flags {
     /// Address of the NATS server
     #[arg(long, value_name = "URL")]
     pub(crate) nats: Option<String>,
+    /// File with the witnesses to ask for cosignatures (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<String>,
 }
 
 impl Flags {
@@ -154,6 +158,7 @@ impl Flags {
             "mark" => self.mark.as_ref(),
             "key" => self.key.as_ref(),
             "http.listen" => self.listen.as_ref(),
+            "witness.policy" => self.policy.as_ref(),
             "nats.url" => self.nats.as_ref(),
             _ => None,
         }
@@ -177,6 +182,8 @@ pub(crate) struct Config {
     pub(crate) http: Http,
     /// The broker.
     pub(crate) nats: ingest::Config,
+    /// The witnesses and their quorum.
+    pub(crate) policy: Option<PathBuf>,
 }
 
 /// Settings of the listener.

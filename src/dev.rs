@@ -127,6 +127,7 @@ async fn start(args: &Args, shutdown: &CancellationToken) -> Result<(), DevError
     let served = dev.serve(
         args,
         Server {
+            policy: None,
             ingest: ingest::Config::new(Broker::at(&dev.nats), place::tenant()),
             copies: dev.place.copies(),
             clock: dev.clock.clone(),

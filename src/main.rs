@@ -21,6 +21,7 @@ mod sign;
 mod spool;
 mod table;
 mod telemetry;
+mod witness;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -1,13 +1,14 @@
 //! The server: the ledger, what feeds it, what reads from it, and their common end.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
 use ingest::IngestError;
 use ledger::{Ledger, OpenError, Writer};
 use schemas::limits::SHUTDOWN_S_MAX;
+use schemas::policy::{Policy, PolicyError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinError;
@@ -19,6 +20,10 @@ use crate::config::{Config, ConfigError, Flags};
 use crate::http::{self, Admin};
 use crate::keyfile::{KeyFile, KeyFileError};
 use crate::telemetry::{self, TelemetryError};
+use crate::witness::{self, Witnesses};
+
+/// How long threads that still read may take to end.
+const CLOSING_S_MAX: u64 = 2;
 
 /// Runs the server of a ledger that exists
 #[derive(clap::Args, Clone, Debug)]
@@ -61,6 +66,22 @@ pub(crate) enum ServeError {
         address: SocketAddr,
         /// Why.
         source: std::io::Error,
+    },
+    /// The policy cannot be read.
+    #[error("{path}: {source}", path = path.display())]
+    PolicyFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The policy is none.
+    #[error("{path}, {source}", path = path.display())]
+    Policy {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        source: PolicyError,
     },
     /// The directory of copies.
     #[error("{path}: {source}", path = path.display())]
@@ -106,7 +127,8 @@ pub(crate) fn main(args: &Args) -> Result<(), ServeError> {
             () = signals.hurry.cancelled() => Err(ServeError::Interrupted),
         }
     });
-    runtime.shutdown_background();
+    // The store must be closed before the process ends: its own threads do not survive the end.
+    runtime.shutdown_timeout(Duration::from_secs(CLOSING_S_MAX));
     ended
 }
 
@@ -138,7 +160,8 @@ pub(crate) async fn run(
     }
     tracing::info!(%address, origin, %size, "serving");
     let copies = config.data.join("copies");
-    Server { writer, listener, ingest: config.nats, copies, clock }.run(shutdown).await
+    let policy = config.policy.as_deref().map(read_policy).transpose()?;
+    Server { policy, writer, listener, ingest: config.nats, copies, clock }.run(shutdown).await
 }
 
 /// A server that is ready to run: the ledger open, the port taken.
@@ -149,6 +172,17 @@ pub(crate) struct Server {
     /// Where copies for verification are put.
     pub(crate) copies: PathBuf,
     pub(crate) clock: Clock,
+    /// Witnesses to ask, and which of them are enough.
+    pub(crate) policy: Option<Policy>,
+}
+
+fn read_policy(path: &Path) -> Result<Policy, ServeError> {
+    let path = path.to_owned();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(source) => return Err(ServeError::PolicyFile { path, source }),
+    };
+    Policy::parse(&text).map_err(|source| ServeError::Policy { path, source })
 }
 
 impl Server {
@@ -160,8 +194,13 @@ impl Server {
     pub(crate) async fn run(self, shutdown: CancellationToken) -> Result<(), ServeError> {
         let ledger = self.writer.ledger();
         let readers = CancellationToken::new();
-        let router = self.router(&ledger, &shutdown, &readers)?;
+        let witnesses = self.policy.clone().map(|policy| Witnesses::new(ledger.clone(), policy));
+        let router =
+            self.router(&ledger, &shutdown, &readers)?.merge(witness::routes(witnesses.clone()));
+        let router = http::guarded(router);
         let Self { writer, listener, ingest, clock, .. } = self;
+        let asking = witnesses
+            .map(|witnesses| AbortOnDropHandle::new(tokio::spawn(witnesses.run(shutdown.clone()))));
         let taken = ingest::run(writer, ingest, move || clock.now(), shutdown.clone());
         let mut taken = AbortOnDropHandle::new(tokio::spawn(taken));
         let served = http::serve(listener, router, readers.clone());
@@ -179,6 +218,7 @@ impl Server {
             served = &mut served => served?,
             () = &mut late => tracing::warn!("some requests did not end in time and were cut"),
         }
+        drop(asking);
         ended
     }
 
@@ -199,7 +239,7 @@ impl Server {
         let router = http::routes(health, admin)
             .merge(query::routes(ledger.clone(), move || clock.now()))
             .merge(tail::routes(ledger.clone(), readers.clone()));
-        Ok(http::guarded(router))
+        Ok(router)
     }
 }
 

@@ -20,3 +20,4 @@ mod rollback;
 mod signer;
 mod tidy;
 mod under_load;
+mod witness;

@@ -20,6 +20,7 @@ use schemas::key::PublicKey;
 use schemas::tree;
 
 use crate::check::KeySet;
+use crate::cosignatures::is_line;
 use crate::eras::{eras, identity_in};
 use crate::error::{OpenError, ReadError};
 use crate::open::{check_format, identity, last_index};
@@ -314,6 +315,7 @@ impl<'s> Verifier<'s> {
                 None => self.row(ColumnFamily::Checkpoints, &row_key, Fault::Note),
             }
         }
+        self.cosignatures()?;
         let Some(mark) = mark else { return Ok(()) };
         match verified(mark) {
             None => self.row(ColumnFamily::Checkpoints, b"mark", Fault::Note),
@@ -330,6 +332,26 @@ impl<'s> Verifier<'s> {
                 self.entry(ColumnFamily::Leaves, Index(self.size.0 - 1), Fault::Root);
             }
             Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Cosignatures are of published notes. Whose they are is for a reader's own policy.
+    fn cosignatures(&mut self) -> Result<(), ReadError> {
+        let family = ColumnFamily::Checkpoints;
+        let store = self.store;
+        for row in store.scan(family, b"w", Direction::Forward) {
+            let (key, line) = row?;
+            let size = crate::keys::parse_cosignature(&key);
+            let noted = match size {
+                Some(size) => store.get(family, &crate::keys::note(size))?.is_some(),
+                None => false,
+            };
+            if !noted {
+                self.row(family, &key, Fault::Extra);
+            } else if !std::str::from_utf8(&line).is_ok_and(is_line) {
+                self.row(family, &key, Fault::Damaged);
+            }
         }
         Ok(())
     }

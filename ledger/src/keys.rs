@@ -15,6 +15,7 @@
 //!              's' signer:16 session:16                the signer's own chain
 //! checkpoints  'c' size:8                              a commit boundary
 //!              'n' size:8                              a published note
+//!              'w' size:8 key:4                        a witness's cosignature of it
 //! meta         name:*
 //! ```
 
@@ -131,6 +132,21 @@ pub(crate) fn boundary(size: TreeSize) -> Vec<u8> {
 
 pub(crate) fn note(size: TreeSize) -> Vec<u8> {
     joined([b"n", &size.0.to_be_bytes()])
+}
+
+pub(crate) fn cosignature(size: TreeSize, key_id: [u8; 4]) -> Vec<u8> {
+    joined([&cosignatures(size), &key_id])
+}
+
+/// What the keys of a size's cosignatures begin with.
+pub(crate) fn cosignatures(size: TreeSize) -> Vec<u8> {
+    joined([b"w", &size.0.to_be_bytes()])
+}
+
+/// The size in a cosignature's key.
+pub(crate) fn parse_cosignature(key: &[u8]) -> Option<TreeSize> {
+    let (size, _key_id) = key.strip_prefix(b"w")?.split_first_chunk::<8>()?;
+    (key.len() == 13).then_some(TreeSize(u64::from_be_bytes(*size)))
 }
 
 /// The size in a boundary's or a note's key.

@@ -12,6 +12,7 @@ mod answers;
 mod append;
 mod audit;
 mod check;
+mod cosignatures;
 mod draft;
 mod entry;
 mod epoch;

@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, VARY};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use schemas::id::{Index, TreeSize};
+use schemas::id::Index;
 use schemas::tree::{Tile, parse_entries_path, tile_width};
 
 use crate::api::Api;
@@ -46,7 +46,7 @@ pub(crate) async fn resource(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     if path == "checkpoint" {
-        return checkpoint(&api);
+        return api.read(checkpoint).await;
     }
     if let Some((n, width)) = parse_entries_path(&path) {
         let compressed = accepts_gzip(&headers);
@@ -57,10 +57,8 @@ pub(crate) async fn resource(
 }
 
 fn checkpoint(api: &Api) -> Result<Response, Error> {
-    let (size, note) = api.ledger.head().published.clone();
-    if size == TreeSize(0) {
-        return Err(Error::Unknown("checkpoint"));
-    }
+    let (size, _) = api.ledger.head().published;
+    let note = api.ledger.cosigned(size)?.ok_or(Error::Unknown("checkpoint"))?;
     let headers = [(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, SECONDS)];
     Ok((headers, note).into_response())
 }

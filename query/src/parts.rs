@@ -228,13 +228,14 @@ pub(crate) async fn proof(
 }
 
 fn read_proof(api: &Api, index: Index) -> Result<Response, Error> {
-    let (size, note) = api.ledger.head().published.clone();
+    let (size, _) = api.ledger.head().published;
     if index.0 >= size.0 {
         let known = index.0 < api.ledger.head().size.0;
         let unpublished = Error::NoPart { index, part: Part::Proof };
         return Err(if known { unpublished } else { Error::Unknown("entry") });
     }
     let path = api.ledger.inclusion(index, size)?;
+    let note = api.ledger.cosigned(size)?.ok_or(Error::Unknown("checkpoint"))?;
     let note = Note::parse(&note).map_err(|_damaged| Error::Unknown("checkpoint"))?;
     let proof = LogProof { index, path, note };
     let headers = [(header::CONTENT_TYPE, PROOF), (header::CACHE_CONTROL, "no-cache")];

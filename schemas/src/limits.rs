@@ -54,6 +54,15 @@ pub const QUERY_TERMS_MAX: usize = 32;
 /// Most hashes in a proof: no tree has more levels.
 pub const PROOF_HASHES_MAX: usize = 64;
 
+/// Most lines of proof in a request to a witness (C2SP `tlog-witness`).
+pub const WITNESS_PROOF_LINES_MAX: usize = 63;
+/// Largest request to a witness, and largest answer of one.
+pub const WITNESS_BYTES_MAX: usize = 64 << 10;
+/// Largest witness policy.
+pub const POLICY_BYTES_MAX: usize = 64 << 10;
+/// Most lines of a witness policy.
+pub const POLICY_LINES_MAX: usize = 1000;
+
 /// Messages taken into one commit.
 pub const BATCH_MESSAGES_MAX: usize = 500;
 /// Message bytes taken into one commit.

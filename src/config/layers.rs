@@ -42,6 +42,10 @@ impl Layers<'_> {
             data: self.choose("data")?.parse("a directory", path)?,
             mark: self.choose("mark")?.parse("a directory", path)?,
             key: self.choose("key")?.parse("a file", path)?,
+            policy: self
+                .optional("witness.policy")
+                .map(|file| file.parse("a file", path))
+                .transpose()?,
             http: Http {
                 listen: self
                     .choose("http.listen")?

@@ -39,7 +39,8 @@ fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
     let text = "tenant = \"t\"\nhost = \"h\"\ndata = \"/d\"\nmark = \"/m\"\nkey = \"/k\"\n\
                 [http]\nlisten = \"[::1]:1\"\n[nats]\nurl = \"nats://n, nats://m\"\n\
                 credentials = \"/c\"\nnkey = \"/n\"\nca = \"/ca\"\ncertificate = \"/cert\"\n\
-                certificate_key = \"/ck\"\nreplicas = \"3\"\n";
+                certificate_key = \"/ck\"\nreplicas = \"3\"\n\
+                [witness]\npolicy = \"/p\"\n";
     let read = file(text).unwrap();
     let all = Some("x".to_owned());
     let flags = Flags {
@@ -50,7 +51,8 @@ fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
         mark: all.clone(),
         key: all.clone(),
         listen: all.clone(),
-        nats: all,
+        nats: all.clone(),
+        policy: all,
     };
     for Setting { name, .. } in SETTINGS {
         assert!(read.values.contains_key(*name), "{name}");
