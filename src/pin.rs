@@ -137,9 +137,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let pin = Pin::at(directory.path().join("pins/acme.note"));
         let ((text, key), (_, other)) = (note(1), note(2));
-        assert_eq!(pin.read(&[key.clone()]).unwrap(), None);
+        assert_eq!(pin.read(std::slice::from_ref(&key)).unwrap(), None);
         pin.write(&text).unwrap();
-        assert_eq!(pin.read(&[key.clone()]).unwrap().unwrap().checkpoint.size, TreeSize(3));
+        assert_eq!(
+            pin.read(std::slice::from_ref(&key)).unwrap().unwrap().checkpoint.size,
+            TreeSize(3)
+        );
         assert!(matches!(pin.read(&[other]), Err(PinError::Unsigned { .. })));
         let kept = pin.keep_conflict(&text, "other").unwrap();
         assert_eq!(fs::read_to_string(kept).unwrap(), format!("{text}\nother"));

@@ -140,7 +140,9 @@ mod tests {
 
     use ed25519_dalek::SigningKey;
     use schemas::body::Body;
-    use schemas::id::{BodyDigest, ChainHash, Digest, Micros, SignerId, Tenant, TreeHash, TreeSize};
+    use schemas::id::{
+        BodyDigest, ChainHash, Digest, Micros, SignerId, Tenant, TreeHash, TreeSize,
+    };
     use schemas::leaf::Counts;
     use schemas::receipt::{ReceiptAlg, ReceiptSigner};
     use schemas::reject::Reason;

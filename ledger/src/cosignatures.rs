@@ -7,7 +7,7 @@ use schemas::id::TreeSize;
 use crate::error::ReadError;
 use crate::keys;
 use crate::read::{Ledger, damaged};
-use crate::store::{ColumnFamily, Row, Store};
+use crate::store::{ColumnFamily, Row};
 
 impl Ledger {
     /// Keeps a witness's cosignature of the checkpoint of this size, in place of its last one.
@@ -30,25 +30,19 @@ impl Ledger {
         let published = self.published(size)?.filter(|(found, _)| *found == size);
         let Some((_, mut note)) = published else { return Ok(None) };
         // The log's own signature is one of those that a note may have.
-        for row in rows(&self.store, size).take(NOTE_SIGNATURES_MAX - 1) {
+        let prefix = keys::cosignatures(size);
+        let rows = self.store.scan(ColumnFamily::Checkpoints, &prefix, Direction::Forward);
+        for row in rows.take(NOTE_SIGNATURES_MAX - 1) {
             let (key, line) = row?;
+            if !key.starts_with(&prefix) {
+                break;
+            }
             let line = std::str::from_utf8(&line).ok().filter(|line| is_line(line));
             note.push_str(line.ok_or_else(|| damaged(ColumnFamily::Checkpoints, &key))?);
             note.push('\n');
         }
         Ok(Some(note))
     }
-}
-
-/// The rows of cosignatures of one size.
-fn rows(
-    store: &Store,
-    size: TreeSize,
-) -> impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), ReadError>> + '_ {
-    let prefix = keys::cosignatures(size);
-    let rows = store.scan(ColumnFamily::Checkpoints, &prefix, Direction::Forward);
-    rows.take_while(move |row| row.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix)))
-        .map(|row| row.map_err(ReadError::from))
 }
 
 /// Whether a row can be what was kept: one signature line.

@@ -53,7 +53,8 @@ fn changes(store: &Store, size: TreeSize) -> Result<Vec<Index>, ReadError> {
 
 fn leaf_row(store: &Store, index: Index) -> Result<Leaf, ReadError> {
     let family = ColumnFamily::Leaves;
-    let row = store.get(family, &keys::index(index))?.ok_or(ReadError::Missing { family, index })?;
+    let row =
+        store.get(family, &keys::index(index))?.ok_or(ReadError::Missing { family, index })?;
     parse_leaf(index, &row)
 }
 

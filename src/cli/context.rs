@@ -151,7 +151,9 @@ impl Context {
         let Some(eras) = self.eras()? else { return Ok(vec![current]) };
         let keys: Vec<_> = eras.iter().map(Era::note_key).collect();
         match keys.last() {
-            Some(last) if *last != current => Trust::Key(last.clone()).accept(current).map(|_| keys),
+            Some(last) if *last != current => {
+                Trust::Key(last.clone()).accept(current).map(|_| keys)
+            }
             _ => Ok(keys),
         }
     }

@@ -249,7 +249,8 @@ impl World {
     }
 
     pub(crate) fn get_as(&self, path: &str, headers: &[(header::HeaderName, &str)]) -> Answer {
-        let path = if path.starts_with("/log/") { path.to_owned() } else { format!("/api/v1{path}") };
+        let path =
+            if path.starts_with("/log/") { path.to_owned() } else { format!("/api/v1{path}") };
         let mut request = Request::get(path);
         for (name, value) in headers {
             request = request.header(name, *value);
