@@ -5,7 +5,8 @@
 //!   contexts/<name>.toml        url, tenant, nats, trust
 //!   contexts/<name>.note        the pinned checkpoint
 //!   contexts/selected           the name in use, and on a second line the one before
-//!   pins/<kid>.note             where no context is in use: one pin for each ledger key
+//!   pins/<kid>.note             where no context is in use: the pin of the key in SWORN_TRUST
+//!   pins/url-<digest>.note      where nobody said whom to trust: the pin of the server's address
 //! ```
 
 use std::env;
@@ -13,7 +14,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use schemas::id::Kid;
+use schemas::id::{Digest, Kid, sha256};
 
 use crate::pin::{Pin, replace};
 
@@ -197,9 +198,16 @@ impl Contexts {
         Ok(Pin::at(self.settings_path(name)?.with_extension("note")))
     }
 
-    /// The pin of a ledger key, where no context is in use.
+    /// The pin of a trusted ledger key, where no context is in use.
     pub(crate) fn pin_of_key(&self, kid: &Kid) -> Pin {
         Pin::at(self.root.join("pins").join(format!("{kid}.note")))
+    }
+
+    /// The pin of an address, where no key is trusted: by nothing that the server says, or it could escape
+    /// its pin by calling itself another ledger.
+    pub(crate) fn pin_of_url(&self, url: &str) -> Pin {
+        let digest = Digest(sha256(url.trim_end_matches('/').as_bytes()));
+        Pin::at(self.root.join("pins").join(format!("url-{digest}.note")))
     }
 
     fn directory(&self) -> PathBuf {

@@ -67,13 +67,21 @@ impl Pin {
     /// # Errors
     /// [`PinError`].
     pub(crate) fn read(&self, keys: &[NoteKey]) -> Result<Option<Pinned>, PinError> {
-        let note = match fs::read_to_string(&self.path) {
-            Ok(note) => note,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(self.file(source)),
-        };
+        let Some(note) = self.text()? else { return Ok(None) };
         let unsigned = PinError::Unsigned { path: self.path.clone() };
         keys.iter().find_map(|key| Pinned::verified(&note, key)).map(Some).ok_or(unsigned)
+    }
+
+    /// The file's text, believed or not; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`PinError::File`].
+    pub(crate) fn text(&self) -> Result<Option<String>, PinError> {
+        match fs::read_to_string(&self.path) {
+            Ok(note) => Ok(Some(note)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(self.file(source)),
+        }
     }
 
     /// Replaces what was pinned, at once or not at all.
@@ -84,15 +92,54 @@ impl Pin {
         replace(&self.path, note).map_err(|source| self.file(source))
     }
 
+    /// Replaces what was pinned, unless another process did so since `before` was read; says whether.
+    ///
+    /// # Errors
+    /// [`PinError::File`].
+    pub(crate) fn swap(&self, before: Option<&str>, note: &str) -> Result<bool, PinError> {
+        let _held = self.lock().map_err(|source| self.file(source))?;
+        if self.text()?.as_deref() != before {
+            return Ok(false);
+        }
+        self.write(note).map(|()| true)
+    }
+
+    /// Held until the file is dropped.
+    fn lock(&self) -> io::Result<fs::File> {
+        fs::create_dir_all(self.path.parent().unwrap_or(Path::new(".")))?;
+        let lock = self.path.with_extension("lock");
+        let file = fs::File::options().create(true).truncate(false).write(true).open(lock)?;
+        file.lock()?;
+        Ok(file)
+    }
+
     /// Keeps two notes of which one tree can satisfy only one. Returns the file.
     ///
     /// # Errors
     /// [`PinError::File`].
     pub(crate) fn keep_conflict(&self, pinned: &str, found: &str) -> Result<PathBuf, PinError> {
-        let path = self.path.with_extension("conflict");
+        let path = self.conflict_path();
         let text = format!("{pinned}\n{found}");
         replace(&path, &text).map_err(|source| PinError::File { path: path.clone(), source })?;
         Ok(path)
+    }
+
+    /// The server's note of the conflict that was kept last.
+    ///
+    /// # Errors
+    /// [`PinError::File`].
+    pub(crate) fn kept_conflict(&self) -> Result<Option<String>, PinError> {
+        let kept = Self::at(self.conflict_path()).text()?.unwrap_or_default();
+        // Neither the text of a checkpoint nor its signature lines have a blank line.
+        let parts: Vec<_> = kept.split("\n\n").collect();
+        Ok(match parts.as_slice() {
+            [_, _, text, lines] => Some(format!("{text}\n\n{lines}")),
+            _ => None,
+        })
+    }
+
+    fn conflict_path(&self) -> PathBuf {
+        self.path.with_extension("conflict")
     }
 
     fn file(&self, source: io::Error) -> PinError {

@@ -1,6 +1,6 @@
 //! `checkpoint`: what the ledger signed over its whole log, and what was verified of it here.
 
-use schemas::checkpoint::Note;
+use schemas::checkpoint::{Note, NoteKey};
 use serde_json::{Value as Json, json};
 
 use crate::cli::context::Context;
@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Pin {
         #[command(flatten)]
         show: Show,
-        /// The root to pin, as `checkpoint ls` shows it: so that nobody pins what he has not seen
+        /// The root to pin, as the conflict showed it: so that nobody pins what he has not seen
         #[arg(long, value_name = "ROOT")]
         expect_root: String,
     },
@@ -54,11 +54,10 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
 
 fn list(show: &Show, context: &Context) -> Result<Exit, Failure> {
     let key = context.trust(show.trust.as_ref())?;
-    let keys = context.keys(key.clone())?;
-    let pin = context.pin(&keys)?;
-    let pinned = pin.read(&keys)?;
+    let pin = context.pin()?;
+    let pinned = pin.read(&context.keys(key.clone())?)?;
     let newest = fetch(context, "/api/v1/checkpoints")?;
-    let verified = Pinned::verified(&newest, &key);
+    let verified = verified(&newest, &key, context)?;
     let out = context.out();
     let json = |pinned: &Option<Pinned>| {
         pinned.as_ref().map(|Pinned { checkpoint, note }| {
@@ -91,7 +90,7 @@ fn one(size: Option<u64>, show: &Show, context: &Context) -> Result<Exit, Failur
         None => "/api/v1/checkpoints".to_owned(),
     };
     let text = fetch(context, &path)?;
-    let found = Pinned::verified(&text, &key);
+    let found = verified(&text, &key, context)?;
     let out = context.out();
     if out.format() != Format::Table {
         let signatures = Note::parse(&text).map(|note| note.signatures).unwrap_or_default();
@@ -111,24 +110,41 @@ fn one(size: Option<u64>, show: &Show, context: &Context) -> Result<Exit, Failur
 /// What `client()` would refuse is looked at here by the only command that may.
 fn pin(show: &Show, expected: &str, context: &Context) -> Result<Exit, Failure> {
     let key = context.trust(show.trust.as_ref())?;
-    let pin = context.pin(&context.keys(key.clone())?)?;
-    let note = context.stated_note().unwrap_or_default();
-    let found = Pinned::verified(&note, &key).ok_or_else(|| Failure::Verdict {
-        exit: Exit::BadSignature,
-        what: "the server's checkpoint is not signed by the trusted key".to_owned(),
-        details: Vec::new(),
-    })?;
-    if found.checkpoint.root.to_string() != expected {
-        return Err(Failure::Argument {
-            name: "--expect-root",
-            value: expected.to_owned(),
-            expected: "the root of the server's newest checkpoint; it may have grown since",
+    let pin = context.pin()?;
+    // A busy log has grown since its conflict was shown; what was shown then may be pinned now, for the next
+    // call proves the growth from there.
+    let notes = [context.stated_note(), pin.kept_conflict()?];
+    let mut found = Vec::new();
+    for note in notes.iter().flatten() {
+        found.extend(verified(note, &key, context)?);
+    }
+    if found.is_empty() {
+        return Err(Failure::Verdict {
+            exit: Exit::BadSignature,
+            what: "the server's checkpoint is not signed by the trusted key".to_owned(),
+            details: Vec::new(),
         });
     }
-    pin.write(&found.note)?;
-    let size = found.checkpoint.size.0;
-    context.out().line(&format!("pinned {size} entries of {}", key.name))?;
+    let chosen = found.iter().find(|found| found.checkpoint.root.to_string() == expected);
+    let chosen = chosen.ok_or_else(|| Failure::Argument {
+        name: "--expect-root",
+        value: expected.to_owned(),
+        expected: "the root that the conflict showed, or that of the server's newest checkpoint",
+    })?;
+    pin.write(&chosen.note)?;
+    let checkpoint = &chosen.checkpoint;
+    let line = format!("pinned {} entries of {}", checkpoint.size.0, checkpoint.origin);
+    context.out().line(&line)?;
     Ok(Exit::Ok)
+}
+
+/// The checkpoint of a note, under the key that the ledger had at its size.
+fn verified(note: &str, key: &NoteKey, context: &Context) -> Result<Option<Pinned>, Failure> {
+    let Ok(checkpoint) = Note::parse(note).and_then(|note| note.checkpoint()) else {
+        return Ok(None);
+    };
+    let key = context.key_at(checkpoint.size, key)?;
+    Ok(Pinned::verified(note, &key))
 }
 
 fn fetch(context: &Context, path: &str) -> Result<String, Failure> {

@@ -1,26 +1,28 @@
 //! What every command needs: where the server is, whose ledger, which broker, how to print.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::env;
 use std::time::Instant;
 
 use schemas::checkpoint::NoteKey;
 use schemas::era::{Era, Eras};
-use schemas::id::{Kid, Micros, Tenant};
+use schemas::id::{Micros, Tenant, TreeSize};
 use serde_json::Value as Json;
 
 use crate::cli::failure::Failure;
 use crate::cli::line::text;
 use crate::cli::lineage;
 use crate::cli::out::{Format, Out};
-use crate::cli::trust::{Trust, kid_of};
-use crate::cli::watch::watch;
-use crate::client::Client;
+use crate::cli::trust::Trust;
+use crate::cli::watch::{Basis, Watch};
+use crate::client::{Client, ClientError};
 use crate::clock::Clock;
 use crate::contexts::{ContextError, Contexts, Settings};
 use crate::pin::Pin;
 
 const URL: &str = "http://127.0.0.1:7420";
+/// What the server says of itself.
+pub(crate) const STATUS: &str = "/api/v1/status";
 const NATS_URL: &str = "nats://127.0.0.1:4222";
 
 /// Options of every command.
@@ -50,6 +52,8 @@ pub(crate) struct Context {
     global: Global,
     out: Out,
     status: OnceCell<Option<Status>>,
+    /// Why there is no status.
+    unheard: RefCell<Option<ClientError>>,
     named: OnceCell<Option<Named>>,
     watched: OnceCell<()>,
     eras: OnceCell<Option<Eras>>,
@@ -77,6 +81,7 @@ impl Context {
             global,
             out,
             status: OnceCell::new(),
+            unheard: RefCell::new(None),
             named: OnceCell::new(),
             watched: OnceCell::new(),
             eras: OnceCell::new(),
@@ -106,41 +111,70 @@ impl Context {
     /// # Errors
     /// [`Failure::Client`], [`Failure::Contexts`].
     pub(crate) fn unwatched(&self) -> Result<Client, Failure> {
-        let url =
-            self.setting(self.global.url.as_ref(), "SWORN_URL", |named| named.url.as_ref())?;
-        Ok(Client::new(&url.unwrap_or_else(|| URL.into()))?)
+        Ok(Client::new(&self.url()?)?)
     }
 
+    fn url(&self) -> Result<String, Failure> {
+        let url =
+            self.setting(self.global.url.as_ref(), "SWORN_URL", |named| named.url.as_ref())?;
+        Ok(url.unwrap_or_else(|| URL.into()))
+    }
+
+    /// A server that does not say how far its log is gets asked nothing else: keeping silent must not be a way
+    /// around the proof.
     fn watch(&self, client: &Client) -> Result<(), Failure> {
         let stated = self.stated("verifier_key").and_then(|vkey| NoteKey::parse(&vkey).ok());
         let (Some(stated), Some(note)) = (stated, self.stated_note()) else {
-            // Not reached, or no ledger: the request to come will say so.
-            return Ok(());
+            let expected = "the state of a ledger";
+            let unreadable = ClientError::Answer { path: STATUS.to_owned(), expected };
+            return Err(self.unheard.take().unwrap_or(unreadable).into());
         };
-        if let Some(trust) = self.named()?.and_then(|named| named.settings.trust.as_deref()) {
-            self.accept(&Trust::read(trust)?, stated.clone())?;
+        let trust = self.trusted()?;
+        if let Some(trust) = &trust {
+            self.accept(trust, stated.clone())?;
         }
         let keys = self.keys(stated)?;
-        match self.pin(&keys) {
-            Ok(pin) => watch(client, &note, &keys, &pin),
+        let pin = match self.pin() {
+            Ok(pin) => pin,
             // A user without a home directory keeps nothing.
-            Err(Failure::Contexts(ContextError::Nowhere)) => Ok(()),
-            Err(failure) => Err(failure),
-        }
+            Err(Failure::Contexts(ContextError::Nowhere)) => return Ok(()),
+            Err(failure) => return Err(failure),
+        };
+        let by_address = trust.is_none() && self.named()?.is_none();
+        let basis = if by_address { Basis::Address(self.url()?) } else { Basis::Chosen };
+        Watch { client, keys: &keys, pin: &pin, basis }.see(&note)
     }
 
-    /// Where the last verified checkpoint of the ledger with these keys is kept; the first of them names it.
+    /// Whom the user trusts for every command: `SWORN_TRUST`, else the context's key.
+    fn trusted(&self) -> Result<Option<Trust>, Failure> {
+        let trust = self.setting(None, "SWORN_TRUST", |named| named.trust.as_ref())?;
+        trust.map(|trust| Trust::read(&trust)).transpose()
+    }
+
+    /// Where the last verified checkpoint is kept: in the context, else under the trusted key, else under
+    /// the server's address.
     ///
     /// # Errors
-    /// [`Failure::Contexts`].
-    pub(crate) fn pin(&self, keys: &[NoteKey]) -> Result<Pin, Failure> {
-        match self.named()? {
-            Some(named) => Ok(named.pin.clone()),
-            None => {
-                let first = keys.first().map_or(Kid::ZERO, kid_of);
-                Ok(Contexts::of_user()?.pin_of_key(&first))
-            }
+    /// [`Failure::Contexts`], [`Failure::Argument`].
+    pub(crate) fn pin(&self) -> Result<Pin, Failure> {
+        if let Some(named) = self.named()? {
+            return Ok(named.pin.clone());
         }
+        let contexts = Contexts::of_user()?;
+        Ok(match self.trusted()? {
+            Some(trust) => contexts.pin_of_key(&trust.kid()),
+            None => contexts.pin_of_url(&self.url()?),
+        })
+    }
+
+    /// The key of a tree of `size` entries of the ledger whose key is `current` now.
+    ///
+    /// # Errors
+    /// As for [`Context::keys`].
+    pub(crate) fn key_at(&self, size: TreeSize, current: &NoteKey) -> Result<NoteKey, Failure> {
+        self.keys(current.clone())?;
+        let eras = self.eras()?;
+        Ok(eras.map_or_else(|| current.clone(), |eras| eras.at(size).note_key()))
     }
 
     /// The ledger's keys and names so far, each proved to follow from the one before; the last is `current`.
@@ -297,9 +331,12 @@ impl Context {
 
     /// What the server says of itself; `None` if there is none.
     fn status(&self) -> Option<&Status> {
-        let ask = || {
-            let json = self.unwatched().ok()?.json("/api/v1/status", &[]).ok()?;
-            Some(Status { json, heard: Instant::now() })
+        let ask = || match self.unwatched().ok()?.json(STATUS, &[]) {
+            Ok(json) => Some(Status { json, heard: Instant::now() }),
+            Err(error) => {
+                self.unheard.replace(Some(error));
+                None
+            }
         };
         self.status.get_or_init(ask).as_ref()
     }
@@ -367,5 +404,27 @@ mod tests {
         assert!(simulated.now().to_string().starts_with("2026-04-08T03:47:12."));
         let real = context(Global::default(), Some(json!({ "now": now, "clock_start": null })));
         assert!(real.now() > simulated.now());
+    }
+
+    #[test]
+    fn a_server_that_keeps_silent_about_its_log_is_asked_nothing_else() {
+        let answer = |status: &str, body: &str| {
+            let length = body.len();
+            let head =
+                format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}");
+            format!("{head}\r\n\r\n{body}")
+        };
+        let cases = [
+            (answer("500 Internal Server Error", "{}"), 1),
+            (answer("404 Not Found", "{}"), 3),
+            (answer("200 OK", "{}"), 1),
+            ("HTTP/1.1 200 OK\r\n".to_owned(), 5),
+        ];
+        for (answer, code) in cases {
+            let (url, asked) = crate::scripted::server(vec![answer.clone()]);
+            let context = Context::new(Global { url: Some(url), ..Global::default() });
+            assert_eq!(context.client().unwrap_err().exit().code(), code, "{answer}");
+            assert_eq!(asked.join().unwrap().len(), 1);
+        }
     }
 }

@@ -7,7 +7,7 @@ use schemas::acknowledgement::{Sent, acknowledged};
 use schemas::checkpoint::{Checkpoint, NoteKey};
 use schemas::id::{Index, TreeHash, TreeSize};
 use schemas::leaf::Leaf;
-use schemas::proof::LogProof;
+use schemas::proof::{LogProof, LogProofError};
 use schemas::tree::verify_consistency;
 use schemas::{receipt, submission};
 use serde_json::{Value as Json, json};
@@ -17,6 +17,7 @@ use crate::cli::context::{Context, given};
 use crate::cli::failure::Failure;
 use crate::cli::out::{Format, Tone};
 use crate::cli::trust::{Trust, public};
+use crate::cli::watch::parse_path;
 use crate::client::{Client, ClientError};
 use crate::exit::Exit;
 
@@ -98,7 +99,7 @@ fn entry(args: &Args, context: &Context, index: Index) -> Result<Exit, Failure> 
     }
     let text = client.bytes(&format!("{path}/proof"), &[], "text/plain")?;
     let text = String::from_utf8_lossy(&text).into_owned();
-    let (proof, checkpoint) = logged(&text, index, &leaf, &key)?;
+    let (proof, checkpoint) = logged(&text, index, &leaf, |size| context.key_at(size, &key))?;
     if let Some(file) = &args.out {
         write(file, text.as_bytes())?;
     }
@@ -121,18 +122,17 @@ fn logged(
     text: &str,
     index: Index,
     leaf: &[u8],
-    key: &NoteKey,
+    key_at: impl Fn(TreeSize) -> Result<NoteKey, Failure>,
 ) -> Result<(LogProof, Checkpoint), Failure> {
-    let read = LogProof::parse(text)
-        .and_then(|proof| proof.verify(leaf, key).map(|checkpoint| (proof, checkpoint)));
-    match read {
-        Ok((proof, checkpoint)) if proof.index == index => Ok((proof, checkpoint)),
-        Ok((proof, _)) => {
-            let what = format!("the proof is of entry {}, not of {index}", proof.index);
-            Err(broken(Exit::BadSignature, what))
-        }
-        Err(fault) => Err(broken(Exit::BadSignature, format!("the proof: {fault}"))),
+    let fails = |fault: LogProofError| broken(Exit::BadSignature, format!("the proof: {fault}"));
+    let proof = LogProof::parse(text).map_err(fails)?;
+    let stated = proof.note.checkpoint().map_err(|fault| fails(fault.into()))?;
+    let checkpoint = proof.verify(leaf, &key_at(stated.size)?).map_err(fails)?;
+    if proof.index == index {
+        return Ok((proof, checkpoint));
     }
+    let what = format!("the proof is of entry {}, not of {index}", proof.index);
+    Err(broken(Exit::BadSignature, what))
 }
 
 fn show_entry(
@@ -171,7 +171,8 @@ fn show_entry(
 fn growth(args: &Args, context: &Context, from: TreeSize, to: TreeSize) -> Result<Exit, Failure> {
     let client = context.client()?;
     let key = context.trust(args.trust.as_ref())?;
-    let (old, new) = (published(&client, from, &key)?, published(&client, to, &key)?);
+    let published = |size| published(&client, size, &context.key_at(size, &key)?);
+    let (old, new) = (published(from)?, published(to)?);
     let path = "/api/v1/consistency";
     let (from_text, to_text) = (from.0.to_string(), to.0.to_string());
     let answer = client.json(path, &[("from", &from_text), ("to", &to_text)])?;
@@ -260,11 +261,6 @@ fn check(args: &Args, context: &Context, receipt: &Path) -> Result<Exit, Failure
         _ => out.json(&json!({ "index": proved.index.0, "origin": key.name }))?,
     }
     Ok(Exit::Ok)
-}
-
-fn parse_path(json: &Json) -> Option<Vec<TreeHash>> {
-    let path = json.get("path")?.as_array()?;
-    path.iter().map(|hash| TreeHash::from_hex(hash.as_str()?)).collect()
 }
 
 fn hashes(path: &[TreeHash]) -> Vec<String> {

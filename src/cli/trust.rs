@@ -51,6 +51,14 @@ impl Trust {
         }
     }
 
+    /// Thumbprint of the trusted key.
+    pub(crate) fn kid(&self) -> Kid {
+        match self {
+            Self::Key(key) => kid_of(key),
+            Self::Fingerprint(kid) => *kid,
+        }
+    }
+
     /// The key or fingerprint in one line, as it is read again.
     pub(crate) fn text(&self) -> String {
         match self {
