@@ -5,6 +5,7 @@ mod agent;
 mod chain;
 mod checkpoint;
 mod code;
+mod complete;
 pub(crate) mod context;
 mod contexts;
 mod delivery;

@@ -206,3 +206,25 @@ fn a_context_names_server_and_trust() {
     assert!(run(&["context", "select", "-"]).status.success());
     assert!(run(&["agent", "ls"]).status.success());
 }
+
+#[test]
+fn a_workflow_is_proved_whole_or_its_gap_is_named() {
+    let world = world(12);
+    let whole = world.sworn(&["prove", "--complete", "corr:workflow-proof"]);
+    assert!(whole.status.success(), "{}", text(&whole));
+    assert!(text(&whole).contains("✓ complete  12 entries"), "{}", text(&whole));
+    let agent = world.sworn(&["prove", "--complete", "agent:prover", "-o", "json"]);
+    let judged: serde_json::Value = serde_json::from_slice(&agent.stdout).unwrap();
+    assert_eq!(judged["verdict"], "complete", "{judged}");
+    let nothing = world.sworn(&["prove", "--complete", "corr:no-such-workflow"]);
+    assert!(text(&nothing).contains("✓ complete  0 entries"), "{}", text(&nothing));
+    let wrong = world.sworn(&["prove", "--complete", "user:somebody"]);
+    assert_eq!(wrong.status.code(), Some(2), "only these have ordinals: {}", text(&wrong));
+
+    let key = world.ledger_public();
+    let claim = bytes(&world, "/api/v1/claims?term=corr%3Aworkflow-proof", "application/cose");
+    let claim = schemas::claim::Claim::verify(&claim, &key).unwrap();
+    let listed = world.get("/api/v1/entries?q=corr%3Aworkflow-proof%20since%3A0");
+    assert_eq!(claim.count, listed["items"].as_array().unwrap().len() as u64);
+    assert_eq!(claim.last.map(|index| index.0), listed["items"][0]["index"].as_u64());
+}

@@ -54,7 +54,7 @@ pub(crate) fn core(workload: &Workload) -> Result<f64, Failure> {
     }
 }
 
-fn create(directory: &std::path::Path) -> Result<Writer, Failure> {
+pub(crate) fn create(directory: &std::path::Path) -> Result<Writer, Failure> {
     let config = Config { store: directory.join("store"), mark: directory.join("mark/bench.note") };
     let (operator, operator_key) = operator();
     let genesis = Genesis {

@@ -6,6 +6,7 @@
 mod events;
 mod floors;
 mod ingest;
+mod receipts;
 mod round;
 
 use clap::Parser;
@@ -28,11 +29,17 @@ struct Arguments {
     /// Events under one signature in the batched run.
     #[arg(long, default_value_t = 64)]
     batch: usize,
+    /// Measure the time from publishing to a verified receipt instead, through a real nats-server.
+    #[arg(long)]
+    receipts: bool,
 }
 
 fn main() -> Result<(), round::Failure> {
     let arguments = Arguments::parse();
-    let Arguments { events, rounds, batch } = arguments;
+    let Arguments { events, rounds, batch, receipts } = arguments;
+    if receipts {
+        return receipts::run(rounds);
+    }
     println!("{events} events a round, {rounds} rounds, {} threads", rayon::current_num_threads());
     let single = events::Workload::new(events, 1);
     let batched = events::Workload::new(events, batch);

@@ -1,6 +1,6 @@
 //! The eras of a stored ledger.
 
-use schemas::body::Body;
+use schemas::body::{Body, LEDGER_SIGNER};
 use schemas::era::{Era, EraFault, Eras, KEY_ROTATED, NEW_EPOCH};
 use schemas::id::{Index, TreeSize};
 use schemas::leaf::{Leaf, Status};
@@ -36,15 +36,20 @@ pub(crate) fn eras(
     Ok((eras, None))
 }
 
-/// The entries that may begin an era, in order.
+/// The ledger's own entries that may begin an era, in order. Others may carry the same codes, as often as
+/// they like, so both postings are galloped through.
 fn changes(store: &Store, size: TreeSize) -> Result<Vec<Index>, ReadError> {
     let mut found = Vec::new();
     for code in [KEY_ROTATED, NEW_EPOCH] {
-        let mut postings = Postings::new(store, keys::term_hash(Key::Code, code), size);
+        let mut coded = Postings::new(store, keys::term_hash(Key::Code, code), size);
+        let mut own = Postings::new(store, keys::term_hash(Key::Signer, LEDGER_SIGNER), size);
         let mut from = 0;
-        while let Some(index) = postings.at_or_after(from)? {
-            found.push(index);
-            from = index.0.saturating_add(1);
+        while let Some(index) = coded.at_or_after(from)? {
+            let Some(next) = own.at_or_after(index.0)? else { break };
+            if next == index {
+                found.push(index);
+            }
+            from = next.0.max(index.0 + u64::from(next == index));
         }
     }
     found.sort_unstable();

@@ -12,6 +12,7 @@ mod answers;
 mod append;
 mod audit;
 mod check;
+mod claim;
 mod cosignatures;
 mod draft;
 mod entry;

@@ -11,7 +11,8 @@ use serde_json::{Value as Json, json};
 use crate::error::Error;
 use crate::proof::Proofs;
 use crate::{
-    agents, checkpoints, consistency, entries, identity, keys, lineage, log, parts, workflow,
+    agents, checkpoints, claims, consistency, entries, identity, keys, lineage, log, parts,
+    workflow,
 };
 
 /// What a handler reads from; cheap to clone.
@@ -67,6 +68,7 @@ pub fn routes(
         .route("/checkpoints", get(checkpoints::newest))
         .route("/checkpoints/{size}", get(checkpoints::one))
         .route("/consistency", get(consistency::one))
+        .route("/claims", get(claims::one))
         .route("/keys", get(keys::list))
         .route("/status", get(identity::status))
         .with_state(api.clone());

@@ -22,6 +22,7 @@
 mod agents;
 mod api;
 mod checkpoints;
+mod claims;
 mod consistency;
 mod cursor;
 mod edges;

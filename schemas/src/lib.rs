@@ -19,6 +19,7 @@
 pub mod acknowledgement;
 pub mod body;
 pub mod checkpoint;
+pub mod claim;
 pub mod detail;
 pub mod deterministic;
 pub mod encode;

@@ -12,6 +12,7 @@ use schemas::tree::verify_consistency;
 use schemas::{receipt, submission};
 use serde_json::{Value as Json, json};
 
+use crate::cli::complete::{self, Whole, whole};
 use crate::cli::context::{Context, given};
 use crate::cli::failure::Failure;
 use crate::cli::out::{Format, Tone};
@@ -23,12 +24,16 @@ use crate::exit::Exit;
 /// Arguments of `prove`.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = "Prove an entry:          sworn prove 88121 --out 88121.tlog-proof\n\
+Prove a workflow whole:  sworn prove --complete corr:workflow-1\n\
 Prove that a log grew:   sworn prove --from 400 --to 900\n\
 Check a receipt offline: sworn prove --check FILE.receipt --leaf FILE.leaf --submission FILE --trust TRUST")]
 pub(crate) struct Args {
     /// The entry, as 900 or #900
     #[arg(value_name = "N", value_parser = index, conflicts_with_all = ["from", "to", "check"])]
     entry: Option<Index>,
+    /// Prove that nothing is left out of a workflow, session or agent: corr:ID, session:ID, agent:ID
+    #[arg(long, value_name = "TERM", value_parser = whole, conflicts_with_all = ["entry", "from", "to", "check"])]
+    complete: Option<Whole>,
     /// Size of the older checkpoint
     #[arg(long, value_name = "SIZE", requires = "to")]
     from: Option<u64>,
@@ -65,6 +70,9 @@ fn index(text: &str) -> Result<Index, &'static str> {
 /// # Errors
 /// [`Failure::Verdict`] when it does not hold; [`Failure`] of the server and of files.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    if let Some(whole) = &args.complete {
+        return complete::run(whole, args.trust.as_ref(), context);
+    }
     match (args.entry, args.from.zip(args.to), &args.check) {
         (Some(index), None, None) => entry(args, context, index),
         (None, Some((from, to)), None) => growth(args, context, TreeSize(from), TreeSize(to)),
@@ -72,7 +80,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         _ => Err(Failure::Argument {
             name: "prove",
             value: String::new(),
-            expected: "an entry, --from with --to, or --check with --leaf",
+            expected: "an entry, --complete, --from with --to, or --check with --leaf",
         }),
     }
 }

@@ -186,3 +186,23 @@ fn nobody_else_can_write_what_would_begin_an_era() {
     }
     assert_eq!(bench.ledger().eras().unwrap().iter().count(), 1);
 }
+
+#[test]
+fn an_era_is_found_among_entries_of_others_with_the_same_code() {
+    let (mut bench, _, _) = rolled_back();
+    let now = bench.now;
+    bench.writer = Some(open_new_epoch(&bench.config(), key(1), now).unwrap());
+    let mut agent = crate::bench::Signer::new("agent-1", 10);
+    agent.n = 5000;
+    agent.session = [99; 16];
+    for _ in 0..3 {
+        let mut event = intent("agent-1", "w");
+        event["code"] = "new_epoch".into();
+        let message = agent.event(event);
+        bench.one(&message);
+        bench.writer().incident("other", "between", now).unwrap();
+    }
+    assert_eq!(bench.ledger().eras().unwrap().iter().count(), 2);
+    bench.writer = None;
+    drop(open(&bench.config(), key(1)).unwrap());
+}
