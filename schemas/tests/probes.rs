@@ -54,7 +54,8 @@ fn grows_from_nothing(probe: &Value) -> bool {
 fn what_others_take_and_refuse_is_taken_and_refused_here() {
     let probes: Value = serde_json::from_str(PROBES).unwrap();
     let mut verdicts = [0, 0];
-    for (kind, check) in [("inclusion", includes as fn(&Value) -> _), ("consistency", extends)] {
+    let checks: [(_, fn(&Value) -> _); 2] = [("inclusion", includes), ("consistency", extends)];
+    for (kind, check) in checks {
         for probe in probes[kind].as_array().unwrap() {
             let mut refused = probe["wantErr"].as_bool().unwrap();
             if grows_from_nothing(probe) {
