@@ -299,6 +299,15 @@ pub(crate) fn verified(outcome: &Outcome, message: &[u8], ledger: &PublicKey) ->
     outcome.index
 }
 
+/// Size of the newest published checkpoint, once it covers the whole log.
+pub(crate) fn published(world: &World) -> u64 {
+    until("the newest checkpoint", || {
+        let size = world.get("/api/v1/status")["size"].as_u64().unwrap();
+        let newest = world.get("/api/v1/checkpoints");
+        (newest["size"].as_u64() == Some(size)).then_some(size)
+    })
+}
+
 /// What a command wrote, to either stream.
 pub(crate) fn text(output: &Output) -> String {
     let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();

@@ -19,5 +19,6 @@ mod rejections;
 mod rollback;
 mod signer;
 mod tidy;
+mod tlog;
 mod under_load;
 mod witness;

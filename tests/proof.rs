@@ -8,7 +8,7 @@ use schemas::checkpoint::Note;
 use schemas::id::hex;
 use schemas::kind::Stream;
 
-use crate::harness::{World, copy_directory, text, until};
+use crate::harness::{World, copy_directory, published, text};
 use crate::signer::intent;
 
 const RECEIPT: &str = "application/scitt-receipt+cose";
@@ -29,15 +29,6 @@ fn world(events: usize) -> World {
     }
     published(&world);
     world
-}
-
-/// Size of the newest published checkpoint, once it covers the whole log.
-fn published(world: &World) -> u64 {
-    until("the newest checkpoint", || {
-        let size = world.get("/api/v1/status")["size"].as_u64().unwrap();
-        let newest = world.get("/api/v1/checkpoints");
-        (newest["size"].as_u64() == Some(size)).then_some(size)
-    })
 }
 
 fn python(world: &World, arguments: &[&str]) -> Output {
@@ -105,6 +96,14 @@ fn prove_writes_what_others_can_check() {
     let trust = world.get("/api/v1/status")["verifier_key"].as_str().unwrap().to_owned();
     let grown = world.sworn(&["prove", "--from", "1", "--to", &last]);
     assert!(!grown.status.success(), "only published checkpoints are proved: {}", text(&grown));
+    let mut agent = world.agent("another");
+    let publisher = world.connect(&agent.id);
+    world.submit(&publisher, &agent.event(intent("another", "w")), Stream::In);
+    let (from, to) = (size.to_string(), published(&world).to_string());
+    let grown = world.sworn(&["prove", "--from", &from, "--to", &to]);
+    let said = format!("{to} entries of ledger.example/test extend the first {from}");
+    assert!(grown.status.success() && text(&grown).contains(&said), "{}", text(&grown));
+    assert_eq!(world.sworn(&["prove", "--from", &to, "--to", &from]).status.code(), Some(2));
     world.stop();
     let offline = ["prove", "--check", "e.receipt", "--leaf", "e.receipt.leaf", "--trust", &trust];
     let checked = world.sworn(&offline);
@@ -119,7 +118,7 @@ fn prove_writes_what_others_can_check() {
     assert_eq!(world.sworn(&offline).status.code(), Some(11));
 }
 
-/// The pin that calls without a context keep.
+/// The pins that calls without a context keep.
 fn pins(world: &World) -> Vec<std::path::PathBuf> {
     let directory = world.path(".config/sworn/pins");
     let files = std::fs::read_dir(directory).into_iter().flatten();
@@ -136,7 +135,7 @@ fn pinned(path: &Path) -> u64 {
 fn every_call_pins_and_a_rolled_back_ledger_is_noticed_by_the_next() {
     let mut world = world(3);
     assert!(world.sworn(&["query", "agent:prover"]).status.success());
-    let pin = pins(&world).pop().expect("a pin for the ledger's key");
+    let pin = pins(&world).pop().expect("a pin for the server's address");
     let before = pinned(&pin);
     world.stop();
     let copy = world.path("older");
@@ -158,8 +157,31 @@ fn every_call_pins_and_a_rolled_back_ledger_is_noticed_by_the_next() {
     assert_eq!(noticed.status.code(), Some(13), "{}", text(&noticed));
     assert!(text(&noticed).contains("is shorter than the one that was verified here before"));
     assert!(pin.with_extension("conflict").exists(), "both notes are kept");
+    let sent = world.sworn(&["agent", "disable", "prover", "--key", "operator.key"]);
+    assert!(sent.status.success(), "a kill switch is not held up: {}", text(&sent));
+    assert!(text(&sent).contains("error[SW0413]"), "but it is said: {}", text(&sent));
     let listed = world.sworn(&["checkpoint", "ls"]);
     assert!(text(&listed).contains("pinned"), "looking is still possible: {}", text(&listed));
+}
+
+/// Another ledger takes the address: what it says of itself does not lead around the pin.
+#[test]
+fn another_ledger_at_the_same_address_is_a_conflict_until_it_is_accepted() {
+    let (mut world, mut other) = (world(1), World::new());
+    assert!(world.sworn(&["agent", "ls"]).status.success());
+    world.stop();
+    other.stop();
+    for name in ["data", "mark", "ledger.key"] {
+        copy_directory(&other.path(name), &world.path(name));
+    }
+    world.serve();
+    let noticed = world.sworn(&["query", "agent:prover"]);
+    assert_eq!(noticed.status.code(), Some(13), "{}", text(&noticed));
+    assert!(text(&noticed).contains("does not have the key of the one verified before"));
+    let root = world.get("/api/v1/status")["root"].as_str().unwrap().to_owned();
+    let accepted = world.sworn(&["checkpoint", "pin", "--expect-root", &root]);
+    assert!(accepted.status.success(), "{}", text(&accepted));
+    assert!(world.sworn(&["agent", "ls"]).status.success());
 }
 
 #[test]

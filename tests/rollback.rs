@@ -2,7 +2,7 @@
 
 use schemas::kind::Stream;
 
-use crate::harness::{World, copy_directory, text};
+use crate::harness::{World, copy_directory, published, text};
 use crate::signer::{Signer, intent};
 
 const EVENTS: usize = 1000;
@@ -65,6 +65,8 @@ fn an_older_copy_is_refused_and_a_new_epoch_is_noticed() {
     assert_eq!(noticed.status.code(), Some(13), "{}", text(&noticed));
     assert!(text(&noticed).contains("goes on in a new epoch"), "{}", text(&noticed));
     let root = world.get("/api/v1/status")["root"].as_str().unwrap().to_owned();
+    // The log grows on; what was shown is accepted all the same.
+    world.agent("busy-agent");
     let wrong = world.sworn(&["checkpoint", "pin", "--expect-root", &"00".repeat(32)]);
     assert_eq!(wrong.status.code(), Some(2), "{}", text(&wrong));
     let accepted = world.sworn(&["checkpoint", "pin", "--expect-root", &root]);
@@ -97,6 +99,7 @@ fn a_rotated_ledger_key_is_accepted_by_who_trusts_the_old_one() {
         world.sworn(&[arguments, &["--trust", &trust]].concat())
     };
     assert!(trusted(&world, &["get", "1"]).status.success());
+    let before = published(&world).to_string();
     world.stop();
     let [data, mark, old, new] = ["data", "mark", "ledger.key", "new.key"]
         .map(|name| world.path(name).display().to_string());
@@ -122,6 +125,10 @@ fn a_rotated_ledger_key_is_accepted_by_who_trusts_the_old_one() {
     world.serve();
     let proved = trusted(&world, &["prove", "1"]);
     assert!(proved.status.success(), "{}", text(&proved));
+    let after = published(&world).to_string();
+    let grown = trusted(&world, &["prove", "--from", &before, "--to", &after]);
+    assert!(grown.status.success(), "each checkpoint under its own key: {}", text(&grown));
+    assert!(trusted(&world, &["checkpoint", "show", &before]).status.success());
     let verified = trusted(&world, &["verify"]);
     assert_eq!(verified.status.code(), Some(0), "{}", text(&verified));
     let stranger = world.get("/api/v1/status")["verifier_key"].as_str().unwrap().to_owned();

@@ -171,6 +171,9 @@ impl IntoResponse for Error {
             tracing::error!(error = ?self, "a read failed");
         }
         let body = self.problem().to_json(status.as_u16()).to_string();
-        (status, [(header::CONTENT_TYPE, PROBLEM_MEDIA_TYPE)], body).into_response()
+        // What is absent now may be there a second later, and caches would keep even a 404.
+        let headers =
+            [(header::CONTENT_TYPE, PROBLEM_MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")];
+        (status, headers, body).into_response()
     }
 }

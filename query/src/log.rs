@@ -29,14 +29,18 @@ impl FromRequestParts<Api> for Below {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
-        let unknown = || Error::Unknown("resource");
         let path = Path::<(String, String)>::from_request_parts(parts, api).await;
-        let Path((tenant, below)) = path.map_err(|_undecodable| unknown())?;
+        let Path((tenant, below)) = path.map_err(|_undecodable| absent())?;
         if parts.uri.query().is_some() || tenant != api.ledger.identity().tenant.as_str() {
-            return Err(unknown());
+            return Err(absent());
         }
         Ok(Self(below))
     }
+}
+
+/// What another tenant's path, one that is not published yet and one that never will be are told alike.
+fn absent() -> Error {
+    Error::Unknown("resource")
 }
 
 /// `checkpoint`, `tile/<L>/<N>[.p/<W>]` or `tile/entries/<N>[.p/<W>]`.
@@ -52,13 +56,13 @@ pub(crate) async fn resource(
         let compressed = accepts_gzip(&headers);
         return api.read(move |api| entries(api, n, width, compressed)).await;
     }
-    let tile = Tile::parse(&path).ok_or(Error::Unknown("resource"))?;
+    let tile = Tile::parse(&path).ok_or_else(absent)?;
     api.read(move |api| hashes(api, tile)).await
 }
 
 fn checkpoint(api: &Api) -> Result<Response, Error> {
     let (size, _) = api.ledger.head().published;
-    let note = api.ledger.cosigned(size)?.ok_or(Error::Unknown("checkpoint"))?;
+    let note = api.ledger.cosigned(size)?.ok_or_else(absent)?;
     let headers = [(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, SECONDS)];
     Ok((headers, note).into_response())
 }
@@ -71,7 +75,7 @@ fn is_published(api: &Api, level: u8, n: u64, width: u16) -> bool {
 
 fn hashes(api: &Api, tile: Tile) -> Result<Response, Error> {
     if !is_published(api, tile.level, tile.n, tile.width) {
-        return Err(Error::Unknown("tile"));
+        return Err(absent());
     }
     let hashes = api.ledger.tile(tile)?;
     let width = usize::from(tile.width);
@@ -82,13 +86,13 @@ fn hashes(api: &Api, tile: Tile) -> Result<Response, Error> {
 /// Each leaf after its length as a big-endian `u16`.
 fn entries(api: &Api, n: u64, width: u16, compressed: bool) -> Result<Response, Error> {
     if !is_published(api, 0, n, width) {
-        return Err(Error::Unknown("entry bundle"));
+        return Err(absent());
     }
     let first = n * BUNDLE;
     let mut body = Vec::new();
     for index in first..first + u64::from(width) {
         let leaf = api.ledger.leaf_bytes(Index(index))?;
-        let length = u16::try_from(leaf.len()).map_err(|_long| Error::Unknown("entry bundle"))?;
+        let length = u16::try_from(leaf.len()).map_err(|_long| absent())?;
         body.extend_from_slice(&length.to_be_bytes());
         body.extend_from_slice(&leaf);
     }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::out::{Format, Out, Tone};
+use crate::cli::out::{Format, Out, Tone, note};
 use crate::cli::trust;
 use crate::client::without_password;
 use crate::exit::Exit;
@@ -50,6 +50,11 @@ impl Courier {
     ) -> Result<Self, Failure> {
         let (tenant, url) = (context.tenant()?, context.nats());
         let key = context.trust(options.trust.as_ref())?;
+        // Receipts are verified whatever the server shows, and a kill switch does not wait until a conflict
+        // is understood: here it is said and no more.
+        if let Err(conflict @ Failure::Verdict { .. }) = context.client() {
+            note(&conflict.render());
+        }
         let ledger = trust::public(&key).ok_or_else(|| Failure::Argument {
             name: "--trust",
             value: key.vkey(),
