@@ -3,6 +3,7 @@
 //! Inside, the ordinals in the leaves leave no gap; at the end, the ledger's signed claim says that nothing
 //! follows. Neither needs the server to be believed: whoever signs a false claim has signed his own proof.
 
+use schemas::body::Body;
 use schemas::checkpoint::{Checkpoint, NoteKey};
 use schemas::claim::Claim;
 use schemas::id::Index;
@@ -24,6 +25,46 @@ use crate::exit::Exit;
 pub(crate) struct Whole {
     key: Key,
     value: String,
+}
+
+impl Whole {
+    /// The ordinal that the leaf gives the entry.
+    fn ordinal(&self, leaf: &Leaf) -> u64 {
+        match self.key {
+            Key::Agent => leaf.counts.agent,
+            Key::Session => leaf.counts.session,
+            _ => leaf.counts.correlation,
+        }
+    }
+
+    /// Whether the entry is counted: what is only about an agent, as the enrolment of its key, is found under
+    /// it and not counted as its own.
+    fn counts(&self, leaf: &Leaf) -> bool {
+        leaf.status == Status::Accepted && self.ordinal(leaf) > 0
+    }
+
+    /// Checks that the body which the leaf commits to names this workflow, session or agent: a leaf alone
+    /// could be another one's, with the same ordinal.
+    fn is_named_by(&self, client: &Client, leaf: &Leaf) -> Result<(), Failure> {
+        let index = leaf.index;
+        let path = format!("/api/v1/entries/{}/body", index.0);
+        let bytes = client.bytes(&path, &[], "application/cbor")?;
+        if Body::digest(&bytes) != leaf.body {
+            let what = format!("the body shown for entry {index} is not the one in its leaf");
+            return Err(verdict(Exit::HashMismatch, what));
+        }
+        let body = Body::parse(&bytes).ok();
+        let named = body.as_ref().and_then(|body| match self.key {
+            Key::Agent => body.agent().map(str::to_owned),
+            Key::Session => body.session().map(|session| session.to_string()),
+            _ => body.correlation().map(str::to_owned),
+        });
+        if named.as_deref() == Some(self.value.as_str()) {
+            return Ok(());
+        }
+        let what = format!("entry {index} is shown, but is not of {}", self.value);
+        Err(verdict(Exit::Gap, what))
+    }
 }
 
 /// Reads `corr:X`, `session:X` or `agent:X`: only these have ordinals in leaves.
@@ -57,7 +98,11 @@ pub(crate) fn run(
     let meter = Meter::new("entries");
     let mut leaves = Vec::with_capacity(indexes.len());
     for (done, index) in (1..).zip(&indexes) {
-        leaves.push(proved(&client, *index, &key)?);
+        let leaf = proved(&client, *index, &key)?;
+        if whole.counts(&leaf) {
+            whole.is_named_by(&client, &leaf)?;
+        }
+        leaves.push(leaf);
         meter.show(done, claim.count);
     }
     meter.finish();
@@ -129,16 +174,9 @@ fn proved(client: &Client, index: Index, key: &NoteKey) -> Result<Leaf, Failure>
 
 /// No gap inside, by the ordinals; nothing after, by the claim.
 fn judge(whole: &Whole, claim: &Claim, leaves: &[Leaf]) -> Result<(), Failure> {
-    let ordinal = |leaf: &Leaf| match whole.key {
-        Key::Agent => leaf.counts.agent,
-        Key::Session => leaf.counts.session,
-        _ => leaf.counts.correlation,
-    };
-    // What is only about an agent, as the enrolment of its key, is found under it and not counted as its own.
-    let own = |leaf: &&Leaf| leaf.status == Status::Accepted && ordinal(leaf) > 0;
-    let accepted = leaves.iter().filter(own);
-    for (expected, leaf) in (1..).zip(accepted) {
-        let found = ordinal(leaf);
+    let counted = leaves.iter().filter(|leaf| whole.counts(leaf));
+    for (expected, leaf) in (1..).zip(counted) {
+        let found = whole.ordinal(leaf);
         if found != expected {
             let what = format!("entry {} is number {found}, and {expected} is missing", leaf.index);
             return Err(verdict(Exit::Gap, what));
