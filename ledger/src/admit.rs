@@ -3,12 +3,12 @@
 use schemas::body::Body;
 use schemas::id::{BodyDigest, Index, Micros, Tenant};
 use schemas::kind::Stream;
+use schemas::registry::Registry;
 use schemas::reject::{Reason, Reject};
 use schemas::statement::Statement;
 
 use crate::append::Via;
 use crate::error::ReadError;
-use crate::registry::Registry;
 
 /// What becomes of one item.
 pub(crate) enum Verdict {

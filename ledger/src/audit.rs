@@ -24,7 +24,7 @@ use crate::cosignatures::is_line;
 use crate::eras::{eras, identity_in};
 use crate::error::{OpenError, ReadError};
 use crate::open::{check_format, identity, last_index};
-use crate::registry::KeyRecord;
+use crate::records;
 use crate::replay;
 use crate::seal::Identity;
 use crate::store::{ColumnFamily, Store};
@@ -261,7 +261,7 @@ impl<'s> Verifier<'s> {
             if key.first() != prefix.first() {
                 break;
             }
-            match KeyRecord::decode(&value) {
+            match records::key(&value) {
                 Some(record) if crate::keys::key(&record.key.kid()) == *key => {
                     found.push(record.key)
                 }

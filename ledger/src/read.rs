@@ -7,6 +7,7 @@ use std::sync::{Arc, RwLock};
 use rocksdb::Direction;
 use schemas::id::{ChainHash, EventId, Index, Micros};
 use schemas::leaf::{Leaf, chain_hash};
+use schemas::registry::{AgentRecord, KeyRecord, PrincipalRecord};
 use schemas::terms::Key;
 use tokio::sync::watch;
 
@@ -18,7 +19,7 @@ use crate::head::Head;
 use crate::keys;
 use crate::postings::Postings;
 use crate::refusal::Refusal;
-use crate::registry::{AgentRecord, KeyRecord, PrincipalRecord};
+use crate::records;
 use crate::seal::{Identity, Seal};
 use crate::store::{ColumnFamily, Store, parse_term_row};
 
@@ -280,7 +281,7 @@ impl Ledger {
     /// # Errors
     /// [`ReadError`] when the store fails or the row is damaged.
     pub fn agent(&self, id: &str) -> Result<Option<AgentRecord>, ReadError> {
-        self.record(&keys::named(keys::AGENT, id), |value| AgentRecord::decode(id, value))
+        self.record(&keys::named(keys::AGENT, id), |value| records::agent(id, value))
     }
 
     /// The principal's record as of the head.
@@ -288,7 +289,7 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::agent`].
     pub fn principal(&self, id: &str) -> Result<Option<PrincipalRecord>, ReadError> {
-        self.record(&keys::named(keys::PRINCIPAL, id), |value| PrincipalRecord::decode(id, value))
+        self.record(&keys::named(keys::PRINCIPAL, id), |value| records::principal(id, value))
     }
 
     fn record<T>(
@@ -306,7 +307,7 @@ impl Ledger {
     /// As for [`Ledger::agent`].
     pub fn agents(&self, after: &str, limit: usize) -> Result<Vec<AgentRecord>, ReadError> {
         self.records(keys::AGENT, after, limit, |name, value| {
-            AgentRecord::decode(std::str::from_utf8(name).ok()?, value)
+            records::agent(std::str::from_utf8(name).ok()?, value)
         })
     }
 
@@ -316,7 +317,7 @@ impl Ledger {
     /// As for [`Ledger::agent`].
     pub fn principals(&self, after: &str, limit: usize) -> Result<Vec<PrincipalRecord>, ReadError> {
         self.records(keys::PRINCIPAL, after, limit, |name, value| {
-            PrincipalRecord::decode(std::str::from_utf8(name).ok()?, value)
+            records::principal(std::str::from_utf8(name).ok()?, value)
         })
     }
 
@@ -325,7 +326,7 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::agent`].
     pub fn key_records(&self) -> Result<Vec<KeyRecord>, ReadError> {
-        self.records(keys::KEY, "", usize::MAX, |_kid, value| KeyRecord::decode(value))
+        self.records(keys::KEY, "", usize::MAX, |_kid, value| records::key(value))
     }
 
     fn records<T>(

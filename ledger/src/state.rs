@@ -7,12 +7,13 @@ use rocksdb::Direction;
 use schemas::body::Body;
 use schemas::id::Index;
 use schemas::leaf::{Counts, Leaf, Status};
+use schemas::registry::Registry;
 use schemas::terms::Key;
 
 use crate::error::ReadError;
 use crate::keys::{self, Map};
 use crate::read::damaged;
-use crate::registry::Registry;
+use crate::records;
 use crate::sequence::Sequence;
 use crate::store::{ColumnFamily, Row, Store};
 
@@ -37,8 +38,9 @@ impl State {
                 if key.first() != Some(&prefix) {
                     break;
                 }
-                let loaded = state.registry.load(&key, &value);
-                loaded.ok_or_else(|| damaged(ColumnFamily::State, &key))?;
+                let record = records::record(&key, &value);
+                let record = record.ok_or_else(|| damaged(ColumnFamily::State, &key))?;
+                state.registry.insert(record);
             }
         }
         Ok(state)
@@ -94,7 +96,8 @@ impl State {
     }
 
     fn apply(&mut self, index: Index, body: &Body<'_>) {
-        for row in self.registry.apply(index, body) {
+        for record in self.registry.apply(index, body) {
+            let row = records::row(&record);
             self.changed.insert(row.key, row.value);
         }
     }

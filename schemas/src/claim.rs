@@ -11,7 +11,7 @@ use crate::id::{Index, Kid, Micros, TreeHash, TreeSize};
 use crate::key::PublicKey;
 use crate::limits::CLAIM_TERMS_MAX;
 use crate::statement::{ALG_ED25519, to_be_signed};
-use crate::terms::Key;
+use crate::terms::{Key, Term};
 
 /// Content type in the protected header.
 pub const CONTENT_TYPE: &str = "application/vnd.sworn.claim+cbor";
@@ -21,7 +21,7 @@ const ALG: i64 = 1;
 const TYPE: i64 = 3;
 const KID: i64 = 4;
 
-/// That exactly `count` entries of the tree carry all the terms.
+/// That exactly `count` entries of the tree fit the terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The ledger's name.
@@ -30,7 +30,8 @@ pub struct Claim {
     pub size: TreeSize,
     /// Root of that tree.
     pub root: TreeHash,
-    /// The terms, 1 to [`CLAIM_TERMS_MAX`], all of which an entry must carry.
+    /// The terms, 1 to [`CLAIM_TERMS_MAX`]: as in a query, an entry carries one of those with the same key,
+    /// for each key.
     pub terms: Vec<(Key, String)>,
     /// How many entries do.
     pub count: u64,
@@ -64,6 +65,17 @@ pub enum ClaimError {
 }
 
 impl Claim {
+    /// Whether an entry with these terms is counted.
+    #[must_use]
+    pub fn fits(&self, terms: &[Term<'_>]) -> bool {
+        let carries = |key: Key, value: &str| {
+            terms.iter().any(|term| term.key == key && term.value == value)
+        };
+        self.terms.iter().all(|(key, _)| {
+            self.terms.iter().any(|(other, value)| other == key && carries(*key, value))
+        })
+    }
+
     /// The claim, signed by the ledger.
     ///
     /// IMPORTANT: two claims of one ledger that no log satisfies both are proof of fraud for ever.

@@ -37,6 +37,7 @@ pub mod problem;
 pub mod proof;
 pub mod query;
 pub mod receipt;
+pub mod registry;
 pub mod reject;
 pub mod reply;
 pub mod secret;

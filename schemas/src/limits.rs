@@ -57,7 +57,7 @@ pub const PROOF_HASHES_MAX: usize = 64;
 /// Most lines of proof in a request to a witness (C2SP `tlog-witness`).
 pub const WITNESS_PROOF_LINES_MAX: usize = 63;
 /// Most terms of a claim of completeness.
-pub const CLAIM_TERMS_MAX: usize = 8;
+pub const CLAIM_TERMS_MAX: usize = 16;
 /// Largest request to a witness, and largest answer of one.
 pub const WITNESS_BYTES_MAX: usize = 64 << 10;
 /// Largest witness policy.

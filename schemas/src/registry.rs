@@ -1,15 +1,16 @@
 //! The registry: agents, principals and keys as of an index, folded from signed entries.
 
-use schemas::body::{Body, LEDGER_SIGNER};
-use schemas::deterministic::{Bounds, Item, decode};
-use schemas::encode::Encoder;
-use schemas::id::{Index, Kid, Micros};
-use schemas::key::PublicKey;
-use schemas::kind::{Kind, Role, Stream};
-use schemas::reject::{Reason, Reject};
+use std::collections::HashMap;
 
-use crate::keys::{self, Map};
-use crate::store::{ColumnFamily, Row};
+use crate::body::{Body, LEDGER_SIGNER};
+use crate::deterministic::Item;
+use crate::id::{Index, Kid, Micros};
+use crate::key::PublicKey;
+use crate::kind::{Kind, Role, Stream};
+use crate::reject::{Reason, Reject};
+
+/// Asked about every event, so hashed fast; nothing depends on its order.
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// Whether an agent may act.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,7 +39,9 @@ impl AgentState {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// The state with this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 }
@@ -90,9 +93,20 @@ pub struct KeyRecord {
     pub not_after: Option<Micros>,
 }
 
+/// What a change of the registry leaves behind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Record {
+    /// Of an agent.
+    Agent(AgentRecord),
+    /// Of a person or service.
+    Principal(PrincipalRecord),
+    /// Of a key.
+    Key(KeyRecord),
+}
+
 /// The projection.
 #[derive(Default, Debug)]
-pub(crate) struct Registry {
+pub struct Registry {
     agents: Map<String, AgentRecord>,
     principals: Map<String, PrincipalRecord>,
     keys: Map<Kid, KeyRecord>,
@@ -103,20 +117,42 @@ fn invalid(path: &str, expected: impl Into<String>) -> Reject {
 }
 
 impl Registry {
-    pub(crate) fn key(&self, kid: &Kid) -> Option<&KeyRecord> {
+    /// The key with this thumbprint.
+    #[must_use]
+    pub fn key(&self, kid: &Kid) -> Option<&KeyRecord> {
         self.keys.get(kid)
     }
 
-    pub(crate) fn public_keys(&self) -> impl Iterator<Item = PublicKey> + '_ {
+    /// Every key that was ever enrolled, in no order.
+    pub fn public_keys(&self) -> impl Iterator<Item = PublicKey> + '_ {
         self.keys.values().map(|record| record.key)
     }
 
-    pub(crate) fn owner(&self, agent: &str) -> Option<&str> {
+    /// Who answers for an agent.
+    #[must_use]
+    pub fn owner(&self, agent: &str) -> Option<&str> {
         self.agents.get(agent).map(|record| record.owner.as_str())
     }
 
     /// Check order: key validity, role, disabled; then what the change itself requires.
-    pub(crate) fn permits(
+    ///
+    /// # Errors
+    /// The [`Reject`] that the entry ends with.
+    pub fn permits(
+        &self,
+        body: &Body<'_>,
+        kid: &Kid,
+        received_at: Micros,
+    ) -> Result<(), Reject> {
+        self.signer_may(body, kid, received_at)?;
+        self.change_is_sound(body)
+    }
+
+    /// The part of [`Registry::permits`] that only the signer's own history decides.
+    ///
+    /// # Errors
+    /// The [`Reject`] that the entry would have ended with.
+    pub fn signer_may(
         &self,
         body: &Body<'_>,
         kid: &Kid,
@@ -124,8 +160,7 @@ impl Registry {
     ) -> Result<(), Reject> {
         self.key_is_valid(kid, received_at)?;
         self.role_permits(body)?;
-        self.signer_is_enabled(body.signer())?;
-        self.change_is_sound(body)
+        self.signer_is_enabled(body.signer())
     }
 
     fn key_is_valid(&self, kid: &Kid, received_at: Micros) -> Result<(), Reject> {
@@ -254,8 +289,8 @@ impl Registry {
         )
     }
 
-    /// Takes an accepted entry in; returns the rows that it changed.
-    pub(crate) fn apply(&mut self, index: Index, body: &Body<'_>) -> Vec<Row> {
+    /// Takes an accepted entry in; returns the records that it changed.
+    pub fn apply(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
         let agent = body.agent().unwrap_or_default();
         let text = |path: &str| body.text(path).unwrap_or_default();
         match body.kind() {
@@ -287,9 +322,9 @@ impl Registry {
             }
             Kind::KeyEnrolled => self.enrol(index, body),
             Kind::KeyRotated => {
-                let mut rows = self.revoke(index, body.registry_kid("replaces"));
-                rows.extend(self.enrol(index, body));
-                rows
+                let mut records = self.revoke(index, body.registry_kid("replaces"));
+                records.extend(self.enrol(index, body));
+                records
             }
             Kind::KeyRevoked => self.revoke(index, body.registry_kid("kid")),
             Kind::LedgerGenesis => self.found(index, body),
@@ -299,8 +334,8 @@ impl Registry {
     }
 
     /// The genesis entry names the ledger and the first operator, with their keys.
-    fn found(&mut self, index: Index, body: &Body<'_>) -> Vec<Row> {
-        let mut rows = Vec::new();
+    fn found(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
+        let mut records = Vec::new();
         let operator = body.text("registry.operator").unwrap_or_default().to_owned();
         for (id, role, path) in [
             (LEDGER_SIGNER, Role::Ledger, "registry.ledger_key"),
@@ -310,8 +345,8 @@ impl Registry {
             let Some(key) = key.and_then(|bytes| PublicKey::from_bytes(bytes).ok()) else {
                 continue;
             };
-            rows.extend(self.put_principal(index, id, vec![role], true));
-            rows.extend(self.put_key(KeyRecord {
+            records.extend(self.put_principal(index, id, vec![role], true));
+            records.extend(self.put_key(KeyRecord {
                 key,
                 signer: id.to_owned(),
                 enrolled: index,
@@ -320,19 +355,19 @@ impl Registry {
                 not_after: None,
             }));
         }
-        rows
+        records
     }
 
     /// The ledger's old key ends where the new one begins.
-    fn rotate_ledger(&mut self, index: Index, body: &Body<'_>) -> Vec<Row> {
+    fn rotate_ledger(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
         let key = body.field("registry.ledger_key").and_then(Item::bytes);
         let Some(key) = key.and_then(|bytes| PublicKey::from_bytes(bytes).ok()) else {
             return Vec::new();
         };
         let own = |record: &&KeyRecord| record.signer == LEDGER_SIGNER && record.revoked.is_none();
         let before = self.keys.values().find(own).map(|record| record.key.kid());
-        let mut rows = self.revoke(index, before);
-        rows.extend(self.put_key(KeyRecord {
+        let mut records = self.revoke(index, before);
+        records.extend(self.put_key(KeyRecord {
             key,
             signer: LEDGER_SIGNER.to_owned(),
             enrolled: index,
@@ -340,13 +375,12 @@ impl Registry {
             not_before: None,
             not_after: None,
         }));
-        rows
+        records
     }
 
-    fn put_agent(&mut self, record: AgentRecord) -> Vec<Row> {
-        let row = record.row();
-        self.agents.insert(record.id.clone(), record);
-        vec![row]
+    fn put_agent(&mut self, record: AgentRecord) -> Vec<Record> {
+        self.agents.insert(record.id.clone(), record.clone());
+        vec![Record::Agent(record)]
     }
 
     fn change_agent(
@@ -354,14 +388,14 @@ impl Registry {
         index: Index,
         agent: &str,
         change: impl FnOnce(&mut AgentRecord),
-    ) -> Vec<Row> {
+    ) -> Vec<Record> {
         let Some(record) = self.agents.get_mut(agent) else { return Vec::new() };
         change(record);
         record.changed = index;
-        vec![record.row()]
+        vec![Record::Agent(record.clone())]
     }
 
-    fn set_state(&mut self, index: Index, agent: &str, state: AgentState) -> Vec<Row> {
+    fn set_state(&mut self, index: Index, agent: &str, state: AgentState) -> Vec<Record> {
         self.change_agent(index, agent, |record| record.state = state)
     }
 
@@ -371,22 +405,20 @@ impl Registry {
         id: &str,
         roles: Vec<Role>,
         enabled: bool,
-    ) -> Vec<Row> {
+    ) -> Vec<Record> {
         let registered = self.principals.get(id).map_or(index, |before| before.registered);
         let record =
             PrincipalRecord { id: id.to_owned(), roles, enabled, registered, changed: index };
-        let row = record.row();
-        self.principals.insert(record.id.clone(), record);
-        vec![row]
+        self.principals.insert(record.id.clone(), record.clone());
+        vec![Record::Principal(record)]
     }
 
-    fn put_key(&mut self, record: KeyRecord) -> Vec<Row> {
-        let row = record.row();
-        self.keys.insert(record.key.kid(), record);
-        vec![row]
+    fn put_key(&mut self, record: KeyRecord) -> Vec<Record> {
+        self.keys.insert(record.key.kid(), record.clone());
+        vec![Record::Key(record)]
     }
 
-    fn enrol(&mut self, index: Index, body: &Body<'_>) -> Vec<Row> {
+    fn enrol(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
         let Ok(key) = new_key(body) else { return Vec::new() };
         let time = |path: &str| body.field(path).and_then(Item::uint).map(Micros);
         self.put_key(KeyRecord {
@@ -399,31 +431,19 @@ impl Registry {
         })
     }
 
-    fn revoke(&mut self, index: Index, kid: Option<Kid>) -> Vec<Row> {
+    fn revoke(&mut self, index: Index, kid: Option<Kid>) -> Vec<Record> {
         let Some(record) = kid.and_then(|kid| self.keys.get_mut(&kid)) else { return Vec::new() };
         record.revoked = Some(index);
-        vec![record.row()]
+        vec![Record::Key(record.clone())]
     }
 
-    /// Takes in a row of an earlier life; `None` if it is damaged.
-    pub(crate) fn load(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
-        let (prefix, name) = key.split_first()?;
-        match *prefix {
-            keys::AGENT => {
-                let record = AgentRecord::decode(std::str::from_utf8(name).ok()?, value)?;
-                self.agents.insert(record.id.clone(), record);
-            }
-            keys::PRINCIPAL => {
-                let record = PrincipalRecord::decode(std::str::from_utf8(name).ok()?, value)?;
-                self.principals.insert(record.id.clone(), record);
-            }
-            keys::KEY => {
-                let record = KeyRecord::decode(value)?;
-                self.keys.insert(record.key.kid(), record);
-            }
-            _ => {}
+    /// Takes in a record of an earlier life.
+    pub fn insert(&mut self, record: Record) {
+        match record {
+            Record::Agent(record) => drop(self.agents.insert(record.id.clone(), record)),
+            Record::Principal(record) => drop(self.principals.insert(record.id.clone(), record)),
+            Record::Key(record) => drop(self.keys.insert(record.key.kid(), record)),
         }
-        Some(())
     }
 }
 
@@ -431,80 +451,4 @@ fn new_key(body: &Body<'_>) -> Result<PublicKey, Reject> {
     let bytes = body.field("registry.key").and_then(Item::bytes).unwrap_or_default();
     PublicKey::from_bytes(bytes)
         .map_err(|fault| invalid("registry.key", format!("an Ed25519 public key, not {fault}")))
-}
-
-impl AgentRecord {
-    fn row(&self) -> Row {
-        let mut value = Encoder::new();
-        value.array(4).text(&self.owner).text(self.state.as_str());
-        value.uint(self.registered.0).uint(self.changed.0);
-        Row::new(ColumnFamily::State, keys::named(keys::AGENT, &self.id), value.finish())
-    }
-
-    pub(crate) fn decode(id: &str, value: &[u8]) -> Option<Self> {
-        let root = decode(value, Bounds::WIRE).ok()?;
-        let [owner, state, registered, changed] = <&[Item<'_>; 4]>::try_from(root.array()?).ok()?;
-        Some(Self {
-            id: id.to_owned(),
-            owner: owner.text()?.to_owned(),
-            state: AgentState::parse(state.text()?)?,
-            registered: Index(registered.uint()?),
-            changed: Index(changed.uint()?),
-        })
-    }
-}
-
-impl PrincipalRecord {
-    fn row(&self) -> Row {
-        let mut value = Encoder::new();
-        value.array(4).array(self.roles.len());
-        for role in &self.roles {
-            value.text(role.as_str());
-        }
-        value.bool(self.enabled).uint(self.registered.0).uint(self.changed.0);
-        Row::new(ColumnFamily::State, keys::named(keys::PRINCIPAL, &self.id), value.finish())
-    }
-
-    pub(crate) fn decode(id: &str, value: &[u8]) -> Option<Self> {
-        let root = decode(value, Bounds::WIRE).ok()?;
-        let [roles, enabled, registered, changed] =
-            <&[Item<'_>; 4]>::try_from(root.array()?).ok()?;
-        let roles = roles.array()?.iter().map(|role| Role::parse(role.text()?));
-        Some(Self {
-            id: id.to_owned(),
-            roles: roles.collect::<Option<_>>()?,
-            enabled: enabled.bool()?,
-            registered: Index(registered.uint()?),
-            changed: Index(changed.uint()?),
-        })
-    }
-}
-
-impl KeyRecord {
-    fn row(&self) -> Row {
-        let mut value = Encoder::new();
-        value.array(6).bytes(self.key.as_bytes()).text(&self.signer).uint(self.enrolled.0);
-        let times = [self.not_before.map(|t| t.0), self.not_after.map(|t| t.0)];
-        for number in [self.revoked.map(|index| index.0)].into_iter().chain(times) {
-            match number {
-                Some(number) => value.uint(number),
-                None => value.null(),
-            };
-        }
-        Row::new(ColumnFamily::State, keys::key(&self.key.kid()), value.finish())
-    }
-
-    pub(crate) fn decode(value: &[u8]) -> Option<Self> {
-        let root = decode(value, Bounds::WIRE).ok()?;
-        let [key, signer, enrolled, revoked, not_before, not_after] =
-            <&[Item<'_>; 6]>::try_from(root.array()?).ok()?;
-        Some(Self {
-            key: PublicKey::from_bytes(key.bytes()?).ok()?,
-            signer: signer.text()?.to_owned(),
-            enrolled: Index(enrolled.uint()?),
-            revoked: revoked.uint().map(Index),
-            not_before: not_before.uint().map(Micros),
-            not_after: not_after.uint().map(Micros),
-        })
-    }
 }
