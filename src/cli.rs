@@ -2,6 +2,7 @@
 
 mod admin;
 mod agent;
+mod bundle;
 mod chain;
 mod checkpoint;
 mod code;
@@ -10,6 +11,7 @@ pub(crate) mod context;
 mod contexts;
 mod delivery;
 mod events;
+mod evidence;
 mod explain;
 pub(crate) mod failure;
 mod follow;
@@ -87,6 +89,9 @@ enum Command {
     Chain(chain::Args),
     /// Check every hash, signature, proof and checkpoint
     Verify(verify::Args),
+    /// Evidence that proves itself offline: one file for a case
+    #[command(subcommand)]
+    Bundle(bundle::Command),
     /// Prove that an entry is in the log, or that the log only grew
     Prove(prove::Args),
     /// Signed checkpoints: published and pinned
@@ -168,6 +173,7 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Get(args) => get::run(&args, context),
         Command::Chain(args) => chain::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
+        Command::Bundle(command) => bundle::run(&command, context),
         Command::Prove(args) => prove::run(&args, context),
         Command::Checkpoint(command) => checkpoint::run(&command, context),
         Command::Publish(args) => publish::run(&args, context),

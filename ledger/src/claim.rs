@@ -45,10 +45,7 @@ impl Ledger {
 }
 
 /// The first entry from `from` on that is in each of these: they are galloped through until they agree.
-fn next_in_all(
-    fields: &mut [Vec<Postings<'_>>],
-    from: Index,
-) -> Result<Option<Index>, ReadError> {
+fn next_in_all(fields: &mut [Vec<Postings<'_>>], from: Index) -> Result<Option<Index>, ReadError> {
     let mut at = from;
     loop {
         let mut candidate = at;
@@ -65,10 +62,7 @@ fn next_in_all(
     }
 }
 
-fn next_in_any(
-    alternatives: &mut [Postings<'_>],
-    from: Index,
-) -> Result<Option<Index>, ReadError> {
+fn next_in_any(alternatives: &mut [Postings<'_>], from: Index) -> Result<Option<Index>, ReadError> {
     let mut nearest = None;
     for postings in alternatives {
         let found = postings.at_or_after(from.0)?;

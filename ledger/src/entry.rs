@@ -4,7 +4,6 @@ use schemas::body::Body;
 use schemas::id::ChainHash;
 use schemas::json::Content;
 use schemas::leaf::Leaf;
-use schemas::submission;
 use schemas::terms::{self, Term};
 
 use crate::fold;
@@ -52,6 +51,15 @@ impl Entry {
         }
     }
 
+    /// The bytes that the leaf commits to: of the body, or what was kept of a refusal.
+    #[must_use]
+    pub fn kept(&self) -> Option<&[u8]> {
+        match &self.refusal {
+            Some(refusal) => refusal.bytes.as_deref(),
+            None => self.body.as_deref(),
+        }
+    }
+
     /// The terms under which it is found.
     #[must_use]
     pub fn terms<R>(&self, read: impl FnOnce(&[Term<'_>]) -> R) -> R {
@@ -66,16 +74,4 @@ impl Entry {
             Content::Redacted => read(&[]),
         }
     }
-}
-
-/// Names that a refused message uses: claims, found under `claimed:` only.
-pub(crate) fn claimed_names(message: &[u8]) -> Vec<String> {
-    let Ok(opened) = submission::open(message) else { return Vec::new() };
-    let bodies = opened.items().iter().filter_map(|item| Body::parse(item.body).ok());
-    let agents = bodies.filter_map(|body| body.agent().map(str::to_owned));
-    let mut names: Vec<_> =
-        std::iter::once(opened.statement().signer.as_str().to_owned()).chain(agents).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
 }

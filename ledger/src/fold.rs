@@ -4,12 +4,11 @@
 //! rebuild gives identical bytes.
 
 use schemas::body::Body;
-use schemas::leaf::{Counts, Leaf, Status};
-use schemas::reject::Reason;
+use schemas::leaf::{Counts, Leaf};
+use schemas::refused;
 use schemas::terms;
 use schemas::tree;
 
-use crate::entry::claimed_names;
 use crate::error::ReadError;
 use crate::keys;
 use crate::postings::Gathered;
@@ -106,29 +105,12 @@ fn event_row(leaf: &Leaf, body: &Body<'_>) -> Row {
 
 /// The body of a refused item, if its signer really signed it and signed it as itself.
 pub(crate) fn signed_body<'r>(leaf: &Leaf, refusal: &'r Refusal) -> Option<Body<'r>> {
-    let unattributed = [Reason::DigestMismatch, Reason::WrongSigner, Reason::WrongTenant];
-    let attributed = match leaf.status {
-        Status::Accepted => false,
-        Status::Rejected(reason) => !unattributed.contains(&reason),
-    };
-    if !attributed || leaf.refused_whole() {
-        return None;
-    }
-    Body::parse(refusal.bytes.as_deref()?).ok()
+    refused::signed_body(leaf, refusal.bytes.as_deref()?)
 }
 
 /// Names in evidence that nobody vouches for.
 pub(crate) fn claimed(leaf: &Leaf, refusal: &Refusal) -> Vec<String> {
-    let Some(bytes) = refusal.bytes.as_deref() else { return Vec::new() };
-    if leaf.refused_whole() {
-        return claimed_names(bytes);
-    }
-    let body = Body::parse(bytes).ok();
-    let names = body.as_ref().map(|body| [Some(body.signer()), body.agent()]);
-    let mut names: Vec<_> = names.into_iter().flatten().flatten().map(str::to_owned).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+    refusal.bytes.as_deref().map_or_else(Vec::new, |kept| refused::claimed_names(leaf, kept))
 }
 
 /// Where the entry at `index` keeps what lies beside it.

@@ -18,8 +18,8 @@ use crate::fold::{family_beside, signed_body};
 use crate::head::Head;
 use crate::keys;
 use crate::postings::Postings;
-use crate::refusal::Refusal;
 use crate::records;
+use crate::refusal::Refusal;
 use crate::seal::{Identity, Seal};
 use crate::store::{ColumnFamily, Store, parse_term_row};
 

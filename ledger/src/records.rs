@@ -67,8 +67,7 @@ fn principal_value(record: &PrincipalRecord) -> Vec<u8> {
 /// The record in a row.
 pub(crate) fn principal(id: &str, value: &[u8]) -> Option<PrincipalRecord> {
     let root = decode(value, Bounds::WIRE).ok()?;
-    let [roles, enabled, registered, changed] =
-        <&[Item<'_>; 4]>::try_from(root.array()?).ok()?;
+    let [roles, enabled, registered, changed] = <&[Item<'_>; 4]>::try_from(root.array()?).ok()?;
     let roles = roles.array()?.iter().map(|role| Role::parse(role.text()?));
     Some(PrincipalRecord {
         id: id.to_owned(),

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use crate::error::Error;
 use crate::proof::Proofs;
 use crate::{
-    agents, checkpoints, claims, consistency, entries, identity, keys, lineage, log, parts,
+    agents, bundle, checkpoints, claims, consistency, entries, identity, keys, lineage, log, parts,
     workflow,
 };
 
@@ -69,6 +69,7 @@ pub fn routes(
         .route("/checkpoints/{size}", get(checkpoints::one))
         .route("/consistency", get(consistency::one))
         .route("/claims", get(claims::one))
+        .route("/bundles", get(bundle::create))
         .route("/keys", get(keys::list))
         .route("/status", get(identity::status))
         .with_state(api.clone());

@@ -75,6 +75,10 @@ pub(crate) enum Error {
     Broken(ReadError),
     #[error("the ledger could not be read")]
     Read(ReadError),
+    #[error("the bundle would have more than {limit} {what}; narrow the query or its window")]
+    BundleTooLarge { what: &'static str, limit: usize },
+    #[error("no checkpoint is published yet; a second later there is one")]
+    Unpublished,
     #[error("the read was stopped")]
     Stopped(#[from] tokio::task::JoinError),
 }
@@ -111,6 +115,8 @@ impl Error {
             | Self::Cursor(_) => StatusCode::BAD_REQUEST,
             Self::Unknown(_) | Self::NoPart { .. } => StatusCode::NOT_FOUND,
             Self::Redacted { .. } => StatusCode::GONE,
+            Self::BundleTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unpublished => StatusCode::SERVICE_UNAVAILABLE,
             Self::Damaged { .. } | Self::Broken(_) | Self::Read(_) | Self::Stopped(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -137,6 +143,8 @@ impl Error {
             }
             Self::Unknown(_) => ("not-found", "There is no such thing"),
             Self::NoPart { .. } => ("no-such-part", "The entry has no such part"),
+            Self::BundleTooLarge { .. } => ("bundle-too-large", "The bundle would be too large"),
+            Self::Unpublished => ("unpublished", "No checkpoint is published yet"),
             Self::Redacted { .. } => ("redacted", "What was here is erased"),
             Self::Damaged { .. } => ("digest-mismatch", "Stored bytes do not have their digest"),
             Self::Broken(_) => ("damaged", "What the ledger stored is damaged"),

@@ -1,6 +1,6 @@
 //! The filter of a page of entries: `q` and its shorthands, as one query.
 
-use schemas::id::{Digest, EventId, sha256};
+use schemas::id::{Digest, sha256};
 use schemas::query::{Expr, Pattern, Query, QueryError};
 use schemas::terms::Key;
 
@@ -57,7 +57,7 @@ impl Filter {
 }
 
 /// `q` with the window's parameters, which win over the same words in it.
-fn query(params: &Params) -> Result<Query, Error> {
+pub(crate) fn query(params: &Params) -> Result<Query, Error> {
     let text = params.get("q").unwrap_or_default();
     let in_q = |fault| Error::Query { param: "q", fault };
     let mut query = Query::parse(text).map_err(in_q)?;
@@ -87,20 +87,9 @@ fn pattern(value: &str) -> Pattern {
 }
 
 /// Event ids in the one spelling that terms have.
-fn canonical(expr: Expr) -> Result<Expr, Error> {
-    let each = |parts: Vec<Expr>| parts.into_iter().map(canonical).collect::<Result<_, _>>();
-    Ok(match expr {
-        Expr::All(parts) => Expr::All(each(parts)?),
-        Expr::Any(parts) => Expr::Any(each(parts)?),
-        Expr::Not(part) => Expr::Not(Box::new(canonical(*part)?)),
-        Expr::Is(key @ (Key::Id | Key::Cause | Key::Grant), Pattern::Exact(text)) => {
-            let expected = "a query whose id, cause and grant are UUIDs";
-            let id =
-                EventId::parse(&text).ok_or(Error::InvalidParameter { param: "q", expected })?;
-            Expr::Is(key, Pattern::Exact(id.to_string()))
-        }
-        expr => expr,
-    })
+pub(crate) fn canonical(expr: Expr) -> Result<Expr, Error> {
+    let expected = "a query whose id, cause and grant are UUIDs";
+    expr.canonical().ok_or(Error::InvalidParameter { param: "q", expected })
 }
 
 fn order(params: &Params) -> Result<Order, Error> {

@@ -21,6 +21,7 @@
 
 mod agents;
 mod api;
+mod bundle;
 mod checkpoints;
 mod claims;
 mod consistency;

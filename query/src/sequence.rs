@@ -10,6 +10,7 @@ use ledger::{Ledger, ReadError};
 use schemas::id::{Index, SessionId};
 use schemas::kind::Kind;
 use schemas::limits::SESSION_SCAN_MAX;
+use schemas::sequence;
 use schemas::terms::Key;
 
 use crate::error::is_damage;
@@ -47,22 +48,6 @@ impl Numbers {
     }
 }
 
-/// Ranges between the first and the last of `seen` that are not in it, up to `last`.
-///
-/// Where the ledger's own ordinals advance as the signer's numbers do, it holds what lies between: all of
-/// it, if the session is the signer's alone, as sessions are.
-fn ranges(seen: &BTreeMap<u64, u64>, last: u64) -> Vec<(u64, u64)> {
-    let within = || seen.range(..=last).map(|(n, ordinal)| (*n, *ordinal));
-    let is_held = |(n, ordinal): (u64, u64), (next, after): (u64, u64)| {
-        ordinal > 0 && after.checked_sub(ordinal) == Some(next - n)
-    };
-    within()
-        .zip(within().skip(1))
-        .filter(|(before, after)| after.0 - before.0 > 1 && !is_held(*before, *after))
-        .map(|(before, after)| (before.0 + 1, after.0 - 1))
-        .collect()
-}
-
 /// What is missing between the first and the last number that each signer has in this workflow.
 pub(crate) fn missing(ledger: &Ledger, nodes: &[Node]) -> Result<Vec<Missing>, ReadError> {
     let mut signers: BTreeMap<(String, SessionId), Numbers> = BTreeMap::new();
@@ -75,9 +60,9 @@ pub(crate) fn missing(ledger: &Ledger, nodes: &[Node]) -> Result<Vec<Missing>, R
     let mut found = Vec::new();
     for ((signer, session), mut numbers) in signers {
         let last = numbers.seen.last_key_value().map(|(n, _)| *n).unwrap_or_default();
-        let checked = ranges(&numbers.seen, last).is_empty()
+        let checked = sequence::missing(&numbers.seen, last).is_empty()
             || look(ledger, &signer, session, &mut numbers, last, &mut budget)?;
-        for (from, to) in ranges(&numbers.seen, last) {
+        for (from, to) in sequence::missing(&numbers.seen, last) {
             let declared = numbers.lost.iter().any(|(a, b)| *a <= from && to <= *b);
             let signer = signer.clone();
             found.push(Missing { signer, session, from, to, declared, checked });
@@ -111,7 +96,7 @@ fn look(
                 && node.signer.as_deref() == Some(signer)
             {
                 numbers.add(&node);
-                if ranges(&numbers.seen, last).is_empty() {
+                if sequence::missing(&numbers.seen, last).is_empty() {
                     return Ok(true);
                 }
             }
@@ -128,28 +113,5 @@ fn node(ledger: &Ledger, index: Index) -> Result<Option<Node>, ReadError> {
         Ok(entry) => Ok(entry.as_ref().map(Node::of)),
         Err(damage) if is_damage(&damage) => Ok(None),
         Err(failure) => Err(failure),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_what_lies_between() {
-        for (seen, last, expected) in [
-            (vec![], 0, vec![]),
-            (vec![(1, 1), (2, 2), (3, 3)], 3, vec![]),
-            (vec![(5, 5), (7, 6)], 7, vec![(6, 6)]),
-            (vec![(5, 5), (7, 7)], 7, vec![]),
-            (vec![(5, 9), (7, 11), (9, 12)], 9, vec![(8, 8)]),
-            (vec![(5, 0), (7, 2)], 7, vec![(6, 6)]),
-            (vec![(5, 9), (7, 0)], 7, vec![(6, 6)]),
-            (vec![(5, 9), (7, 8)], 7, vec![(6, 6)]),
-            (vec![(1, 0), (4, 0), (9, 0)], 9, vec![(2, 3), (5, 8)]),
-            (vec![(1, 0), (4, 0), (9, 0)], 4, vec![(2, 3)]),
-        ] {
-            assert_eq!(ranges(&seen.into_iter().collect(), last), expected);
-        }
     }
 }

@@ -68,9 +68,8 @@ impl Claim {
     /// Whether an entry with these terms is counted.
     #[must_use]
     pub fn fits(&self, terms: &[Term<'_>]) -> bool {
-        let carries = |key: Key, value: &str| {
-            terms.iter().any(|term| term.key == key && term.value == value)
-        };
+        let carries =
+            |key: Key, value: &str| terms.iter().any(|term| term.key == key && term.value == value);
         self.terms.iter().all(|(key, _)| {
             self.terms.iter().any(|(other, value)| other == key && carries(*key, value))
         })

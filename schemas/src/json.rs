@@ -18,7 +18,7 @@ pub enum Content<'a> {
     Redacted,
     /// Refused: why, and names that nobody has verified.
     Refused {
-        /// Where the fault lay.
+        /// Where the fault lay; empty where nobody vouches for it.
         cause: Cause,
         /// The body as far as its signature is valid.
         signed: Option<Body<'a>>,
@@ -48,7 +48,7 @@ pub fn entry(leaf: &Leaf, chain: &ChainHash, content: &Content<'_>) -> Json {
             (Some(cause), signed.as_ref(), Some(claimed), false)
         }
     };
-    if let Some(cause) = cause {
+    if let Some(cause) = cause.filter(|cause| !cause.path.is_empty()) {
         set(&mut json, "cause", json!({ "path": cause.path, "expected": cause.expected }));
     }
     if let Some(claimed) = claimed.filter(|names| !names.is_empty()) {

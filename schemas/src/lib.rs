@@ -18,12 +18,14 @@
 
 pub mod acknowledgement;
 pub mod body;
+pub mod brief;
 pub mod checkpoint;
 pub mod claim;
 pub mod detail;
 pub mod deterministic;
 pub mod encode;
 pub mod era;
+pub mod evidence;
 mod fields;
 pub mod id;
 pub mod json;
@@ -37,10 +39,12 @@ pub mod problem;
 pub mod proof;
 pub mod query;
 pub mod receipt;
+pub mod refused;
 pub mod registry;
 pub mod reject;
 pub mod reply;
 pub mod secret;
+pub mod sequence;
 pub mod shape;
 pub mod statement;
 pub mod submission;

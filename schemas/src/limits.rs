@@ -54,10 +54,20 @@ pub const QUERY_TERMS_MAX: usize = 32;
 /// Most hashes in a proof: no tree has more levels.
 pub const PROOF_HASHES_MAX: usize = 64;
 
+/// Largest signed note that is read from a file.
+pub const NOTE_BYTES_MAX: usize = 64 << 10;
 /// Most lines of proof in a request to a witness (C2SP `tlog-witness`).
 pub const WITNESS_PROOF_LINES_MAX: usize = 63;
 /// Most terms of a claim of completeness.
 pub const CLAIM_TERMS_MAX: usize = 16;
+/// Most entries in an evidence bundle, those that only support others included.
+pub const BUNDLE_ENTRIES_MAX: usize = 20_000;
+/// Largest evidence bundle.
+pub const BUNDLE_BYTES_MAX: usize = 256 << 20;
+/// Most members of an evidence bundle's archive.
+pub const BUNDLE_MEMBERS_MAX: usize = 32;
+/// Most CBOR items in one member of an evidence bundle.
+pub const BUNDLE_NODES_MAX: usize = 4_000_000;
 /// Largest request to a witness, and largest answer of one.
 pub const WITNESS_BYTES_MAX: usize = 64 << 10;
 /// Largest witness policy.

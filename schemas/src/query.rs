@@ -4,7 +4,7 @@
 //! repeated is OR, different keys are AND; `-` or `not:` negates; a trailing `*` is a prefix and alone any
 //! value; parentheses and `|` are OR across keys.
 
-use crate::id::Micros;
+use crate::id::{EventId, Micros};
 use crate::limits::{QUERY_BYTES_MAX, QUERY_TERMS_MAX};
 use crate::terms::{Key, Term};
 
@@ -42,6 +42,21 @@ pub enum Expr {
 }
 
 impl Expr {
+    /// The same with event ids in the one spelling that terms have; `None` if an id is no UUID.
+    #[must_use]
+    pub fn canonical(self) -> Option<Self> {
+        let each = |parts: Vec<Self>| parts.into_iter().map(Self::canonical).collect::<Option<_>>();
+        Some(match self {
+            Self::All(parts) => Self::All(each(parts)?),
+            Self::Any(parts) => Self::Any(each(parts)?),
+            Self::Not(part) => Self::Not(Box::new(part.canonical()?)),
+            Self::Is(key @ (Key::Id | Key::Cause | Key::Grant), Pattern::Exact(text)) => {
+                Self::Is(key, Pattern::Exact(EventId::parse(&text)?.to_string()))
+            }
+            expr => expr,
+        })
+    }
+
     /// Whether an entry with these terms fits.
     #[must_use]
     pub fn matches(&self, terms: &[Term<'_>]) -> bool {

@@ -138,12 +138,7 @@ impl Registry {
     ///
     /// # Errors
     /// The [`Reject`] that the entry ends with.
-    pub fn permits(
-        &self,
-        body: &Body<'_>,
-        kid: &Kid,
-        received_at: Micros,
-    ) -> Result<(), Reject> {
+    pub fn permits(&self, body: &Body<'_>, kid: &Kid, received_at: Micros) -> Result<(), Reject> {
         self.signer_may(body, kid, received_at)?;
         self.change_is_sound(body)
     }

@@ -4,6 +4,8 @@
 //! 2026-04-08T16:04:31.204Z #1241 billing-ops-agent voice.call +14155550142 DENIED consent_source_missing
 //! ```
 
+pub(crate) use schemas::brief::text;
+use schemas::brief::{Brief, Mood};
 use schemas::id::Micros;
 use schemas::printable::printable;
 use serde_json::Value as Json;
@@ -17,15 +19,24 @@ const PART_CHARS_MAX: usize = 80;
 pub(crate) fn line(entry: &Json, out: Out) -> String {
     let index = entry.get("index").and_then(Json::as_u64);
     let index = index.map_or_else(|| "#?".to_owned(), |index| format!("#{index}"));
+    let brief = Brief::of(entry);
     let mut parts =
-        vec![out.paint(Tone::Quiet, &time(entry)), index, shown(actor(entry)), shown(deed(entry))];
-    parts.extend(object(entry).map(|object| shown(&object)));
-    let (tone, word, rest) = ending(entry);
-    if !word.is_empty() {
-        parts.push(out.paint(tone, &word));
+        vec![out.paint(Tone::Quiet, &time(entry)), index, shown(&brief.actor), shown(&brief.deed)];
+    parts.extend(brief.object.map(|object| shown(&object)));
+    if !brief.ending.is_empty() {
+        parts.push(out.paint(tone(brief.mood), &printable(&brief.ending)));
     }
-    parts.extend(rest.filter(|rest| !rest.is_empty()).map(|rest| shown(&rest)));
+    parts.extend(brief.reason.map(|reason| shown(&reason)));
     parts.join(" ")
+}
+
+fn tone(mood: Mood) -> Tone {
+    match mood {
+        Mood::Good => Tone::Good,
+        Mood::Bad => Tone::Bad,
+        Mood::Notable => Tone::Notable,
+        Mood::Plain => Tone::Plain,
+    }
 }
 
 /// The time of receipt with milliseconds.
@@ -39,11 +50,6 @@ pub(crate) fn time(entry: &Json) -> String {
     }
 }
 
-/// Text at a dotted path.
-pub(crate) fn text<'j>(json: &'j Json, path: &str) -> Option<&'j str> {
-    path.split('.').try_fold(json, |json, step| json.get(step))?.as_str()
-}
-
 /// Printable and not too long.
 fn shown(part: &str) -> String {
     let part = printable(part);
@@ -51,111 +57,6 @@ fn shown(part: &str) -> String {
         Some((end, _)) => format!("{}…", part.get(..end).unwrap_or_default()),
         None => part,
     }
-}
-
-fn kind(entry: &Json) -> &str {
-    text(entry, "body.kind").unwrap_or_default()
-}
-
-/// Who acted: the agent, else whoever signed, else a name that nobody verified.
-fn actor(entry: &Json) -> &str {
-    let claimed = || entry.get("claimed")?.get(0)?.as_str();
-    text(entry, "body.agent.id")
-        .or_else(|| text(entry, "body.signer"))
-        .or_else(claimed)
-        .unwrap_or("-")
-}
-
-fn deed(entry: &Json) -> &str {
-    let known = text(entry, "body.action.name").or_else(|| text(entry, "body.kind"));
-    known.unwrap_or(if is_redacted(entry) { "redacted" } else { "submission" })
-}
-
-fn is_redacted(entry: &Json) -> bool {
-    entry.get("redacted").and_then(Json::as_bool).unwrap_or(false)
-}
-
-/// What it was done to, by kind.
-fn object(entry: &Json) -> Option<String> {
-    let at = |path: &str| text(entry, path).map(str::to_owned);
-    at("body.action.target").or_else(|| match kind(entry) {
-        "trigger.observed" => {
-            Some(format!("{}/{}", at("body.trigger.type")?, at("body.trigger.ref")?))
-        }
-        "session.start" => at("body.task.summary"),
-        "gate.verdict" => Some(verdicts(entry, "gate", |_| true)),
-        "delegation.granted" => at("body.grant.to"),
-        "delegation.revoked" => at("body.grant.id"),
-        "principal.registered" => {
-            let roles = entry.get("body")?.get("registry")?.get("roles")?.as_array()?;
-            let roles: Vec<_> = roles.iter().filter_map(Json::as_str).collect();
-            Some(format!("{} ({})", at("body.registry.id")?, roles.join(", ")))
-        }
-        "principal.disabled" => at("body.registry.id"),
-        "key.enrolled" | "key.rotated" | "key.revoked" => at("body.registry.signer"),
-        "agent.registered" => Some(format!("owner {}", at("body.owner")?)),
-        "credential.registered" | "credential.revoked" => at("body.credential.id"),
-        "hold.placed" => at("body.hold.query"),
-        "authz.transition" => Some(format!(
-            "{} {} -> {}",
-            at("body.transition.applies_to")?,
-            at("body.transition.from")?,
-            at("body.transition.to")?
-        )),
-        "ledger.access" => at("body.query"),
-        _ => None,
-    })
-}
-
-/// One field of those verdicts that `fits`, joined.
-fn verdicts(entry: &Json, field: &str, fits: impl Fn(&Json) -> bool) -> String {
-    let verdicts = entry.get("body").and_then(|body| body.get("verdicts")).and_then(Json::as_array);
-    let fields = verdicts.into_iter().flatten().filter(|verdict| fits(verdict));
-    fields.filter_map(|verdict| verdict.get(field)?.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-fn denies(verdict: &Json) -> bool {
-    text(verdict, "decision") == Some("deny")
-}
-
-/// How it ended, as a word with its tone, and the reason.
-fn ending(entry: &Json) -> (Tone, String, Option<String>) {
-    let at = |path: &str| text(entry, path).map(str::to_owned);
-    let status = text(entry, "status").unwrap_or_default();
-    if status != "accepted" {
-        let path = text(entry, "cause.path").unwrap_or_default();
-        return (Tone::Bad, "REJECTED".into(), Some(format!("{status} {path}").trim_end().into()));
-    }
-    match kind(entry) {
-        "gate.verdict" => match verdicts(entry, "reason", denies) {
-            denied if denied.is_empty() => (Tone::Good, "ALLOWED".into(), None),
-            denied => (Tone::Bad, "DENIED".into(), Some(denied)),
-        },
-        "approval.decided" => match text(entry, "body.approval.decision") {
-            Some("allow") => (Tone::Good, "APPROVED".into(), None),
-            _ => (Tone::Bad, "DENIED".into(), None),
-        },
-        "finding" => (Tone::Bad, "FINDING".into(), at("body.rule.name")),
-        "action.intent" => (Tone::Plain, "intent".into(), None),
-        "action.outcome" | "session.end" => outcome(entry),
-        "witness.observed" => (Tone::Good, "witnessed".into(), at("body.outcome.external_ref")),
-        "agent.disabled" | "agent.suspended" | "agent.retired" | "key.revoked"
-        | "principal.disabled" | "ledger.incident" | "redaction" => {
-            let rest = at("body.code").into_iter().chain(at("body.note")).collect::<Vec<_>>();
-            (Tone::Notable, "!".into(), Some(rest.join(" ")))
-        }
-        _ => (Tone::Plain, String::new(), at("body.code").or_else(|| at("body.note"))),
-    }
-}
-
-fn outcome(entry: &Json) -> (Tone, String, Option<String>) {
-    let status = text(entry, "body.outcome.status").map(printable).unwrap_or_default();
-    let tone = match status.as_str() {
-        "confirmed" => Tone::Good,
-        "failed" | "reverted" => Tone::Notable,
-        _ => Tone::Plain,
-    };
-    (tone, status, text(entry, "body.outcome.code").map(str::to_owned))
 }
 
 #[cfg(test)]

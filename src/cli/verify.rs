@@ -8,6 +8,7 @@ use schemas::key::PublicKey;
 use serde_json::Value as Json;
 
 use crate::cli::context::{Context, given};
+use crate::cli::evidence;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::line::text;
@@ -22,6 +23,8 @@ use crate::exit::Exit;
 /// Arguments of `verify`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    evidence: evidence::Args,
     /// Directory of a store that nobody has open, as a copy or a backup [default: a copy that the running
     /// server makes, else the configured store]
     #[arg(long, value_name = "DIR")]
@@ -43,6 +46,9 @@ pub(crate) struct Args {
 /// [`Failure::Unreadable`] when it could not be carried out. What is wrong with the log is reported with
 /// its exit code.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    if let Some(file) = &args.evidence.file {
+        return evidence::verify(file, &args.evidence, args.trust.as_ref(), context);
+    }
     let trust = given(args.trust.as_ref(), "SWORN_TRUST");
     let trust = trust.map(|value| Trust::read(&value)).transpose()?;
     let desk = Desk { context, trust, interrupt: Interrupt::catch()? };

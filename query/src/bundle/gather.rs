@@ -1,0 +1,215 @@
+//! Which entries belong into a bundle: those asked for, and those that make their signatures valid.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger::{Entry, Ledger, ReadError};
+use schemas::body::{Body, LEDGER_SIGNER};
+use schemas::evidence::{History, Scope, Signed};
+use schemas::id::{Digest, Index, SessionId, TreeSize};
+use schemas::leaf::Status;
+use schemas::limits::{BUNDLE_BYTES_MAX, BUNDLE_ENTRIES_MAX, QUERY_SCAN_MAX, SESSION_SCAN_MAX};
+use schemas::query::Expr;
+use schemas::refused;
+use schemas::sequence;
+use schemas::terms::Key;
+
+use crate::error::Error;
+use crate::plan::Plan;
+use crate::source::{Order, Seek, Source, Walk};
+
+/// Bytes of bodies and statements; the rest of a bundle is a few times as much.
+const GATHERED_BYTES_MAX: usize = BUNDLE_BYTES_MAX / 8;
+
+/// The entries of a bundle.
+#[derive(Default)]
+pub(super) struct Gathered {
+    /// By index, and whether the query asks for the entry.
+    pub(super) entries: BTreeMap<u64, bool>,
+    /// What is kept of each.
+    pub(super) bodies: BTreeMap<u64, Vec<u8>>,
+    /// Each statement once.
+    pub(super) statements: Vec<Signed>,
+    /// Whose registry history is in it.
+    pub(super) subjects: BTreeSet<String>,
+    known: BTreeSet<Digest>,
+    waiting: BTreeSet<String>,
+    /// Numbers of signers in their sessions, with the ledger's ordinals.
+    numbers: BTreeMap<(String, SessionId), BTreeMap<u64, u64>>,
+    bytes: usize,
+}
+
+impl Gathered {
+    /// What a bundle over the first `size` entries holds.
+    pub(super) fn of(
+        ledger: &Ledger,
+        expr: &Expr,
+        scope: &Scope,
+        size: TreeSize,
+    ) -> Result<Self, Error> {
+        let mut gathered = Self::default();
+        gathered.take_asked(ledger, expr, scope)?;
+        gathered.take_missing_numbers(ledger, size)?;
+        for era in ledger.eras()?.iter().filter(|era| era.from.0 < size.0) {
+            gathered.take(ledger, era.from, false)?;
+        }
+        while let Some(subject) = gathered.waiting.pop_first() {
+            gathered.take_histories(ledger, &subject, size)?;
+            gathered.subjects.insert(subject);
+        }
+        Ok(gathered)
+    }
+
+    fn take_asked(&mut self, ledger: &Ledger, expr: &Expr, scope: &Scope) -> Result<(), Error> {
+        let mut plan = Plan::of(ledger, expr)?;
+        let mut walk = Walk::new(Order::Oldest, QUERY_SCAN_MAX);
+        let mut at = scope.since;
+        loop {
+            let hit = match plan.source.seek(at, &mut walk)? {
+                Seek::At(hit) if hit < scope.until => hit,
+                Seek::At(_) | Seek::End => return Ok(()),
+                Seek::Spent(_) => {
+                    let limit = QUERY_SCAN_MAX;
+                    return Err(Error::BundleTooLarge { what: "entries to look at", limit });
+                }
+            };
+            at = hit + 1;
+            let Some(entry) = ledger.entry(Index(hit))? else { return Ok(()) };
+            if plan.is_exact() || entry.terms(|terms| plan.accepts(terms)) {
+                self.keep(ledger, &entry, true)?;
+            }
+        }
+    }
+
+    /// Takes what a signer numbered between its entries here, where the ordinals alone do not show that the
+    /// ledger holds it: refused entries have none.
+    fn take_missing_numbers(&mut self, ledger: &Ledger, size: TreeSize) -> Result<(), Error> {
+        let doubtful: Vec<_> = self
+            .numbers
+            .iter()
+            .filter(|(_, seen)| {
+                let last = seen.last_key_value().map_or(0, |(n, _)| *n);
+                !sequence::missing(seen, last).is_empty()
+            })
+            .map(|(signer, _)| signer.clone())
+            .collect();
+        for (signer, session) in doubtful {
+            let mut postings = ledger.postings(Key::Session, &session.to_string());
+            let mut at = 0;
+            for _ in 0..SESSION_SCAN_MAX {
+                let Some(index) = postings.at_or_after(at)?.filter(|index| index.0 < size.0) else {
+                    break;
+                };
+                at = index.0 + 1;
+                let Some(entry) = ledger.entry(index)? else { break };
+                if signed(&entry).is_some_and(|body| body.signer() == signer) {
+                    self.keep(ledger, &entry, false)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what the registry says of `subject`.
+    fn take_histories(
+        &mut self,
+        ledger: &Ledger,
+        subject: &str,
+        size: TreeSize,
+    ) -> Result<(), Error> {
+        for history in History::ALL {
+            for index in accepted(ledger, history, subject, size)? {
+                self.take(ledger, index, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, ledger: &Ledger, index: Index, asked: bool) -> Result<(), Error> {
+        if self.entries.contains_key(&index.0) {
+            return Ok(());
+        }
+        match ledger.entry(index)? {
+            Some(entry) => self.keep(ledger, &entry, asked),
+            None => Ok(()),
+        }
+    }
+
+    fn keep(&mut self, ledger: &Ledger, entry: &Entry, asked: bool) -> Result<(), Error> {
+        let index = entry.leaf.index;
+        if self.entries.len() >= BUNDLE_ENTRIES_MAX {
+            return Err(Error::BundleTooLarge { what: "entries", limit: BUNDLE_ENTRIES_MAX });
+        }
+        let known = self.entries.insert(index.0, asked);
+        if let Some(before) = known {
+            self.entries.insert(index.0, asked || before);
+            return Ok(());
+        }
+        if let Some(kept) = entry.kept() {
+            self.bytes += kept.len();
+            self.bodies.insert(index.0, kept.to_vec());
+        }
+        if !entry.leaf.refused_whole() && self.known.insert(entry.leaf.statement) {
+            if let Some(row) = ledger.statement(index)? {
+                self.bytes += row.statement.len() + row.manifest.as_ref().map_or(0, Vec::len);
+                self.statements.push(Signed { statement: row.statement, manifest: row.manifest });
+            }
+        }
+        if self.bytes > GATHERED_BYTES_MAX {
+            return Err(Error::BundleTooLarge { what: "bytes", limit: GATHERED_BYTES_MAX });
+        }
+        if let Some(body) = signed(entry) {
+            self.note(entry, &body, asked);
+        }
+        Ok(())
+    }
+
+    /// Notes whose history the entry needs, and where it stands in its signer's numbers.
+    fn note(&mut self, entry: &Entry, body: &Body<'_>, asked: bool) {
+        let agent = body.agent().filter(|_| asked);
+        for name in std::iter::once(body.signer()).chain(agent) {
+            if name != LEDGER_SIGNER && !self.subjects.contains(name) {
+                self.waiting.insert(name.to_owned());
+            }
+        }
+        if let (Some(session), Some(seq)) = (body.session(), body.seq()) {
+            let signer = (body.signer().to_owned(), session);
+            self.numbers.entry(signer).or_default().insert(seq.n, entry.leaf.counts.session);
+        }
+    }
+}
+
+/// The body as far as its signature is valid.
+fn signed(entry: &Entry) -> Option<Body<'_>> {
+    match entry.leaf.status {
+        Status::Accepted => entry.body(),
+        Status::Rejected(_) => refused::signed_body(&entry.leaf, entry.kept()?),
+    }
+}
+
+/// The accepted entries of a history.
+fn accepted(
+    ledger: &Ledger,
+    history: History,
+    subject: &str,
+    size: TreeSize,
+) -> Result<Vec<Index>, ReadError> {
+    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
+    let terms = history.terms(subject, false);
+    let (kinds, about): (Vec<_>, Vec<_>) = terms.iter().partition(|(key, _)| *key == Key::Kind);
+    let kinds = Source::any(kinds.into_iter().map(|(key, value)| term(*key, value)));
+    let mut sources: Vec<_> = about.into_iter().map(|(key, value)| term(*key, value)).collect();
+    sources.push(kinds);
+    let mut source = Source::All(sources);
+    let mut walk = Walk::new(Order::Oldest, usize::MAX);
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Seek::At(index) = source.seek(at, &mut walk)? {
+        if index >= size.0 {
+            break;
+        }
+        if ledger.leaf(Index(index))?.status == Status::Accepted {
+            found.push(Index(index));
+        }
+        at = index + 1;
+    }
+    Ok(found)
+}

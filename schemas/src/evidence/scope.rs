@@ -1,0 +1,183 @@
+//! What a bundle answers, and which claims of the ledger make the answer complete.
+
+use crate::body::LEDGER_SIGNER;
+use crate::id::{Index, TreeSize};
+use crate::kind::Kind;
+use crate::limits::CLAIM_TERMS_MAX;
+use crate::query::{Expr, Pattern, Query, QueryError};
+use crate::terms::{Key, Term};
+
+/// The entries of a window that fit a condition.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    expr: Expr,
+    /// First index.
+    pub since: u64,
+    /// End, exclusive.
+    pub until: u64,
+}
+
+impl Scope {
+    /// The scope of a query and a window; words of the query that bound another window count for nothing.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn parse(query: &str, since: u64, until: u64) -> Result<Self, QueryError> {
+        let expr = Query::parse(query)?.expr;
+        // A word that is no id fits nothing, in whatever spelling.
+        Ok(Self { expr: expr.clone().canonical().unwrap_or(expr), since, until })
+    }
+
+    /// Whether it asks for the entry.
+    #[must_use]
+    pub fn holds(&self, index: Index, terms: &[Term<'_>]) -> bool {
+        (self.since..self.until).contains(&index.0) && self.expr.matches(terms)
+    }
+
+    /// Whether it asks for every entry of its window.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        matches!(&self.expr, Expr::All(parts) if parts.is_empty())
+    }
+
+    /// The terms of the claims that make it complete; `None` where no claim can say it: negations and
+    /// prefixes.
+    #[must_use]
+    pub fn terms(&self) -> Option<Vec<(Key, String)>> {
+        claimable(&self.expr)
+    }
+
+    /// The sizes of the trees that these claims speak of: what fits in the first, less what fits in the
+    /// second, if there is one.
+    #[must_use]
+    pub fn sizes(&self) -> (TreeSize, Option<TreeSize>) {
+        (TreeSize(self.until), (self.since > 0).then_some(TreeSize(self.since)))
+    }
+
+    /// The one workflow, session or agent that it asks for: what leaves have ordinals of.
+    #[must_use]
+    pub fn ordinal(&self) -> Option<(Key, &str)> {
+        match &self.expr {
+            Expr::Is(key @ (Key::Corr | Key::Session | Key::Agent), Pattern::Exact(value)) => {
+                Some((*key, value.as_str()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The terms of a claim that counts exactly what fits the condition, sorted; `None` if there is none.
+#[must_use]
+pub fn claimable(expr: &Expr) -> Option<Vec<(Key, String)>> {
+    let alone = std::slice::from_ref(expr);
+    let fields = if let Expr::All(parts) = expr { parts.as_slice() } else { alone };
+    let mut terms = Vec::new();
+    let mut seen = Vec::new();
+    for field in fields {
+        let alone = std::slice::from_ref(field);
+        let alternatives = if let Expr::Any(parts) = field { parts.as_slice() } else { alone };
+        let of_field: Vec<_> = alternatives.iter().map(exact).collect::<Option<_>>()?;
+        let (key, _) = of_field.first()?;
+        // In a claim the same key means "any of": a key in two fields would mean another thing.
+        if seen.contains(key) || of_field.iter().any(|(other, _)| other != key) {
+            return None;
+        }
+        seen.push(*key);
+        terms.extend(of_field);
+    }
+    terms.sort_unstable();
+    terms.dedup();
+    (1..=CLAIM_TERMS_MAX).contains(&terms.len()).then_some(terms)
+}
+
+/// A term that entries carry themselves: ids are looked up and not counted.
+fn exact(expr: &Expr) -> Option<(Key, String)> {
+    match expr {
+        Expr::Is(key, Pattern::Exact(value)) if *key != Key::Id => Some((*key, value.clone())),
+        _ => None,
+    }
+}
+
+/// What the registry's history of one signer or agent is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum History {
+    /// Its life as an agent, and its keys.
+    Agent,
+    /// Its life as a person or service.
+    Principal,
+}
+
+impl History {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Agent, Self::Principal];
+
+    /// The kinds of its entries.
+    #[must_use]
+    pub const fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Agent => &[
+                Kind::AgentRegistered,
+                Kind::AgentUpdated,
+                Kind::AgentSuspended,
+                Kind::AgentDisabled,
+                Kind::AgentEnabled,
+                Kind::AgentRetired,
+                Kind::KeyEnrolled,
+                Kind::KeyRotated,
+                Kind::KeyRevoked,
+            ],
+            Self::Principal => &[Kind::PrincipalRegistered, Kind::PrincipalDisabled],
+        }
+    }
+
+    /// The terms of the claim that counts the history of `subject`: its refused entries alone, or all.
+    #[must_use]
+    pub fn terms(self, subject: &str, refused: bool) -> Vec<(Key, String)> {
+        let key = match self {
+            Self::Agent => Key::Agent,
+            Self::Principal => Key::Principal,
+        };
+        let mut terms = vec![(key, subject.to_owned())];
+        terms.extend(self.kinds().iter().map(|kind| (Key::Kind, kind.as_str().to_owned())));
+        if refused {
+            terms.push((Key::Status, "rejected".to_owned()));
+        }
+        terms.sort_unstable();
+        terms
+    }
+}
+
+/// Whether the ledger's own entries tell the history: genesis, rotations and epochs, which the checkpoint's key
+/// and origin follow from.
+pub(super) fn is_own(subject: &str) -> bool {
+    subject == LEDGER_SIGNER
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_a_claim_can_say_becomes_its_terms() {
+        let terms = |query: &str| claimable(&Query::parse(query).unwrap().expr);
+        let said = |query: &str| {
+            let terms = terms(query).unwrap();
+            let words = terms.iter().map(|(key, value)| format!("{}:{value}", key.as_str()));
+            words.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(said("corr:w"), "corr:w");
+        assert_eq!(said("agent:b agent:a kind:note"), "kind:note agent:a agent:b");
+        assert_eq!(said("(agent:b | agent:a)"), "agent:a agent:b");
+        let unsaid = ["", "-corr:w", "corr:w*", "(agent:a | corr:w)", "id:x", "(corr:a) (corr:b)"];
+        for query in unsaid {
+            assert_eq!(terms(query), None, "{query}");
+        }
+        let many: String = (0..=CLAIM_TERMS_MAX).map(|n| format!("agent:{n} ")).collect();
+        assert_eq!(terms(&many), None);
+        for history in History::ALL {
+            assert!(history.terms("a", true).len() <= CLAIM_TERMS_MAX);
+        }
+    }
+}

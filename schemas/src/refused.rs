@@ -1,0 +1,42 @@
+//! What a refused message still says: the body that its signer really signed, or names that nobody vouches for.
+
+use crate::body::Body;
+use crate::leaf::{Leaf, Status};
+use crate::reject::Reason;
+use crate::submission;
+
+/// The body of a refused item, if its signer really signed it and signed it as itself. `kept` is what the
+/// ledger kept of it.
+#[must_use]
+pub fn signed_body<'k>(leaf: &Leaf, kept: &'k [u8]) -> Option<Body<'k>> {
+    let unattributed = [Reason::DigestMismatch, Reason::WrongSigner, Reason::WrongTenant];
+    let attributed = match leaf.status {
+        Status::Accepted => false,
+        Status::Rejected(reason) => !unattributed.contains(&reason),
+    };
+    if !attributed || leaf.refused_whole() {
+        return None;
+    }
+    Body::parse(kept).ok()
+}
+
+/// Names in what was kept of a refusal: claims, found under `claimed:` only. Sorted, each once.
+#[must_use]
+pub fn claimed_names(leaf: &Leaf, kept: &[u8]) -> Vec<String> {
+    let mut names = if leaf.refused_whole() { in_message(kept) } else { in_body(kept) };
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn in_message(message: &[u8]) -> Vec<String> {
+    let Ok(opened) = submission::open(message) else { return Vec::new() };
+    let bodies = opened.items().iter().filter_map(|item| Body::parse(item.body).ok());
+    let agents = bodies.filter_map(|body| body.agent().map(str::to_owned));
+    std::iter::once(opened.statement().signer.as_str().to_owned()).chain(agents).collect()
+}
+
+fn in_body(bytes: &[u8]) -> Vec<String> {
+    let Ok(body) = Body::parse(bytes) else { return Vec::new() };
+    [Some(body.signer()), body.agent()].into_iter().flatten().map(str::to_owned).collect()
+}
