@@ -42,6 +42,16 @@ pub struct Opened {
     pub rendered: Members,
 }
 
+impl Opened {
+    /// The file again: the evidence, and what was rendered when it was made.
+    #[must_use]
+    pub fn pack(&self) -> Vec<u8> {
+        let mut members = self.bundle.members();
+        members.extend(self.rendered.clone());
+        archive::pack(&members)
+    }
+}
+
 /// Takes a file apart.
 ///
 /// # Errors
