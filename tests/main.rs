@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod bundle;
 mod crash;
 mod demo;
 mod harness;

@@ -29,7 +29,7 @@ pub(crate) fn record(key: &[u8], value: &[u8]) -> Option<Record> {
     match *prefix {
         keys::AGENT => agent(name()?, value).map(Record::Agent),
         keys::PRINCIPAL => principal(name()?, value).map(Record::Principal),
-        keys::KEY => self::key(value).map(Record::Key),
+        keys::KEY => self::key(value).map(|record| Record::Key(Box::new(record))),
         _ => None,
     }
 }

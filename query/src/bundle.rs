@@ -86,8 +86,10 @@ impl Assembly<'_> {
             claims: self.claims(scope, gathered)?,
             manifest,
         };
+        let mut statements = gathered.statements.clone();
         for (index, asked) in &gathered.entries {
             let index = Index(*index);
+            bundle.statements.extend(statements.remove(&self.ledger.leaf(index)?.statement));
             bundle.leaves.push(self.ledger.leaf_bytes(index)?);
             bundle.paths.push(self.ledger.inclusion(index, self.size)?);
             if bundle.manifest.details && *asked {
@@ -95,7 +97,6 @@ impl Assembly<'_> {
                 bundle.details.extend(detail.map(|detail| (index.0, detail)));
             }
         }
-        bundle.statements.clone_from(&gathered.statements);
         Ok(bundle)
     }
 

@@ -101,7 +101,7 @@ pub enum Record {
     /// Of a person or service.
     Principal(PrincipalRecord),
     /// Of a key.
-    Key(KeyRecord),
+    Key(Box<KeyRecord>),
 }
 
 /// The projection.
@@ -410,7 +410,7 @@ impl Registry {
 
     fn put_key(&mut self, record: KeyRecord) -> Vec<Record> {
         self.keys.insert(record.key.kid(), record.clone());
-        vec![Record::Key(record)]
+        vec![Record::Key(Box::new(record))]
     }
 
     fn enrol(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
@@ -429,7 +429,7 @@ impl Registry {
     fn revoke(&mut self, index: Index, kid: Option<Kid>) -> Vec<Record> {
         let Some(record) = kid.and_then(|kid| self.keys.get_mut(&kid)) else { return Vec::new() };
         record.revoked = Some(index);
-        vec![Record::Key(record.clone())]
+        vec![Record::Key(Box::new(record.clone()))]
     }
 
     /// Takes in a record of an earlier life.
@@ -437,7 +437,7 @@ impl Registry {
         match record {
             Record::Agent(record) => drop(self.agents.insert(record.id.clone(), record)),
             Record::Principal(record) => drop(self.principals.insert(record.id.clone(), record)),
-            Record::Key(record) => drop(self.keys.insert(record.key.kid(), record)),
+            Record::Key(record) => drop(self.keys.insert(record.key.kid(), *record)),
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) enum Command {
 A case:        sworn bundle create --corr release-2026-04-08\n\
 An agent's day: sworn bundle create --agent db-migration-agent --since 24h --details\n\
 Check offline: sworn verify release-2026-04-08.evidence.zip --trust TRUST --explain")]
-#[group(id = "scope", required = true, multiple = false)]
+#[command(group = clap::ArgGroup::new("scope").required(true))]
 pub(crate) struct Create {
     /// A workflow
     #[arg(long, value_name = "ID", group = "scope")]

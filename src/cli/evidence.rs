@@ -55,7 +55,10 @@ pub(crate) fn verify(
         args.known.iter().map(|file| read_checkpoint(file)).collect::<Result<Vec<_>, _>>()?;
     let accepts = trust.as_ref().map(|trust| |era: &Era| trust.accept(era.note_key()).is_ok());
     let trusted = Trusted {
-        accepts: accepts.as_ref().map(|accepts| accepts as &dyn Fn(&Era) -> bool),
+        accepts: match &accepts {
+            Some(accepts) => Some(accepts),
+            None => None,
+        },
         policy: policy.as_ref(),
         known: &known,
     };

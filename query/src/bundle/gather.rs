@@ -27,11 +27,10 @@ pub(super) struct Gathered {
     pub(super) entries: BTreeMap<u64, bool>,
     /// What is kept of each.
     pub(super) bodies: BTreeMap<u64, Vec<u8>>,
-    /// Each statement once.
-    pub(super) statements: Vec<Signed>,
+    /// Statements by their digest.
+    pub(super) statements: BTreeMap<Digest, Signed>,
     /// Whose registry history is in it.
     pub(super) subjects: BTreeSet<String>,
-    known: BTreeSet<Digest>,
     waiting: BTreeSet<String>,
     /// Numbers of signers in their sessions, with the ledger's ordinals.
     numbers: BTreeMap<(String, SessionId), BTreeMap<u64, u64>>,
@@ -148,11 +147,14 @@ impl Gathered {
             self.bytes += kept.len();
             self.bodies.insert(index.0, kept.to_vec());
         }
-        if !entry.leaf.refused_whole() && self.known.insert(entry.leaf.statement) {
-            if let Some(row) = ledger.statement(index)? {
-                self.bytes += row.statement.len() + row.manifest.as_ref().map_or(0, Vec::len);
-                self.statements.push(Signed { statement: row.statement, manifest: row.manifest });
-            }
+        let statement = entry.leaf.statement;
+        if !entry.leaf.refused_whole()
+            && !self.statements.contains_key(&statement)
+            && let Some(row) = ledger.statement(index)?
+        {
+            self.bytes += row.statement.len() + row.manifest.as_ref().map_or(0, Vec::len);
+            let signed = Signed { statement: row.statement, manifest: row.manifest };
+            self.statements.insert(statement, signed);
         }
         if self.bytes > GATHERED_BYTES_MAX {
             return Err(Error::BundleTooLarge { what: "bytes", limit: GATHERED_BYTES_MAX });
