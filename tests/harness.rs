@@ -267,6 +267,7 @@ impl World {
             store: &config.store,
             trust: Some(self.ledger_public()),
             mark: mark.as_deref(),
+            state: None,
         };
         ledger::audit(&audit, &|_| ()).unwrap()
     }

@@ -68,7 +68,7 @@ pub(crate) fn create(directory: &std::path::Path) -> Result<Writer, Failure> {
 }
 
 /// Batches as the ingest makes them: bounded in messages and in bytes.
-fn batches(messages: &[Vec<u8>]) -> Vec<&[Vec<u8>]> {
+pub(crate) fn batches(messages: &[Vec<u8>]) -> Vec<&[Vec<u8>]> {
     let mut batches = Vec::new();
     let mut rest = messages;
     while !rest.is_empty() {
@@ -84,7 +84,7 @@ fn batches(messages: &[Vec<u8>]) -> Vec<&[Vec<u8>]> {
     batches
 }
 
-fn checked<'a>(messages: &'a [Vec<u8>], keys: &ledger::KeySet) -> Vec<Submission<'a>> {
+pub(crate) fn checked<'a>(messages: &'a [Vec<u8>], keys: &ledger::KeySet) -> Vec<Submission<'a>> {
     let check = |message: &'a Vec<u8>| -> Checked<'a> { check(message, keys) };
     let checked: Vec<_> = messages.par_iter().map(check).collect();
     let submission = |(message, checked): (&'a Vec<u8>, Checked<'a>)| Submission {

@@ -8,6 +8,7 @@ mod floors;
 mod ingest;
 mod receipts;
 mod round;
+mod verify;
 
 use clap::Parser;
 use mimalloc::MiMalloc;
@@ -32,11 +33,17 @@ struct Arguments {
     /// Measure the time from publishing to a verified receipt instead, through a real nats-server.
     #[arg(long)]
     receipts: bool,
+    /// Measure verification instead, of a ledger of so many entries and of its last hundredth.
+    #[arg(long, value_name = "ENTRIES")]
+    verify: Option<usize>,
 }
 
 fn main() -> Result<(), round::Failure> {
     let arguments = Arguments::parse();
-    let Arguments { events, rounds, batch, receipts } = arguments;
+    let Arguments { events, rounds, batch, receipts, verify } = arguments;
+    if let Some(entries) = verify {
+        return verify::run(entries, rounds);
+    }
     if receipts {
         return receipts::run(rounds);
     }

@@ -1,31 +1,38 @@
 //! Verification of a whole ledger: everything is re-derived and compared, and the first entry or derived
 //! row that is wrong is named.
 //!
-//! First the ground, in parallel: leaves, chain, statements, signatures, bodies, details. Then, if the
-//! ground holds, admission, counts and all derived rows, by folding the log into a scratch store.
+//! Two halves run side by side. The ground, on every core: leaves, chain, statements, signatures, bodies, details,
+//! notes. And behind it, commit by commit as the ground holds, admission, counts and all derived rows, by folding
+//! the log into a scratch store. That store can be kept, so that the next verification goes on where this one
+//! ended; then its rows are compared with the ledger's where the new entries touch them.
 
 mod derived;
+mod ends;
 mod ground;
+mod kept;
 
 pub(crate) use ground::range_is_sound;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use derived::Derivation;
+use ends::Notes;
+use kept::{Reached, Scratch};
 
 use rocksdb::Direction;
 use schemas::checkpoint::{Checkpoint, Note};
 use schemas::era::Eras;
-use schemas::id::{Index, Kid, TreeHash, TreeSize};
+use schemas::id::{ChainHash, Index, Kid, Micros, TreeHash, TreeSize};
 use schemas::key::PublicKey;
 use schemas::tree;
 
 use crate::check::KeySet;
-use crate::cosignatures::is_line;
 use crate::eras::{eras, identity_in};
 use crate::error::{OpenError, ReadError};
 use crate::open::{check_format, identity, last_index};
 use crate::records;
-use crate::replay;
 use crate::seal::Identity;
 use crate::store::{ColumnFamily, Store};
 
@@ -37,6 +44,9 @@ pub struct Audit<'a> {
     pub trust: Option<PublicKey>,
     /// The high-water mark's note, which the log must reach.
     pub mark: Option<&'a str>,
+    /// Directory that keeps what was verified of each ledger: an interrupted verification goes on there, and a
+    /// later one checks only what came since. Without one everything is verified.
+    pub state: Option<&'a Path>,
 }
 
 /// How far a verification is.
@@ -137,8 +147,11 @@ pub struct Report {
     pub identity: Identity,
     /// Its names and keys over time.
     pub eras: Eras,
-    /// Entries verified.
+    /// Entries of the log.
     pub size: TreeSize,
+    /// Of them verified before, and not read again: their leaves are pinned by the root that was reached then,
+    /// what lies beside them and the rows derived from them alone are not.
+    pub before: TreeSize,
     /// Root over them.
     pub root: TreeHash,
     /// Of them accepted.
@@ -164,6 +177,14 @@ pub enum AuditError {
     /// The store cannot be opened, or reading it fails.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The log is not the one that was verified before: it was rolled back or rewritten.
+    #[error(
+        "the log does not continue the one that was verified before: it was rolled back or rewritten"
+    )]
+    OtherState,
+    /// The kept state cannot be read.
+    #[error("the kept state is damaged; remove its directory to verify everything anew")]
+    DamagedState,
     /// The scratch store for re-derived rows failed.
     #[error("the scratch store failed: {0}")]
     Scratch(std::io::Error),
@@ -177,8 +198,11 @@ impl From<ReadError> for AuditError {
 
 /// Entries checked in parallel at a time.
 const CHUNK: u64 = 4096;
+/// Commits by which the ground may be ahead of what is derived from it.
+const COMMITS_AHEAD_MAX: usize = 4096;
 
-/// Verifies everything. `progress` is called as entries are done.
+/// Verifies everything, or what came since the kept state. `progress` is called as entries are done, from two
+/// threads.
 ///
 /// # Errors
 /// [`AuditError`] when it could not be carried out; what is wrong with the log is in the report.
@@ -189,15 +213,49 @@ pub fn audit(
     let store = Store::open_read_only(audit.store)?;
     check_format(&store)?;
     let last = last_index(&store)?.ok_or_else(|| OpenError::Absent(audit.store.to_owned()))?;
-    let mut verifier = Verifier::new(&store, audit, TreeSize(last.0.saturating_add(1)))?;
-    verifier.ground(progress)?;
+    let size = TreeSize(last.0.saturating_add(1));
+    let scratch = Scratch::open(&store, audit.state)?;
+    let derivation = Derivation::new(&store, &scratch, size)?;
+    let counter = Counter::new(scratch.reached.size, size, progress);
+    let mut verifier = Verifier::new(&store, audit, size, &scratch)?;
+    let (commits, held) = std::sync::mpsc::sync_channel(COMMITS_AHEAD_MAX);
+    let (ground, derived) = std::thread::scope(|scope| {
+        let counter = &counter;
+        let derived = scope.spawn(move || derivation.run(&held, counter));
+        let ground = verifier.ground(commits, counter);
+        (ground, derived.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    ground?;
     if verifier.divergences.is_empty() {
-        verifier.notes(audit.mark)?;
+        verifier.check_mark(audit.mark, &scratch)?;
+    }
+    // What rests on broken ground says nothing more.
+    if verifier.divergences.is_empty() {
+        verifier.derived(derived?, &scratch)?;
     }
     if verifier.divergences.is_empty() {
-        verifier.derived(progress)?;
+        scratch.complete(verifier.reached())?;
     }
     Ok(verifier.report())
+}
+
+/// How far both halves are.
+struct Counter<'p> {
+    done: AtomicU64,
+    total: u64,
+    progress: &'p (dyn Fn(Progress) + Sync),
+}
+
+impl<'p> Counter<'p> {
+    fn new(before: TreeSize, size: TreeSize, progress: &'p (dyn Fn(Progress) + Sync)) -> Self {
+        let total = size.0.saturating_sub(before.0).saturating_mul(2);
+        Self { done: AtomicU64::new(0), total, progress }
+    }
+
+    fn add(&self, entries: u64) {
+        let done = self.done.fetch_add(entries, Ordering::Relaxed).saturating_add(entries);
+        (self.progress)(Progress { done, total: self.total });
+    }
 }
 
 struct Verifier<'s> {
@@ -206,14 +264,27 @@ struct Verifier<'s> {
     eras: Eras,
     keys: KeySet,
     size: TreeSize,
+    /// Entries that were verified before.
+    before: TreeSize,
     tree: tree::Frontier,
+    link: Link,
     marked: Option<Checkpoint>,
-    roots: Vec<(TreeSize, TreeHash)>,
+    /// The root at the mark's size, once the log has reached it.
+    root_at_mark: Option<TreeHash>,
+    /// Notes not met yet.
+    notes: Notes<'s>,
     tally: Tally,
     divergences: Vec<Divergence>,
 }
 
-#[derive(Clone, Copy, Default)]
+/// Where the leaf before ended.
+#[derive(Clone, Copy)]
+struct Link {
+    chain: ChainHash,
+    received_at: Micros,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 struct Tally {
     accepted: u64,
     rejected: u64,
@@ -222,22 +293,41 @@ struct Tally {
     notes: u64,
 }
 
+impl Tally {
+    fn counts(&self) -> [u64; 5] {
+        [self.accepted, self.rejected, self.redacted, self.signatures, self.notes]
+    }
+
+    fn of([accepted, rejected, redacted, signatures, notes]: [u64; 5]) -> Self {
+        Self { accepted, rejected, redacted, signatures, notes }
+    }
+}
+
 impl<'s> Verifier<'s> {
-    fn new(store: &'s Store, audit: &Audit<'_>, size: TreeSize) -> Result<Self, AuditError> {
+    fn new(
+        store: &'s Store,
+        audit: &Audit<'_>,
+        size: TreeSize,
+        scratch: &Scratch,
+    ) -> Result<Self, AuditError> {
         let (eras, fault) = eras(store, size)?;
         let identity = identity_in(eras.current(), &identity(store)?);
+        let reached = scratch.reached;
         let mut verifier = Self {
             store,
             eras,
             keys: KeySet::default(),
             size,
-            tree: tree::Frontier::default(),
+            before: reached.size,
+            tree: reached.tree(store, scratch)?,
+            link: Link { chain: reached.chain, received_at: reached.received_at },
             marked: audit
                 .mark
                 .and_then(|text| Note::parse(text).ok())
                 .and_then(|note| note.checkpoint().ok()),
-            roots: Vec::new(),
-            tally: Tally::default(),
+            root_at_mark: None,
+            notes: Notes::beyond(store, reached.size)?,
+            tally: reached.tally,
             divergences: Vec::new(),
             identity,
         };
@@ -249,6 +339,17 @@ impl<'s> Verifier<'s> {
             verifier.entry(ColumnFamily::Bodies, Index(0), Fault::Untrusted);
         }
         Ok(verifier)
+    }
+
+    /// How far everything held.
+    fn reached(&self) -> Reached {
+        Reached {
+            size: self.tree.size(),
+            root: self.tree.root(),
+            chain: self.link.chain,
+            received_at: self.link.received_at,
+            tally: self.tally,
+        }
     }
 
     /// Keys under which statements may verify. The rows are derived, but a key cannot be forged: its id
@@ -291,81 +392,11 @@ impl<'s> Verifier<'s> {
         }
     }
 
-    /// Every published note and the mark must be signed, and over the tree that the leaves give.
-    fn notes(&mut self, mark: Option<&str>) -> Result<(), AuditError> {
-        let eras = self.eras.clone();
-        let verified = |text: &str| -> Option<Checkpoint> {
-            let note = Note::parse(text).ok()?;
-            let era = eras.at(note.checkpoint().ok()?.size);
-            note.verify_checkpoint(&era.note_key()).ok()
-        };
-        for row in replay::notes(self.store) {
-            let (size, text) = row?;
-            let noted = std::str::from_utf8(&text).ok().and_then(verified);
-            let row_key = crate::keys::note(size);
-            if self.root_at(size).is_none() {
-                self.row(ColumnFamily::Checkpoints, &crate::keys::boundary(size), Fault::Missing);
-                continue;
-            }
-            match noted {
-                Some(noted) if noted.size == size && self.root_at(size) == Some(noted.root) => {
-                    self.tally.notes += 1;
-                }
-                Some(_) => self.row(ColumnFamily::Checkpoints, &row_key, Fault::Root),
-                None => self.row(ColumnFamily::Checkpoints, &row_key, Fault::Note),
-            }
-        }
-        self.cosignatures()?;
-        let Some(mark) = mark else { return Ok(()) };
-        match verified(mark) {
-            None => self.row(ColumnFamily::Checkpoints, b"mark", Fault::Note),
-            Some(marked) if marked.size > self.size => {
-                let fault = Fault::Short { marked: marked.size };
-                self.row(ColumnFamily::Checkpoints, b"mark", fault);
-            }
-            Some(marked) if self.root_at(marked.size).is_none() => {
-                let key = crate::keys::boundary(marked.size);
-                self.row(ColumnFamily::Checkpoints, &key, Fault::Missing);
-            }
-            Some(marked) if self.root_at(marked.size) != Some(marked.root) => {
-                // The chain holds, so nothing before the last entry can have changed.
-                self.entry(ColumnFamily::Leaves, Index(self.size.0 - 1), Fault::Root);
-            }
-            Some(_) => {}
-        }
-        Ok(())
-    }
-
-    /// Cosignatures are of published notes. Whose they are is for a reader's own policy.
-    fn cosignatures(&mut self) -> Result<(), ReadError> {
-        let family = ColumnFamily::Checkpoints;
-        let store = self.store;
-        for row in store.scan(family, b"w", Direction::Forward) {
-            let (key, line) = row?;
-            let size = crate::keys::parse_cosignature(&key);
-            let noted = match size {
-                Some(size) => store.get(family, &crate::keys::note(size))?.is_some(),
-                None => false,
-            };
-            if !noted {
-                self.row(family, &key, Fault::Extra);
-            } else if !std::str::from_utf8(&line).is_ok_and(is_line) {
-                self.row(family, &key, Fault::Damaged);
-            }
-        }
-        Ok(())
-    }
-
-    /// Root at a commit boundary.
-    fn root_at(&self, size: TreeSize) -> Option<TreeHash> {
-        let place = self.roots.binary_search_by_key(&size, |(size, _)| *size).ok()?;
-        self.roots.get(place).map(|(_, root)| *root)
-    }
-
     fn report(mut self) -> Report {
         self.divergences.sort_by_key(|divergence| divergence.index.unwrap_or(Index(u64::MAX)));
         Report {
             size: self.size,
+            before: self.before,
             root: self.tree.root(),
             accepted: self.tally.accepted,
             rejected: self.tally.rejected,

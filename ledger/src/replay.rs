@@ -69,24 +69,43 @@ pub(crate) fn leaves(store: &Store, range: Range<u64>) -> Result<Vec<Read>, Read
 /// Sizes of all commits with their rows' values, ascending.
 pub(crate) fn boundaries(
     store: &Store,
-) -> impl Iterator<Item = Result<(TreeSize, Box<[u8]>), ReadError>> + '_ {
-    sizes(store, b'c')
+) -> impl Iterator<Item = Result<(TreeSize, Box<[u8]>), ReadError>> + use<'_> {
+    boundaries_beyond(store, TreeSize(0))
 }
 
-/// Sizes of all published notes with their text.
-pub(crate) fn notes(
+/// The same for commits that end beyond `size`.
+pub(crate) fn boundaries_beyond(
     store: &Store,
-) -> impl Iterator<Item = Result<(TreeSize, Box<[u8]>), ReadError>> + '_ {
-    sizes(store, b'n')
+    size: TreeSize,
+) -> impl Iterator<Item = Result<(TreeSize, Box<[u8]>), ReadError>> + use<'_> {
+    sizes(store, b'c', size)
+}
+
+/// The row of the commit that ends at `size`.
+pub(crate) fn boundary(store: &Store, size: TreeSize) -> Result<Option<Vec<u8>>, ReadError> {
+    store.get(ColumnFamily::Checkpoints, &keys::boundary(size))
+}
+
+/// Sizes beyond `size` of published notes with their text.
+pub(crate) fn notes_beyond(
+    store: &Store,
+    size: TreeSize,
+) -> impl Iterator<Item = Result<(TreeSize, Box<[u8]>), ReadError>> + use<'_> {
+    sizes(store, b'n', size)
 }
 
 fn sizes(
     store: &Store,
     prefix: u8,
-) -> impl Iterator<Item = Result<(TreeSize, Box<[u8]>), ReadError>> + '_ {
+    beyond: TreeSize,
+) -> impl Iterator<Item = Result<(TreeSize, Box<[u8]>), ReadError>> + use<'_> {
     let family = ColumnFamily::Checkpoints;
+    let mut from = vec![prefix];
+    if beyond.0 > 0 {
+        from.extend(beyond.0.saturating_add(1).to_be_bytes());
+    }
     store
-        .scan(family, &[prefix], Direction::Forward)
+        .scan(family, &from, Direction::Forward)
         .take_while(move |row| row.as_ref().map_or(true, |(key, _)| key.first() == Some(&prefix)))
         .map(move |row| {
             let (key, value) = row?;

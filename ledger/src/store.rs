@@ -170,6 +170,11 @@ impl Store {
         self.write(rows, &options)
     }
 
+    /// One batch that survives this process but not the machine: for what can be made again.
+    pub(crate) fn write_unsynced(&self, rows: &[Row]) -> Result<(), rocksdb::Error> {
+        self.write(rows, &WriteOptions::default())
+    }
+
     /// Rows of a scratch store, which nobody needs after a crash.
     pub(crate) fn write_scratch(&self, rows: &[Row]) -> Result<(), rocksdb::Error> {
         let mut options = WriteOptions::default();

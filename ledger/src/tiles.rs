@@ -32,6 +32,10 @@ pub(crate) struct Growth {
 }
 
 impl Growth {
+    pub(crate) fn frontier(&self) -> &Frontier {
+        &self.frontier
+    }
+
     pub(crate) fn size(&self) -> TreeSize {
         self.frontier.size()
     }
@@ -68,10 +72,15 @@ impl Growth {
 
     /// The tree of the first `size` leaves in the store.
     pub(crate) fn load(store: &Store, size: TreeSize) -> Result<Self, ReadError> {
+        Self::load_from(store, store, size)
+    }
+
+    /// The tree of the first `size` leaves in `log`, its full tiles in `store`.
+    pub(crate) fn load_from(log: &Store, store: &Store, size: TreeSize) -> Result<Self, ReadError> {
         let mut levels = Vec::new();
         let mut level = 0u8;
         while size.0.checked_shr(u32::from(level) * 8).is_some_and(|width| width > 0) {
-            levels.push(Self::load_partial(store, size, level)?);
+            levels.push(Self::load_partial(log, store, size, level)?);
             level += 1;
         }
         let edge = Edge { levels };
@@ -83,14 +92,19 @@ impl Growth {
     }
 
     /// The hashes of the partial tile at `level`: of leaves, or roots of full tiles below.
-    fn load_partial(store: &Store, size: TreeSize, level: u8) -> Result<Vec<TreeHash>, ReadError> {
+    fn load_partial(
+        log: &Store,
+        store: &Store,
+        size: TreeSize,
+        level: u8,
+    ) -> Result<Vec<TreeHash>, ReadError> {
         let width = u64::from(tree::partial_width(level, size));
         let total = size.0.checked_shr(u32::from(level) * 8).unwrap_or(0);
         let first = total - width;
         match level.checked_sub(1) {
             None => {
                 let from = keys::index(Index(first));
-                let leaves = store.scan(ColumnFamily::Leaves, &from, Direction::Forward);
+                let leaves = log.scan(ColumnFamily::Leaves, &from, Direction::Forward);
                 (first..total).zip(leaves).map(|(_, row)| Ok(tree::leaf_hash(&row?.1))).collect()
             }
             Some(below) => (first..total)

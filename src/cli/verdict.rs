@@ -109,7 +109,13 @@ fn marked(divergence: &Divergence) -> Option<u64> {
 
 fn integrity(report: &Report, holds: bool) -> Row {
     let word = if holds { "intact" } else { "BROKEN" };
-    let text = format!("chain, tree, digests, indexes; root {}", report.root);
+    let text = match report.before.0 {
+        0 => format!("chain, tree, digests, indexes; root {}", report.root),
+        before => format!(
+            "from #{before} on chain, tree, digests, indexes; before that as verified then; root {}",
+            report.root
+        ),
+    };
     Row { name: "integrity", holds, word, text }
 }
 
@@ -161,6 +167,7 @@ fn to_json(report: &Report, exit: Exit, valid: u64, rows: &[Row]) -> Json {
         "key": schemas::id::hex(report.identity.key.as_bytes()),
         "exit": exit.code(),
         "size": report.size.0,
+        "verified_before": report.before.0,
         "root": report.root.to_string(),
         "valid": valid,
         "accepted": report.accepted,
@@ -261,6 +268,7 @@ mod tests {
             eras: Eras::first(tenant.clone(), origin.clone(), key),
             identity: Identity { tenant, origin, key, clock_start: None },
             size: TreeSize(100),
+            before: TreeSize(0),
             root: TreeHash::ZERO,
             accepted: 90,
             rejected: 10,

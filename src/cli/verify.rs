@@ -35,6 +35,10 @@ pub(crate) struct Args {
     /// Ledger key to trust: verifier key, fingerprint or file [env: SWORN_TRUST]
     #[arg(long, value_name = "TRUST")]
     trust: Option<String>,
+    /// Go on where the last verification with --resume ended or was interrupted: only what came since is
+    /// checked. What is verified is kept in DIR [default: this user's cache]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "")]
+    resume: Option<PathBuf>,
     /// Configuration file, for the configured store
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -51,7 +55,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     }
     let trust = given(args.trust.as_ref(), "SWORN_TRUST");
     let trust = trust.map(|value| Trust::read(&value)).transpose()?;
-    let desk = Desk { context, trust, interrupt: Interrupt::catch()? };
+    let state = args.resume.clone().map(kept_in).transpose()?;
+    let desk = Desk { context, trust, state, interrupt: Interrupt::catch()? };
     let exit = if let Some(store) = &args.store {
         let mark = args.mark.as_deref().map(read_mark).transpose()?;
         desk.audit(store, mark.flatten().as_deref())?
@@ -77,7 +82,21 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
 struct Desk<'c> {
     context: &'c Context,
     trust: Option<Trust>,
+    /// Where what was verified is kept.
+    state: Option<PathBuf>,
     interrupt: Interrupt,
+}
+
+/// The directory that was named, or this user's own.
+fn kept_in(named: PathBuf) -> Result<PathBuf, Failure> {
+    if !named.as_os_str().is_empty() {
+        return Ok(named);
+    }
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    let (name, expected) = ("--resume", "a directory, as neither XDG_CACHE_HOME nor HOME is set");
+    let cache = cache.ok_or(Failure::Argument { name, value: String::new(), expected })?;
+    Ok(cache.join("sworn/verified"))
 }
 
 impl Desk<'_> {
@@ -116,8 +135,9 @@ impl Desk<'_> {
             _ => None,
         };
         let (meter, interrupt) = (Meter::new("steps"), &self.interrupt);
+        let audit = Audit { store, trust, mark, state: self.state.as_deref() };
         let report = interrupt.run(|| {
-            ledger::audit(&Audit { store, trust, mark }, &|progress| {
+            ledger::audit(&audit, &|progress| {
                 interrupt.check();
                 meter.show(progress.done, progress.total);
             })
@@ -169,6 +189,7 @@ fn verdict_of(error: AuditError, store: &Path) -> Result<Exit, Failure> {
             let AuditError::Open(error) = error else { return Ok(Exit::Other) };
             return Err(error.into());
         }
+        AuditError::OtherState => Exit::Conflict,
         _ => return Err(Failure::Unreadable { path: store.to_owned(), source: error.into() }),
     };
     Err(Failure::Verdict { exit, what: error.to_string(), details: Vec::new() })

@@ -91,7 +91,7 @@ pub(crate) fn run(args: &Args, out: Out) -> Result<(), TamperError> {
     let flipped = ledger::tamper(&tampered, ColumnFamily::Bodies, row, byte)?;
     let flipped = flipped.ok_or(TamperError::Empty)?;
     let verify = |store: &Path| {
-        let audit = Audit { store, trust: Some(key), mark: note.as_deref() };
+        let audit = Audit { store, trust: Some(key), mark: note.as_deref(), state: None };
         ledger::audit(&audit, &|_progress| {})
     };
     let (before, after) = (verify(&untouched)?, verify(&tampered)?);

@@ -178,7 +178,8 @@ fn verify(client: &Client, trust: schemas::key::PublicKey) -> Result<Report, Uns
     else {
         return Err(Unsound::Answer("a copy"));
     };
-    let audit = Audit { store: Path::new(store), trust: Some(trust), mark: Some(note) };
+    let audit =
+        Audit { store: Path::new(store), trust: Some(trust), mark: Some(note), state: None };
     let report = ledger::audit(&audit, &|_progress| {});
     client.delete(&format!("/api/v1/admin/copy/{number}"))?;
     let report = report?;

@@ -324,7 +324,7 @@ mod tests {
         assert_eq!(mark, copy["note"].as_str().unwrap());
         let trust = PublicKey::of(&SigningKey::from_bytes(&[1; 32]));
         let store = Path::new(copy["path"].as_str().unwrap());
-        let audit = ledger::Audit { store, trust: Some(trust), mark: Some(&mark) };
+        let audit = ledger::Audit { store, trust: Some(trust), mark: Some(&mark), state: None };
         let report = ledger::audit(&audit, &|_progress| {}).unwrap();
         assert_eq!(report.divergences, []);
         assert_eq!(report.root.to_string(), copy["root"].as_str().unwrap());

@@ -139,7 +139,7 @@ impl World {
         let files = Self::files(&self.directory);
         let mark = std::fs::read_to_string(&files.mark).unwrap();
         let trust = Some(PublicKey::of(&key(1)));
-        let audit = Audit { store: &files.store, trust, mark: Some(&mark) };
+        let audit = Audit { store: &files.store, trust, mark: Some(&mark), state: None };
         let report = ledger::audit(&audit, &|_| ()).unwrap();
         assert_eq!(report.divergences, []);
     }

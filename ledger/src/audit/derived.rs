@@ -1,69 +1,160 @@
 //! The derived half: admission, ordinals, and every row that a rebuild would make.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::mpsc::Receiver;
 
 use rocksdb::Direction;
 use schemas::body::Body;
-use schemas::id::{Index, Kid};
+use schemas::id::{Index, Kid, TreeSize};
 use schemas::leaf::Leaf;
 use schemas::statement::Statement;
 
-use super::{AuditError, DIVERGENCES_MAX, Fault, Progress, Verifier};
+use super::kept::{Reached, Scratch};
+use super::{AuditError, Counter, DIVERGENCES_MAX, Fault, Verifier};
 use crate::error::{OpenError, ReadError};
 use crate::fold::Fold;
 use crate::keys;
 use crate::meta;
 use crate::read::parse_statement;
 use crate::rebuild::{Checking, fold_commit};
-use crate::store::{ColumnFamily, Store};
+use crate::state::State;
+use crate::store::{ColumnFamily, Row, Store};
+use crate::tiles::Growth;
+
+/// Keys that the new entries touch: more than these, and all rows are compared.
+const TOUCHED_MAX: usize = 1 << 20;
+
+/// The derived half under way.
+pub(super) struct Derivation<'s> {
+    log: &'s Store,
+    scratch: &'s Scratch,
+    fold: Fold,
+    from: u64,
+    derived: Derived,
+}
+
+/// What the derived half found.
+pub(super) struct Derived {
+    found: Vec<(ColumnFamily, Index, Fault)>,
+    /// Rows that differ from those of the last verification; `None` for all of them.
+    touched: Option<BTreeSet<(ColumnFamily, Vec<u8>)>>,
+}
+
+impl<'s> Derivation<'s> {
+    pub(super) fn new(
+        log: &'s Store,
+        scratch: &'s Scratch,
+        size: TreeSize,
+    ) -> Result<Self, AuditError> {
+        let before = scratch.reached.size;
+        if before > size {
+            return Err(AuditError::OtherState);
+        }
+        let fold = if before.0 == 0 {
+            Fold::default()
+        } else {
+            let growth = Growth::load_from(log, &scratch.store, before);
+            let growth = growth.map_err(|_absent| AuditError::OtherState)?;
+            Fold { state: State::load(&scratch.store)?, growth }
+        };
+        let touched = (before.0 > 0 && scratch.compared == before).then(BTreeSet::new);
+        let derived = Derived { found: Vec::new(), touched };
+        Ok(Self { log, scratch, fold, from: before.0, derived })
+    }
+
+    /// Derives the rows of each commit that is told of, until there are no more or something is wrong.
+    pub(super) fn run(
+        mut self,
+        commits: &Receiver<Reached>,
+        counter: &Counter<'_>,
+    ) -> Result<Derived, ReadError> {
+        while let Ok(reached) = commits.recv() {
+            let rows = self.commit(reached.size)?;
+            if !self.derived.found.is_empty() {
+                break;
+            }
+            self.derived.touch(&rows);
+            self.scratch.advance(rows, reached)?;
+            counter.add(reached.size.0 - self.from);
+            self.from = reached.size.0;
+        }
+        Ok(self.derived)
+    }
+
+    fn commit(&mut self, to: TreeSize) -> Result<Vec<Row>, ReadError> {
+        let Self { log, scratch, fold, from, derived } = self;
+        let scratch = &scratch.store;
+        let mut current: Option<CurrentStatement> = None;
+        // The scratch store learns of a commit's events when it ends.
+        let mut accepted = HashSet::new();
+        fold_commit(fold, log, scratch, *from, to.0, &mut |entry, fold| {
+            let leaf = &entry.read.leaf;
+            let mut fault = |fault| derived.found.push((ColumnFamily::Leaves, leaf.index, fault));
+            if entry.counts != leaf.counts {
+                fault(Fault::Counts);
+            }
+            if let Some(body) = entry.body {
+                CurrentStatement::advance(&mut current, log, leaf)?;
+                let kid = current.as_ref().map(|statement| statement.kid);
+                if let Err(why) = admissible(fold, scratch, entry, body, kid)? {
+                    fault(Fault::Admission(why));
+                }
+                if !accepted.insert(keys::event(body.id(), body.signer())) {
+                    fault(Fault::Admission("the event was accepted before".to_owned()));
+                }
+            }
+            derived.found.truncate(DIVERGENCES_MAX);
+            Ok(())
+        })
+    }
+}
+
+impl Derived {
+    fn touch(&mut self, rows: &[Row]) {
+        let Some(touched) = &mut self.touched else { return };
+        touched.extend(rows.iter().map(|row| (row.family, row.key.clone())));
+        if touched.len() > TOUCHED_MAX {
+            self.touched = None;
+        }
+    }
+}
 
 impl Verifier<'_> {
+    /// Takes in what the derived half found, and compares the ledger's rows with its rows.
     pub(super) fn derived(
         &mut self,
-        progress: &(dyn Fn(Progress) + Sync),
+        derived: Derived,
+        scratch: &Scratch,
     ) -> Result<(), AuditError> {
-        let directory = tempfile::tempdir().map_err(AuditError::Scratch)?;
-        let scratch = Store::open(directory.path())?;
-        let mut fold = Fold::default();
-        let mut from = 0;
-        let mut found: Vec<(ColumnFamily, Index, Fault)> = Vec::new();
-        let mut current: Option<CurrentStatement> = None;
-        let mut accepted = HashSet::new();
-        let sizes: Vec<_> = self.roots.iter().map(|(size, _)| *size).collect();
-        for to in sizes {
-            // The scratch store learns of a commit's events when it ends.
-            accepted.clear();
-            let rows =
-                fold_commit(&mut fold, self.store, &scratch, from, to.0, &mut |entry, fold| {
-                    let leaf = &entry.read.leaf;
-                    if entry.counts != leaf.counts {
-                        found.push((ColumnFamily::Leaves, leaf.index, Fault::Counts));
-                    }
-                    if let Some(body) = entry.body {
-                        CurrentStatement::advance(&mut current, self.store, leaf)?;
-                        let kid = current.as_ref().map(|statement| statement.kid);
-                        if let Err(why) = admissible(fold, &scratch, entry, body, kid)? {
-                            found.push((ColumnFamily::Leaves, leaf.index, Fault::Admission(why)));
-                        }
-                        if !accepted.insert(keys::event(body.id(), body.signer())) {
-                            let why = "the event was accepted before".to_owned();
-                            found.push((ColumnFamily::Leaves, leaf.index, Fault::Admission(why)));
-                        }
-                    }
-                    found.truncate(DIVERGENCES_MAX);
-                    Ok(())
-                })?;
-            scratch.write_scratch(&rows).map_err(ReadError::from)?;
-            from = to.0;
-            progress(Progress { done: self.size.0 + from, total: self.size.0 * 2 });
-        }
-        for (family, index, fault) in found {
+        for (family, index, fault) in derived.found {
             self.entry(family, index, fault);
         }
-        for family in ColumnFamily::DERIVED {
-            self.compare(family, &scratch)?;
+        match derived.touched {
+            Some(touched) => self.compare_touched(&touched, &scratch.store)?,
+            None => {
+                for family in ColumnFamily::DERIVED {
+                    self.compare(family, &scratch.store)?;
+                }
+            }
         }
         self.meta()
+    }
+
+    fn compare_touched(
+        &mut self,
+        touched: &BTreeSet<(ColumnFamily, Vec<u8>)>,
+        scratch: &Store,
+    ) -> Result<(), ReadError> {
+        for (family, key) in touched {
+            match self.store.get(*family, key)? {
+                None => self.row(*family, key, Fault::Missing),
+                theirs if theirs != scratch.get(*family, key)? => {
+                    self.row(*family, key, Fault::Derived);
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Walks both stores side by side.

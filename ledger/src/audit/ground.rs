@@ -1,10 +1,12 @@
 //! The ground half: leaves, chain, statements, signatures, bodies and details.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::iter::Peekable;
+use std::sync::mpsc::SyncSender;
 
 use rayon::prelude::*;
 use schemas::body::Body;
-use schemas::id::{BodyDigest, ChainHash, Digest, Index, Micros, sha256};
+use schemas::id::{BodyDigest, Digest, Index, TreeSize, sha256};
 use schemas::leaf::{Leaf, Status, chain_hash};
 use schemas::limits::ITEMS_MAX;
 use schemas::reject::Reason;
@@ -12,7 +14,8 @@ use schemas::statement::{Preimage, Statement};
 use schemas::submission::parse_manifest;
 use schemas::tree;
 
-use super::{AuditError, CHUNK, Fault, Progress, Verifier};
+use super::kept::Reached;
+use super::{AuditError, CHUNK, Counter, Fault, Link, Tally, Verifier};
 use crate::check::{Checked, KeySet, check};
 use crate::error::ReadError;
 use crate::fold::family_beside;
@@ -21,64 +24,105 @@ use crate::refusal::Refusal;
 use crate::replay::{self, Read, Rows, rows};
 use crate::store::{ColumnFamily, Store};
 
-/// Where the leaf before ended.
-struct Link {
-    chain: ChainHash,
-    received_at: Micros,
-}
-
 /// What one leaf's check found.
 type Found = Vec<(ColumnFamily, Index, Fault)>;
 
 impl Verifier<'_> {
+    /// Checks what came since the last verification, and tells of each commit's end up to which it holds.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "its end, however it comes, ends the other half"
+    )]
     pub(super) fn ground(
         &mut self,
-        progress: &(dyn Fn(Progress) + Sync),
+        commits: SyncSender<Reached>,
+        counter: &Counter<'_>,
     ) -> Result<(), AuditError> {
-        let mut link = Link { chain: ChainHash::ZERO, received_at: Micros(0) };
-        let mut boundaries = self.boundaries()?.into_iter().peekable();
-        let mut from = 0;
+        let mut boundaries = replay::boundaries_beyond(self.store, self.before).peekable();
+        let mut ended: Option<Reached> = None;
+        let mut from = self.before.0;
         while from < self.size.0 && self.divergences.is_empty() {
             let to = (from + CHUNK).min(self.size.0);
             let leaves = self.read_leaves(from, to)?;
-            self.check_chunk(&leaves, from, to)?;
+            let signed = self.check_chunk(&leaves, from, to)?;
             for read in &leaves {
-                self.check_link(&mut link, read)?;
-                let leaf = tree::leaf_hash(&read.bytes);
-                if self.tree.push(leaf).is_err() {
+                self.check_link(read)?;
+                // A commit's end holds only once the leaf after it links to it.
+                self.settle(ended.take(), &commits)?;
+                if self.tree.push(tree::leaf_hash(&read.bytes)).is_err() {
                     break;
                 }
-                let size = self.tree.size();
-                while let Some((extra, _)) = boundaries.next_if(|(at, _)| *at < size) {
-                    let key = crate::keys::boundary(extra);
-                    self.row(ColumnFamily::Checkpoints, &key, Fault::Extra);
-                }
-                if let Some((_, time)) = boundaries.next_if(|(at, _)| *at == size) {
-                    self.roots.push((size, self.tree.root()));
-                    if time != read.leaf.received_at.0.to_be_bytes() {
-                        let key = crate::keys::boundary(size);
-                        self.row(ColumnFamily::Checkpoints, &key, Fault::Damaged);
-                    }
-                }
+                self.count(read, &signed);
+                ended = self.take_boundary(&mut boundaries)?;
             }
+            counter.add(to - from);
             from = to;
-            progress(Progress { done: from, total: self.size.0 * 2 });
         }
+        self.settle(ended.take(), &commits)?;
         if self.divergences.is_empty() {
-            self.check_ends(boundaries.next().map(|(size, _)| size))?;
+            self.check_last_notes()?;
+            let left = boundaries.next().transpose()?.map(|(size, _)| size);
+            let is_end = match replay::boundary(self.store, self.size)? {
+                Some(_) => self.size.0 == from,
+                None => false,
+            };
+            self.check_ends(is_end, left)?;
         }
         Ok(())
     }
 
-    fn boundaries(&mut self) -> Result<Vec<(schemas::id::TreeSize, Vec<u8>)>, ReadError> {
-        replay::boundaries(self.store)
-            .map(|row| row.map(|(size, value)| (size, value.into_vec())))
-            .collect()
+    /// Tells of a commit's end, if everything up to it holds.
+    fn settle(
+        &mut self,
+        ended: Option<Reached>,
+        commits: &SyncSender<Reached>,
+    ) -> Result<(), AuditError> {
+        let Some(ended) = ended.filter(|_| self.divergences.is_empty()) else { return Ok(()) };
+        self.check_end(ended.size, ended.root)?;
+        if self.divergences.is_empty() {
+            let reached =
+                Reached { tally: Tally { notes: self.tally.notes, ..ended.tally }, ..ended };
+            // Whoever derives has stopped if he found something, and says so himself.
+            let _stopped = commits.send(reached);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, read: &Read, signed: &BTreeSet<u64>) {
+        match read.leaf.status {
+            Status::Accepted => self.tally.accepted += 1,
+            Status::Rejected(_) => self.tally.rejected += 1,
+        }
+        self.tally.signatures += u64::from(signed.contains(&read.leaf.index.0));
+    }
+
+    /// The end of a commit, if the last leaf is one.
+    fn take_boundary(
+        &mut self,
+        boundaries: &mut Peekable<impl Iterator<Item = Result<(TreeSize, Box<[u8]>), ReadError>>>,
+    ) -> Result<Option<Reached>, ReadError> {
+        let size = self.tree.size();
+        let mut ended = None;
+        while let Some(row) =
+            boundaries.next_if(|row| row.as_ref().map_or(true, |(at, _)| *at <= size))
+        {
+            let (at, time) = row?;
+            let key = crate::keys::boundary(at);
+            if at < size {
+                self.row(ColumnFamily::Checkpoints, &key, Fault::Extra);
+                continue;
+            }
+            if *time != self.link.received_at.0.to_be_bytes() {
+                self.row(ColumnFamily::Checkpoints, &key, Fault::Damaged);
+            }
+            ended = Some(self.reached());
+        }
+        Ok(ended)
     }
 
     /// The log ends at a commit's end, and nothing lies beyond it.
-    fn check_ends(&mut self, left: Option<schemas::id::TreeSize>) -> Result<(), AuditError> {
-        if self.roots.last().map(|(size, _)| *size) != Some(self.size) {
+    fn check_ends(&mut self, is_end: bool, left: Option<TreeSize>) -> Result<(), AuditError> {
+        if !is_end {
             let key = crate::keys::boundary(self.size);
             self.row(ColumnFamily::Checkpoints, &key, Fault::Missing);
         }
@@ -115,7 +159,8 @@ impl Verifier<'_> {
     }
 
     /// Checks that `read` continues the chain; if not, finds out which of the two leaves changed.
-    fn check_link(&mut self, link: &mut Link, read: &Read) -> Result<(), ReadError> {
+    fn check_link(&mut self, read: &Read) -> Result<(), ReadError> {
+        let link = self.link;
         let index = read.leaf.index;
         let continues = read.leaf.previous == link.chain;
         if !continues || read.leaf.received_at < link.received_at {
@@ -126,7 +171,7 @@ impl Verifier<'_> {
             };
             self.entry(ColumnFamily::Leaves, changed, Fault::Chain);
         }
-        *link = Link { chain: chain_hash(&read.bytes), received_at: read.leaf.received_at };
+        self.link = Link { chain: chain_hash(&read.bytes), received_at: read.leaf.received_at };
         Ok(())
     }
 
@@ -157,7 +202,14 @@ impl Verifier<'_> {
         Ok(!noted)
     }
 
-    fn check_chunk(&mut self, leaves: &[Read], from: u64, to: u64) -> Result<(), AuditError> {
+    /// Checks what lies beside the leaves; gives where statements begin that verify.
+    fn check_chunk(
+        &mut self,
+        leaves: &[Read],
+        from: u64,
+        to: u64,
+    ) -> Result<BTreeSet<u64>, AuditError> {
+        let mut signed = BTreeSet::new();
         let beside = Beside::read(self.store, from, to)?;
         for index in beside.extra(leaves) {
             self.entry(index.0, index.1, Fault::Extra);
@@ -165,7 +217,7 @@ impl Verifier<'_> {
         let statements = beside.check_statements(&self.keys);
         for (index, checked) in &statements.rows {
             match checked {
-                Ok(_) => self.tally.signatures += u64::from(index.0 >= from),
+                Ok(_) => drop(signed.insert(index.0)),
                 Err(Fault::UnknownKey(kid)) => {
                     let key = crate::keys::key(kid);
                     self.row(ColumnFamily::State, &key, Fault::Missing);
@@ -177,17 +229,11 @@ impl Verifier<'_> {
         let found: Vec<Found> = leaves
             .par_iter()
             .map(|read| beside.check_entry(&read.leaf, &statements, &self.keys))
-            .collect();
+            .collect::<Result<_, _>>()?;
         for (family, index, fault) in found.into_iter().flatten() {
             self.entry(family, index, fault);
         }
-        for read in leaves {
-            match read.leaf.status {
-                Status::Accepted => self.tally.accepted += 1,
-                Status::Rejected(_) => self.tally.rejected += 1,
-            }
-        }
-        Ok(())
+        Ok(signed)
     }
 }
 
@@ -208,15 +254,18 @@ pub(crate) fn range_is_sound(
     let beside = Beside::read(store, range.start, range.end)?;
     let statements = beside.check_statements(keys);
     let new = leaves.iter().filter(|read| range.contains(&read.leaf.index.0));
-    let signed = new.map(|read| beside.check_entry(&read.leaf, &statements, keys));
-    Ok(linked && signed.into_iter().all(|found| found.is_empty()))
+    let mut signed = true;
+    for read in new {
+        signed &= beside.check_entry(&read.leaf, &statements, keys)?.is_empty();
+    }
+    Ok(linked && signed)
 }
 
 /// The rows beside a chunk of leaves; statements reach back to where a batch may have begun.
-struct Beside {
+struct Beside<'s> {
+    store: &'s Store,
     statements: Rows,
     bodies: Rows,
-    details: Rows,
 }
 
 /// A statement whose signature verified.
@@ -241,13 +290,13 @@ impl Statements {
     }
 }
 
-impl Beside {
-    fn read(store: &Store, from: u64, to: u64) -> Result<Self, ReadError> {
+impl<'s> Beside<'s> {
+    fn read(store: &'s Store, from: u64, to: u64) -> Result<Self, ReadError> {
         let back = from.saturating_sub(u64::try_from(ITEMS_MAX).unwrap_or(u64::MAX));
         Ok(Self {
+            store,
             statements: rows(store, ColumnFamily::Statements, back..to)?,
             bodies: rows(store, ColumnFamily::Bodies, from..to)?,
-            details: rows(store, ColumnFamily::Details, from..to)?,
         })
     }
 
@@ -258,9 +307,6 @@ impl Beside {
             let at = &leaf.index.0;
             if leaf.refused_whole() && self.bodies.contains_key(at) {
                 extra.push((ColumnFamily::Bodies, leaf.index));
-            }
-            if leaf.status != Status::Accepted && self.details.contains_key(at) {
-                extra.push((ColumnFamily::Details, leaf.index));
             }
             if let Some(row) = self.statements.get(at)
                 && !leaf.refused_whole()
@@ -288,14 +334,19 @@ impl Beside {
         Statements { rows, by_digest }
     }
 
-    fn check_entry(&self, leaf: &Leaf, statements: &Statements, keys: &KeySet) -> Found {
+    fn check_entry(
+        &self,
+        leaf: &Leaf,
+        statements: &Statements,
+        keys: &KeySet,
+    ) -> Result<Found, ReadError> {
         let family = family_beside(leaf);
         let rows = if family == ColumnFamily::Bodies { &self.bodies } else { &self.statements };
         let mut found = Found::new();
         let mut fault = |family, fault| found.push((family, leaf.index, fault));
         let Some(row) = rows.get(&leaf.index.0) else {
             fault(family, Fault::Missing);
-            return found;
+            return Ok(found);
         };
         if !leaf.refused_whole() {
             match statements.get(&leaf.statement) {
@@ -311,19 +362,21 @@ impl Beside {
             Status::Accepted => check_body(leaf, row),
             Status::Rejected(reason) => check_refusal(leaf, reason, row, keys),
         };
-        if let Err(wrong) = beside {
-            fault(family, wrong);
-        } else if let Some(detail) = self.details.get(&leaf.index.0)
-            && leaf.status == Status::Accepted
-        {
-            let committed = Body::parse(row).ok().and_then(|body| body.detail());
-            match committed {
-                Some(digest) if digest.0 == sha256(detail) => {}
+        // Details are large: one at a time.
+        let detail = self.store.get(ColumnFamily::Details, &crate::keys::index(leaf.index))?;
+        match (beside, detail) {
+            (Err(wrong), _) => fault(family, wrong),
+            (Ok(()), None) => {}
+            (Ok(()), Some(_)) if leaf.status != Status::Accepted => {
+                fault(ColumnFamily::Details, Fault::Extra);
+            }
+            (Ok(()), Some(detail)) => match Body::parse(row).ok().and_then(|body| body.detail()) {
+                Some(digest) if digest.0 == sha256(&detail) => {}
                 Some(_) => fault(ColumnFamily::Details, Fault::Digest),
                 None => fault(ColumnFamily::Details, Fault::Extra),
-            }
+            },
         }
-        found
+        Ok(found)
     }
 }
 

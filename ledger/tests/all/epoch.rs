@@ -15,7 +15,11 @@ const ORIGIN: &str = "ledger.example/test";
 fn audit(config: &Config, trust: u8) -> Report {
     let mark = read_mark(&config.mark).unwrap();
     let trust = Some(PublicKey::of(&key(trust)));
-    ledger::audit(&Audit { store: &config.store, trust, mark: mark.as_deref() }, &|_| ()).unwrap()
+    ledger::audit(
+        &Audit { store: &config.store, trust, mark: mark.as_deref(), state: None },
+        &|_| (),
+    )
+    .unwrap()
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -108,7 +108,7 @@ fn only_the_commit_that_a_crash_cut_off_is_vouched_for() {
 
 /// Number of the last body, each entry here having one.
 fn last_row(store: &std::path::Path) -> usize {
-    let audit = ledger::Audit { store, trust: None, mark: None };
+    let audit = ledger::Audit { store, trust: None, mark: None, state: None };
     let size = ledger::audit(&audit, &|_| ()).unwrap().size.0;
     usize::try_from(size).unwrap() - 1
 }

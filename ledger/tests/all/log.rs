@@ -184,7 +184,8 @@ fn audited(bench: &mut Bench, wrong: usize) {
     let _ = std::fs::remove_dir_all(&copy);
     bench.ledger().copy_to(&copy).unwrap();
     let mark = bench.ledger().head().note.clone();
-    let audit = Audit { store: &copy, trust: Some(PublicKey::of(&key(1))), mark: Some(&mark) };
+    let audit =
+        Audit { store: &copy, trust: Some(PublicKey::of(&key(1))), mark: Some(&mark), state: None };
     let report = ledger::audit(&audit, &|_| ()).unwrap();
     assert_eq!(report.divergences.len(), wrong, "{:?}", report.divergences);
     assert_eq!(report.root, bench.ledger().head().root);
@@ -213,7 +214,7 @@ fn a_rebuild_gives_identical_rows() {
     let config = ledger::Config { store: copy.clone(), mark: bench.config().mark };
     let size = ledger::rebuild(&config, |_, _| ()).unwrap();
     assert_eq!(size, bench.ledger().head().size);
-    let audit = Audit { store: &copy, trust: None, mark: None };
+    let audit = Audit { store: &copy, trust: None, mark: None, state: None };
     assert_eq!(ledger::audit(&audit, &|_| ()).unwrap().divergences, []);
 }
 

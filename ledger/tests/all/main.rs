@@ -9,6 +9,7 @@
 
 mod bench;
 mod epoch;
+mod incremental;
 mod intrusion;
 mod log;
 mod tamper;

@@ -19,7 +19,7 @@ fn copy_directory(from: &Path, to: &Path) {
 }
 
 fn audit(store: &Path, mark: &str) -> Report {
-    let audit = Audit { store, trust: Some(PublicKey::of(&key(1))), mark: Some(mark) };
+    let audit = Audit { store, trust: Some(PublicKey::of(&key(1))), mark: Some(mark), state: None };
     ledger::audit(&audit, &|_| ()).unwrap()
 }
 
@@ -94,7 +94,12 @@ fn every_changed_byte_is_found_and_named() {
         let tampered = ledger::tamper(&copy, family, draw(), draw()).unwrap();
         let tampered = tampered.unwrap_or_else(|| panic!("{family} is empty"));
         let report = match ledger::audit(
-            &Audit { store: &copy, trust: Some(PublicKey::of(&key(1))), mark: Some(&mark) },
+            &Audit {
+                store: &copy,
+                trust: Some(PublicKey::of(&key(1))),
+                mark: Some(&mark),
+                state: None,
+            },
             &|_| (),
         ) {
             Ok(report) => report,

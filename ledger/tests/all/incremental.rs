@@ -1,0 +1,204 @@
+//! A verification goes on where the last one ended, or was interrupted, and misses nothing that came since.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ledger::{Audit, AuditError, ColumnFamily, Progress, Report};
+use schemas::id::TreeSize;
+use schemas::key::PublicKey;
+
+use crate::bench::{Bench, Signer, intent, key};
+
+struct World {
+    bench: Bench,
+    agents: Vec<Signer>,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut bench = Bench::new();
+        let agents = (0..3).map(|n| bench.agent(&format!("agent-{n}"), 10 + n)).collect();
+        Self { bench, agents }
+    }
+
+    /// Commits `rounds` times what each agent does, and closes the ledger.
+    fn grow(&mut self, rounds: usize) {
+        if self.bench.writer.is_none() {
+            self.bench.reopen();
+        }
+        for round in 0..rounds {
+            let event = |agent: &mut Signer| {
+                let id = agent.id.to_string();
+                agent.event(intent(&id, &format!("workflow-{}", round % 5)))
+            };
+            let mut messages: Vec<_> = self.agents.iter_mut().map(event).collect();
+            messages.push(vec![1; 20]);
+            self.bench.commit(&messages);
+        }
+        self.bench.writer().publish().unwrap();
+        self.bench.writer = None;
+    }
+
+    fn store(&self) -> std::path::PathBuf {
+        self.bench.config().store
+    }
+
+    fn state(&self) -> std::path::PathBuf {
+        self.bench.directory.path().join("state")
+    }
+
+    fn audit_with(
+        &self,
+        store: &Path,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Report, AuditError> {
+        let mark = ledger::read_mark(&self.bench.config().mark).unwrap();
+        let state = self.state();
+        let trust = Some(PublicKey::of(&key(1)));
+        let audit = Audit { store, trust, mark: mark.as_deref(), state: Some(&state) };
+        ledger::audit(&audit, progress)
+    }
+
+    fn audit(&self) -> Report {
+        self.audit_with(&self.store(), &|_| ()).unwrap()
+    }
+
+    /// What a verification of everything finds.
+    fn whole(&self) -> Report {
+        let mark = ledger::read_mark(&self.bench.config().mark).unwrap();
+        let store = self.store();
+        let audit = Audit { store: &store, trust: None, mark: mark.as_deref(), state: None };
+        ledger::audit(&audit, &|_| ()).unwrap()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+fn same(a: &Report, b: &Report) {
+    assert_eq!((a.size, a.root, &a.divergences), (b.size, b.root, &b.divergences));
+    let counts = |r: &Report| (r.accepted, r.rejected, r.signatures, r.notes);
+    assert_eq!(counts(a), counts(b));
+}
+
+#[test]
+fn only_what_came_since_is_verified_and_all_is_counted() {
+    let mut world = World::new();
+    world.grow(40);
+    let first = world.audit();
+    assert_eq!((first.before, first.divergences.len()), (TreeSize(0), 0));
+    let mut size = first.size;
+    for rounds in [1, 30, 70] {
+        world.grow(rounds);
+        let steps = AtomicU64::new(0);
+        let count = |progress: Progress| steps.store(progress.total, Ordering::Relaxed);
+        let next = world.audit_with(&world.store(), &count).unwrap();
+        assert_eq!(next.before, size, "verified before");
+        assert_eq!(
+            steps.load(Ordering::Relaxed),
+            2 * (next.size.0 - size.0),
+            "and nothing else now"
+        );
+        same(&next, &world.whole());
+        size = next.size;
+    }
+    same(&world.audit(), &world.whole());
+}
+
+#[test]
+fn a_changed_byte_in_what_came_since_is_found_and_named() {
+    let mut world = World::new();
+    world.grow(30);
+    world.audit();
+    let kept = world.bench.directory.path().join("kept");
+    for file in std::fs::read_dir(world.state()).unwrap() {
+        copy(&file.unwrap().path(), &kept);
+    }
+    let verified = world.whole().size;
+    world.grow(40);
+    let copied = world.bench.directory.path().join("copy");
+    let (mut found, mut trials) = (0, 0);
+    for trial in 0..400 {
+        let family = ColumnFamily::ALL[trial % ColumnFamily::ALL.len()];
+        let _ = std::fs::remove_dir_all(&copied);
+        copy(&world.store(), &copied);
+        let Some(tampered) = ledger::tamper(&copied, family, trial * 7919, trial).unwrap() else {
+            continue;
+        };
+        let Some(index) = tampered.index.filter(|index| index.0 >= verified.0) else { continue };
+        trials += 1;
+        let state = std::fs::read_dir(world.state()).unwrap().next().unwrap().unwrap().path();
+        std::fs::remove_dir_all(&state).unwrap();
+        copy(&kept, &state);
+        let report = world.audit_with(&copied, &|_| ()).unwrap();
+        assert_eq!(report.before, verified);
+        found += usize::from(report.divergences.iter().any(|d| d.index == Some(index)));
+    }
+    assert!(trials > 50, "{trials}");
+    assert_eq!(found, trials);
+}
+
+#[test]
+fn what_is_wrong_stays_wrong_when_asked_again() {
+    let mut world = World::new();
+    world.grow(20);
+    world.audit();
+    world.grow(20);
+    let (verified, copied) = (world.whole().size.0 / 2, world.bench.directory.path().join("copy"));
+    let tampered = (0..200).find_map(|seed| {
+        let _ = std::fs::remove_dir_all(&copied);
+        copy(&world.store(), &copied);
+        let tampered = ledger::tamper(&copied, ColumnFamily::Bodies, seed * 31, 0).unwrap()?;
+        tampered.index.filter(|index| index.0 > verified)
+    });
+    for _ in 0..3 {
+        let report = world.audit_with(&copied, &|_| ()).unwrap();
+        assert!(report.divergences.iter().any(|d| d.index == tampered), "{report:?}");
+    }
+}
+
+#[test]
+fn an_interrupted_verification_goes_on_where_it_was() {
+    let mut world = World::new();
+    world.grow(3000);
+    let size = world.whole().size.0;
+    let mut before = 0;
+    for _ in 0..3 {
+        let stop_at = size / 3;
+        let began = AtomicU64::new(0);
+        let interrupted = catch_unwind(AssertUnwindSafe(|| {
+            world.audit_with(&world.store(), &|progress: Progress| {
+                began.store(progress.total, Ordering::Relaxed);
+                if progress.done > stop_at {
+                    std::panic::resume_unwind(Box::new("stopped"));
+                }
+            })
+        }));
+        assert!(interrupted.is_err(), "it was to be interrupted");
+        let went_on_at = size - began.load(Ordering::Relaxed) / 2;
+        assert!(went_on_at >= before, "nothing is done twice");
+        before = went_on_at;
+    }
+    assert!(before > 0, "something was kept");
+    let report = world.audit();
+    assert!(report.before.0 >= before);
+    same(&report, &world.whole());
+}
+
+#[test]
+fn a_log_that_does_not_continue_what_was_verified_is_refused() {
+    let mut world = World::new();
+    world.grow(20);
+    let old = world.bench.directory.path().join("old");
+    copy(&world.store(), &old);
+    world.grow(20);
+    world.audit();
+    let rolled_back = world.audit_with(&old, &|_| ());
+    assert!(matches!(rolled_back, Err(AuditError::OtherState)), "{rolled_back:?}");
+}
