@@ -8,11 +8,13 @@
 
 mod derived;
 mod ends;
+mod erased;
 mod ground;
 mod kept;
 
 pub(crate) use ground::range_is_sound;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -85,6 +87,10 @@ pub enum Fault {
     Admission(String),
     /// A derived row is not what the log gives.
     Derived,
+    /// A body was taken away, and no redaction says so.
+    NotRedacted,
+    /// A redaction says that it was erased, and it is there.
+    Leftover,
     /// The log is shorter than its mark.
     Short {
         /// Entries that were acknowledged.
@@ -112,6 +118,8 @@ impl fmt::Display for Fault {
             Self::Short { marked } => {
                 return write!(f, "the log ends before {marked}, which was acknowledged");
             }
+            Self::NotRedacted => "the body was taken away, and no redaction says so",
+            Self::Leftover => "it was redacted, and something of it is still there",
             Self::Untrusted => "the ledger's key is not the trusted one",
         };
         f.write_str(text)
@@ -273,6 +281,10 @@ struct Verifier<'s> {
     root_at_mark: Option<TreeHash>,
     /// Notes not met yet.
     notes: Notes<'s>,
+    /// Erased bodies that no redaction explained yet.
+    unexplained: BTreeSet<u64>,
+    /// Entries that redactions name.
+    redacted: BTreeSet<u64>,
     tally: Tally,
     divergences: Vec<Divergence>,
 }
@@ -327,6 +339,8 @@ impl<'s> Verifier<'s> {
                 .and_then(|note| note.checkpoint().ok()),
             root_at_mark: None,
             notes: Notes::beyond(store, reached.size)?,
+            unexplained: BTreeSet::new(),
+            redacted: BTreeSet::new(),
             tally: reached.tally,
             divergences: Vec::new(),
             identity,

@@ -142,6 +142,7 @@ pub fn open(config: &Config, key: SigningKey) -> Result<Writer, OpenError> {
         let note = writer.head.borrow().note.clone();
         writer.mark.raise(&note)?;
     }
+    writer.erase_due()?; // A crash may have come between a redaction and what it says.
     Ok(writer)
 }
 

@@ -8,6 +8,7 @@ use rocksdb::Direction;
 use schemas::id::{ChainHash, EventId, Index, Micros};
 use schemas::leaf::{Leaf, chain_hash};
 use schemas::registry::{AgentRecord, KeyRecord, PrincipalRecord};
+use schemas::residue::Residue;
 use schemas::terms::Key;
 use tokio::sync::watch;
 
@@ -133,16 +134,19 @@ impl Ledger {
         let refused = leaf.status != schemas::leaf::Status::Accepted;
         let family = family_beside(&leaf);
         let row = self.store.get(family, &key)?;
-        let mut entry = Entry { leaf, bytes, chain, body: None, refusal: None, owner: None };
+        let mut entry =
+            Entry { leaf, bytes, chain, body: None, left: None, refusal: None, owner: None };
         if refused {
             let missing = ReadError::Missing { family, index };
             entry.refusal =
                 Some(Refusal::decode(&row.ok_or(missing)?).ok_or_else(|| damaged(family, &key))?);
+        } else if row.as_deref().is_some_and(Residue::is_one) {
+            entry.left = row;
         } else {
             entry.body = row;
         }
         let signed = entry.refusal.as_ref().and_then(|refusal| signed_body(&entry.leaf, refusal));
-        let owner = match entry.body().or(signed) {
+        let owner = match entry.body().or_else(|| entry.residue()).or(signed) {
             Some(body) if body.text("owner").is_none() => match body.agent() {
                 Some(agent) => self.agent(agent)?.map(|record| record.owner),
                 None => None,

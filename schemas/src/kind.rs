@@ -212,6 +212,14 @@ impl Kind {
         self.stream() == Stream::Own
     }
 
+    /// Whether a body of this kind may be erased: what the registry and the ledger itself say may not, nor what
+    /// authority rests on.
+    #[must_use]
+    pub fn is_erasable(self) -> bool {
+        self.stream() == Stream::In
+            && !matches!(self, Self::DelegationGranted | Self::DelegationRevoked)
+    }
+
     /// Whether it is an action: an intent, an outcome or a witness.
     #[must_use]
     pub fn is_action(self) -> bool {

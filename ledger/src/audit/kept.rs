@@ -8,10 +8,13 @@ use std::path::Path;
 use schemas::deterministic::{Bounds, Item, decode};
 use schemas::encode::Encoder;
 use schemas::id::{ChainHash, Digest, Index, Micros, TreeHash, TreeSize, sha256};
+use schemas::kind::Kind;
+use schemas::terms::Key;
 
 use super::{AuditError, Tally};
 use crate::error::{OpenError, ReadError};
 use crate::keys;
+use crate::postings::Postings;
 use crate::refusal::{sealed, unsealed};
 use crate::store::{ColumnFamily, Row, Store};
 
@@ -85,7 +88,19 @@ impl Scratch {
             }
             (opened.reached, opened.compared) = (kept.reached, kept.compared);
         }
+        if opened.reached.size.0 > 0 && redacts_beyond(store, opened.reached.size)? {
+            // What was derived of erased bodies is not what the log gives any more.
+            opened.forget()?;
+        }
         Ok(opened)
+    }
+
+    fn forget(&mut self) -> Result<(), ReadError> {
+        for family in ColumnFamily::DERIVED.into_iter().chain([ColumnFamily::Meta]) {
+            self.store.clear(family)?;
+        }
+        (self.reached, self.compared) = (Reached::nothing(), TreeSize(0));
+        Ok(())
     }
 
     /// Writes the rows of a commit, and that everything held up to its end.
@@ -110,6 +125,13 @@ impl Scratch {
         let kept = Kept { log: self.log, reached, compared };
         Row::new(ColumnFamily::Meta, KEY, kept.encode())
     }
+}
+
+/// Whether entries from `size` on erase something.
+fn redacts_beyond(store: &Store, size: TreeSize) -> Result<bool, ReadError> {
+    let term = keys::term_hash(Key::Kind, Kind::Redaction.as_str());
+    let mut postings = Postings::new(store, term, TreeSize(u64::MAX));
+    Ok(postings.at_or_after(size.0)?.is_some())
 }
 
 struct Kept {
