@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use schemas::body::Body;
-use schemas::id::Index;
+use schemas::encode::{Value, map};
+use schemas::id::{Index, Micros};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
 use schemas::limits::REDACT_ENTRIES_MAX;
@@ -16,7 +17,8 @@ use schemas::residue::{self, Residue};
 use schemas::terms::{self, Key};
 
 use crate::append::Writer;
-use crate::error::{AppendError, ReadError};
+use crate::error::{AppendError, OpenError, ReadError};
+use crate::journal::{Journal, Noted};
 use crate::keys;
 use crate::meta;
 use crate::postings;
@@ -45,11 +47,67 @@ impl Writer {
                 self.erase(Index(covered), &redaction, &mut erasure)?;
             }
             self.unlist(&mut erasure)?;
+            // Before the bytes go: a note too many does no harm, a backup that brings them back does.
+            let body = self.store.get(ColumnFamily::Bodies, &keys::index(index))?;
+            let journal = Journal::beside(self.mark.path());
+            journal.note(index, &body.unwrap_or_default(), self.seal.key())?;
             erasure.puts.push(meta::erased_row(index.0 + 1));
             self.store.rewrite_synced(&erasure.puts, &erasure.deletes)?;
             erased = true;
         }
         Ok(erased)
+    }
+
+    /// Carries out again what the journal knows and this log, restored from an older copy, does not: each by an
+    /// entry of the ledger's own.
+    ///
+    /// # Errors
+    /// [`OpenError::Journal`]; else as for [`Writer::append`].
+    pub(crate) fn redact_restored(&mut self) -> Result<(), OpenError> {
+        let size = self.fold.growth.size().0;
+        let eras = self.ledger().eras()?;
+        for noted in Journal::beside(self.mark.path()).read(&eras)? {
+            let Noted { index, mut redaction } = noted;
+            redaction.ranges.retain(|(from, _)| *from < size);
+            redaction.ranges.iter_mut().for_each(|(_, to)| *to = (*to).min(size - 1));
+            if index.0 >= size && self.is_left(&redaction)? {
+                self.redact_own(&redaction, "restored", Micros(0))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records a redaction of the ledger's own, and carries it out.
+    fn redact_own(
+        &mut self,
+        redaction: &Redaction,
+        basis: &str,
+        now: Micros,
+    ) -> Result<(), AppendError> {
+        let range =
+            |(from, to): &(u64, u64)| Value::Array(vec![Value::from(*from), Value::from(*to)]);
+        let parts = [("body", redaction.body), ("detail", redaction.detail)];
+        let parts = parts.into_iter().filter(|(_, erased)| *erased);
+        let redact = map([
+            ("basis", Value::from(basis)),
+            ("parts", Value::Array(parts.map(|(part, _)| Value::from(part)).collect())),
+            ("ranges", Value::Array(redaction.ranges.iter().map(range).collect())),
+        ]);
+        self.own_entry(Kind::Redaction, vec![("redact", redact)], now).map(|_head| ())
+    }
+
+    /// Whether something of it is still there.
+    fn is_left(&self, redaction: &Redaction) -> Result<bool, ReadError> {
+        for index in redaction.indexes() {
+            let key = keys::index(Index(index));
+            let detail = self.store.get(ColumnFamily::Details, &key)?;
+            let body = self.store.get(ColumnFamily::Bodies, &key)?;
+            let whole = body.is_some_and(|row| redaction.body && Body::parse(&row).is_ok());
+            if detail.is_some() || whole {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The first redaction that is not carried out.

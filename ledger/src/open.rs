@@ -143,6 +143,7 @@ pub fn open(config: &Config, key: SigningKey) -> Result<Writer, OpenError> {
         writer.mark.raise(&note)?;
     }
     writer.erase_due()?; // A crash may have come between a redaction and what it says.
+    writer.redact_restored()?;
     Ok(writer)
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLock};
 use rocksdb::Direction;
 use schemas::id::{ChainHash, EventId, Index, Micros};
 use schemas::leaf::{Leaf, chain_hash};
-use schemas::registry::{AgentRecord, KeyRecord, PrincipalRecord};
+use schemas::registry::{AgentRecord, HoldRecord, KeyRecord, PrincipalRecord};
 use schemas::residue::Residue;
 use schemas::terms::Key;
 use tokio::sync::watch;
@@ -331,6 +331,16 @@ impl Ledger {
     /// As for [`Ledger::agent`].
     pub fn key_records(&self) -> Result<Vec<KeyRecord>, ReadError> {
         self.records(keys::KEY, "", usize::MAX, |_kid, value| records::key(value))
+    }
+
+    /// Legal holds, in the order in which they were placed; `all` with those that were lifted.
+    ///
+    /// # Errors
+    /// As for [`Ledger::agent`].
+    pub fn holds(&self, all: bool) -> Result<Vec<HoldRecord>, ReadError> {
+        let mut holds = self.records(keys::HOLD, "", usize::MAX, records::hold)?;
+        holds.retain(|hold| all || hold.lifted.is_none());
+        Ok(holds)
     }
 
     fn records<T>(

@@ -287,7 +287,8 @@ fn check_registry(root: &Item<'_>, kind: Kind) -> Result<(), Reject> {
 }
 
 fn check_required(root: &Item<'_>, kind: Kind) -> Result<(), Reject> {
-    let sessions: &[_] = if kind.is_own() { &[] } else { REQUIRED_OF_SESSIONS };
+    let by_ledger = root.get("signer").and_then(Item::text) == Some(LEDGER_SIGNER);
+    let sessions: &[_] = if kind.is_own() || by_ledger { &[] } else { REQUIRED_OF_SESSIONS };
     let by_agent = root.get("signer").is_none();
     let start: &[_] = match kind {
         Kind::SessionStart if by_agent => REQUIRED_OF_AGENT_START,

@@ -263,3 +263,44 @@ fn a_body_that_was_merely_taken_away_is_noticed() {
         );
     }
 }
+
+#[test]
+fn a_restored_backup_does_not_bring_back_what_was_erased() {
+    let mut world = World::new(9);
+    let named = world.named();
+    let backup = world.bench.directory.path().join("backup");
+    world.bench.ledger().copy_to(&backup).unwrap();
+    let message = world.agent.event(intent("mailer", "case-2"));
+    world.bench.one(&message);
+    let ranges: Vec<_> = named.iter().map(|index| (*index, *index)).collect();
+    assert!(matches!(world.redact(&ranges, &["body"]), Fate::Committed(_)));
+    let store = world.close();
+    std::fs::remove_dir_all(&store).unwrap();
+    std::fs::rename(&backup, &store).unwrap();
+    let config = world.bench.config();
+    assert!(ledger::open(&config, key(1)).is_err(), "an older copy");
+    let now = world.bench.now;
+    let mut writer = ledger::open_new_epoch(&config, key(1), now).unwrap();
+    let ledger = writer.ledger();
+    for index in &named {
+        assert!(ledger.entry(Index(*index)).unwrap().unwrap().body.is_none());
+    }
+    let own = ledger.redaction_of(Index(named[0])).unwrap().unwrap();
+    let entry = ledger.entry(own).unwrap().unwrap();
+    let body = entry.body().unwrap();
+    assert_eq!((body.signer(), body.text("redact.basis")), ("ledger", Some("restored")));
+    drop(ledger);
+    writer.publish().unwrap();
+    drop(writer);
+    let report = audit(&store, &config.mark);
+    assert_eq!((report.divergences.as_slice(), report.redacted), (&[][..], 3));
+    // Once is enough.
+    let size = report.size;
+    assert_eq!(ledger::open(&config, key(1)).unwrap().ledger().head().size, size);
+    // Whoever writes into the journal cannot have anything erased.
+    let journal = config.mark.with_extension("redactions");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    std::fs::write(&journal, text.replacen(' ', " a1", 1)).unwrap();
+    let refused = ledger::open(&config, key(1));
+    assert!(matches!(refused.err(), Some(ledger::OpenError::Journal { line: 1, .. })));
+}
