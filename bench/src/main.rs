@@ -33,16 +33,22 @@ struct Arguments {
     /// Measure the time from publishing to a verified receipt instead, through a real nats-server.
     #[arg(long)]
     receipts: bool,
-    /// Measure verification instead, of a ledger of so many entries and of its last hundredth.
-    #[arg(long, value_name = "ENTRIES")]
-    verify: Option<usize>,
+    /// Measure verification instead, of a ledger and of its last hundredth.
+    #[arg(long)]
+    verify: bool,
+    /// Entries of the ledger that is verified.
+    #[arg(long, default_value_t = 1_000_000, requires = "verify")]
+    entries: usize,
+    /// Directory that keeps this ledger, to be verified again.
+    #[arg(long, value_name = "DIR", requires = "verify")]
+    keep: Option<std::path::PathBuf>,
 }
 
 fn main() -> Result<(), round::Failure> {
     let arguments = Arguments::parse();
-    let Arguments { events, rounds, batch, receipts, verify } = arguments;
-    if let Some(entries) = verify {
-        return verify::run(entries, rounds);
+    let Arguments { events, rounds, batch, receipts, verify, entries, keep } = arguments;
+    if verify {
+        return verify::run(&verify::Plan { entries, batch, rounds, keep: keep.as_deref() });
     }
     if receipts {
         return receipts::run(rounds);

@@ -1,9 +1,10 @@
 //! Verification: of a whole ledger, and of its last hundredth after the rest was verified.
 
+use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use ledger::{Audit, Config, Writer};
+use ledger::{Audit, AuditState, Config, Writer};
 use schemas::id::{Micros, TreeSize};
 
 use crate::events::{START_US, Workload, key};
@@ -14,46 +15,48 @@ use crate::round::{Failure, Series, rate};
 /// Events whose signatures the floor verifies: enough to fill every core for a while.
 const FLOOR_EVENTS: usize = 20_000;
 
-/// Grows a ledger to `entries`, one hundredth a round, and verifies it each time in both ways.
-pub(crate) fn run(entries: usize, rounds: usize) -> Result<(), Failure> {
-    let slice = entries / 100;
-    let all = Workload::new(entries, 1);
-    let floor = Workload::new(FLOOR_EVENTS.min(entries), 1);
-    let directory = tempfile::tempdir()?;
-    let (store, state) = (directory.path().join("store"), directory.path().join("state"));
-    let config = Config { store: store.clone(), mark: directory.path().join("mark/bench.note") };
-    let (before, slices) = all.messages.split_at(entries.saturating_sub(slice * rounds));
-    let began = Instant::now();
-    let mut writer = create(directory.path())?;
-    append(&mut writer, &all.registrations)?;
-    append(&mut writer, before)?;
-    drop(writer);
-    println!("{} entries written in {:.0} s", before.len(), began.elapsed().as_secs_f64());
-    verify(&store, Some(&state))?;
+/// What to measure.
+pub(crate) struct Plan<'a> {
+    /// Entries of the ledger.
+    pub(crate) entries: usize,
+    /// Events under one signature.
+    pub(crate) batch: usize,
+    /// Interleaved rounds.
+    pub(crate) rounds: usize,
+    /// Where the ledger is kept, or was kept before.
+    pub(crate) keep: Option<&'a Path>,
+}
+
+/// Verifies a ledger in both ways, in turns.
+pub(crate) fn run(plan: &Plan<'_>) -> Result<(), Failure> {
+    let temporary = tempfile::tempdir()?;
+    let directory = plan.keep.unwrap_or(temporary.path());
+    let (store, kept) = (directory.join("store"), directory.join("verified"));
+    if !directory.join("done").exists() {
+        build(plan, directory, &kept)?;
+    }
+    let floor = Workload::new(FLOOR_EVENTS.min(plan.entries), 1);
     let [mut strict, mut whole, mut last] =
         ["verify_strict, all cores", "verify, whole ledger", "verify, last hundredth"]
             .map(Series::new);
     let mut shares = Vec::new();
-    for slice in slices.chunks(slice.max(1)) {
-        let mut writer = ledger::open(&config, key(1))?;
-        append(&mut writer, slice)?;
-        drop(writer);
+    for round in 1..=plan.rounds {
+        let state = temporary.path().join(format!("state-{round}"));
+        copy(&kept, &state)?;
         strict.add(floors::verify_strict(&floor)?);
         let began = Instant::now();
-        let size = verify(&store, None)?;
+        let (size, _) = verify(&store, None)?;
         let took = began.elapsed();
         let began = Instant::now();
-        verify(&store, Some(&state))?;
+        let (_, before) = verify(&store, Some(&state))?;
         let incremental = began.elapsed();
+        let new = usize::try_from(size.0.saturating_sub(before.0))?;
         whole.add(rate(usize::try_from(size.0)?, took));
-        last.add(rate(slice.len(), incremental));
+        last.add(rate(new, incremental));
         let share = 100.0 * incremental.as_secs_f64() / took.as_secs_f64();
-        println!(
-            "{} entries: whole {took:.1?}, last {} {incremental:.2?}, {share:.1} %",
-            size.0,
-            slice.len()
-        );
+        println!("{size} entries: whole {took:.1?}, last {new} {incremental:.2?}, {share:.2} %");
         shares.push(share);
+        fs::remove_dir_all(&state)?;
     }
     println!();
     for series in [&strict, &whole, &last] {
@@ -61,7 +64,28 @@ pub(crate) fn run(entries: usize, rounds: usize) -> Result<(), Failure> {
     }
     shares.sort_by(f64::total_cmp);
     let median = shares.get(shares.len() / 2).copied().unwrap_or(f64::NAN);
-    println!("the last hundredth takes {median:.1} % of the whole (median)");
+    println!("the last hundredth takes {median:.2} % of the whole (median)");
+    Ok(())
+}
+
+/// Makes the ledger, and verifies all but its last hundredth.
+fn build(plan: &Plan<'_>, directory: &Path, kept: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(directory)?;
+    let all = Workload::new(plan.entries, plan.batch);
+    let store = directory.join("store");
+    let config = Config { store: store.clone(), mark: directory.join("mark/bench.note") };
+    let (before, since) = all.messages.split_at(all.messages.len() / 100 * 99);
+    let began = Instant::now();
+    let mut writer = create(directory)?;
+    append(&mut writer, &all.registrations)?;
+    append(&mut writer, before)?;
+    drop(writer);
+    let (size, _) = verify(&store, Some(kept))?;
+    let mut writer = ledger::open(&config, key(1))?;
+    append(&mut writer, since)?;
+    drop(writer);
+    fs::write(directory.join("done"), size.to_string())?;
+    println!("{} entries written in {:.0} s", all.events, began.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -75,10 +99,27 @@ fn append(writer: &mut Writer, messages: &[Vec<u8>]) -> Result<(), Failure> {
     Ok(writer.publish()?)
 }
 
-fn verify(store: &Path, state: Option<&Path>) -> Result<TreeSize, Failure> {
+/// Copies a directory and those in it.
+fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(to)?;
+    for file in fs::read_dir(from)? {
+        let file = file?;
+        let (path, to) = (file.path(), to.join(file.file_name()));
+        if path.is_dir() {
+            copy(&path, &to)?;
+        } else {
+            fs::copy(&path, &to)?;
+        }
+    }
+    Ok(())
+}
+
+/// Size of the ledger, and entries that were verified before.
+fn verify(store: &Path, state: Option<&Path>) -> Result<(TreeSize, TreeSize), Failure> {
+    let state = state.map(|directory| AuditState { directory, now: Micros(START_US) });
     let report = ledger::audit(&Audit { store, trust: None, mark: None, state }, &|_progress| {})?;
     match report.divergences.first() {
-        None => Ok(report.size),
+        None => Ok((report.size, report.before)),
         Some(divergence) => Err(divergence.to_string().into()),
     }
 }

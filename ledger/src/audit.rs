@@ -16,7 +16,7 @@ pub(crate) use ground::range_is_sound;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use derived::Derivation;
@@ -28,6 +28,7 @@ use schemas::checkpoint::{Checkpoint, Note};
 use schemas::era::Eras;
 use schemas::id::{ChainHash, Index, Kid, Micros, TreeHash, TreeSize};
 use schemas::key::PublicKey;
+use schemas::limits::VERIFY_COMMITS_AHEAD_MAX;
 use schemas::tree;
 
 use crate::check::KeySet;
@@ -46,9 +47,18 @@ pub struct Audit<'a> {
     pub trust: Option<PublicKey>,
     /// The high-water mark's note, which the log must reach.
     pub mark: Option<&'a str>,
-    /// Directory that keeps what was verified of each ledger: an interrupted verification goes on there, and a
-    /// later one checks only what came since. Without one everything is verified.
-    pub state: Option<&'a Path>,
+    /// Where what was verified is kept; without it everything is verified and nothing kept.
+    pub state: Option<State<'a>>,
+}
+
+/// Where it is kept what was verified of each ledger: an interrupted verification goes on there, and a later one
+/// checks only what came since. Whoever can write there decides what counts as verified.
+#[derive(Clone, Copy)]
+pub struct State<'a> {
+    /// The directory; it is made.
+    pub directory: &'a Path,
+    /// The time, to be kept beside what is verified.
+    pub now: Micros,
 }
 
 /// How far a verification is.
@@ -56,8 +66,10 @@ pub struct Audit<'a> {
 pub struct Progress {
     /// Entries done, each counted once in either half.
     pub done: u64,
-    /// Entries to do: twice the log's size.
+    /// Entries to do: twice as many as came since the last verification.
     pub total: u64,
+    /// The log's first entries that held in both halves, now or in an earlier verification.
+    pub held: TreeSize,
 }
 
 /// In what way something is wrong.
@@ -160,7 +172,9 @@ pub struct Report {
     /// Of them verified before, and not read again: their leaves are pinned by the root that was reached then,
     /// what lies beside them and the rows derived from them alone are not.
     pub before: TreeSize,
-    /// Root over them.
+    /// When the last of these were verified; `None` if there are none.
+    pub before_at: Option<Micros>,
+    /// Root over all entries.
     pub root: TreeHash,
     /// Of them accepted.
     pub accepted: u64,
@@ -190,9 +204,9 @@ pub enum AuditError {
         "the log does not continue the one that was verified before: it was rolled back or rewritten"
     )]
     OtherState,
-    /// The kept state cannot be read.
-    #[error("the kept state is damaged; remove its directory to verify everything anew")]
-    DamagedState,
+    /// The kept state cannot be read. It says nothing about the log.
+    #[error("what was kept in {} is damaged; remove it to verify everything anew", .0.display())]
+    DamagedState(PathBuf),
     /// The scratch store for re-derived rows failed.
     #[error("the scratch store failed: {0}")]
     Scratch(std::io::Error),
@@ -203,11 +217,6 @@ impl From<ReadError> for AuditError {
         Self::Open(OpenError::Read(error))
     }
 }
-
-/// Entries checked in parallel at a time.
-const CHUNK: u64 = 4096;
-/// Commits by which the ground may be ahead of what is derived from it.
-const COMMITS_AHEAD_MAX: usize = 4096;
 
 /// Verifies everything, or what came since the kept state. `progress` is called as entries are done, from two
 /// threads.
@@ -223,10 +232,21 @@ pub fn audit(
     let last = last_index(&store)?.ok_or_else(|| OpenError::Absent(audit.store.to_owned()))?;
     let size = TreeSize(last.0.saturating_add(1));
     let scratch = Scratch::open(&store, audit.state)?;
-    let derivation = Derivation::new(&store, &scratch, size)?;
+    let report = verify(audit, &store, size, &scratch, progress);
+    report.map_err(|error| scratch.blamed(error))
+}
+
+fn verify(
+    audit: &Audit<'_>,
+    store: &Store,
+    size: TreeSize,
+    scratch: &Scratch,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Report, AuditError> {
+    let derivation = Derivation::new(store, scratch, size)?;
     let counter = Counter::new(scratch.reached.size, size, progress);
-    let mut verifier = Verifier::new(&store, audit, size, &scratch)?;
-    let (commits, held) = std::sync::mpsc::sync_channel(COMMITS_AHEAD_MAX);
+    let mut verifier = Verifier::new(store, audit, size, scratch)?;
+    let (commits, held) = std::sync::mpsc::sync_channel(VERIFY_COMMITS_AHEAD_MAX);
     let (ground, derived) = std::thread::scope(|scope| {
         let counter = &counter;
         let derived = scope.spawn(move || derivation.run(&held, counter));
@@ -235,11 +255,11 @@ pub fn audit(
     });
     ground?;
     if verifier.divergences.is_empty() {
-        verifier.check_mark(audit.mark, &scratch)?;
+        verifier.check_mark(audit.mark, scratch)?;
     }
     // What rests on broken ground says nothing more.
     if verifier.divergences.is_empty() {
-        verifier.derived(derived?, &scratch)?;
+        verifier.derived(derived?, scratch)?;
     }
     if verifier.divergences.is_empty() {
         scratch.complete(verifier.reached())?;
@@ -249,20 +269,40 @@ pub fn audit(
 
 /// How far both halves are.
 struct Counter<'p> {
-    done: AtomicU64,
-    total: u64,
+    before: u64,
+    size: u64,
+    ground: AtomicU64,
+    derived: AtomicU64,
     progress: &'p (dyn Fn(Progress) + Sync),
 }
 
 impl<'p> Counter<'p> {
     fn new(before: TreeSize, size: TreeSize, progress: &'p (dyn Fn(Progress) + Sync)) -> Self {
-        let total = size.0.saturating_sub(before.0).saturating_mul(2);
-        Self { done: AtomicU64::new(0), total, progress }
+        let (before, size) = (before.0, size.0);
+        let (ground, derived) = (AtomicU64::new(before), AtomicU64::new(before));
+        Self { before, size, ground, derived, progress }
     }
 
-    fn add(&self, entries: u64) {
-        let done = self.done.fetch_add(entries, Ordering::Relaxed).saturating_add(entries);
-        (self.progress)(Progress { done, total: self.total });
+    /// The ground was checked up to `size`.
+    fn ground(&self, size: u64) {
+        self.ground.store(size, Ordering::Relaxed);
+        self.tell();
+    }
+
+    /// Everything was derived up to `size`.
+    fn derived(&self, size: u64) {
+        self.derived.store(size, Ordering::Relaxed);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        let [ground, derived] = [&self.ground, &self.derived].map(|at| at.load(Ordering::Relaxed));
+        let since = |at: u64| at.saturating_sub(self.before);
+        (self.progress)(Progress {
+            done: since(ground).saturating_add(since(derived)),
+            total: since(self.size).saturating_mul(2),
+            held: TreeSize(derived.min(ground)),
+        });
     }
 }
 
@@ -274,6 +314,9 @@ struct Verifier<'s> {
     size: TreeSize,
     /// Entries that were verified before.
     before: TreeSize,
+    before_at: Option<Micros>,
+    /// Where the last commit ended.
+    committed: u64,
     tree: tree::Frontier,
     link: Link,
     marked: Option<Checkpoint>,
@@ -331,6 +374,8 @@ impl<'s> Verifier<'s> {
             keys: KeySet::default(),
             size,
             before: reached.size,
+            before_at: scratch.reached_at.filter(|_| reached.size.0 > 0),
+            committed: reached.size.0,
             tree: reached.tree(store, scratch)?,
             link: Link { chain: reached.chain, received_at: reached.received_at },
             marked: audit
@@ -411,6 +456,7 @@ impl<'s> Verifier<'s> {
         Report {
             size: self.size,
             before: self.before,
+            before_at: self.before_at,
             root: self.tree.root(),
             accepted: self.tally.accepted,
             rejected: self.tally.rejected,

@@ -44,7 +44,10 @@ mod tamper;
 mod tiles;
 
 pub use append::{Committed, Submission, Via, Writer};
-pub use audit::{Audit, AuditError, DIVERGENCES_MAX, Divergence, Fault, Progress, Report, audit};
+pub use audit::{
+    Audit, AuditError, DIVERGENCES_MAX, Divergence, Fault, Progress, Report, State as AuditState,
+    audit,
+};
 pub use check::{Checked, KeySet, check};
 pub use entry::Entry;
 pub use epoch::open_new_epoch;

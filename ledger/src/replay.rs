@@ -33,6 +33,30 @@ pub(crate) fn rows(
     Ok(found)
 }
 
+/// The first rows of [`rows`], up to about `bytes` of them; with where they end.
+pub(crate) fn rows_within(
+    store: &Store,
+    family: ColumnFamily,
+    range: Range<u64>,
+    bytes: usize,
+) -> Result<(Rows, u64), ReadError> {
+    let mut found = Rows::new();
+    let mut read = 0usize;
+    for row in store.scan(family, &keys::index(Index(range.start)), Direction::Forward) {
+        let (key, value) = row?;
+        let index = keys::parse_index(&key).ok_or_else(|| damaged(family, &key))?;
+        if index.0 >= range.end {
+            break;
+        }
+        read = read.saturating_add(value.len());
+        if read > bytes && !found.is_empty() {
+            return Ok((found, index.0));
+        }
+        found.insert(index.0, value);
+    }
+    Ok((found, range.end))
+}
+
 /// The first row of `family` at or after `size`, where there should be none.
 pub(crate) fn beyond(
     store: &Store,

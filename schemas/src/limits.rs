@@ -77,6 +77,15 @@ pub const POLICY_BYTES_MAX: usize = 64 << 10;
 /// Most lines of a witness policy.
 pub const POLICY_LINES_MAX: usize = 1000;
 
+/// Entries that a verification reads at a time.
+pub const VERIFY_CHUNK_ENTRIES_MAX: u64 = 4096;
+/// Bytes of bodies, and again of statements, that a verification reads at a time; one row alone may be larger.
+pub const VERIFY_CHUNK_BYTES_MAX: usize = 16 << 20;
+/// Most entries between two ends of commits that a verification accepts: more than any commit has, so that a log
+/// without ends takes no memory without end.
+pub const VERIFY_COMMIT_ENTRIES_MAX: u64 = 1 << 18;
+/// Commits by which a verification's first half may be ahead of its second.
+pub const VERIFY_COMMITS_AHEAD_MAX: usize = 4096;
 /// Messages taken into one commit.
 pub const BATCH_MESSAGES_MAX: usize = 500;
 /// Message bytes taken into one commit.

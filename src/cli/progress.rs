@@ -10,7 +10,7 @@ use crate::cli::out::note;
 
 /// Between two lines where there is no terminal.
 const EVERY: Duration = Duration::from_secs(10);
-const TEMPLATE: &str = "{bar:30} {percent:>3} %  {pos}/{len} steps  {per_sec}  {eta} left";
+const TEMPLATE: &str = "{bar:30} {percent:>3} %  {pos}/{len} {msg}  {per_sec}  {eta} left";
 
 /// Shows how far something is. Can be told from any thread.
 pub(crate) struct Meter {
@@ -34,13 +34,21 @@ impl Meter {
 
     /// `done` of `total`.
     pub(crate) fn show(&self, done: u64, total: u64) {
+        self.show_with(done, total, "");
+    }
+
+    /// `done` of `total`, and what else is to be said.
+    pub(crate) fn show_with(&self, done: u64, total: u64, more: &str) {
         if let Some(bar) = &self.bar {
+            bar.set_message(format!("{}{more}", self.what));
             bar.set_length(total);
             bar.set_position(done);
         } else if self.is_due() {
             let seconds = self.began.elapsed().as_secs().max(1);
             let rate = done.checked_div(seconds).unwrap_or_default();
-            note(&format!("{done} of {total} {}, {rate}/s", self.what));
+            let left = total.saturating_sub(done).checked_div(rate);
+            let left = left.map_or_else(String::new, |left| format!(", about {left} s left"));
+            note(&format!("{done} of {total} {}{more}, {rate}/s{left}", self.what));
         }
     }
 

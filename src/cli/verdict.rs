@@ -115,7 +115,8 @@ fn integrity(report: &Report, holds: bool) -> Row {
     let text = match report.before.0 {
         0 => format!("chain, tree, digests, indexes; root {}", report.root),
         before => format!(
-            "from #{before} on chain, tree, digests, indexes; before that as verified then; root {}",
+            "from #{before} on chain, tree, digests, indexes; before that as verified {}; root {}",
+            report.before_at.map_or_else(|| "then".to_owned(), |at| format!("at {at}")),
             report.root
         ),
     };
@@ -175,6 +176,7 @@ fn to_json(report: &Report, exit: Exit, valid: u64, rows: &[Row]) -> Json {
         "exit": exit.code(),
         "size": report.size.0,
         "verified_before": report.before.0,
+        "verified_before_at": report.before_at.map(|at| at.to_string()),
         "root": report.root.to_string(),
         "valid": valid,
         "accepted": report.accepted,
@@ -276,6 +278,7 @@ mod tests {
             identity: Identity { tenant, origin, key, clock_start: None },
             size: TreeSize(100),
             before: TreeSize(0),
+            before_at: None,
             root: TreeHash::ZERO,
             accepted: 90,
             rejected: 10,

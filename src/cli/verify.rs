@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ledger::{Audit, AuditError, OpenError, ReadError, Report};
+use ledger::{Audit, AuditError, AuditState, OpenError, ReadError, Report};
 use schemas::checkpoint::NoteKey;
 use schemas::key::PublicKey;
 use serde_json::Value as Json;
@@ -17,6 +17,7 @@ use crate::cli::progress::Meter;
 use crate::cli::trust::{Trust, fingerprint, public};
 use crate::cli::verdict::{self, Verdicts};
 use crate::client::{Client, ClientError};
+use crate::clock::Clock;
 use crate::config::{Config, Flags};
 use crate::exit::Exit;
 
@@ -36,7 +37,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TRUST")]
     trust: Option<String>,
     /// Go on where the last verification with --resume ended or was interrupted: only what came since is
-    /// checked. What is verified is kept in DIR [default: this user's cache]
+    /// checked. Bytes of older entries that changed meanwhile are found by a verification without it alone.
+    /// What is verified is kept in DIR, where nobody else may write [default: this user's cache]
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "")]
     resume: Option<PathBuf>,
     /// Configuration file, for the configured store
@@ -134,12 +136,16 @@ impl Desk<'_> {
             Some(Trust::Key(key)) => public(key),
             _ => None,
         };
-        let (meter, interrupt) = (Meter::new("steps"), &self.interrupt);
-        let audit = Audit { store, trust, mark, state: self.state.as_deref() };
+        let (meter, interrupt) = (Meter::new("entries"), &self.interrupt);
+        let now = Clock::system().now();
+        let state = self.state.as_deref().map(|directory| AuditState { directory, now });
+        let audit = Audit { store, trust, mark, state };
         let report = interrupt.run(|| {
             ledger::audit(&audit, &|progress| {
                 interrupt.check();
-                meter.show(progress.done, progress.total);
+                // Each entry is counted twice, once in either half.
+                let held = format!(" (held up to {})", progress.held);
+                meter.show_with(progress.done / 2, progress.total / 2, &held);
             })
         });
         meter.finish();
@@ -190,6 +196,10 @@ fn verdict_of(error: AuditError, store: &Path) -> Result<Exit, Failure> {
             return Err(error.into());
         }
         AuditError::OtherState => Exit::Conflict,
+        AuditError::DamagedState(path) => {
+            let path = path.clone();
+            return Err(Failure::Unreadable { path, source: error.into() });
+        }
         _ => return Err(Failure::Unreadable { path: store.to_owned(), source: error.into() }),
     };
     Err(Failure::Verdict { exit, what: error.to_string(), details: Vec::new() })

@@ -1,28 +1,28 @@
 //! The derived half: admission, ordinals, and every row that a rebuild would make.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::mpsc::Receiver;
 
+use rayon::prelude::*;
 use rocksdb::Direction;
 use schemas::body::Body;
 use schemas::id::{Index, Kid, TreeSize};
 use schemas::leaf::Leaf;
 use schemas::statement::Statement;
 
-use super::kept::{Reached, Scratch};
+use super::kept::{Reached, Scratch, Touched};
 use super::{AuditError, Counter, DIVERGENCES_MAX, Fault, Verifier};
-use crate::error::{OpenError, ReadError};
+use crate::error::ReadError;
 use crate::fold::Fold;
 use crate::keys;
 use crate::meta;
 use crate::read::parse_statement;
 use crate::rebuild::{Checking, fold_commit};
-use crate::state::State;
 use crate::store::{ColumnFamily, Row, Store};
 use crate::tiles::Growth;
 
-/// Keys that the new entries touch: more than these, and all rows are compared.
-const TOUCHED_MAX: usize = 1 << 20;
+/// Rows that changed, compared at a time.
+const TOUCHED_CHUNK: usize = 8192;
 
 /// The derived half under way.
 pub(super) struct Derivation<'s> {
@@ -30,15 +30,14 @@ pub(super) struct Derivation<'s> {
     scratch: &'s Scratch,
     fold: Fold,
     from: u64,
-    derived: Derived,
+    found: Found,
 }
 
 /// What the derived half found.
-pub(super) struct Derived {
-    found: Vec<(ColumnFamily, Index, Fault)>,
-    /// Rows that differ from those of the last verification; `None` for all of them.
-    touched: Option<BTreeSet<(ColumnFamily, Vec<u8>)>>,
-}
+pub(super) type Found = Vec<(ColumnFamily, Index, Fault)>;
+
+/// A derived row that is not what it should be.
+type WrongRow = (ColumnFamily, Box<[u8]>, Fault);
 
 impl<'s> Derivation<'s> {
     pub(super) fn new(
@@ -55,11 +54,9 @@ impl<'s> Derivation<'s> {
         } else {
             let growth = Growth::load_from(log, &scratch.store, before);
             let growth = growth.map_err(|_absent| AuditError::OtherState)?;
-            Fold { state: State::load(&scratch.store)?, growth }
+            Fold { state: scratch.load()?, growth }
         };
-        let touched = (before.0 > 0 && scratch.compared == before).then(BTreeSet::new);
-        let derived = Derived { found: Vec::new(), touched };
-        Ok(Self { log, scratch, fold, from: before.0, derived })
+        Ok(Self { log, scratch, fold, from: before.0, found: Found::new() })
     }
 
     /// Derives the rows of each commit that is told of, until there are no more or something is wrong.
@@ -67,29 +64,28 @@ impl<'s> Derivation<'s> {
         mut self,
         commits: &Receiver<Reached>,
         counter: &Counter<'_>,
-    ) -> Result<Derived, ReadError> {
+    ) -> Result<Found, ReadError> {
         while let Ok(reached) = commits.recv() {
             let rows = self.commit(reached.size)?;
-            if !self.derived.found.is_empty() {
+            if !self.found.is_empty() {
                 break;
             }
-            self.derived.touch(&rows);
             self.scratch.advance(rows, reached)?;
-            counter.add(reached.size.0 - self.from);
             self.from = reached.size.0;
+            counter.derived(self.from);
         }
-        Ok(self.derived)
+        Ok(self.found)
     }
 
     fn commit(&mut self, to: TreeSize) -> Result<Vec<Row>, ReadError> {
-        let Self { log, scratch, fold, from, derived } = self;
+        let Self { log, scratch, fold, from, found } = self;
         let scratch = &scratch.store;
         let mut current: Option<CurrentStatement> = None;
         // The scratch store learns of a commit's events when it ends.
         let mut accepted = HashSet::new();
         fold_commit(fold, log, scratch, *from, to.0, &mut |entry, fold| {
             let leaf = &entry.read.leaf;
-            let mut fault = |fault| derived.found.push((ColumnFamily::Leaves, leaf.index, fault));
+            let mut fault = |fault| found.push((ColumnFamily::Leaves, leaf.index, fault));
             if entry.counts != leaf.counts {
                 fault(Fault::Counts);
             }
@@ -103,88 +99,46 @@ impl<'s> Derivation<'s> {
                     fault(Fault::Admission("the event was accepted before".to_owned()));
                 }
             }
-            derived.found.truncate(DIVERGENCES_MAX);
+            found.truncate(DIVERGENCES_MAX);
             Ok(())
         })
     }
 }
 
-impl Derived {
-    fn touch(&mut self, rows: &[Row]) {
-        let Some(touched) = &mut self.touched else { return };
-        touched.extend(rows.iter().map(|row| (row.family, row.key.clone())));
-        if touched.len() > TOUCHED_MAX {
-            self.touched = None;
-        }
-    }
-}
-
 impl Verifier<'_> {
     /// Takes in what the derived half found, and compares the ledger's rows with its rows.
-    pub(super) fn derived(
-        &mut self,
-        derived: Derived,
-        scratch: &Scratch,
-    ) -> Result<(), AuditError> {
-        for (family, index, fault) in derived.found {
+    pub(super) fn derived(&mut self, found: Found, scratch: &Scratch) -> Result<(), AuditError> {
+        for (family, index, fault) in found {
             self.entry(family, index, fault);
         }
-        match derived.touched {
-            Some(touched) => self.compare_touched(&touched, &scratch.store)?,
-            None => {
-                for family in ColumnFamily::DERIVED {
-                    self.compare(family, &scratch.store)?;
-                }
-            }
+        if scratch.compares_touched() {
+            self.compare_touched(scratch)?;
+        } else {
+            let compare = |family| compare(family, self.store, &scratch.store);
+            let wrong: Result<Vec<_>, _> =
+                ColumnFamily::DERIVED.into_par_iter().map(compare).collect();
+            self.wrong_rows(wrong?);
         }
         self.meta()
     }
 
-    fn compare_touched(
-        &mut self,
-        touched: &BTreeSet<(ColumnFamily, Vec<u8>)>,
-        scratch: &Store,
-    ) -> Result<(), ReadError> {
-        for (family, key) in touched {
-            match self.store.get(*family, key)? {
-                None => self.row(*family, key, Fault::Missing),
-                theirs if theirs != scratch.get(*family, key)? => {
-                    self.row(*family, key, Fault::Derived);
-                }
-                Some(_) => {}
+    fn compare_touched(&mut self, scratch: &Scratch) -> Result<(), AuditError> {
+        let mut touched = scratch.touched();
+        loop {
+            let chunk: Vec<Touched> =
+                touched.by_ref().take(TOUCHED_CHUNK).collect::<Result<_, _>>()?;
+            if chunk.is_empty() {
+                return Ok(());
             }
+            let compare = |row: &Touched| compare_row(row, self.store, &scratch.store);
+            let wrong: Result<Vec<_>, _> = chunk.par_iter().map(compare).collect();
+            self.wrong_rows(wrong?);
         }
-        Ok(())
     }
 
-    /// Walks both stores side by side.
-    fn compare(&mut self, family: ColumnFamily, scratch: &Store) -> Result<(), OpenError> {
-        let mut theirs = self.store.scan(family, &[], Direction::Forward);
-        let mut ours = scratch.scan(family, &[], Direction::Forward);
-        let (mut their, mut our) = (theirs.next().transpose()?, ours.next().transpose()?);
-        loop {
-            match (&their, &our) {
-                (None, None) => return Ok(()),
-                (Some((key, value)), Some((our_key, our_value))) if key == our_key => {
-                    if value != our_value {
-                        self.row(family, key, Fault::Derived);
-                    }
-                    their = theirs.next().transpose()?;
-                    our = ours.next().transpose()?;
-                }
-                (Some((key, _)), Some((our_key, _))) if key < our_key => {
-                    self.row(family, key, Fault::Extra);
-                    their = theirs.next().transpose()?;
-                }
-                (Some((key, _)), None) => {
-                    self.row(family, key, Fault::Extra);
-                    their = theirs.next().transpose()?;
-                }
-                (_, Some((key, _))) => {
-                    self.row(family, key, Fault::Missing);
-                    our = ours.next().transpose()?;
-                }
-            }
+    fn wrong_rows(&mut self, rows: impl IntoIterator<Item: IntoIterator<Item = WrongRow>>) {
+        for (family, key, fault) in rows.into_iter().flatten() {
+            self.row(family, &key, fault);
         }
     }
 
@@ -197,6 +151,53 @@ impl Verifier<'_> {
         }
         Ok(())
     }
+}
+
+fn compare_row(
+    (family, key): &Touched,
+    log: &Store,
+    scratch: &Store,
+) -> Result<Option<WrongRow>, ReadError> {
+    let (theirs, ours) = (log.get(*family, key)?, scratch.get(*family, key)?);
+    let fault = match theirs {
+        None => Fault::Missing,
+        theirs if theirs != ours => Fault::Derived,
+        Some(_) => return Ok(None),
+    };
+    Ok(Some((*family, key.as_slice().into(), fault)))
+}
+
+/// Walks both stores side by side.
+fn compare(family: ColumnFamily, log: &Store, scratch: &Store) -> Result<Vec<WrongRow>, ReadError> {
+    let mut theirs = log.scan(family, &[], Direction::Forward);
+    let mut ours = scratch.scan(family, &[], Direction::Forward);
+    let (mut their, mut our) = (theirs.next().transpose()?, ours.next().transpose()?);
+    let mut wrong = Vec::new();
+    while wrong.len() < DIVERGENCES_MAX {
+        match (&their, &our) {
+            (None, None) => break,
+            (Some((key, value)), Some((our_key, our_value))) if key == our_key => {
+                if value != our_value {
+                    wrong.push((family, key.clone(), Fault::Derived));
+                }
+                their = theirs.next().transpose()?;
+                our = ours.next().transpose()?;
+            }
+            (Some((key, _)), Some((our_key, _))) if key < our_key => {
+                wrong.push((family, key.clone(), Fault::Extra));
+                their = theirs.next().transpose()?;
+            }
+            (Some((key, _)), None) => {
+                wrong.push((family, key.clone(), Fault::Extra));
+                their = theirs.next().transpose()?;
+            }
+            (_, Some((key, _))) => {
+                wrong.push((family, key.clone(), Fault::Missing));
+                our = ours.next().transpose()?;
+            }
+        }
+    }
+    Ok(wrong)
 }
 
 /// The statement that the entries being folded rest on.

@@ -150,7 +150,10 @@ impl Reached {
         }
         let growth = Growth::load_from(log, &scratch.store, self.size);
         let growth = growth.map_err(|_absent| AuditError::OtherState)?;
-        if growth.root() == self.root {
+        let last = keys::index(Index(self.size.0.saturating_sub(1)));
+        let last = log.get(ColumnFamily::Leaves, &last)?;
+        let is_same = last.is_some_and(|leaf| schemas::leaf::chain_hash(&leaf) == self.chain);
+        if is_same && growth.root() == self.root {
             Ok(growth.frontier().clone())
         } else {
             Err(AuditError::OtherState)

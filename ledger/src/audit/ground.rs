@@ -8,7 +8,9 @@ use rayon::prelude::*;
 use schemas::body::Body;
 use schemas::id::{BodyDigest, Digest, Index, TreeSize, sha256};
 use schemas::leaf::{Leaf, Status, chain_hash};
-use schemas::limits::ITEMS_MAX;
+use schemas::limits::{
+    ITEMS_MAX, VERIFY_CHUNK_BYTES_MAX, VERIFY_CHUNK_ENTRIES_MAX, VERIFY_COMMIT_ENTRIES_MAX,
+};
 use schemas::redaction::Redaction;
 use schemas::reject::Reason;
 use schemas::residue::Residue;
@@ -17,13 +19,13 @@ use schemas::submission::parse_manifest;
 use schemas::tree;
 
 use super::kept::Reached;
-use super::{AuditError, CHUNK, Counter, Fault, Link, Tally, Verifier};
+use super::{AuditError, Counter, Fault, Link, Tally, Verifier};
 use crate::check::{Checked, KeySet, check};
 use crate::error::ReadError;
 use crate::fold::family_beside;
 use crate::read::{parse_leaf, parse_statement};
 use crate::refusal::Refusal;
-use crate::replay::{self, Read, Rows, rows};
+use crate::replay::{self, Read, Rows, rows, rows_within};
 use crate::store::{ColumnFamily, Store};
 
 /// What one leaf's check found.
@@ -44,9 +46,9 @@ impl Verifier<'_> {
         let mut ended: Option<Reached> = None;
         let mut from = self.before.0;
         while from < self.size.0 && self.divergences.is_empty() {
-            let to = (from + CHUNK).min(self.size.0);
+            let (beside, to) = Beside::read_chunk(self.store, from, self.size.0)?;
             let leaves = self.read_leaves(from, to)?;
-            let chunk = self.check_chunk(&leaves, from, to)?;
+            let chunk = self.check_chunk(&leaves, &beside)?;
             for read in &leaves {
                 self.check_link(read)?;
                 // A commit's end holds only once the leaf after it links to it.
@@ -57,7 +59,7 @@ impl Verifier<'_> {
                 self.count(read, &chunk)?;
                 ended = self.take_boundary(&mut boundaries)?;
             }
-            counter.add(to - from);
+            counter.ground(to);
             from = to;
         }
         self.settle(ended.take(), &commits)?;
@@ -128,7 +130,11 @@ impl Verifier<'_> {
             if *time != self.link.received_at.0.to_be_bytes() {
                 self.row(ColumnFamily::Checkpoints, &key, Fault::Damaged);
             }
+            self.committed = size.0;
             ended = Some(self.reached());
+        }
+        if size.0.saturating_sub(self.committed) == VERIFY_COMMIT_ENTRIES_MAX {
+            self.row(ColumnFamily::Checkpoints, &crate::keys::boundary(size), Fault::Missing);
         }
         Ok(ended)
     }
@@ -216,9 +222,8 @@ impl Verifier<'_> {
     }
 
     /// Checks what lies beside the leaves.
-    fn check_chunk(&mut self, leaves: &[Read], from: u64, to: u64) -> Result<Chunk, AuditError> {
+    fn check_chunk(&mut self, leaves: &[Read], beside: &Beside<'_>) -> Result<Chunk, AuditError> {
         let mut chunk = Chunk::default();
-        let beside = Beside::read(self.store, from, to)?;
         for index in beside.extra(leaves) {
             self.entry(index.0, index.1, Fault::Extra);
         }
@@ -288,6 +293,11 @@ pub(crate) fn range_is_sound(
     Ok(linked && signed)
 }
 
+/// Where the statement of the entry at `index` may be.
+fn statements_from(index: u64) -> u64 {
+    index.saturating_sub(u64::try_from(ITEMS_MAX).unwrap_or(u64::MAX))
+}
+
 /// The rows beside a chunk of leaves; statements reach back to where a batch may have begun.
 struct Beside<'s> {
     store: &'s Store,
@@ -319,12 +329,22 @@ impl Statements {
 
 impl<'s> Beside<'s> {
     fn read(store: &'s Store, from: u64, to: u64) -> Result<Self, ReadError> {
-        let back = from.saturating_sub(u64::try_from(ITEMS_MAX).unwrap_or(u64::MAX));
         Ok(Self {
             store,
-            statements: rows(store, ColumnFamily::Statements, back..to)?,
+            statements: rows(store, ColumnFamily::Statements, statements_from(from)..to)?,
             bodies: rows(store, ColumnFamily::Bodies, from..to)?,
         })
+    }
+
+    /// As many as are checked at a time, and where they end.
+    fn read_chunk(store: &'s Store, from: u64, size: u64) -> Result<(Self, u64), ReadError> {
+        let within = |family, range| rows_within(store, family, range, VERIFY_CHUNK_BYTES_MAX);
+        let to = from.saturating_add(VERIFY_CHUNK_ENTRIES_MAX).min(size);
+        let (mut bodies, to) = within(ColumnFamily::Bodies, from..to)?;
+        let (mut statements, to) = within(ColumnFamily::Statements, from..to)?;
+        bodies.split_off(&to);
+        statements.extend(rows(store, ColumnFamily::Statements, statements_from(from)..from)?);
+        Ok((Self { store, statements, bodies }, to))
     }
 
     /// Rows beside leaves that have no such thing.

@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ledger::{Audit, AuditError, ColumnFamily, Progress, Report};
-use schemas::id::TreeSize;
+use ledger::{Audit, AuditError, AuditState, ColumnFamily, Config, Genesis, Progress, Report};
+use schemas::id::{SignerId, Tenant, TreeSize};
 use schemas::key::PublicKey;
 
-use crate::bench::{Bench, Signer, intent, key};
+use crate::bench::{Bench, START, Signer, intent, key};
 
 struct World {
     bench: Bench,
@@ -54,9 +54,10 @@ impl World {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Report, AuditError> {
         let mark = ledger::read_mark(&self.bench.config().mark).unwrap();
-        let state = self.state();
+        let directory = self.state();
+        let state = AuditState { directory: &directory, now: self.bench.now };
         let trust = Some(PublicKey::of(&key(1)));
-        let audit = Audit { store, trust, mark: mark.as_deref(), state: Some(&state) };
+        let audit = Audit { store, trust, mark: mark.as_deref(), state: Some(state) };
         ledger::audit(&audit, progress)
     }
 
@@ -100,6 +101,7 @@ fn only_what_came_since_is_verified_and_all_is_counted() {
         let count = |progress: Progress| steps.store(progress.total, Ordering::Relaxed);
         let next = world.audit_with(&world.store(), &count).unwrap();
         assert_eq!(next.before, size, "verified before");
+        assert!(next.before_at.is_some_and(|at| at < world.bench.now), "and when");
         assert_eq!(
             steps.load(Ordering::Relaxed),
             2 * (next.size.0 - size.0),
@@ -201,4 +203,152 @@ fn a_log_that_does_not_continue_what_was_verified_is_refused() {
     world.audit();
     let rolled_back = world.audit_with(&old, &|_| ());
     assert!(matches!(rolled_back, Err(AuditError::OtherState)), "{rolled_back:?}");
+}
+
+impl World {
+    /// Where what was verified of this ledger is kept.
+    fn kept(&self) -> std::path::PathBuf {
+        std::fs::read_dir(self.state()).unwrap().next().unwrap().unwrap().path()
+    }
+
+    /// An untouched copy of the store, changed in a row of `family` that `wanted` accepts.
+    fn tampered(
+        &self,
+        family: ColumnFamily,
+        wanted: impl Fn(&ledger::Tampered) -> bool,
+    ) -> Changed {
+        let copied = self.bench.directory.path().join("changed");
+        (0..2000)
+            .find_map(|seed| {
+                let _ = std::fs::remove_dir_all(&copied);
+                copy(&self.store(), &copied);
+                let tampered = ledger::tamper(&copied, family, seed * 7919, seed).unwrap()?;
+                wanted(&tampered).then(|| (copied.clone(), tampered))
+            })
+            .unwrap()
+    }
+}
+
+type Changed = (std::path::PathBuf, ledger::Tampered);
+
+/// The file with the newest rows, which are read first.
+fn newest(directory: &Path, extension: &str) -> std::path::PathBuf {
+    let files = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|found| found == extension)).max().unwrap()
+}
+
+#[test]
+fn a_log_whose_last_verified_leaf_changed_is_refused() {
+    let mut world = World::new();
+    world.grow(40);
+    let size = world.audit().size.0;
+    let (changed, _) =
+        world.tampered(ColumnFamily::Leaves, |t| t.index.is_some_and(|i| i.0 == size - 1));
+    for _ in 0..2 {
+        let refused = world.audit_with(&changed, &|_| ());
+        assert!(matches!(refused, Err(AuditError::OtherState)), "{refused:?}");
+    }
+    assert_eq!(world.audit().divergences, [], "the ledger itself still verifies");
+}
+
+#[test]
+fn an_older_change_is_found_by_a_verification_of_everything_alone() {
+    let mut world = World::new();
+    world.grow(40);
+    world.audit();
+    world.grow(5);
+    let (changed, tampered) =
+        world.tampered(ColumnFamily::Bodies, |t| t.index.is_some_and(|i| (8..20).contains(&i.0)));
+    let resumed = world.audit_with(&changed, &|_| ()).unwrap();
+    assert_eq!(resumed.divergences, [], "it does not look there");
+    assert!(resumed.before.0 > 20, "and says so");
+    let audit = Audit { store: &changed, trust: None, mark: None, state: None };
+    let whole = ledger::audit(&audit, &|_| ()).unwrap();
+    assert!(whole.divergences.iter().any(|found| found.index == tampered.index));
+}
+
+#[test]
+fn a_derived_row_that_new_entries_touch_is_compared_again_and_again() {
+    let mut world = World::new();
+    world.grow(20);
+    world.audit();
+    world.grow(20);
+    // Every agent, session and workflow goes on, so that each counter is touched.
+    let (changed, tampered) = world.tampered(ColumnFamily::State, |t| t.key.starts_with("6e"));
+    for _ in 0..3 {
+        let report = world.audit_with(&changed, &|_| ()).unwrap();
+        assert!(report.divergences.iter().any(|found| found.key == tampered.key), "{report:?}");
+    }
+    world.grow(1);
+    assert_eq!(world.audit().divergences, []);
+}
+
+#[test]
+fn damage_to_what_was_kept_is_not_called_damage_to_the_ledger() {
+    let mut world = World::new();
+    world.grow(40);
+    world.audit();
+    let kept = world.kept();
+    let manifest = newest(&kept, "log");
+    let mut bytes = std::fs::read(&manifest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&manifest, bytes).unwrap();
+    std::fs::write(kept.join("CURRENT"), "nonsense\n").unwrap();
+    let damaged = world.audit_with(&world.store(), &|_| ());
+    assert!(
+        matches!(&damaged, Err(AuditError::DamagedState(path)) if *path == kept),
+        "{damaged:?}"
+    );
+    std::fs::remove_dir_all(&kept).unwrap();
+    let report = world.audit();
+    assert_eq!((report.before, report.divergences.len()), (TreeSize(0), 0), "anew");
+}
+
+/// A ledger that holds its genesis entry alone.
+fn founded(directory: &Path, host: &str) -> std::path::PathBuf {
+    let config = Config {
+        store: directory.join(host).join("store"),
+        mark: directory.join(host).join("m.note"),
+    };
+    let genesis = Genesis {
+        tenant: Tenant::parse("test").unwrap(),
+        host: host.to_owned(),
+        operator: SignerId::parse("operator").unwrap(),
+        operator_key: PublicKey::of(&key(2)),
+        clock_start: None,
+    };
+    drop(ledger::create(&config, key(1), &genesis, START).unwrap());
+    config.store
+}
+
+#[test]
+fn each_ledger_has_a_state_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let [one, two] = ["one.example", "two.example"].map(|host| founded(directory.path(), host));
+    let state = directory.path().join("state");
+    let audit = |store: &Path| {
+        let state = AuditState { directory: &state, now: START };
+        ledger::audit(&Audit { store, trust: None, mark: None, state: Some(state) }, &|_| ())
+    };
+    for store in [&one, &two] {
+        let report = audit(store).unwrap();
+        assert_eq!(
+            (report.before, report.divergences.len()),
+            (TreeSize(0), 0),
+            "nothing of the other"
+        );
+    }
+    for store in [&one, &two] {
+        assert_eq!(audit(store).unwrap().before, TreeSize(1));
+    }
+    // One put in the other one's place is refused.
+    let places = std::fs::read_dir(&state).unwrap().map(|file| file.unwrap().path());
+    let [first, second] = <[_; 2]>::try_from(places.collect::<Vec<_>>()).unwrap();
+    let aside = directory.path().join("aside");
+    for (from, to) in [(&first, &aside), (&second, &first), (&aside, &second)] {
+        std::fs::rename(from, to).unwrap();
+    }
+    let swapped = audit(&one);
+    assert!(matches!(swapped, Err(AuditError::OtherState)), "{swapped:?}");
 }
