@@ -9,20 +9,23 @@ use schemas::body::Body;
 use schemas::encode::{Value, map};
 use schemas::id::{Index, Micros};
 use schemas::kind::Kind;
-use schemas::leaf::Status;
+use schemas::leaf::{Leaf, Status};
 use schemas::limits::REDACT_ENTRIES_MAX;
 use schemas::redaction::Redaction;
+use schemas::refused;
 use schemas::reject::{Reason, Reject};
 use schemas::residue::{self, Residue};
-use schemas::terms::{self, Key};
+use schemas::terms::{self, Key, Term};
 
 use crate::append::Writer;
 use crate::error::{AppendError, OpenError, ReadError};
+use crate::fold::family_beside;
 use crate::journal::{Journal, Noted};
 use crate::keys;
 use crate::meta;
 use crate::postings;
 use crate::read::{Ledger, damaged, parse_leaf};
+use crate::refusal::Refusal;
 use crate::store::{ColumnFamily, Row, parse_term_row, term_row};
 
 /// What a redaction changes in the store.
@@ -32,6 +35,26 @@ struct Erasure {
     deletes: Vec<(ColumnFamily, Vec<u8>)>,
     /// Entries that carry a term no more, by the term's key in `terms`.
     terms: BTreeMap<Vec<u8>, Vec<u64>>,
+}
+
+impl Erasure {
+    /// Takes the body out of the indexes; gives the fields that stay.
+    fn reduce(&mut self, leaf: &Leaf, body: &Body<'_>) -> Option<Vec<u8>> {
+        let left = residue::fields(body);
+        // Its owner follows from the agent, which stays.
+        let stays = Body::residue(&left)?;
+        let (before, after) =
+            (terms::of_entry(leaf, body, None), terms::of_entry(leaf, &stays, None));
+        self.unlist(leaf, &before, &after);
+        Some(left)
+    }
+
+    fn unlist(&mut self, leaf: &Leaf, before: &[Term<'_>], after: &[Term<'_>]) {
+        for term in before.iter().filter(|term| term.key != Key::Id && !after.contains(term)) {
+            let key = keys::term(term.key, &term.value);
+            self.terms.entry(key).or_default().push(leaf.index.0);
+        }
+    }
 }
 
 impl Writer {
@@ -135,26 +158,42 @@ impl Writer {
         let bytes = self.store.get(ColumnFamily::Leaves, &key)?;
         let bytes = bytes.ok_or(ReadError::Missing { family: ColumnFamily::Leaves, index })?;
         let leaf = parse_leaf(index, &bytes)?;
-        let row = self.store.get(ColumnFamily::Bodies, &key)?;
-        let Some(row) = row.filter(|_| redaction.body && leaf.status == Status::Accepted) else {
-            return Ok(());
-        };
-        if Residue::is_one(&row) {
+        if !redaction.body {
             return Ok(());
         }
-        let broken = || damaged(ColumnFamily::Bodies, &key);
-        let body = Body::parse(&row).map_err(|_refused| broken())?;
-        let left = residue::fields(&body);
-        let left = Body::residue(&left).ok_or_else(broken)?;
-        // Its owner follows from the agent, which stays.
-        let stays = terms::of_entry(&leaf, &left, None);
-        for term in terms::of_entry(&leaf, &body, None) {
-            if term.key != Key::Id && !stays.contains(&term) {
-                erasure.terms.entry(keys::term(term.key, &term.value)).or_default().push(index.0);
+        let family = family_beside(&leaf);
+        let Some(row) = self.store.get(family, &key)? else { return Ok(()) };
+        let broken = || damaged(family, &key);
+        if leaf.status == Status::Accepted {
+            if Residue::is_one(&row) {
+                return Ok(());
+            }
+            let body = Body::parse(&row).map_err(|_refused| broken())?;
+            let left = erasure.reduce(&leaf, &body).ok_or_else(broken)?;
+            let row = residue::leave(&left, &bytes, self.seal.key());
+            erasure.puts.push(Row::new(family, key, row));
+            return Ok(());
+        }
+        let mut refusal = Refusal::decode(&row).ok_or_else(broken)?;
+        let Some(kept) = refusal.bytes.take() else { return Ok(()) };
+        if refused::is_erased(&leaf, &kept) {
+            return Ok(());
+        }
+        match refused::signed_body(&leaf, &kept) {
+            Some(body) => {
+                let left = erasure.reduce(&leaf, &body).ok_or_else(broken)?;
+                refusal.bytes = Some(residue::leave(&left, &bytes, self.seal.key()));
+            }
+            None => {
+                let claimed = refused::claimed_names(&leaf, &kept);
+                erasure.unlist(
+                    &leaf,
+                    &terms::of_refusal(&leaf, &claimed),
+                    &terms::of_refusal(&leaf, &[]),
+                );
             }
         }
-        let row = residue::leave(&body, &bytes, self.seal.key());
-        erasure.puts.push(Row::new(ColumnFamily::Bodies, key, row));
+        erasure.puts.push(Row::new(family, key, refusal.encode()));
         Ok(())
     }
 

@@ -3,10 +3,18 @@
 use crate::body::Body;
 use crate::leaf::{Leaf, Status};
 use crate::reject::Reason;
+use crate::residue::Residue;
 use crate::submission;
 
+/// Whether what is kept of a refused item is only a residue: what came may look like one, but then it has the
+/// digest in the leaf.
+#[must_use]
+pub fn is_erased(leaf: &Leaf, kept: &[u8]) -> bool {
+    !leaf.refused_whole() && Residue::is_one(kept) && Body::digest(kept) != leaf.body
+}
+
 /// The body of a refused item, if its signer really signed it and signed it as itself. `kept` is what the
-/// ledger kept of it.
+/// ledger kept of it, or what an erasure left.
 #[must_use]
 pub fn signed_body<'k>(leaf: &Leaf, kept: &'k [u8]) -> Option<Body<'k>> {
     let unattributed = [Reason::DigestMismatch, Reason::WrongSigner, Reason::WrongTenant];
@@ -16,6 +24,9 @@ pub fn signed_body<'k>(leaf: &Leaf, kept: &'k [u8]) -> Option<Body<'k>> {
     };
     if !attributed || leaf.refused_whole() {
         return None;
+    }
+    if is_erased(leaf, kept) {
+        return Body::residue(Residue::parse(kept)?.fields);
     }
     Body::parse(kept).ok()
 }

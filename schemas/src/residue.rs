@@ -68,13 +68,12 @@ impl<'r> Residue<'r> {
     }
 }
 
-/// The row that takes the body's place beside this leaf.
+/// The row that takes the body's place beside this leaf, with the fields that [`fields`] leaves of it.
 #[must_use]
-pub fn leave(body: &Body<'_>, leaf: &[u8], key: &SigningKey) -> Vec<u8> {
-    let fields = fields(body);
-    let signature = key.sign(&message(leaf, &fields)).to_bytes();
+pub fn leave(fields: &[u8], leaf: &[u8], key: &SigningKey) -> Vec<u8> {
+    let signature = key.sign(&message(leaf, fields)).to_bytes();
     let mut row = Encoder::with_capacity(fields.len() + 80);
-    row.array(3).uint(VERSION).bytes(&fields).bytes(&signature);
+    row.array(3).uint(VERSION).bytes(fields).bytes(&signature);
     row.finish()
 }
 
@@ -159,7 +158,7 @@ mod tests {
         let whole = Body::parse(&bytes);
         let Ok(whole) = whole else { return };
         let key = SigningKey::from_bytes(&[1; 32]);
-        let row = leave(&whole, b"leaf", &key);
+        let row = leave(&fields(&whole), b"leaf", &key);
         assert!(Residue::is_one(&row) && !Residue::is_one(&bytes));
         let text = String::from_utf8_lossy(&row).into_owned();
         for gone in ["jane", "joe", "Secret", "smtp\u{0}", "m\u{1}"] {

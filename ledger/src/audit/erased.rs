@@ -4,13 +4,16 @@ use schemas::id::Index;
 use schemas::leaf::Status;
 use schemas::limits::REDACT_ENTRIES_MAX;
 use schemas::redaction::Redaction;
+use schemas::refused;
 use schemas::residue::Residue;
 
 use super::{Fault, Verifier};
 use crate::error::ReadError;
+use crate::fold::family_beside;
 use crate::keys;
 use crate::meta;
 use crate::read::parse_leaf;
+use crate::refusal::Refusal;
 use crate::store::ColumnFamily;
 
 impl Verifier<'_> {
@@ -49,23 +52,34 @@ impl Verifier<'_> {
         if self.store.get(ColumnFamily::Details, &key)?.is_some() {
             return Ok(Some((ColumnFamily::Details, Fault::Leftover)));
         }
-        let Some(leaf) = self.store.get(ColumnFamily::Leaves, &key)? else { return Ok(None) };
-        if parse_leaf(index, &leaf)?.status != Status::Accepted {
-            return Ok(None);
-        }
+        let Some(bytes) = self.store.get(ColumnFamily::Leaves, &key)? else { return Ok(None) };
+        let leaf = parse_leaf(index, &bytes)?;
         if self.redacted.insert(index.0) {
             self.tally.redacted += 1;
         }
-        let row = self.store.get(ColumnFamily::Bodies, &key)?.unwrap_or_default();
-        let fault = match Residue::parse(&row) {
+        let family = family_beside(&leaf);
+        let row = self.store.get(family, &key)?.unwrap_or_default();
+        let kept = if leaf.status == Status::Accepted {
+            row
+        } else {
+            let Some(kept) = Refusal::decode(&row).and_then(|refusal| refusal.bytes) else {
+                return Ok(None);
+            };
+            let came = !refused::is_erased(&leaf, &kept);
+            if came {
+                return Ok(redaction.body.then_some((family, Fault::Leftover)));
+            }
+            kept
+        };
+        let fault = match Residue::parse(&kept) {
             None if redaction.body => Some(Fault::Leftover),
             None => None,
             Some(residue) => {
                 let mut keys = self.eras.iter().map(|era| era.key);
-                let ours = keys.any(|key| residue.is_left_by(&key, &leaf));
+                let ours = keys.any(|key| residue.is_left_by(&key, &bytes));
                 (!ours).then_some(Fault::Signature)
             }
         };
-        Ok(fault.map(|fault| (ColumnFamily::Bodies, fault)))
+        Ok(fault.map(|fault| (family, fault)))
     }
 }

@@ -12,6 +12,7 @@ use schemas::limits::{
     ITEMS_MAX, VERIFY_CHUNK_BYTES_MAX, VERIFY_CHUNK_ENTRIES_MAX, VERIFY_COMMIT_ENTRIES_MAX,
 };
 use schemas::redaction::Redaction;
+use schemas::refused;
 use schemas::reject::Reason;
 use schemas::residue::Residue;
 use schemas::statement::{Preimage, Statement};
@@ -246,10 +247,15 @@ impl Verifier<'_> {
         for (family, index, fault) in found.into_iter().flatten() {
             self.entry(family, index, fault);
         }
-        for read in leaves.iter().filter(|read| read.leaf.status == Status::Accepted) {
-            let index = read.leaf.index.0;
+        for Read { leaf, .. } in leaves {
+            let index = leaf.index.0;
             let Some(row) = beside.bodies.get(&index) else { continue };
-            if Residue::is_one(row) {
+            if leaf.status != Status::Accepted {
+                let kept = Refusal::decode(row).and_then(|refusal| refusal.bytes);
+                if kept.is_some_and(|kept| refused::is_erased(leaf, &kept)) {
+                    chunk.residues.insert(index);
+                }
+            } else if Residue::is_one(row) {
                 chunk.residues.insert(index);
             } else if let Some(redaction) = Redaction::in_row(row) {
                 chunk.redactions.push((index, redaction));
@@ -477,6 +483,11 @@ fn check_body(leaf: &Leaf, row: &[u8]) -> Result<(), Fault> {
 fn check_refusal(leaf: &Leaf, reason: Reason, row: &[u8], keys: &KeySet) -> Result<(), Fault> {
     let refusal = Refusal::decode(row).ok_or(Fault::Damaged)?;
     let Some(bytes) = &refusal.bytes else { return Ok(()) };
+    if refused::is_erased(leaf, bytes) {
+        let residue = Residue::parse(bytes).ok_or(Fault::Damaged)?;
+        let left = Body::residue(residue.fields).ok_or(Fault::Damaged)?;
+        return if leaf.id == Some(left.id()) { Ok(()) } else { Err(Fault::Digest) };
+    }
     let committed =
         if leaf.refused_whole() { leaf.statement.as_bytes() } else { leaf.body.as_bytes() };
     if sha256(bytes) != *committed || u64::try_from(bytes.len()) != Ok(refusal.size) {

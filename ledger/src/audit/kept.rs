@@ -131,7 +131,7 @@ impl Scratch {
         let is_ours = |text: &str| text.contains(&*self.path.to_string_lossy());
         match error {
             AuditError::Open(OpenError::Read(ReadError::Store(error)))
-                if self.now.is_some() && is_ours(&error.to_string()) =>
+                if self.now.is_some() && is_ours(error.as_ref()) =>
             {
                 AuditError::DamagedState(self.path.clone())
             }

@@ -239,9 +239,10 @@ fn a_body_that_was_merely_taken_away_is_noticed() {
     let place = Index(named[0] + 1);
     let entry = ledger.entry(place).unwrap().unwrap();
     let body = Body::parse(entry.body.as_deref().unwrap()).unwrap();
+    let left = schemas::residue::fields(&body);
     // A residue by another key, where a redaction allows one; and one by the right key, where none does.
-    let forged = schemas::residue::leave(&body, &entry.bytes, &key(99));
-    let unexplained = schemas::residue::leave(&body, &entry.bytes, &key(1));
+    let forged = schemas::residue::leave(&left, &entry.bytes, &key(99));
+    let unexplained = schemas::residue::leave(&left, &entry.bytes, &key(1));
     drop(ledger);
     assert!(matches!(world.redact(&[(named[0], named[0])], &["body"]), Fate::Committed(_)));
     let store = world.close();
@@ -303,4 +304,42 @@ fn a_restored_backup_does_not_bring_back_what_was_erased() {
     std::fs::write(&journal, text.replacen(' ', " a1", 1)).unwrap();
     let refused = ledger::open(&config, key(1));
     assert!(matches!(refused.err(), Some(ledger::OpenError::Journal { line: 1, .. })));
+}
+
+#[test]
+fn what_was_kept_of_refused_submissions_is_erased_too() {
+    let mut world = World::new(3);
+    // Refused for what it says, behind a valid signature: a retired field name, and a disabled agent.
+    let mut odd = intent("mailer", "case-1");
+    odd["on_behalf_of"] = NAME.into();
+    let disable = json!({ "kind": "agent.disabled", "agent": { "id": "mailer" } });
+    assert!(matches!(world.operator(disable), Fate::Committed(_)));
+    let message = world.agent.event(odd);
+    let signed = world.bench.one(&message);
+    assert!(matches!(signed.fate, Fate::Rejected(_)));
+    // Refused as a whole: nobody's.
+    let mut forged = message.clone();
+    let signature = forged.windows(2).position(|w| w == [0x58, 0x40]).unwrap() + 2;
+    forged[signature] ^= 1;
+    let whole = world.bench.one(&forged);
+    assert!(matches!(whole.fate, Fate::Rejected(_)));
+    assert!(world.named().contains(&signed.index.0), "found by the name");
+    let ranges = [(signed.index.0, signed.index.0), (whole.index.0, whole.index.0)];
+    assert!(matches!(world.redact(&ranges, &["body"]), Fate::Committed(_)));
+    assert!(!world.named().contains(&signed.index.0));
+    let ledger = world.bench.ledger();
+    for index in [signed.index, whole.index] {
+        let entry = ledger.entry(index).unwrap().unwrap();
+        let kept = entry.kept().unwrap_or_default().to_vec();
+        assert!(!kept.windows(NAME.len()).any(|window| window == NAME.as_bytes()));
+        assert_eq!(entry.leaf.index, index);
+    }
+    drop(ledger);
+    let report = world.audit();
+    assert_eq!(report.divergences, []);
+    let config = world.bench.config();
+    world.close();
+    ledger::rebuild(&config, |_, _| ()).unwrap();
+    world.bench.reopen();
+    assert_eq!(world.audit().divergences, []);
 }

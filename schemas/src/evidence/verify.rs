@@ -10,6 +10,7 @@ use crate::checkpoint::{Checkpoint, Note};
 use crate::era::{Era, Eras};
 use crate::id::{Digest, sha256};
 use crate::policy::{Policy, Witnessed};
+use crate::refused;
 use crate::residue::Residue;
 use crate::tree;
 
@@ -226,7 +227,10 @@ impl Verifier<'_> {
         let index = shown.leaf.index;
         let kept = self.view.bundle.bodies.get(&index.0);
         self.redaction(shown);
-        if let Some(kept) = kept.filter(|_| !shown.leaf.refused_whole() && !shown.is_redacted()) {
+        if let Some(kept) = kept.filter(|kept| {
+            let erased = shown.is_redacted() || refused::is_erased(&shown.leaf, kept);
+            !shown.leaf.refused_whole() && !erased
+        }) {
             let computed = Body::digest(kept).to_string();
             let subject = format!("entry {index}: digest of its body");
             self.compare(subject, computed, shown.leaf.body.to_string());
@@ -259,8 +263,9 @@ impl Verifier<'_> {
         let erased = view.redaction_of(index, true);
         let kept = view.bundle.bodies.get(&index.0);
         let residue = kept.and_then(|kept| Residue::parse(kept));
+        let came = kept.is_some_and(|kept| !refused::is_erased(&shown.leaf, kept));
         match residue {
-            Some(residue) if shown.is_redacted() => {
+            Some(residue) if shown.is_redacted() || (!shown.accepted() && !came) => {
                 let mut keys = view.eras.iter().flat_map(Eras::iter).map(|era| era.key);
                 if !keys.any(|key| residue.is_left_by(&key, shown.bytes)) {
                     self.fault(Fault::Residue { index });
@@ -271,7 +276,8 @@ impl Verifier<'_> {
             }
             _ => {
                 let whole = shown.body().filter(|_| shown.accepted() && !shown.is_redacted());
-                if erased.is_some() && whole.is_some_and(|body| body.kind().is_erasable()) {
+                let refused = !shown.accepted() && kept.is_some();
+                if erased.is_some() && (refused || whole.is_some_and(|b| b.kind().is_erasable())) {
                     self.fault(Fault::Leftover { index });
                 }
             }
