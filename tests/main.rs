@@ -22,4 +22,5 @@ mod signer;
 mod tidy;
 mod tlog;
 mod under_load;
+mod verify;
 mod witness;

@@ -196,7 +196,7 @@ fn verdict_of(error: AuditError, store: &Path) -> Result<Exit, Failure> {
             return Err(error.into());
         }
         AuditError::OtherState => Exit::Conflict,
-        AuditError::DamagedState(ref path) => {
+        AuditError::DamagedState(path) => {
             let path = path.clone();
             return Err(Failure::Unreadable { path, source: error.into() });
         }
