@@ -32,6 +32,7 @@ mod progress;
 mod prove;
 mod publish;
 mod query;
+mod redact;
 mod tail;
 pub(crate) mod trust;
 mod verdict;
@@ -111,7 +112,7 @@ enum Command {
     /// The broker's configuration
     #[command(subcommand)]
     Nats(nats::Command),
-    /// Work on a ledger that no server has open
+    /// Look after a ledger: redactions, holds, its key, its indexes
     #[command(subcommand)]
     Admin(admin::Command),
     /// Witnesses: being one, and how far they are

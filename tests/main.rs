@@ -16,6 +16,7 @@ mod proof;
 mod python;
 mod reader;
 mod readme;
+mod redaction;
 mod rejections;
 mod rollback;
 mod signer;

@@ -101,6 +101,8 @@ pub(crate) struct Done {
     pub(crate) replies: Vec<Bytes>,
     /// JSON for the control subject.
     pub(crate) announcements: Vec<Bytes>,
+    /// Whether a redaction was carried out: the broker's files hold what it erased.
+    pub(crate) erased: bool,
 }
 
 /// The pen, and what goes first.
@@ -272,7 +274,7 @@ impl Turn {
         let replies = committed.replies.iter().map(|reply| reply.encode().into()).collect();
         let announce = |index: &Index| announcement(ledger, *index);
         let announcements = committed.control.iter().map(announce).collect::<Result<_, _>>()?;
-        Ok((pen, Done { messages: first, replies, announcements }))
+        Ok((pen, Done { messages: first, replies, announcements, erased: committed.erased }))
     }
 }
 

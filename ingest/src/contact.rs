@@ -47,6 +47,10 @@ pub(crate) enum Entry {
 }
 
 impl Contact {
+    pub(crate) fn context(&self) -> &jetstream::Context {
+        &self.context
+    }
+
     /// Connects, checks the server, makes and checks the streams.
     ///
     /// `known` is where the streams stood in an earlier session of this process; else the ledger says.

@@ -86,6 +86,15 @@ impl Feed {
         })
     }
 
+    /// Name of the stream, and up to where every message in it is acknowledged.
+    pub(crate) async fn acknowledged(&self) -> Result<(String, u64), Trouble> {
+        let info = self.consumer.get_info().await.map_err(|error| Trouble::Answer {
+            request: self.name.to_owned(),
+            error: Box::new(error),
+        })?;
+        Ok((info.stream_name.clone(), info.ack_floor.stream_sequence))
+    }
+
     /// The next message. Nothing is lost if the wait is given up.
     async fn next(&mut self) -> Result<Incoming, Trouble> {
         if let Some(held) = self.held.take() {

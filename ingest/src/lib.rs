@@ -176,6 +176,9 @@ async fn pump(
         }
         if let Some(done) = done {
             contact.answer(&done).await?;
+            if done.erased {
+                contact.forget(link).await;
+            }
         }
     }
 }

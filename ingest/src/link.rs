@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use crate::contact::Contact;
 use crate::error::Trouble;
 use crate::feed::Feed;
+use crate::stream::ask;
 
 /// How often the head's note is published at most.
 const REST: Duration = Duration::from_secs(1);
@@ -20,6 +22,25 @@ pub(crate) struct Link {
     pub(crate) rest: Interval,
     /// Time to look for a stall.
     pub(crate) watchdog: Interval,
+}
+
+impl Contact {
+    /// Has the broker rewrite its files without the messages that it delivered and we acknowledged, which it
+    /// otherwise does when it sees fit. That it does not is no reason to stop.
+    pub(crate) async fn forget(&self, link: &Link) {
+        for feed in [&link.op, &link.input] {
+            if let Err(error) = self.forget_of(feed).await {
+                tracing::warn!(%error, "the broker may keep erased bytes in its files for a while");
+            }
+        }
+    }
+
+    async fn forget_of(&self, feed: &Feed) -> Result<(), Trouble> {
+        let (stream, acknowledged) = feed.acknowledged().await?;
+        let request = format!("STREAM.PURGE.{stream}");
+        let body = serde_json::json!({ "seq": acknowledged.saturating_add(1) });
+        ask(self.context(), &request, &body).await.map(|_answer| ())
+    }
 }
 
 impl Link {

@@ -58,6 +58,8 @@ pub struct Committed {
     pub replies: Vec<Reply>,
     /// Accepted entries that change what a signer may do.
     pub control: Vec<Index>,
+    /// Whether redactions in it were carried out: old bytes are in files until these are purged.
+    pub erased: bool,
 }
 
 /// The one writer of a ledger.
@@ -188,8 +190,9 @@ impl Writer {
             }
             self.head.send_replace(Arc::clone(&head)); // A doorbell; readers go to the store.
         }
+        let erased = draft.redacts && self.erase_due()?; // Crash before: opening does it.
         let replies = Answers::new(&draft, &self.ledger(), &head).replies()?;
-        Ok(Committed { head, replies, control: draft.control })
+        Ok(Committed { head, replies, control: draft.control, erased })
     }
 
     /// The head that the draft leads to, with the rows that belong to the commit as a whole.

@@ -9,6 +9,7 @@
 mod counter;
 mod derived;
 mod ends;
+mod erased;
 mod fault;
 mod ground;
 mod kept;
@@ -16,6 +17,7 @@ mod kept;
 pub use fault::{Divergence, Fault};
 pub(crate) use ground::range_is_sound;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use counter::Counter;
@@ -197,6 +199,10 @@ struct Verifier<'s> {
     root_at_mark: Option<TreeHash>,
     /// Notes not met yet.
     notes: Notes<'s>,
+    /// Erased bodies that no redaction explained yet.
+    unexplained: BTreeSet<u64>,
+    /// Entries that redactions name.
+    redacted: BTreeSet<u64>,
     tally: Tally,
     divergences: Vec<Divergence>,
 }
@@ -253,6 +259,8 @@ impl<'s> Verifier<'s> {
                 .and_then(|note| note.checkpoint().ok()),
             root_at_mark: None,
             notes: Notes::beyond(store, reached.size)?,
+            unexplained: BTreeSet::new(),
+            redacted: BTreeSet::new(),
             tally: reached.tally,
             divergences: Vec::new(),
             identity,

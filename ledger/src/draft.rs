@@ -31,6 +31,8 @@ pub(crate) struct Draft {
     /// Accepted entries that change what a signer may do.
     pub(crate) control: Vec<Index>,
     pub(crate) keys_changed: bool,
+    /// Whether a redaction is in it.
+    pub(crate) redacts: bool,
     /// Own entries made in it.
     pub(crate) own: u64,
 }
@@ -50,6 +52,7 @@ impl Draft {
             ends: Vec::new(),
             control: Vec::new(),
             keys_changed: false,
+            redacts: false,
             own: 0,
         }
     }

@@ -4,6 +4,7 @@ use schemas::body::Body;
 use schemas::id::ChainHash;
 use schemas::json::Content;
 use schemas::leaf::Leaf;
+use schemas::residue::Residue;
 use schemas::terms::{self, Term};
 
 use crate::fold;
@@ -21,6 +22,8 @@ pub struct Entry {
     pub chain: ChainHash,
     /// Body bytes, if the entry was accepted and they are not erased.
     pub body: Option<Vec<u8>>,
+    /// What the ledger left in the body's place, if that was erased.
+    pub left: Option<Vec<u8>>,
     /// Evidence, if it was refused.
     pub(crate) refusal: Option<Refusal>,
     /// Owner of the agent, where the body does not name one.
@@ -35,6 +38,12 @@ impl Entry {
         (Body::digest(bytes) == self.leaf.body).then(|| Body::parse(bytes).ok())?
     }
 
+    /// The fields that are left of an erased body.
+    #[must_use]
+    pub fn residue(&self) -> Option<Body<'_>> {
+        Body::residue(Residue::parse(self.left.as_deref()?)?.fields)
+    }
+
     /// What is known of its content.
     #[must_use]
     pub fn content(&self) -> Content<'_> {
@@ -47,16 +56,19 @@ impl Entry {
                     None => fold::claimed(&self.leaf, refusal),
                 },
             },
-            None => self.body().map_or(Content::Redacted, Content::Signed),
+            None => match self.body() {
+                Some(body) => Content::Signed(body),
+                None => Content::Redacted(self.residue()),
+            },
         }
     }
 
-    /// The bytes that the leaf commits to: of the body, or what was kept of a refusal.
+    /// What stands beside the leaf: the body or what is left of it, or what was kept of a refusal.
     #[must_use]
     pub fn kept(&self) -> Option<&[u8]> {
         match &self.refusal {
             Some(refusal) => refusal.bytes.as_deref(),
-            None => self.body.as_deref(),
+            None => self.body.as_deref().or(self.left.as_deref()),
         }
     }
 
@@ -71,7 +83,10 @@ impl Entry {
                 read(&terms::of_entry(&self.leaf, &body, self.owner.as_deref()))
             }
             Content::Refused { claimed, .. } => read(&terms::of_refusal(&self.leaf, &claimed)),
-            Content::Redacted => read(&[]),
+            Content::Redacted(Some(left)) => {
+                read(&terms::of_entry(&self.leaf, &left, self.owner.as_deref()))
+            }
+            Content::Redacted(None) => read(&[]),
         }
     }
 }

@@ -56,6 +56,8 @@ pub fn open_new_epoch(config: &Config, key: SigningKey, now: Micros) -> Result<W
         ("registry", map([("lost", Value::from(lost)), ("origin", Value::from(origin))])),
     ];
     writer.own_entry(Kind::LedgerIncident, fields, now)?;
+    writer.erase_due()?;
+    writer.redact_restored()?;
     Ok(writer)
 }
 

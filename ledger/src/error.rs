@@ -127,6 +127,16 @@ pub enum OpenError {
         /// Why.
         fault: EraFault,
     },
+    /// A line of the journal of redactions is not this ledger's.
+    #[error(
+        "line {line} of the journal {path} is not signed by this ledger: see what it is, and remove it"
+    )]
+    Journal {
+        /// Which file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+    },
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     File {
@@ -150,6 +160,14 @@ pub enum AppendError {
     /// The mark could not be written.
     #[error("the high-water mark {path}: {source}")]
     Mark {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The journal of redactions could not be written.
+    #[error("the journal of redactions {path}: {source}")]
+    Journal {
         /// Which.
         path: PathBuf,
         /// Why.

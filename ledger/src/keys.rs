@@ -10,7 +10,7 @@
 //! terms        key:1 value:*
 //! ids          'e' id:16 signer:16                     an accepted event
 //!              'r' refusal:32                          a refusal, so that a repeat makes no second leaf
-//! state        'a' agent:*  'p' principal:*  'k' kid:32
+//! state        'a' agent:*  'p' principal:*  'k' kid:32  'h' placed:8
 //!              'n' term:16                             accepted entries of an agent, session, workflow
 //!              's' signer:16 session:16                the signer's own chain
 //! checkpoints  'c' size:8                              a commit boundary
@@ -109,6 +109,7 @@ pub(crate) fn refusal(leaf: &Leaf) -> Vec<u8> {
 pub(crate) const AGENT: u8 = b'a';
 pub(crate) const PRINCIPAL: u8 = b'p';
 pub(crate) const KEY: u8 = b'k';
+pub(crate) const HOLD: u8 = b'h';
 
 pub(crate) fn named(prefix: u8, name: &str) -> Vec<u8> {
     joined([&[prefix], name.as_bytes()])
@@ -116,6 +117,11 @@ pub(crate) fn named(prefix: u8, name: &str) -> Vec<u8> {
 
 pub(crate) fn key(kid: &Kid) -> Vec<u8> {
     joined([&[KEY], kid.as_bytes()])
+}
+
+/// Holds in the order in which they were placed.
+pub(crate) fn hold(placed: Index) -> Vec<u8> {
+    joined([&[HOLD], &index(placed)])
 }
 
 pub(crate) fn count(key: Key, value: &str) -> Vec<u8> {

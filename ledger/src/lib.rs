@@ -18,10 +18,12 @@ mod draft;
 mod entry;
 mod epoch;
 mod eras;
+mod erase;
 mod error;
 mod flood;
 mod fold;
 mod head;
+mod journal;
 mod keys;
 mod meta;
 mod open;
@@ -43,7 +45,8 @@ mod tiles;
 
 pub use append::{Committed, Submission, Via, Writer};
 pub use audit::{
-    Audit, AuditError, DIVERGENCES_MAX, Divergence, Fault, Progress, Report, State as AuditState, audit,
+    Audit, AuditError, DIVERGENCES_MAX, Divergence, Fault, Progress, Report, State as AuditState,
+    audit,
 };
 pub use check::{Checked, KeySet, check};
 pub use entry::Entry;
@@ -55,7 +58,7 @@ pub use open::{Config, Genesis, create, open, read_mark};
 pub use postings::Postings;
 pub use read::{Ledger, StatementRow, TermRow};
 pub use rebuild::rebuild;
-pub use schemas::registry::{AgentRecord, AgentState, KeyRecord, PrincipalRecord};
+pub use schemas::registry::{AgentRecord, AgentState, HoldRecord, KeyRecord, PrincipalRecord};
 pub use seal::Identity;
 pub use store::ColumnFamily;
-pub use tamper::{Tampered, tamper};
+pub use tamper::{Tampered, plant, tamper};

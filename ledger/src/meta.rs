@@ -11,6 +11,7 @@ use crate::store::{ColumnFamily, Row, Store};
 pub(crate) const FORMAT: u64 = 1;
 const FORMAT_KEY: &[u8] = b"format";
 const REBUILDING_KEY: &[u8] = b"rebuilding";
+const ERASED_KEY: &[u8] = b"erased";
 const CURSOR_PREFIX: &[u8] = b"cursor/";
 const REPEAT_PREFIX: &[u8] = b"repeat/";
 
@@ -77,6 +78,15 @@ pub(crate) fn rebuilding_row(rebuilding: bool) -> Row {
 
 pub(crate) fn is_rebuilding(store: &Store) -> Result<bool, ReadError> {
     Ok(read_number(store, REBUILDING_KEY)? == Some(1))
+}
+
+/// That redactions below this index are carried out.
+pub(crate) fn erased_row(below: u64) -> Row {
+    number_row(ERASED_KEY.to_vec(), below)
+}
+
+pub(crate) fn read_erased(store: &Store) -> Result<u64, ReadError> {
+    Ok(read_number(store, ERASED_KEY)?.unwrap_or(0))
 }
 
 fn repeat_key(refusal: &[u8]) -> Vec<u8> {

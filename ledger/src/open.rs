@@ -142,6 +142,8 @@ pub fn open(config: &Config, key: SigningKey) -> Result<Writer, OpenError> {
         let note = writer.head.borrow().note.clone();
         writer.mark.raise(&note)?;
     }
+    writer.erase_due()?; // A crash may have come between a redaction and what it says.
+    writer.redact_restored()?;
     Ok(writer)
 }
 

@@ -86,6 +86,58 @@ fn decode(first: u64, row: &[u8]) -> Option<Vec<u64>> {
     (shift == 0).then_some(indexes)
 }
 
+/// What taking entries out of a term's postings changes.
+#[derive(Default)]
+pub(crate) struct Rewritten {
+    pub(crate) puts: Vec<Row>,
+    pub(crate) deletes: Vec<Vec<u8>>,
+}
+
+/// The term's rows without the entries `gone`, which ascend: as if these had never carried it.
+pub(crate) fn without(store: &Store, term: Short, gone: &[u64]) -> Result<Rewritten, ReadError> {
+    let mut rewritten = Rewritten::default();
+    let mut postings = Postings::new(store, term, TreeSize(u64::MAX));
+    let mut rest = gone;
+    while let Some(next) = rest.first() {
+        if postings.at_or_before(*next)? != Some(Index(*next)) {
+            rest = rest.get(1..).unwrap_or_default();
+            continue;
+        }
+        let row = postings.block.clone();
+        let (first, last) = (row.first().copied(), row.last().copied());
+        let left: Vec<_> = row.into_iter().filter(|at| gone.binary_search(at).is_err()).collect();
+        rewritten.deletes.extend(first.map(|first| keys::posting(&term, Index(first))));
+        if let Some(first) = left.first() {
+            let key = keys::posting(&term, Index(*first));
+            rewritten.puts.push(Row::new(ColumnFamily::Postings, key, encode(&left)));
+        }
+        rest = rest.get(rest.partition_point(|at| Some(*at) <= last)..).unwrap_or_default();
+    }
+    Ok(rewritten)
+}
+
+/// First and last entry that carry the term, but for those in `gone`, which ascend.
+pub(crate) fn ends_without(
+    store: &Store,
+    term: Short,
+    gone: &[u64],
+) -> Result<Option<(u64, u64)>, ReadError> {
+    let mut postings = Postings::new(store, term, TreeSize(u64::MAX));
+    let is_gone = |at: &Index| gone.binary_search(&at.0).is_ok();
+    let mut first = postings.at_or_after(0)?;
+    while let Some(at) = first.filter(is_gone) {
+        first = postings.at_or_after(at.0 + 1)?;
+    }
+    let mut last = postings.at_or_before(u64::MAX)?;
+    while let Some(at) = last.filter(is_gone) {
+        last = match at.0.checked_sub(1) {
+            Some(before) => postings.at_or_before(before)?,
+            None => None,
+        };
+    }
+    Ok(first.zip(last).map(|(first, last)| (first.0, last.0)))
+}
+
 /// A cursor over the entries that carry one term, below the head as it was when the cursor was made.
 pub struct Postings<'l> {
     rows: DBRawIterator<'l>,

@@ -7,7 +7,8 @@ use std::sync::{Arc, RwLock};
 use rocksdb::Direction;
 use schemas::id::{ChainHash, EventId, Index, Micros};
 use schemas::leaf::{Leaf, chain_hash};
-use schemas::registry::{AgentRecord, KeyRecord, PrincipalRecord};
+use schemas::registry::{AgentRecord, HoldRecord, KeyRecord, PrincipalRecord};
+use schemas::residue::Residue;
 use schemas::terms::Key;
 use tokio::sync::watch;
 
@@ -133,16 +134,19 @@ impl Ledger {
         let refused = leaf.status != schemas::leaf::Status::Accepted;
         let family = family_beside(&leaf);
         let row = self.store.get(family, &key)?;
-        let mut entry = Entry { leaf, bytes, chain, body: None, refusal: None, owner: None };
+        let mut entry =
+            Entry { leaf, bytes, chain, body: None, left: None, refusal: None, owner: None };
         if refused {
             let missing = ReadError::Missing { family, index };
             entry.refusal =
                 Some(Refusal::decode(&row.ok_or(missing)?).ok_or_else(|| damaged(family, &key))?);
+        } else if row.as_deref().is_some_and(Residue::is_one) {
+            entry.left = row;
         } else {
             entry.body = row;
         }
         let signed = entry.refusal.as_ref().and_then(|refusal| signed_body(&entry.leaf, refusal));
-        let owner = match entry.body().or(signed) {
+        let owner = match entry.body().or_else(|| entry.residue()).or(signed) {
             Some(body) if body.text("owner").is_none() => match body.agent() {
                 Some(agent) => self.agent(agent)?.map(|record| record.owner),
                 None => None,
@@ -327,6 +331,16 @@ impl Ledger {
     /// As for [`Ledger::agent`].
     pub fn key_records(&self) -> Result<Vec<KeyRecord>, ReadError> {
         self.records(keys::KEY, "", usize::MAX, |_kid, value| records::key(value))
+    }
+
+    /// Legal holds, in the order in which they were placed; `all` with those that were lifted.
+    ///
+    /// # Errors
+    /// As for [`Ledger::agent`].
+    pub fn holds(&self, all: bool) -> Result<Vec<HoldRecord>, ReadError> {
+        let mut holds = self.records(keys::HOLD, "", usize::MAX, records::hold)?;
+        holds.retain(|hold| all || hold.lifted.is_none());
+        Ok(holds)
     }
 
     fn records<T>(

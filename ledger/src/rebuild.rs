@@ -3,6 +3,7 @@
 use schemas::body::Body;
 use schemas::id::{Index, TreeSize};
 use schemas::leaf::{Counts, Status};
+use schemas::residue::Residue;
 
 use crate::error::{OpenError, ReadError};
 use crate::fold::{Beside, Derived, Fold, family_beside};
@@ -99,10 +100,12 @@ fn fold_entry(
     }
     let missing = ReadError::Missing { family: ColumnFamily::Bodies, index: leaf.index };
     let row = row.ok_or(missing)?;
-    if Body::digest(row) != leaf.body {
-        return Err(bad_row(leaf.index, ColumnFamily::Bodies));
-    }
-    let body = Body::parse(row).map_err(|_refused| bad_row(leaf.index, ColumnFamily::Bodies))?;
+    let bad = || bad_row(leaf.index, ColumnFamily::Bodies);
+    let body = match Residue::parse(row) {
+        Some(residue) => Body::residue(residue.fields).ok_or_else(bad)?,
+        None if Body::digest(row) != leaf.body => return Err(bad()),
+        None => Body::parse(row).map_err(|_refused| bad())?,
+    };
     let counts = fold.count(derived, &body)?;
     check(&Checking { read, body: Some(&body), counts }, fold)?;
     fold.take(derived, leaf, bytes, &Beside::Body(Some(&body)), rows)

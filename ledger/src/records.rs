@@ -2,10 +2,10 @@
 
 use schemas::deterministic::{Bounds, Item, decode};
 use schemas::encode::Encoder;
-use schemas::id::{Index, Micros};
+use schemas::id::{EventId, Index, Micros};
 use schemas::key::PublicKey;
 use schemas::kind::Role;
-use schemas::registry::{AgentRecord, AgentState, KeyRecord, PrincipalRecord, Record};
+use schemas::registry::{AgentRecord, AgentState, HoldRecord, KeyRecord, PrincipalRecord, Record};
 
 use crate::keys;
 use crate::store::{ColumnFamily, Row};
@@ -17,6 +17,7 @@ pub(crate) fn row(record: &Record) -> Row {
         Record::Principal(principal) => {
             (keys::named(keys::PRINCIPAL, &principal.id), principal_value(principal))
         }
+        Record::Hold(hold) => (keys::hold(hold.placed), hold_value(hold)),
         Record::Key(key) => (keys::key(&key.key.kid()), key_value(key)),
     };
     Row::new(ColumnFamily::State, key, value)
@@ -25,10 +26,11 @@ pub(crate) fn row(record: &Record) -> Row {
 /// The record of a row; `None` if it is damaged or another thing's.
 pub(crate) fn record(key: &[u8], value: &[u8]) -> Option<Record> {
     let (prefix, name) = key.split_first()?;
-    let name = || std::str::from_utf8(name).ok();
+    let text = || std::str::from_utf8(name).ok();
     match *prefix {
-        keys::AGENT => agent(name()?, value).map(Record::Agent),
-        keys::PRINCIPAL => principal(name()?, value).map(Record::Principal),
+        keys::AGENT => agent(text()?, value).map(Record::Agent),
+        keys::PRINCIPAL => principal(text()?, value).map(Record::Principal),
+        keys::HOLD => hold(name, value).map(Record::Hold),
         keys::KEY => self::key(value).map(|record| Record::Key(Box::new(record))),
         _ => None,
     }
@@ -104,4 +106,22 @@ pub(crate) fn key(value: &[u8]) -> Option<KeyRecord> {
         not_before: not_before.uint().map(Micros),
         not_after: not_after.uint().map(Micros),
     })
+}
+
+fn hold_value(record: &HoldRecord) -> Vec<u8> {
+    let mut value = Encoder::new();
+    value.array(3).bytes(&record.id.0).text(&record.query);
+    match record.lifted {
+        Some(index) => value.uint(index.0),
+        None => value.null(),
+    };
+    value.finish()
+}
+
+/// The record in a row.
+pub(crate) fn hold(placed: &[u8], value: &[u8]) -> Option<HoldRecord> {
+    let root = decode(value, Bounds::WIRE).ok()?;
+    let [id, query, lifted] = <&[Item<'_>; 3]>::try_from(root.array()?).ok()?;
+    let id = EventId::from_slice(id.bytes()?)?;
+    HoldRecord::new(id, keys::parse_index(placed)?, lifted.uint().map(Index), query.text()?)
 }

@@ -117,6 +117,10 @@ impl Mark {
         Self { path, last }
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The note as it is in the file; `None` if there is no mark.
     pub(crate) fn text(&self) -> Result<Option<String>, OpenError> {
         crate::open::read_mark(&self.path)

@@ -98,6 +98,13 @@ impl Writer {
                 .admission(draft)
                 .judge(statement, via, body, item.digest, || self.seen(draft, body))?,
         };
+        let verdict = match (verdict, &item.body) {
+            (Verdict::Commit, Ok(body)) => match self.redaction_fault(body, draft.first)? {
+                Some(reject) => Verdict::Reject(reject),
+                None => Verdict::Commit,
+            },
+            (verdict, _) => verdict,
+        };
         let id = item.body.as_ref().ok().map(Body::id);
         let mut leaf = Leaf {
             statement: statement.digest(),
@@ -160,6 +167,8 @@ impl Writer {
         let key = keys::index(index);
         if let Some(detail) = item.raw.detail
             && self.store.get(ColumnFamily::Details, &key)?.is_none()
+            // What was erased does not come back.
+            && self.ledger().redaction_of(index)?.is_none()
         {
             draft.rows.push(Row::new(ColumnFamily::Details, key, detail));
         }
@@ -193,6 +202,7 @@ impl Writer {
         item: &VerifiedItem<'_>,
     ) -> Result<Index, AppendError> {
         let key = keys::index(leaf.index);
+        draft.redacts |= body.kind() == Kind::Redaction;
         draft.rows.push(Row::new(ColumnFamily::Bodies, key, item.raw.body));
         if let Some(detail) = item.raw.detail {
             draft.rows.push(Row::new(ColumnFamily::Details, key, detail));

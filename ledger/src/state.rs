@@ -32,7 +32,7 @@ impl State {
     /// The state that the store's rows hold.
     pub(crate) fn load(store: &Store) -> Result<Self, ReadError> {
         let mut state = Self::default();
-        for prefix in [keys::AGENT, keys::PRINCIPAL, keys::KEY] {
+        for prefix in [keys::AGENT, keys::PRINCIPAL, keys::KEY, keys::HOLD] {
             for row in store.scan(ColumnFamily::State, &[prefix], Direction::Forward) {
                 let (key, value) = row?;
                 if key.first() != Some(&prefix) {

@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::Path;
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRawIterator,
-    DBRecoveryMode, Direction, IteratorMode, MergeOperands, Options, ReadOptions, WriteBatch,
-    WriteOptions,
+    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamilyDescriptor, CompactOptions,
+    DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Direction, IteratorMode, MergeOperands,
+    Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
 use crate::error::{OpenError, ReadError};
@@ -192,6 +192,40 @@ impl Store {
             }
         }
         self.db.write_opt(batch, options)
+    }
+
+    /// Rows put as they are, past the merge operator, and keys that go: in one synced batch.
+    pub(crate) fn rewrite_synced(
+        &self,
+        puts: &[Row],
+        deletes: &[(ColumnFamily, Vec<u8>)],
+    ) -> Result<(), rocksdb::Error> {
+        let mut batch = WriteBatch::default();
+        // A key that is put anew may have been taken away before.
+        deletes.iter().for_each(|(family, key)| batch.delete_cf(self.family(*family), key));
+        puts.iter().for_each(|row| batch.put_cf(self.family(row.family), &row.key, &row.value));
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.db.write_opt(batch, &options)
+    }
+
+    /// Rewrites the files of these families, so that no deleted or replaced value is left in any file: tables,
+    /// blob files and the log of writes.
+    pub(crate) fn purge(&self, families: &[ColumnFamily]) -> Result<(), rocksdb::Error> {
+        // With every family flushed, the log of writes before this is not needed and goes.
+        self.flush()?;
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        options.set_exclusive_manual_compaction(false);
+        for family in families {
+            let handle = self.family(*family);
+            let collect_all = [("blob_garbage_collection_age_cutoff", "1.0")];
+            let as_before = [("blob_garbage_collection_age_cutoff", "0.25")];
+            self.db.set_options_cf(handle, &collect_all)?;
+            self.db.compact_range_cf_opt(handle, None::<&[u8]>, None::<&[u8]>, &options);
+            self.db.set_options_cf(handle, &as_before)?;
+        }
+        Ok(())
     }
 
     /// Puts one row as it is, synced, past the merge operator.

@@ -57,3 +57,18 @@ pub fn tamper(
     let index = by_index.contains(&family).then(|| keys::parse_index(key)).flatten();
     Ok(Some(Tampered { family, key: hex(key), index, offset }))
 }
+
+/// Puts `value` in the place of an entry's row of `family`, as whoever can write the disk could.
+///
+/// # Errors
+/// [`OpenError`] when the store is in use or fails.
+pub fn plant(
+    store: &Path,
+    family: ColumnFamily,
+    index: Index,
+    value: &[u8],
+) -> Result<(), OpenError> {
+    let store = Store::open(store)?;
+    let row = Row::new(family, keys::index(index), value);
+    Ok(store.replace(&row).map_err(ReadError::from)?)
+}

@@ -11,8 +11,8 @@ use serde_json::{Value as Json, json};
 use crate::error::Error;
 use crate::proof::Proofs;
 use crate::{
-    agents, bundle, checkpoints, claims, consistency, entries, identity, keys, lineage, log, parts,
-    workflow,
+    agents, bundle, checkpoints, claims, consistency, entries, holds, identity, keys, lineage, log,
+    parts, workflow,
 };
 
 /// What a handler reads from; cheap to clone.
@@ -70,6 +70,7 @@ pub fn routes(
         .route("/consistency", get(consistency::one))
         .route("/claims", get(claims::one))
         .route("/bundles", get(bundle::create))
+        .route("/holds", get(holds::list))
         .route("/keys", get(keys::list))
         .route("/status", get(identity::status))
         .with_state(api.clone());

@@ -67,8 +67,8 @@ pub(crate) enum Error {
     Unknown(&'static str),
     #[error("entry {index} has no {}", part.as_str())]
     NoPart { index: Index, part: Part },
-    #[error("the {} of entry {index} was erased; its digest still verifies", part.as_str())]
-    Redacted { index: Index, part: Part },
+    #[error("the {} of entry {index} was erased{}; its digest still verifies", part.as_str(), cited(*by))]
+    Redacted { index: Index, part: Part, by: Option<Index> },
     #[error("the stored {} of entry {index} does not have the digest that the log commits to", part.as_str())]
     Damaged { index: Index, part: Part },
     #[error("what the ledger stored is damaged: {0}; sworn verify names the first entry that is")]
@@ -81,6 +81,10 @@ pub(crate) enum Error {
     Unpublished,
     #[error("the read was stopped")]
     Stopped(#[from] tokio::task::JoinError),
+}
+
+fn cited(by: Option<Index>) -> String {
+    by.map_or_else(String::new, |by| format!(" by the redaction at {by}"))
 }
 
 fn offered(known: &[&str]) -> String {
@@ -151,6 +155,10 @@ impl Error {
             Self::Read(_) | Self::Stopped(_) => ("read-failed", "The ledger could not be read"),
         };
         let problem = Problem::new(code, title, self.to_string());
+        let problem = match self {
+            Self::Redacted { by: Some(by), .. } => problem.with("redaction", by.0.into()),
+            _ => problem,
+        };
         match self.param() {
             Some(param) => problem.of_param(param),
             None => problem,

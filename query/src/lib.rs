@@ -34,6 +34,7 @@ mod filter;
 mod gaps;
 mod graph;
 mod gzip;
+mod holds;
 mod identity;
 mod join;
 mod keys;

@@ -70,7 +70,7 @@ impl Node {
         match entry.content() {
             Content::Signed(body) => Self::new(&entry.leaf, Some(&body)),
             Content::Refused { signed, .. } => Self::new(&entry.leaf, signed.as_ref()),
-            Content::Redacted => Self::new(&entry.leaf, None),
+            Content::Redacted(left) => Self::new(&entry.leaf, left.as_ref()),
         }
     }
 

@@ -137,8 +137,8 @@ pub(crate) async fn body(
     part(api, Wanted::new(&index, params, &headers)?, read_body).await
 }
 
-fn read_body(_api: &Api, entry: &Entry) -> Result<Shown, Error> {
-    let (bytes, body) = whole_body(entry)?;
+fn read_body(api: &Api, entry: &Entry) -> Result<Shown, Error> {
+    let (bytes, body) = whole_body(api, entry)?;
     Ok(Shown {
         json: json!({
             "index": entry.leaf.index.0,
@@ -152,12 +152,14 @@ fn read_body(_api: &Api, entry: &Entry) -> Result<Shown, Error> {
     })
 }
 
-fn whole_body(entry: &Entry) -> Result<(&[u8], Body<'_>), Error> {
+fn whole_body<'e>(api: &Api, entry: &'e Entry) -> Result<(&'e [u8], Body<'e>), Error> {
     let (index, part) = (entry.leaf.index, Part::Body);
     if entry.leaf.status != Status::Accepted {
         return Err(Error::NoPart { index, part });
     }
-    let bytes = entry.body.as_deref().ok_or(Error::Redacted { index, part })?;
+    let Some(bytes) = entry.body.as_deref() else {
+        return Err(Error::Redacted { index, part, by: api.ledger.redaction_of(index)? });
+    };
     let body = entry.body().ok_or(Error::Damaged { index, part })?;
     Ok((bytes, body))
 }
@@ -173,9 +175,11 @@ pub(crate) async fn detail(
 
 fn read_detail(api: &Api, entry: &Entry) -> Result<Shown, Error> {
     let (index, part) = (entry.leaf.index, Part::Detail);
-    let (_, body) = whole_body(entry)?;
+    let (_, body) = whole_body(api, entry)?;
     let digest = body.detail().ok_or(Error::NoPart { index, part })?;
-    let bytes = api.ledger.detail(index)?.ok_or(Error::Redacted { index, part })?;
+    let Some(bytes) = api.ledger.detail(index)? else {
+        return Err(Error::Redacted { index, part, by: api.ledger.redaction_of(index)? });
+    };
     let fits = sha256(&bytes) == digest.0;
     let detail =
         Detail::parse(&bytes).ok().filter(|_| fits).ok_or(Error::Damaged { index, part })?;

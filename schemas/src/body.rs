@@ -95,6 +95,20 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// Reads what is left of an erased body: a map of some of its fields, checked to be nothing else.
+    /// `None` if it is anything else.
+    #[must_use]
+    pub fn residue(bytes: &'a [u8]) -> Option<Self> {
+        let root = decode(bytes, Bounds::WIRE).ok()?;
+        let kind = kind_of(&root).ok()?;
+        crate::residue::is_kept_only(&root).then_some(())?;
+        let id = EventId::from_slice(root.get("id")?.bytes()?)?;
+        let time = Micros(root.get("time")?.uint()?);
+        let agent = root.path("agent.id").and_then(Item::text);
+        let signer = root.get("signer").and_then(Item::text).or(agent)?;
+        Some(Self { root, kind, id, time, agent, signer })
+    }
+
     /// Digest of body bytes.
     #[must_use]
     pub fn digest(bytes: &[u8]) -> BodyDigest {
@@ -273,7 +287,8 @@ fn check_registry(root: &Item<'_>, kind: Kind) -> Result<(), Reject> {
 }
 
 fn check_required(root: &Item<'_>, kind: Kind) -> Result<(), Reject> {
-    let sessions: &[_] = if kind.is_own() { &[] } else { REQUIRED_OF_SESSIONS };
+    let by_ledger = root.get("signer").and_then(Item::text) == Some(LEDGER_SIGNER);
+    let sessions: &[_] = if kind.is_own() || by_ledger { &[] } else { REQUIRED_OF_SESSIONS };
     let by_agent = root.get("signer").is_none();
     let start: &[_] = match kind {
         Kind::SessionStart if by_agent => REQUIRED_OF_AGENT_START,

@@ -14,8 +14,8 @@ use crate::shape::time_json;
 pub enum Content<'a> {
     /// Signed by the key that the statement names.
     Signed(Body<'a>),
-    /// Erased; the digest in the leaf still commits to it.
-    Redacted,
+    /// Erased, with what the ledger left of it; the digest in the leaf still commits to it.
+    Redacted(Option<Body<'a>>),
     /// Refused: why, and names that nobody has verified.
     Refused {
         /// Where the fault lay; empty where nobody vouches for it.
@@ -43,7 +43,7 @@ pub fn entry(leaf: &Leaf, chain: &ChainHash, content: &Content<'_>) -> Json {
     });
     let (cause, body, claimed, redacted) = match content {
         Content::Signed(body) => (None, Some(body), None, false),
-        Content::Redacted => (None, None, None, true),
+        Content::Redacted(left) => (None, left.as_ref(), None, true),
         Content::Refused { cause, signed, claimed } => {
             (Some(cause), signed.as_ref(), Some(claimed), false)
         }

@@ -195,7 +195,7 @@ kinds! {
     HoldLifted "hold.lifted" Op [Operator Auditor] ["causes"] "A legal hold ends.";
     Annotation "annotation" Op [Auditor Responder] ["causes" "note"] "A case note.";
     FindingResolved "finding.resolved" Op [Auditor Responder] ["causes" "note"] "A finding is dealt with.";
-    Redaction "redaction" Op [Operator] ["redact"] "Bodies or details are erased.";
+    Redaction "redaction" Op [Operator Ledger] ["redact"] "Bodies or details are erased.";
     Finding "finding" Own [Ledger] ["causes" "rule"] "A rule was broken.";
     Delivery "delivery" Own [Ledger] ["causes" "code"] "An alert reached its route, or failed.";
     LedgerFlood "ledger.flood" Own [Ledger] ["reason" "count"] "Rejections beyond the bound, counted.";
@@ -210,6 +210,14 @@ impl Kind {
     #[must_use]
     pub fn is_own(self) -> bool {
         self.stream() == Stream::Own
+    }
+
+    /// Whether a body of this kind may be erased: what the registry and the ledger itself say may not, nor what
+    /// authority rests on.
+    #[must_use]
+    pub fn is_erasable(self) -> bool {
+        self.stream() == Stream::In
+            && !matches!(self, Self::DelegationGranted | Self::DelegationRevoked)
     }
 
     /// Whether it is an action: an intent, an outcome or a witness.

@@ -42,6 +42,8 @@ pub const ASSERTIONS_MAX: usize = 16;
 pub const DATA_CLASSES_MAX: usize = 8;
 /// Most index ranges of one redaction.
 pub const REDACT_RANGES_MAX: usize = 256;
+/// Most entries of one redaction.
+pub const REDACT_ENTRIES_MAX: u64 = 10_000;
 /// Largest `registry` map, encoded.
 pub const REGISTRY_BYTES_MAX: usize = 4 << 10;
 /// Largest `ext` map, encoded.

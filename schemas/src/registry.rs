@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use crate::body::{Body, LEDGER_SIGNER};
 use crate::deterministic::Item;
-use crate::id::{Index, Kid, Micros};
+use crate::id::{EventId, Index, Kid, Micros};
 use crate::key::PublicKey;
 use crate::kind::{Kind, Role, Stream};
+use crate::query::Query;
 use crate::reject::{Reason, Reject};
+use crate::terms::Term;
 
 /// Asked about every event, so hashed fast; nothing depends on its order.
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -93,6 +95,37 @@ pub struct KeyRecord {
     pub not_after: Option<Micros>,
 }
 
+/// A legal hold.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HoldRecord {
+    /// The event that placed it, which the one that lifts it cites.
+    pub id: EventId,
+    /// Entry that placed it.
+    pub placed: Index,
+    /// Entry that lifted it.
+    pub lifted: Option<Index>,
+    /// What it holds.
+    pub query: String,
+    /// The same, read.
+    condition: Query,
+}
+
+impl HoldRecord {
+    /// A hold; `None` if its query cannot be read.
+    #[must_use]
+    pub fn new(id: EventId, placed: Index, lifted: Option<Index>, query: &str) -> Option<Self> {
+        let mut condition = Query::parse(query).ok()?;
+        condition.expr = condition.expr.canonical()?;
+        Some(Self { id, placed, lifted, query: query.to_owned(), condition })
+    }
+
+    /// Whether an entry with these terms may not be erased.
+    #[must_use]
+    pub fn covers(&self, terms: &[Term<'_>]) -> bool {
+        self.lifted.is_none() && self.condition.matches(terms)
+    }
+}
+
 /// What a change of the registry leaves behind.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Record {
@@ -102,6 +135,8 @@ pub enum Record {
     Principal(PrincipalRecord),
     /// Of a key.
     Key(Box<KeyRecord>),
+    /// Of a hold.
+    Hold(HoldRecord),
 }
 
 /// The projection.
@@ -110,6 +145,7 @@ pub struct Registry {
     agents: Map<String, AgentRecord>,
     principals: Map<String, PrincipalRecord>,
     keys: Map<Kid, KeyRecord>,
+    holds: Vec<HoldRecord>,
 }
 
 fn invalid(path: &str, expected: impl Into<String>) -> Reject {
@@ -126,6 +162,12 @@ impl Registry {
     /// Every key that was ever enrolled, in no order.
     pub fn public_keys(&self) -> impl Iterator<Item = PublicKey> + '_ {
         self.keys.values().map(|record| record.key)
+    }
+
+    /// Every hold that was ever placed, in order.
+    #[must_use]
+    pub fn holds(&self) -> &[HoldRecord] {
+        &self.holds
     }
 
     /// Who answers for an agent.
@@ -242,6 +284,16 @@ impl Registry {
                     body.text("registry.id").is_some_and(|id| self.principals.contains_key(id));
                 if known { Ok(()) } else { Err(invalid("registry.id", "a registered principal")) }
             }
+            Kind::HoldPlaced => match hold_of(body, Index(0)) {
+                Some(_) => Ok(()),
+                None => Err(invalid("hold.query", "a query")),
+            },
+            Kind::HoldLifted => {
+                let causes = body.causes();
+                let placed = |hold: &HoldRecord| hold.lifted.is_none() && causes.contains(&hold.id);
+                let placed = self.holds.iter().any(placed);
+                if placed { Ok(()) } else { Err(invalid("causes", "the event of a hold in force")) }
+            }
             Kind::KeyEnrolled => self.new_key_is_sound(body),
             Kind::KeyRotated => self.rotation_is_sound(body),
             Kind::KeyRevoked => self.own_key(body, "kid").map(|_record| ()),
@@ -322,6 +374,12 @@ impl Registry {
                 records
             }
             Kind::KeyRevoked => self.revoke(index, body.registry_kid("kid")),
+            Kind::HoldPlaced => {
+                let Some(hold) = hold_of(body, index) else { return Vec::new() };
+                self.holds.push(hold.clone());
+                vec![Record::Hold(hold)]
+            }
+            Kind::HoldLifted => self.lift(index, &body.causes()),
             Kind::LedgerGenesis => self.found(index, body),
             Kind::LedgerKeyRotated => self.rotate_ledger(index, body),
             _ => Vec::new(),
@@ -432,14 +490,28 @@ impl Registry {
         vec![Record::Key(Box::new(record.clone()))]
     }
 
+    fn lift(&mut self, index: Index, causes: &[EventId]) -> Vec<Record> {
+        let held = |hold: &&mut HoldRecord| hold.lifted.is_none() && causes.contains(&hold.id);
+        let lifted = self.holds.iter_mut().filter(held).map(|hold| {
+            hold.lifted = Some(index);
+            Record::Hold(hold.clone())
+        });
+        lifted.collect()
+    }
+
     /// Takes in a record of an earlier life.
     pub fn insert(&mut self, record: Record) {
         match record {
             Record::Agent(record) => drop(self.agents.insert(record.id.clone(), record)),
             Record::Principal(record) => drop(self.principals.insert(record.id.clone(), record)),
+            Record::Hold(record) => self.holds.push(record),
             Record::Key(record) => drop(self.keys.insert(record.key.kid(), *record)),
         }
     }
+}
+
+fn hold_of(body: &Body<'_>, index: Index) -> Option<HoldRecord> {
+    HoldRecord::new(body.id(), index, None, body.text("hold.query")?)
 }
 
 fn new_key(body: &Body<'_>) -> Result<PublicKey, Reject> {

@@ -1,4 +1,4 @@
-//! `admin`: work on a ledger that no server has open.
+//! `admin`: what operators do to a ledger.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use crate::cli::init::is_filled;
 use crate::cli::key::load_or_generate;
 use crate::cli::out::{Format, note};
 use crate::cli::progress::Meter;
+use crate::cli::redact;
 use crate::cli::trust::fingerprint;
 use crate::clock::Clock;
 use crate::config::{Config, Flags};
@@ -24,6 +25,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    /// Erase details or bodies, by an entry that says so; the server is running
+    Redact(redact::Redact),
+    /// Legal holds: what may not be erased
+    #[command(subcommand)]
+    Hold(redact::Hold),
     /// Replace the ledger's own key; the server is stopped
     RotateKey {
         /// File of the new key, which is made if it is not there
@@ -40,6 +46,8 @@ pub(crate) enum Command {
 /// [`Failure::Config`], [`Failure::Open`].
 pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
     match command {
+        Command::Redact(args) => redact::redact(args, context),
+        Command::Hold(command) => redact::hold(command, context),
         Command::Rebuild { flags } => rebuild(flags, context),
         Command::RotateKey { new_key, flags } => rotate_key(new_key, flags, context),
     }

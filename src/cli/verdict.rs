@@ -16,6 +16,7 @@ enum Aspect {
     Integrity,
     Completeness,
     Attribution,
+    Redaction,
 }
 
 /// The verdicts over one report.
@@ -43,6 +44,8 @@ struct Row {
 
 fn judged(fault: &Fault) -> (Aspect, Exit) {
     match fault {
+        Fault::NotRedacted => (Aspect::Redaction, Exit::Undecidable),
+        Fault::Leftover => (Aspect::Redaction, Exit::HashMismatch),
         Fault::Missing => (Aspect::Completeness, Exit::Gap),
         Fault::Short { .. } => (Aspect::Completeness, Exit::Conflict),
         Fault::Root => (Aspect::Integrity, Exit::Conflict),
@@ -83,7 +86,7 @@ impl Verdicts {
             integrity(report, holds(Aspect::Integrity)),
             completeness(report, holds(Aspect::Completeness), mark.is_some()),
             attribution(report, attributed, trusted, fingerprint),
-            redaction(report),
+            redaction(report, holds(Aspect::Redaction)),
         ];
         let json = to_json(report, exit, valid, &rows);
         Self {
@@ -145,10 +148,14 @@ fn attribution(report: &Report, holds: bool, trusted: Option<bool>, fingerprint:
     Row { name: "attribution", holds, word, text }
 }
 
-fn redaction(report: &Report) -> Row {
-    let word = if report.redacted == 0 { "none" } else { "redacted" };
+fn redaction(report: &Report, holds: bool) -> Row {
+    let word = match (holds, report.redacted) {
+        (false, _) => "BROKEN",
+        (true, 0) => "none",
+        (true, _) => "redacted",
+    };
     let text = format!("{} redacted", report.redacted);
-    Row { name: "redaction", holds: true, word, text }
+    Row { name: "redaction", holds, word, text }
 }
 
 fn to_json(report: &Report, exit: Exit, valid: u64, rows: &[Row]) -> Json {

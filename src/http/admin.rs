@@ -119,7 +119,8 @@ pub(super) fn routes(admin: Admin) -> Router {
     let steps = admin.clock.is_some();
     let mut router = Router::new()
         .route("/api/v1/admin/copy", post(make_copy))
-        .route("/api/v1/admin/copy/{number}", delete(drop_copy));
+        .route("/api/v1/admin/copy/{number}", delete(drop_copy))
+        .route("/api/v1/admin/purge", post(purge));
     if steps {
         router = router.route("/api/v1/dev/clock", post(step_clock));
     }
@@ -141,6 +142,16 @@ async fn make_copy(State(admin): State<Arc<Admin>>) -> Response {
     match copied {
         Ok(Ok(copy)) => (StatusCode::CREATED, axum::Json(copy)).into_response(),
         Ok(Err(error)) => error.into_response(),
+        Err(error) => CopyError::File(error.into()).into_response(),
+    }
+}
+
+/// Rewrites the files that hold what redactions erased; answers when it is done.
+async fn purge(State(admin): State<Arc<Admin>>) -> Response {
+    let purged = tokio::task::spawn_blocking(move || admin.ledger.purge_erased()).await;
+    match purged {
+        Ok(Ok(())) => axum::Json(json!({ "purged": true })).into_response(),
+        Ok(Err(error)) => CopyError::Store(error).into_response(),
         Err(error) => CopyError::File(error.into()).into_response(),
     }
 }

@@ -33,6 +33,10 @@ pub enum Fault {
     Admission(String),
     /// A derived row is not what the log gives.
     Derived,
+    /// A body was taken away, and no redaction says so.
+    NotRedacted,
+    /// A redaction says that it was erased, and it is there.
+    Leftover,
     /// The log is shorter than its mark.
     Short {
         /// Entries that were acknowledged.
@@ -60,6 +64,8 @@ impl fmt::Display for Fault {
             Self::Short { marked } => {
                 return write!(f, "the log ends before {marked}, which was acknowledged");
             }
+            Self::NotRedacted => "the body was taken away, and no redaction says so",
+            Self::Leftover => "it was redacted, and something of it is still there",
             Self::Untrusted => "the ledger's key is not the trusted one",
         };
         f.write_str(text)

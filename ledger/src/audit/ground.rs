@@ -11,7 +11,9 @@ use schemas::leaf::{Leaf, Status, chain_hash};
 use schemas::limits::{
     ITEMS_MAX, VERIFY_CHUNK_BYTES_MAX, VERIFY_CHUNK_ENTRIES_MAX, VERIFY_COMMIT_ENTRIES_MAX,
 };
+use schemas::redaction::Redaction;
 use schemas::reject::Reason;
+use schemas::residue::Residue;
 use schemas::statement::{Preimage, Statement};
 use schemas::submission::parse_manifest;
 use schemas::tree;
@@ -46,7 +48,7 @@ impl Verifier<'_> {
         while from < self.size.0 && self.divergences.is_empty() {
             let (beside, to) = Beside::read_chunk(self.store, from, self.size.0)?;
             let leaves = self.read_leaves(from, to)?;
-            let signed = self.check_chunk(&leaves, &beside)?;
+            let chunk = self.check_chunk(&leaves, &beside)?;
             for read in &leaves {
                 self.check_link(read)?;
                 // A commit's end holds only once the leaf after it links to it.
@@ -54,7 +56,7 @@ impl Verifier<'_> {
                 if self.tree.push(tree::leaf_hash(&read.bytes)).is_err() {
                     break;
                 }
-                self.count(read, &signed);
+                self.count(read, &chunk)?;
                 ended = self.take_boundary(&mut boundaries)?;
             }
             counter.ground(to);
@@ -62,6 +64,9 @@ impl Verifier<'_> {
         }
         self.settle(ended.take(), &commits)?;
         if self.divergences.is_empty() {
+            for index in std::mem::take(&mut self.unexplained) {
+                self.entry(ColumnFamily::Bodies, Index(index), Fault::NotRedacted);
+            }
             self.check_last_notes()?;
             let left = boundaries.next().transpose()?.map(|(size, _)| size);
             let is_end = match replay::boundary(self.store, self.size)? {
@@ -90,12 +95,20 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    fn count(&mut self, read: &Read, signed: &BTreeSet<u64>) {
+    fn count(&mut self, read: &Read, chunk: &Chunk) -> Result<(), ReadError> {
         match read.leaf.status {
             Status::Accepted => self.tally.accepted += 1,
             Status::Rejected(_) => self.tally.rejected += 1,
         }
-        self.tally.signatures += u64::from(signed.contains(&read.leaf.index.0));
+        let index = read.leaf.index;
+        self.tally.signatures += u64::from(chunk.signed.contains(&index.0));
+        if chunk.residues.contains(&index.0) {
+            self.unexplained.insert(index.0);
+        }
+        match chunk.redactions.iter().find(|(at, _)| *at == index.0) {
+            Some((_, redaction)) => self.check_redaction(index, redaction),
+            None => Ok(()),
+        }
     }
 
     /// The end of a commit, if the last leaf is one.
@@ -208,20 +221,16 @@ impl Verifier<'_> {
         Ok(!noted)
     }
 
-    /// Checks what lies beside the leaves; gives where statements begin that verify.
-    fn check_chunk(
-        &mut self,
-        leaves: &[Read],
-        beside: &Beside<'_>,
-    ) -> Result<BTreeSet<u64>, AuditError> {
-        let mut signed = BTreeSet::new();
+    /// Checks what lies beside the leaves.
+    fn check_chunk(&mut self, leaves: &[Read], beside: &Beside<'_>) -> Result<Chunk, AuditError> {
+        let mut chunk = Chunk::default();
         for index in beside.extra(leaves) {
             self.entry(index.0, index.1, Fault::Extra);
         }
         let statements = beside.check_statements(&self.keys);
         for (index, checked) in &statements.rows {
             match checked {
-                Ok(_) => drop(signed.insert(index.0)),
+                Ok(_) => drop(chunk.signed.insert(index.0)),
                 Err(Fault::UnknownKey(kid)) => {
                     let key = crate::keys::key(kid);
                     self.row(ColumnFamily::State, &key, Fault::Missing);
@@ -237,8 +246,27 @@ impl Verifier<'_> {
         for (family, index, fault) in found.into_iter().flatten() {
             self.entry(family, index, fault);
         }
-        Ok(signed)
+        for read in leaves.iter().filter(|read| read.leaf.status == Status::Accepted) {
+            let index = read.leaf.index.0;
+            let Some(row) = beside.bodies.get(&index) else { continue };
+            if Residue::is_one(row) {
+                chunk.residues.insert(index);
+            } else if let Some(redaction) = Redaction::in_row(row) {
+                chunk.redactions.push((index, redaction));
+            }
+        }
+        Ok(chunk)
     }
+}
+
+/// What the check of a chunk found that later checks rest on.
+#[derive(Default)]
+struct Chunk {
+    /// Where statements begin that verify.
+    signed: BTreeSet<u64>,
+    /// Entries whose body is erased.
+    residues: BTreeSet<u64>,
+    redactions: Vec<(u64, Redaction)>,
 }
 
 /// Whether the entries of `range` continue the chain, and are what was signed.
@@ -432,12 +460,18 @@ fn signed_at(signed: &Signed, leaf: &Leaf) -> Result<(), Fault> {
     }
 }
 
+/// Whether a residue is one is settled with the redaction that it must have.
 fn check_body(leaf: &Leaf, row: &[u8]) -> Result<(), Fault> {
-    if Body::digest(row) != leaf.body {
-        return Err(Fault::Digest);
-    }
-    let body = Body::parse(row).map_err(|_refused| Fault::Damaged)?;
-    if Some(body.id()) == leaf.id { Ok(()) } else { Err(Fault::Digest) }
+    let id = if Residue::is_one(row) {
+        let residue = Residue::parse(row).ok_or(Fault::Damaged)?;
+        Body::residue(residue.fields).ok_or(Fault::Damaged)?.id()
+    } else {
+        if Body::digest(row) != leaf.body {
+            return Err(Fault::Digest);
+        }
+        Body::parse(row).map_err(|_refused| Fault::Damaged)?.id()
+    };
+    if leaf.id == Some(id) { Ok(()) } else { Err(Fault::Digest) }
 }
 
 fn check_refusal(leaf: &Leaf, reason: Reason, row: &[u8], keys: &KeySet) -> Result<(), Fault> {

@@ -9,10 +9,13 @@ use rocksdb::Direction;
 use schemas::deterministic::{Bounds, Item, decode};
 use schemas::encode::Encoder;
 use schemas::id::{ChainHash, Digest, Index, Micros, TreeHash, TreeSize, sha256};
+use schemas::kind::Kind;
+use schemas::terms::Key;
 
 use super::{AuditError, State, Tally};
 use crate::error::{OpenError, ReadError};
 use crate::keys;
+use crate::postings::Postings;
 use crate::refusal::{sealed, unsealed};
 use crate::store::{ColumnFamily, Row, Store};
 
@@ -100,7 +103,20 @@ impl Scratch {
             (opened.reached, opened.compared) = (kept.reached, kept.compared);
             opened.reached_at = Some(kept.at);
         }
+        if opened.reached.size.0 > 0 && redacts_beyond(store, opened.reached.size)? {
+            // What was derived of erased bodies is not what the log gives any more.
+            opened.forget()?;
+        }
         Ok(opened)
+    }
+
+    fn forget(&mut self) -> Result<(), ReadError> {
+        for family in ColumnFamily::DERIVED.into_iter().chain([ColumnFamily::Meta, TOUCHED]) {
+            self.store.clear(family)?;
+        }
+        (self.reached, self.compared) = (Reached::nothing(), TreeSize(0));
+        self.reached_at = None;
+        Ok(())
     }
 
     /// The state as of the last entry that was verified before.
@@ -164,6 +180,13 @@ impl Scratch {
         let kept = Kept { log: self.log, reached, compared, at };
         Row::new(ColumnFamily::Meta, KEY, kept.encode())
     }
+}
+
+/// Whether entries from `size` on erase something.
+fn redacts_beyond(store: &Store, size: TreeSize) -> Result<bool, ReadError> {
+    let term = keys::term_hash(Key::Kind, Kind::Redaction.as_str());
+    let mut postings = Postings::new(store, term, TreeSize(u64::MAX));
+    Ok(postings.at_or_after(size.0)?.is_some())
 }
 
 /// A derived row's family and key.

@@ -12,4 +12,5 @@ mod epoch;
 mod incremental;
 mod intrusion;
 mod log;
+mod redaction;
 mod tamper;

@@ -162,6 +162,10 @@ impl Gathered {
         if let Some(body) = signed(entry) {
             self.note(entry, &body, asked);
         }
+        // What is erased must be shown to have been erased.
+        if let Some(by) = ledger.redaction_of(index)? {
+            self.take(ledger, by, false)?;
+        }
         Ok(())
     }
 
@@ -183,7 +187,7 @@ impl Gathered {
 /// The body as far as its signature is valid.
 fn signed(entry: &Entry) -> Option<Body<'_>> {
     match entry.leaf.status {
-        Status::Accepted => entry.body(),
+        Status::Accepted => entry.body().or_else(|| entry.residue()),
         Status::Rejected(_) => refused::signed_body(&entry.leaf, entry.kept()?),
     }
 }

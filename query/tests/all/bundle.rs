@@ -219,8 +219,8 @@ impl Forger<'_> {
 
     fn kind(&self, place: usize) -> String {
         let index = self.leaf(place).index.0;
-        let body = schemas::body::Body::parse(&self.opened.bundle.bodies[&index]).unwrap();
-        body.kind().as_str().to_owned()
+        let body = schemas::body::Body::parse(&self.opened.bundle.bodies[&index]);
+        body.map_or("erased", |body| body.kind().as_str()).to_owned()
     }
 
     /// Leaves an entry out as if it had never been.
@@ -777,4 +777,59 @@ fn every_step_is_explained() {
     assert!(steps.iter().any(|step| step.computed == root));
     let summary: Json = serde_json::from_slice(&opened.rendered["summary.json"]).unwrap();
     assert_eq!((&summary["entries"]["asked"], &summary["query"]), (&json!(9), &json!(CASE)));
+}
+
+#[test]
+fn what_was_erased_is_shown_as_erased_and_no_other_way() {
+    let mut world = world();
+    let place = |world: &World| {
+        let page = world.json("/entries?q=agent%3Aplanner%20kind%3Aaction.intent&order=oldest");
+        let with_detail =
+            page["items"].as_array().unwrap().iter().find(|item| !item["body"]["detail"].is_null());
+        with_detail.unwrap()["index"].as_u64().unwrap()
+    };
+    let index = place(&world);
+    let ledger = world.writer.as_ref().unwrap().ledger();
+    let body = ledger.entry(Index(index)).unwrap().unwrap().body.unwrap();
+    let detail = ledger.detail(Index(index)).unwrap().unwrap();
+    drop(ledger);
+    let redact =
+        json!({ "ranges": [[index, index]], "parts": ["body", "detail"], "basis": "gdpr-17" });
+    world.accept(OPERATOR, json!({ "kind": "redaction", "redact": redact }));
+    publish(&mut world);
+    let sound = opened(&world, CASE);
+    let found = judge(&world, &sound);
+    assert_eq!((found.faults.as_slice(), found.asked, found.redacted), (&[][..], 9, 1));
+    let report = String::from_utf8(sound.rendered["report.html"].clone()).unwrap();
+    assert!(report.contains("by the redaction at"), "{report}");
+
+    let judged = |forge: &dyn Fn(&mut Forger)| {
+        let mut forger = Forger { world: &world, opened: sound.clone() };
+        forge(&mut forger);
+        forger.render();
+        judge(&world, &forger.opened).faults
+    };
+    let leftover = judged(&|f| drop(f.bundle().bodies.insert(index, body.clone())));
+    assert_eq!(leftover, [Fault::Leftover { index: Index(index) }]);
+    let detail_left = judged(&|f| drop(f.bundle().details.insert(index, detail.clone())));
+    assert!(detail_left.contains(&Fault::Leftover { index: Index(index) }), "{detail_left:?}");
+    let altered = judged(&|f| {
+        let row = f.bundle().bodies.get_mut(&index).unwrap();
+        *row.last_mut().unwrap() ^= 1;
+    });
+    assert_eq!(altered, [Fault::Residue { index: Index(index) }]);
+    let of_another = judged(&|f| {
+        let other = f.leaf(f.place("action.intent", 0)).index.0;
+        let row = f.bundle().bodies[&index].clone();
+        f.bundle().bodies.insert(other, row);
+    });
+    assert!(
+        of_another.iter().any(|fault| matches!(fault, Fault::Residue { .. })),
+        "{of_another:?}"
+    );
+    let unexplained = judged(&|f| {
+        let place = f.place("redaction", 0);
+        f.drop(place);
+    });
+    assert_eq!(unexplained, [Fault::NotRedacted { index: Index(index) }]);
 }

@@ -32,15 +32,14 @@ const NAME_LEN: usize = 26;
 #[derive(Default)]
 struct Fields(Vec<u8>);
 
-#[expect(clippy::disallowed_methods, reason = "ZIP is little-endian")]
 impl Fields {
     fn two(&mut self, values: &[u16]) -> &mut Self {
-        self.0.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        self.0.extend(values.iter().flat_map(|value| value.to_be_bytes().into_iter().rev()));
         self
     }
 
     fn four(&mut self, values: &[u32]) -> &mut Self {
-        self.0.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        self.0.extend(values.iter().flat_map(|value| value.to_be_bytes().into_iter().rev()));
         self
     }
 

@@ -192,7 +192,12 @@ fn erased(page: &mut Html, view: &View<'_>) {
         page.paragraph("Nothing.");
     }
     page.list(erased.into_iter().map(|shown| {
-        format!("entry {}: its body; the digest in the log still commits to it", shown.leaf.index)
+        let index = shown.leaf.index;
+        let by = view.redaction_of(index, true).map_or_else(
+            || "no redaction here says so".to_owned(),
+            |by| format!("by the redaction at {by}"),
+        );
+        format!("entry {index}: its body, {by}; the digest in the log still commits to it")
     }));
 }
 
@@ -246,6 +251,6 @@ impl Shown<'_> {
     /// Whether its body was erased.
     #[must_use]
     pub fn is_redacted(&self) -> bool {
-        matches!(self.content, Content::Redacted)
+        matches!(self.content, Content::Redacted(_))
     }
 }

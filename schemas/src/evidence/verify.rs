@@ -9,8 +9,8 @@ use crate::body::Body;
 use crate::checkpoint::{Checkpoint, Note};
 use crate::era::{Era, Eras};
 use crate::id::{Digest, sha256};
-use crate::json::Content;
 use crate::policy::{Policy, Witnessed};
+use crate::residue::Residue;
 use crate::tree;
 
 /// What whoever verifies brings along: nothing of it comes from the bundle.
@@ -162,7 +162,7 @@ impl Verifier<'_> {
         let view = self.view;
         self.found.asked = view.asked().count();
         self.found.rejected = view.asked().filter(|shown| !shown.accepted()).count();
-        let redacted = |shown: &&Shown<'_>| matches!(shown.content, Content::Redacted);
+        let redacted = |shown: &&Shown<'_>| shown.is_redacted();
         self.found.redacted = view.asked().filter(redacted).count();
         self.found.supporting = view.entries.len() - self.found.asked;
         self.found.eras.clone_from(&view.eras);
@@ -225,7 +225,8 @@ impl Verifier<'_> {
     fn entry(&mut self, shown: &Shown<'_>) {
         let index = shown.leaf.index;
         let kept = self.view.bundle.bodies.get(&index.0);
-        if let Some(kept) = kept.filter(|_| !shown.leaf.refused_whole()) {
+        self.redaction(shown);
+        if let Some(kept) = kept.filter(|_| !shown.leaf.refused_whole() && !shown.is_redacted()) {
             let computed = Body::digest(kept).to_string();
             let subject = format!("entry {index}: digest of its body");
             self.compare(subject, computed, shown.leaf.body.to_string());
@@ -248,6 +249,35 @@ impl Verifier<'_> {
             let signer = body.signer().to_owned();
             let subject = format!("entry {index}: signed by a key of");
             self.compare(subject, signer.clone(), signer);
+        }
+    }
+
+    /// What is erased was erased by a redaction, and what a redaction says is erased is.
+    fn redaction(&mut self, shown: &Shown<'_>) {
+        let index = shown.leaf.index;
+        let view = self.view;
+        let erased = view.redaction_of(index, true);
+        let kept = view.bundle.bodies.get(&index.0);
+        let residue = kept.and_then(|kept| Residue::parse(kept));
+        match residue {
+            Some(residue) if shown.is_redacted() => {
+                let mut keys = view.eras.iter().flat_map(Eras::iter).map(|era| era.key);
+                if !keys.any(|key| residue.is_left_by(&key, shown.bytes)) {
+                    self.fault(Fault::Residue { index });
+                }
+                if erased.is_none() {
+                    self.fault(Fault::NotRedacted { index });
+                }
+            }
+            _ => {
+                let whole = shown.body().filter(|_| shown.accepted() && !shown.is_redacted());
+                if erased.is_some() && whole.is_some_and(|body| body.kind().is_erasable()) {
+                    self.fault(Fault::Leftover { index });
+                }
+            }
+        }
+        if view.redaction_of(index, false).is_some() && view.bundle.details.contains_key(&index.0) {
+            self.fault(Fault::Leftover { index });
         }
     }
 

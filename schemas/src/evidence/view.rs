@@ -13,9 +13,11 @@ use crate::id::{Digest, Index, TreeHash, sha256};
 use crate::json::Content;
 use crate::key::PublicKey;
 use crate::leaf::{Leaf, Status};
+use crate::redaction::Redaction;
 use crate::refused;
 use crate::registry::Registry;
 use crate::reject::{Cause, Reason};
+use crate::residue::Residue;
 use crate::statement::{Preimage, Statement};
 use crate::submission::parse_manifest;
 use crate::terms::{self, Term};
@@ -59,7 +61,7 @@ impl Shown<'_> {
         match &self.content {
             Content::Signed(body) => Some(body),
             Content::Refused { signed, .. } => signed.as_ref(),
-            Content::Redacted => None,
+            Content::Redacted(left) => left.as_ref(),
         }
     }
 
@@ -163,6 +165,17 @@ impl<'b> View<'b> {
         self.entries.get(place)
     }
 
+    /// The redaction that erased the body of the entry at `index`, or its detail.
+    #[must_use]
+    pub fn redaction_of(&self, index: Index, body: bool) -> Option<Index> {
+        let of = |shown: &&Shown<'_>| {
+            let redaction = shown.body().filter(|_| shown.accepted()).and_then(Redaction::of);
+            shown.leaf.index > index
+                && redaction.is_some_and(|found| found.covers(index) && (found.body || !body))
+        };
+        self.entries.iter().find(of).map(|shown| shown.leaf.index)
+    }
+
     /// Whose registry history the bundle rests on: who signed, and whom the answer is about.
     #[must_use]
     pub fn subjects(&self) -> BTreeSet<&str> {
@@ -216,7 +229,7 @@ impl<'b> Reader<'b> {
         let body = match &content {
             Content::Signed(body) => Some(body),
             Content::Refused { signed, .. } => signed.as_ref(),
-            Content::Redacted => None,
+            Content::Redacted(left) => left.as_ref(),
         };
         let standing = match (signed, leaf.refused_whole()) {
             (Some(signed), _) => standing(&self.registry, &leaf, signed, body),
@@ -271,6 +284,13 @@ impl<'b> Reader<'b> {
 /// What the kept bytes say, if they are those that the leaf commits to.
 fn content<'b>(leaf: &Leaf, kept: Option<&'b [u8]>, faults: &mut Vec<Fault>) -> Content<'b> {
     let index = leaf.index;
+    if leaf.status == Status::Accepted && kept.is_some_and(Residue::is_one) {
+        let left = kept.and_then(Residue::parse).and_then(|left| Body::residue(left.fields));
+        if left.is_none() {
+            faults.push(Fault::Residue { index });
+        }
+        return Content::Redacted(left);
+    }
     let committed =
         if leaf.refused_whole() { leaf.statement.as_bytes() } else { leaf.body.as_bytes() };
     let fits = kept.filter(|kept| sha256(kept) == *committed);
@@ -291,7 +311,7 @@ fn content<'b>(leaf: &Leaf, kept: Option<&'b [u8]>, faults: &mut Vec<Fault>) -> 
         None if kept.is_none() => faults.push(Fault::NoBody { index }),
         None => {}
     }
-    Content::Redacted
+    Content::Redacted(None)
 }
 
 /// What the registry as of the entry before says of the signature.

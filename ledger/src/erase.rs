@@ -1,0 +1,263 @@
+//! Erasing what redactions say: details and bodies go, a residue stays, and everything derived from what is gone is
+//! rewritten to what a rebuild would make.
+//!
+//! It happens after the commit of the redaction, in one batch for each, and again at opening if it was interrupted.
+
+use std::collections::BTreeMap;
+
+use schemas::body::Body;
+use schemas::encode::{Value, map};
+use schemas::id::{Index, Micros};
+use schemas::kind::Kind;
+use schemas::leaf::Status;
+use schemas::limits::REDACT_ENTRIES_MAX;
+use schemas::redaction::Redaction;
+use schemas::reject::{Reason, Reject};
+use schemas::residue::{self, Residue};
+use schemas::terms::{self, Key};
+
+use crate::append::Writer;
+use crate::error::{AppendError, OpenError, ReadError};
+use crate::journal::{Journal, Noted};
+use crate::keys;
+use crate::meta;
+use crate::postings;
+use crate::read::{Ledger, damaged, parse_leaf};
+use crate::store::{ColumnFamily, Row, parse_term_row, term_row};
+
+/// What a redaction changes in the store.
+#[derive(Default)]
+struct Erasure {
+    puts: Vec<Row>,
+    deletes: Vec<(ColumnFamily, Vec<u8>)>,
+    /// Entries that carry a term no more, by the term's key in `terms`.
+    terms: BTreeMap<Vec<u8>, Vec<u64>>,
+}
+
+impl Writer {
+    /// Erases what committed redactions say and is still there; whether there was any.
+    ///
+    /// # Errors
+    /// As for [`Writer::append`].
+    pub(crate) fn erase_due(&mut self) -> Result<bool, AppendError> {
+        let mut erased = false;
+        while let Some((index, redaction)) = self.next_redaction()? {
+            let mut erasure = Erasure::default();
+            for covered in redaction.indexes() {
+                self.erase(Index(covered), &redaction, &mut erasure)?;
+            }
+            self.unlist(&mut erasure)?;
+            // Before the bytes go: a note too many does no harm, a backup that brings them back does.
+            let body = self.store.get(ColumnFamily::Bodies, &keys::index(index))?;
+            let journal = Journal::beside(self.mark.path());
+            journal.note(index, &body.unwrap_or_default(), self.seal.key())?;
+            erasure.puts.push(meta::erased_row(index.0 + 1));
+            self.store.rewrite_synced(&erasure.puts, &erasure.deletes)?;
+            erased = true;
+        }
+        Ok(erased)
+    }
+
+    /// Carries out again what the journal knows and this log, restored from an older copy, does not: each by an
+    /// entry of the ledger's own.
+    ///
+    /// # Errors
+    /// [`OpenError::Journal`]; else as for [`Writer::append`].
+    pub(crate) fn redact_restored(&mut self) -> Result<(), OpenError> {
+        let size = self.fold.growth.size().0;
+        let eras = self.ledger().eras()?;
+        for noted in Journal::beside(self.mark.path()).read(&eras)? {
+            let Noted { index, mut redaction } = noted;
+            redaction.ranges.retain(|(from, _)| *from < size);
+            redaction.ranges.iter_mut().for_each(|(_, to)| *to = (*to).min(size - 1));
+            if index.0 >= size && self.is_left(&redaction)? {
+                self.redact_own(&redaction, "restored", Micros(0))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records a redaction of the ledger's own, and carries it out.
+    fn redact_own(
+        &mut self,
+        redaction: &Redaction,
+        basis: &str,
+        now: Micros,
+    ) -> Result<(), AppendError> {
+        let range =
+            |(from, to): &(u64, u64)| Value::Array(vec![Value::from(*from), Value::from(*to)]);
+        let parts = [("body", redaction.body), ("detail", redaction.detail)];
+        let parts = parts.into_iter().filter(|(_, erased)| *erased);
+        let redact = map([
+            ("basis", Value::from(basis)),
+            ("parts", Value::Array(parts.map(|(part, _)| Value::from(part)).collect())),
+            ("ranges", Value::Array(redaction.ranges.iter().map(range).collect())),
+        ]);
+        self.own_entry(Kind::Redaction, vec![("redact", redact)], now).map(|_head| ())
+    }
+
+    /// Whether something of it is still there.
+    fn is_left(&self, redaction: &Redaction) -> Result<bool, ReadError> {
+        for index in redaction.indexes() {
+            let key = keys::index(Index(index));
+            let detail = self.store.get(ColumnFamily::Details, &key)?;
+            let body = self.store.get(ColumnFamily::Bodies, &key)?;
+            let whole = body.is_some_and(|row| redaction.body && Body::parse(&row).is_ok());
+            if detail.is_some() || whole {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The first redaction that is not carried out.
+    fn next_redaction(&self) -> Result<Option<(Index, Redaction)>, ReadError> {
+        let ledger = self.ledger();
+        let mut at = meta::read_erased(&self.store)?;
+        let mut postings = ledger.postings(Key::Kind, Kind::Redaction.as_str());
+        while let Some(index) = postings.at_or_after(at)? {
+            at = index.0 + 1;
+            if let Some(redaction) = ledger.redaction(index)? {
+                return Ok(Some((index, redaction)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn erase(
+        &self,
+        index: Index,
+        redaction: &Redaction,
+        erasure: &mut Erasure,
+    ) -> Result<(), ReadError> {
+        let key = keys::index(index);
+        erasure.deletes.push((ColumnFamily::Details, key.to_vec()));
+        let bytes = self.store.get(ColumnFamily::Leaves, &key)?;
+        let bytes = bytes.ok_or(ReadError::Missing { family: ColumnFamily::Leaves, index })?;
+        let leaf = parse_leaf(index, &bytes)?;
+        let row = self.store.get(ColumnFamily::Bodies, &key)?;
+        let Some(row) = row.filter(|_| redaction.body && leaf.status == Status::Accepted) else {
+            return Ok(());
+        };
+        if Residue::is_one(&row) {
+            return Ok(());
+        }
+        let broken = || damaged(ColumnFamily::Bodies, &key);
+        let body = Body::parse(&row).map_err(|_refused| broken())?;
+        let left = residue::fields(&body);
+        let left = Body::residue(&left).ok_or_else(broken)?;
+        // Its owner follows from the agent, which stays.
+        let stays = terms::of_entry(&leaf, &left, None);
+        for term in terms::of_entry(&leaf, &body, None) {
+            if term.key != Key::Id && !stays.contains(&term) {
+                erasure.terms.entry(keys::term(term.key, &term.value)).or_default().push(index.0);
+            }
+        }
+        let row = residue::leave(&body, &bytes, self.seal.key());
+        erasure.puts.push(Row::new(ColumnFamily::Bodies, key, row));
+        Ok(())
+    }
+
+    /// Takes the entries out of the postings and the counts of the terms that they carry no more.
+    fn unlist(&self, erasure: &mut Erasure) -> Result<(), ReadError> {
+        for (term, gone) in &erasure.terms {
+            let hash = keys::row_hash(term);
+            let rows = postings::without(&self.store, hash, gone)?;
+            erasure.puts.extend(rows.puts);
+            erasure
+                .deletes
+                .extend(rows.deletes.into_iter().map(|key| (ColumnFamily::Postings, key)));
+            let row = self.store.get(ColumnFamily::Terms, term)?;
+            let broken = || damaged(ColumnFamily::Terms, term);
+            let [_, _, count] = row.as_deref().and_then(parse_term_row).ok_or_else(broken)?;
+            let left = count.saturating_sub(u64::try_from(gone.len()).unwrap_or(u64::MAX));
+            match postings::ends_without(&self.store, hash, gone)? {
+                Some((first, last)) if left > 0 => {
+                    let row = term_row([first, last, left]);
+                    erasure.puts.push(Row::new(ColumnFamily::Terms, term.clone(), row));
+                }
+                _ => erasure.deletes.push((ColumnFamily::Terms, term.clone())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Why a redaction is not admitted, if it is not. `first` is the first entry of the commit under way.
+    pub(crate) fn redaction_fault(
+        &self,
+        body: &Body<'_>,
+        first: u64,
+    ) -> Result<Option<Reject>, ReadError> {
+        let invalid = |expected: String| {
+            Ok(Some(Reject::new(Reason::InvalidField, "redact.ranges", expected)))
+        };
+        let Some(redaction) = Redaction::of(body) else { return Ok(None) };
+        let last = redaction.ranges.last().map_or(0, |(_, to)| *to);
+        if last >= first {
+            return invalid(format!("entries that are in the log already, below {first}"));
+        }
+        if redaction.len() > REDACT_ENTRIES_MAX {
+            return invalid(format!("at most {REDACT_ENTRIES_MAX} entries at a time"));
+        }
+        let ledger = self.ledger();
+        let holds = self.fold.state.registry.holds();
+        for index in redaction.indexes().map(Index) {
+            let Some(entry) = ledger.entry(index)? else { continue };
+            let whole = entry.body();
+            let kind = whole.as_ref().map(Body::kind);
+            if redaction.body && kind.is_some_and(|kind| !kind.is_erasable()) {
+                let kind = kind.map(Kind::as_str).unwrap_or_default();
+                return invalid(format!("no entries of the registry; {index} is {kind}"));
+            }
+            if let Some(hold) = holds.iter().find(|hold| entry.terms(|terms| hold.covers(terms))) {
+                let (placed, query) = (hold.placed, &hold.query);
+                return invalid(format!(
+                    "no held entries; {index} is under hold {placed}, {query}"
+                ));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Ledger {
+    /// The redaction at `index`; `None` if the entry is none.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn redaction(&self, index: Index) -> Result<Option<Redaction>, ReadError> {
+        let Some(entry) = self.entry(index)? else { return Ok(None) };
+        let accepted = entry.leaf.status == Status::Accepted;
+        Ok(entry.body().filter(|_| accepted).as_ref().and_then(Redaction::of))
+    }
+
+    /// The first redaction that covers the entry at `index`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn redaction_of(&self, index: Index) -> Result<Option<Index>, ReadError> {
+        let mut postings = self.postings(Key::Kind, Kind::Redaction.as_str());
+        let mut at = index.0.saturating_add(1);
+        while let Some(found) = postings.at_or_after(at)? {
+            if self.redaction(found)?.is_some_and(|redaction| redaction.covers(index)) {
+                return Ok(Some(found));
+            }
+            at = found.0 + 1;
+        }
+        Ok(None)
+    }
+
+    /// Rewrites the files that held what was erased, so that its bytes are in none of them. Takes as long as
+    /// copying these parts of the store; readers and the writer go on meanwhile.
+    ///
+    /// # Errors
+    /// [`ReadError::Store`].
+    pub fn purge_erased(&self) -> Result<(), ReadError> {
+        Ok(self.store.purge(&[
+            ColumnFamily::Bodies,
+            ColumnFamily::Details,
+            ColumnFamily::Postings,
+            ColumnFamily::Terms,
+        ])?)
+    }
+}

@@ -1,0 +1,306 @@
+//! What is erased is gone from every file and index, and the log still proves what it was.
+
+use std::path::Path;
+
+use ledger::{Audit, ColumnFamily, Fault, Report};
+use schemas::body::Body;
+use schemas::detail::Detail;
+use schemas::encode::{Value, map};
+use schemas::id::{Index, hex, sha256};
+use schemas::key::PublicKey;
+use schemas::reply::Fate;
+use schemas::terms::Key;
+use serde_json::json;
+
+use crate::bench::{Bench, Signer, intent, key};
+
+const NAME: &str = "jane.doe.marker@example.com";
+
+struct World {
+    bench: Bench,
+    agent: Signer,
+}
+
+impl World {
+    /// Entries of an agent; every third one names a person, in body and detail.
+    fn new(entries: u8) -> Self {
+        let mut bench = Bench::new();
+        let mut agent = bench.agent("mailer", 10);
+        for n in 0..entries {
+            let mut event = intent("mailer", "case-1");
+            let mut detail = None;
+            if n % 3 == 0 {
+                event["on_behalf_of"] = NAME.into();
+                event["action"]["target"] = format!("{NAME}/{n}").into();
+                let content = map([("text", Value::from(format!("dear {NAME}").as_str()))]);
+                let bytes = Detail::encode(&[n; 16], &content);
+                event["detail"] = hex(&sha256(&bytes)).into();
+                detail = Some(bytes);
+            }
+            let body = agent.body(event);
+            let message = agent.sign(&[(body, detail)]);
+            bench.commit(&[message]);
+        }
+        Self { bench, agent }
+    }
+
+    fn named(&mut self) -> Vec<u64> {
+        let ledger = self.bench.ledger();
+        let (mut postings, mut at, mut found) = (ledger.postings(Key::User, NAME), 0, Vec::new());
+        while let Some(index) = postings.at_or_after(at).unwrap() {
+            found.push(index.0);
+            at = index.0 + 1;
+        }
+        found
+    }
+
+    fn redact(&mut self, ranges: &[(u64, u64)], parts: &[&str]) -> Fate {
+        let ranges: Vec<_> = ranges.iter().map(|(from, to)| json!([from, to])).collect();
+        let redact = json!({ "ranges": ranges, "parts": parts, "basis": "gdpr-17" });
+        self.operator(json!({ "kind": "redaction", "redact": redact }))
+    }
+
+    fn operator(&mut self, event: serde_json::Value) -> Fate {
+        let message = self.bench.operator.event(event);
+        self.bench.one(&message).fate
+    }
+
+    fn close(&mut self) -> std::path::PathBuf {
+        self.bench.writer().publish().unwrap();
+        self.bench.writer = None;
+        self.bench.config().store
+    }
+
+    fn audit(&mut self) -> Report {
+        let store = self.close();
+        let report = audit(&store, &self.bench.config().mark);
+        self.bench.reopen();
+        report
+    }
+}
+
+fn audit(store: &Path, mark: &Path) -> Report {
+    let mark = ledger::read_mark(mark).unwrap();
+    let trust = Some(PublicKey::of(&key(1)));
+    ledger::audit(&Audit { store, trust, mark: mark.as_deref(), state: None }, &|_| ()).unwrap()
+}
+
+/// Files that hold the bytes.
+fn holding(directory: &Path, marker: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in std::fs::read_dir(directory).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        if bytes.windows(marker.len()).any(|window| window == marker.as_bytes()) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+#[test]
+fn an_erased_body_leaves_a_residue_and_nothing_of_the_person() {
+    let mut world = World::new(30);
+    let named = world.named();
+    assert_eq!(named.len(), 10);
+    let before: Vec<_> = {
+        let ledger = world.bench.ledger();
+        named.iter().map(|index| ledger.leaf_bytes(Index(*index)).unwrap()).collect()
+    };
+    let ranges: Vec<_> = named.iter().map(|index| (*index, *index)).collect();
+    assert!(matches!(world.redact(&ranges, &["body"]), Fate::Committed(_)));
+    let ledger = world.bench.ledger();
+    assert!(world.named().is_empty(), "found under no term");
+    assert!(ledger.terms(Key::User, "", 9).unwrap().is_empty(), "nor among the terms");
+    for (index, leaf) in named.iter().zip(before) {
+        let entry = ledger.entry(Index(*index)).unwrap().unwrap();
+        assert_eq!(entry.bytes, leaf, "the leaf stays");
+        assert!(entry.body.is_none() && ledger.detail(Index(*index)).unwrap().is_none());
+        let left = entry.residue().unwrap();
+        assert_eq!((left.signer(), left.correlation()), ("mailer", Some("case-1")));
+        assert_eq!((left.text("action.target"), left.text("on_behalf_of")), (None, None));
+        assert!(ledger.redaction_of(Index(*index)).unwrap().is_some());
+    }
+    assert_eq!(ledger.terms(Key::Corr, "case-1", 9).unwrap()[0].count, 30, "it counts as before");
+    drop(ledger);
+    let report = world.audit();
+    assert_eq!((report.divergences.as_slice(), report.redacted), (&[][..], 10));
+    // A rebuild of the redacted log gives the rows that the erasing left.
+    let config = world.bench.config();
+    world.close();
+    ledger::rebuild(&config, |_, _| ()).unwrap();
+    world.bench.reopen();
+    assert_eq!(world.audit().divergences, []);
+    // The log goes on.
+    let message = world.agent.event(intent("mailer", "case-1"));
+    assert!(matches!(world.bench.one(&message).fate, Fate::Committed(_)));
+    assert_eq!(world.audit().divergences, []);
+}
+
+#[test]
+fn purged_bytes_are_in_no_file() {
+    let mut world = World::new(30);
+    // Large enough for blob files.
+    let mut event = intent("mailer", "case-1");
+    let content = map([("text", Value::from(NAME.repeat(500).as_str()))]);
+    let detail = Detail::encode(&[9; 16], &content);
+    event["detail"] = hex(&sha256(&detail)).into();
+    let body = world.agent.body(event);
+    let message = world.agent.sign(&[(body, Some(detail))]);
+    let large = world.bench.one(&message).index.0;
+    world.bench.ledger().purge_erased().unwrap();
+    let store = world.bench.config().store;
+    assert!(!holding(&store, NAME).is_empty(), "the marker can be found at all");
+    let mut named = world.named();
+    named.push(large);
+    let ranges: Vec<_> = named.iter().map(|index| (*index, *index)).collect();
+    assert!(matches!(world.redact(&ranges, &["body", "detail"]), Fate::Committed(_)));
+    world.bench.ledger().purge_erased().unwrap();
+    assert_eq!(holding(&store, NAME), Vec::<String>::new());
+    let copy = world.bench.directory.path().join("backup");
+    world.bench.ledger().copy_to(&copy).unwrap();
+    assert_eq!(holding(&copy, NAME), Vec::<String>::new(), "nor in a later backup");
+    assert_eq!(world.audit().divergences, []);
+}
+
+#[test]
+fn an_erased_detail_is_counted_and_does_not_come_back() {
+    let mut world = World::new(1);
+    let index = world.named()[0];
+    let ledger = world.bench.ledger();
+    let detail = ledger.detail(Index(index)).unwrap().unwrap();
+    let body = ledger.entry(Index(index)).unwrap().unwrap().body.unwrap();
+    drop(ledger);
+    assert!(matches!(world.redact(&[(index, index)], &["detail"]), Fate::Committed(_)));
+    let again = world.agent.sign(&[(body.clone(), Some(detail))]);
+    assert!(matches!(world.bench.one(&again).fate, Fate::Duplicate(_)));
+    let ledger = world.bench.ledger();
+    assert_eq!(ledger.detail(Index(index)).unwrap(), None);
+    assert_eq!(ledger.entry(Index(index)).unwrap().unwrap().body, Some(body), "the body stays");
+    drop(ledger);
+    let report = world.audit();
+    assert_eq!((report.divergences.as_slice(), report.redacted), (&[][..], 1));
+}
+
+#[test]
+fn a_hold_stops_redactions_until_it_is_lifted() {
+    let mut world = World::new(6);
+    let named = world.named();
+    let placed = json!({ "kind": "hold.placed", "hold": { "query": "corr:case-1" } });
+    assert!(matches!(world.operator(placed), Fate::Committed(_)));
+    let ledger = world.bench.ledger();
+    let hold = Index(ledger.head().size.0 - 1);
+    let id = ledger.entry(hold).unwrap().unwrap().leaf.id.unwrap();
+    drop(ledger);
+    let Fate::Rejected(reject) = world.redact(&[(named[0], named[0])], &["body"]) else { panic!() };
+    assert_eq!(
+        (reject.reason.as_str(), reject.cause.path.as_str()),
+        ("invalid_field", "redact.ranges")
+    );
+    assert!(reject.cause.expected.contains(&format!("under hold {hold}")), "{reject:?}");
+    let lift = || json!({ "kind": "hold.lifted", "causes": [id.to_string()] });
+    assert!(matches!(world.operator(lift()), Fate::Committed(_)));
+    let Fate::Rejected(twice) = world.operator(lift()) else { panic!("lifted twice") };
+    assert_eq!(twice.cause.path, "causes");
+    world.bench.reopen();
+    assert!(matches!(world.redact(&[(named[0], named[0])], &["body"]), Fate::Committed(_)));
+    let report = world.audit();
+    assert_eq!((report.divergences.as_slice(), report.redacted), (&[][..], 1));
+}
+
+#[test]
+fn what_may_not_be_redacted_is_refused_by_name() {
+    let mut world = World::new(3);
+    let size = world.bench.ledger().head().size.0;
+    for (ranges, parts, expected) in [
+        (vec![(0, 0)], vec!["body"], "no entries of the registry"),
+        (vec![(1, 2)], vec!["body"], "no entries of the registry"),
+        (vec![(size + 99, size + 99)], vec!["body"], "in the log already"),
+        (vec![(0, 1 << 40)], vec!["detail"], "in the log already"),
+    ] {
+        let Fate::Rejected(reject) = world.redact(&ranges, &parts) else { panic!("{ranges:?}") };
+        assert_eq!(reject.reason.as_str(), "invalid_field");
+        assert!(reject.cause.expected.contains(expected), "{ranges:?}: {reject:?}");
+    }
+    let by_agent = world.agent.event(json!({
+        "kind": "redaction",
+        "redact": { "ranges": [[1, 1]], "parts": ["body"], "basis": "me" },
+    }));
+    let Fate::Rejected(reject) = world.bench.one(&by_agent).fate else { panic!() };
+    assert_eq!(reject.reason.as_str(), "role_not_allowed");
+    assert_eq!(world.audit().divergences, []);
+}
+
+#[test]
+fn a_body_that_was_merely_taken_away_is_noticed() {
+    let mut world = World::new(6);
+    let named = world.named();
+    let ledger = world.bench.ledger();
+    let place = Index(named[0] + 1);
+    let entry = ledger.entry(place).unwrap().unwrap();
+    let body = Body::parse(entry.body.as_deref().unwrap()).unwrap();
+    // A residue by another key, where a redaction allows one; and one by the right key, where none does.
+    let forged = schemas::residue::leave(&body, &entry.bytes, &key(99));
+    let unexplained = schemas::residue::leave(&body, &entry.bytes, &key(1));
+    drop(ledger);
+    assert!(matches!(world.redact(&[(named[0], named[0])], &["body"]), Fate::Committed(_)));
+    let store = world.close();
+    for (row, fault) in [(forged, Fault::NotRedacted), (unexplained, Fault::NotRedacted)] {
+        let copy = world.bench.directory.path().join("copy");
+        let _ = std::fs::remove_dir_all(&copy);
+        std::fs::create_dir_all(&copy).unwrap();
+        for file in std::fs::read_dir(&store).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+        }
+        let index = place;
+        ledger::plant(&copy, ColumnFamily::Bodies, index, &row).unwrap();
+        let report = audit(&copy, &world.bench.config().mark);
+        assert!(
+            report.divergences.iter().any(|d| d.index == Some(index) && d.fault == fault),
+            "{:?}",
+            report.divergences
+        );
+    }
+}
+
+#[test]
+fn a_restored_backup_does_not_bring_back_what_was_erased() {
+    let mut world = World::new(9);
+    let named = world.named();
+    let backup = world.bench.directory.path().join("backup");
+    world.bench.ledger().copy_to(&backup).unwrap();
+    let message = world.agent.event(intent("mailer", "case-2"));
+    world.bench.one(&message);
+    let ranges: Vec<_> = named.iter().map(|index| (*index, *index)).collect();
+    assert!(matches!(world.redact(&ranges, &["body"]), Fate::Committed(_)));
+    let store = world.close();
+    std::fs::remove_dir_all(&store).unwrap();
+    std::fs::rename(&backup, &store).unwrap();
+    let config = world.bench.config();
+    assert!(ledger::open(&config, key(1)).is_err(), "an older copy");
+    let now = world.bench.now;
+    let mut writer = ledger::open_new_epoch(&config, key(1), now).unwrap();
+    let ledger = writer.ledger();
+    for index in &named {
+        assert!(ledger.entry(Index(*index)).unwrap().unwrap().body.is_none());
+    }
+    let own = ledger.redaction_of(Index(named[0])).unwrap().unwrap();
+    let entry = ledger.entry(own).unwrap().unwrap();
+    let body = entry.body().unwrap();
+    assert_eq!((body.signer(), body.text("redact.basis")), ("ledger", Some("restored")));
+    drop(ledger);
+    writer.publish().unwrap();
+    drop(writer);
+    let report = audit(&store, &config.mark);
+    assert_eq!((report.divergences.as_slice(), report.redacted), (&[][..], 3));
+    // Once is enough.
+    let size = report.size;
+    assert_eq!(ledger::open(&config, key(1)).unwrap().ledger().head().size, size);
+    // Whoever writes into the journal cannot have anything erased.
+    let journal = config.mark.with_extension("redactions");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    std::fs::write(&journal, text.replacen(' ', " a1", 1)).unwrap();
+    let refused = ledger::open(&config, key(1));
+    assert!(matches!(refused.err(), Some(ledger::OpenError::Journal { line: 1, .. })));
+}
