@@ -23,4 +23,5 @@ mod signer;
 mod tidy;
 mod tlog;
 mod under_load;
+mod verify;
 mod witness;

@@ -170,6 +170,8 @@ impl Scratch {
             self.store.write_synced(&[row]).map_err(ReadError::from)?;
             // In this order: what is compared once more after a crash does no harm.
             self.store.clear(TOUCHED).map_err(ReadError::from)?;
+            // Else the next verification would begin with reading the WAL.
+            self.store.flush().map_err(ReadError::from)?;
         }
         Ok(())
     }

@@ -231,12 +231,6 @@ impl World {
 
 type Changed = (std::path::PathBuf, ledger::Tampered);
 
-/// The file with the newest rows, which are read first.
-fn newest(directory: &Path, extension: &str) -> std::path::PathBuf {
-    let files = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
-    files.filter(|path| path.extension().is_some_and(|found| found == extension)).max().unwrap()
-}
-
 #[test]
 fn a_log_whose_last_verified_leaf_changed_is_refused() {
     let mut world = World::new();
@@ -288,18 +282,27 @@ fn damage_to_what_was_kept_is_not_called_damage_to_the_ledger() {
     let mut world = World::new();
     world.grow(40);
     world.audit();
-    let kept = world.kept();
-    let manifest = newest(&kept, "log");
-    let mut bytes = std::fs::read(&manifest).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&manifest, bytes).unwrap();
+    let (kept, sound) = (world.kept(), world.bench.directory.path().join("sound"));
+    copy(&kept, &sound);
+    // Every file of rows, read or not.
+    for file in std::fs::read_dir(&kept).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "sst") {
+            let mut bytes = std::fs::read(&path).unwrap();
+            bytes[5] ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+        }
+    }
+    world.grow(3);
+    let damaged = |result: Result<Report, AuditError>| match result {
+        Err(AuditError::DamagedState(path)) => assert_eq!(path, kept),
+        other => panic!("{other:?}"),
+    };
+    damaged(world.audit_with(&world.store(), &|_| ()));
+    std::fs::remove_dir_all(&kept).unwrap();
+    copy(&sound, &kept);
     std::fs::write(kept.join("CURRENT"), "nonsense\n").unwrap();
-    let damaged = world.audit_with(&world.store(), &|_| ());
-    assert!(
-        matches!(&damaged, Err(AuditError::DamagedState(path)) if *path == kept),
-        "{damaged:?}"
-    );
+    damaged(world.audit_with(&world.store(), &|_| ()));
     std::fs::remove_dir_all(&kept).unwrap();
     let report = world.audit();
     assert_eq!((report.before, report.divergences.len()), (TreeSize(0), 0), "anew");
