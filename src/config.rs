@@ -38,6 +38,8 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "key", default: Some("/etc/sworn/ledger.key") },
     Setting { name: "http.listen", default: Some("127.0.0.1:7420") },
     Setting { name: "witness.policy", default: None },
+    Setting { name: "retention.detail_days", default: None },
+    Setting { name: "retention.body_days", default: None },
     Setting { name: "nats.url", default: Some("nats://127.0.0.1:4222") },
     Setting { name: "nats.credentials", default: None },
     Setting { name: "nats.nkey", default: None },

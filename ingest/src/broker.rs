@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, ServerAddr};
+use ledger::Retention;
 use schemas::id::{Tenant, unhex};
 use schemas::limits::{BROKER_BACKOFF_MS_MAX, BROKER_REQUEST_S_MAX};
 use tokio::sync::watch;
@@ -56,6 +57,8 @@ pub struct Config {
     pub replicas: u8,
     /// Size at which each stream refuses more, in bytes.
     pub max_bytes: u64,
+    /// What is erased on schedule.
+    pub retention: Retention,
     pub(crate) connection: watch::Sender<Connection>,
 }
 
@@ -77,6 +80,7 @@ impl Config {
             tenant,
             replicas: 1,
             max_bytes: 512 << 20,
+            retention: Retention::default(),
             connection: watch::Sender::new(Connection::Down),
         }
     }

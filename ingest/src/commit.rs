@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ledger::{
-    Checked, ColumnFamily, Committed, Cursor, Ledger, ReadError, Submission, Via, Writer, check,
+    Checked, ColumnFamily, Committed, Cursor, Ledger, ReadError, Retention, Submission, Via,
+    Writer, check,
 };
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use schemas::id::{Index, Micros, TreeSize, hex};
@@ -63,6 +64,12 @@ impl Pen {
     pub(crate) async fn commit(self, first: Vec<Incoming>) -> Result<(Self, Done), IngestError> {
         let (ledger, turn) = (self.writer.ledger(), Turn { pen: self, first });
         spawn_blocking(move || turn.commit(&ledger, &[], Vec::new())).await?
+    }
+
+    /// Erases some of what is kept too long.
+    fn retain(mut self, retention: Retention) -> Result<(Self, Done), IngestError> {
+        self.writer.retain(&retention, (self.clock)())?;
+        Ok((self, Done::default()))
     }
 
     /// Publishes the head's note, which commits do at most once a second.
@@ -188,6 +195,15 @@ impl Desk {
             && let Some(pen) = self.pen.take()
         {
             self.running = Some(spawn_blocking(move || pen.publish()));
+        }
+    }
+
+    /// Erases some of what is kept too long, where anything is limited.
+    pub(crate) fn retain(&mut self, retention: Retention) {
+        if retention != Retention::default()
+            && let Some(pen) = self.pen.take()
+        {
+            self.running = Some(spawn_blocking(move || pen.retain(retention)));
         }
     }
 

@@ -37,7 +37,7 @@ mod version;
 
 use std::sync::Arc;
 
-use ledger::Writer;
+use ledger::{Retention, Writer};
 use schemas::id::Micros;
 use tokio_util::sync::CancellationToken;
 
@@ -128,7 +128,7 @@ async fn session(
     pen.has_read = true;
     config.connection.send_replace(Connection::Up);
     let mut desk = Desk::new(pen);
-    let end = pump(&mut contact, &mut link, &mut desk, shutdown).await;
+    let end = pump(&mut contact, &mut link, &mut desk, config.retention, shutdown).await;
     config.connection.send_replace(Connection::Down);
     let trouble = match end {
         Ok(()) => None,
@@ -151,10 +151,11 @@ async fn pump(
     contact: &mut Contact,
     link: &mut Link,
     desk: &mut Desk,
+    retention: Retention,
     shutdown: &CancellationToken,
 ) -> Result<(), Stop> {
     loop {
-        let Link { op, input, rest, watchdog } = link;
+        let Link { op, input, rest, watchdog, retain } = link;
         let done = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(()),
@@ -163,6 +164,7 @@ async fn pump(
             ready = op.ready(), if desk.is_free() => ready.map(|()| None)?,
             batch = input.batch(), if desk.has_room() => { desk.check(batch?); None }
             _ = rest.tick(), if desk.is_free() => { desk.rest(); None }
+            _ = retain.tick(), if desk.is_free() => { desk.retain(retention); None }
             _ = watchdog.tick() => {
                 if desk.has_moved() {
                     link.check_progress().await?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemas::limits::RETAIN_EVERY_S;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::contact::Contact;
@@ -22,6 +23,8 @@ pub(crate) struct Link {
     pub(crate) rest: Interval,
     /// Time to look for a stall.
     pub(crate) watchdog: Interval,
+    /// Time to erase what is kept too long.
+    pub(crate) retain: Interval,
 }
 
 impl Contact {
@@ -45,7 +48,8 @@ impl Contact {
 
 impl Link {
     pub(crate) fn new(op: Feed, input: Feed) -> Self {
-        Self { op, input, rest: every(REST), watchdog: every(WATCHDOG) }
+        let retain = every(Duration::from_secs(RETAIN_EVERY_S));
+        Self { op, input, rest: every(REST), watchdog: every(WATCHDOG), retain }
     }
 
     /// Looks for a stall on both streams.

@@ -4,6 +4,7 @@ use schemas::body::Body;
 use schemas::id::ChainHash;
 use schemas::json::Content;
 use schemas::leaf::Leaf;
+use schemas::refused;
 use schemas::residue::Residue;
 use schemas::terms::{self, Term};
 
@@ -70,6 +71,13 @@ impl Entry {
             Some(refusal) => refusal.bytes.as_deref(),
             None => self.body.as_deref().or(self.left.as_deref()),
         }
+    }
+
+    /// Whether something of a refused submission is kept that came with it.
+    #[must_use]
+    pub fn holds_evidence(&self) -> bool {
+        let kept = self.refusal.as_ref().and_then(|refusal| refusal.bytes.as_deref());
+        kept.is_some_and(|kept| !refused::is_erased(&self.leaf, kept))
     }
 
     /// The terms under which it is found.

@@ -101,7 +101,7 @@ impl Writer {
     }
 
     /// Records a redaction of the ledger's own, and carries it out.
-    fn redact_own(
+    pub(crate) fn redact_own(
         &mut self,
         redaction: &Redaction,
         basis: &str,

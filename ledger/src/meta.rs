@@ -5,6 +5,7 @@ use schemas::encode::Encoder;
 
 use crate::error::ReadError;
 use crate::refusal::{sealed, unsealed};
+use crate::retain::Retained;
 use crate::store::{ColumnFamily, Row, Store};
 
 /// Version of the store's layout.
@@ -12,6 +13,7 @@ pub(crate) const FORMAT: u64 = 1;
 const FORMAT_KEY: &[u8] = b"format";
 const REBUILDING_KEY: &[u8] = b"rebuilding";
 const ERASED_KEY: &[u8] = b"erased";
+const RETAINED_KEY: &[u8] = b"retained";
 const CURSOR_PREFIX: &[u8] = b"cursor/";
 const REPEAT_PREFIX: &[u8] = b"repeat/";
 
@@ -87,6 +89,24 @@ pub(crate) fn erased_row(below: u64) -> Row {
 
 pub(crate) fn read_erased(store: &Store) -> Result<u64, ReadError> {
     Ok(read_number(store, ERASED_KEY)?.unwrap_or(0))
+}
+
+/// How far scheduled retention looked.
+pub(crate) fn retained_row(retained: Retained) -> Row {
+    let Retained { detail, body, lifted } = retained;
+    let mut value = Encoder::new();
+    value.array(3).uint(detail).uint(body).uint(lifted);
+    Row::new(ColumnFamily::Meta, RETAINED_KEY, sealed(value.finish()))
+}
+
+pub(crate) fn read_retained(store: &Store) -> Result<Retained, ReadError> {
+    let Some(content) = read(store, RETAINED_KEY)? else { return Ok(Retained::default()) };
+    let parse = || {
+        let root = decode(&content, Bounds::WIRE).ok()?;
+        let [detail, body, lifted] = <&[Item<'_>; 3]>::try_from(root.array()?).ok()?;
+        Some(Retained { detail: detail.uint()?, body: body.uint()?, lifted: lifted.uint()? })
+    };
+    parse().ok_or_else(|| damaged(RETAINED_KEY))
 }
 
 fn repeat_key(refusal: &[u8]) -> Vec<u8> {

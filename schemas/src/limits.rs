@@ -44,6 +44,12 @@ pub const DATA_CLASSES_MAX: usize = 8;
 pub const REDACT_RANGES_MAX: usize = 256;
 /// Most entries of one redaction.
 pub const REDACT_ENTRIES_MAX: u64 = 10_000;
+/// Most entries that scheduled retention erases at a time.
+pub const RETAIN_ENTRIES_MAX: u64 = 2000;
+/// Most entries that scheduled retention looks at at a time.
+pub const RETAIN_LOOKS_MAX: u64 = 10_000;
+/// Between two times, in seconds.
+pub const RETAIN_EVERY_S: u64 = 5;
 /// Largest `registry` map, encoded.
 pub const REGISTRY_BYTES_MAX: usize = 4 << 10;
 /// Largest `ext` map, encoded.

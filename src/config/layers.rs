@@ -80,7 +80,16 @@ impl Layers<'_> {
         let replicas = |text: &str| text.parse().ok().filter(|count| (1..=5).contains(count));
         let mut config = ingest::Config::new(broker, tenant.clone());
         config.replicas = self.choose("nats.replicas")?.parse("1 to 5", replicas)?;
+        config.retention = ledger::Retention {
+            detail_days: self.days("retention.detail_days")?,
+            body_days: self.days("retention.body_days")?,
+        };
         Ok(config)
+    }
+
+    fn days(&self, name: &'static str) -> Result<Option<u32>, ConfigError> {
+        let days = |text: &str| text.parse().ok().filter(|days| *days > 0);
+        self.optional(name).map(|set| set.parse("a number of days, at least 1", days)).transpose()
     }
 
     fn choose(&self, name: &'static str) -> Result<Chosen, ConfigError> {

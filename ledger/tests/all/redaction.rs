@@ -343,3 +343,57 @@ fn what_was_kept_of_refused_submissions_is_erased_too() {
     world.bench.reopen();
     assert_eq!(world.audit().divergences, []);
 }
+
+#[test]
+fn what_is_kept_too_long_is_erased_on_schedule_but_for_holds() {
+    const DAY_US: u64 = 24 * 3600 * 1_000_000;
+    let mut world = World::new(6);
+    let named = world.named();
+    let placed = json!({ "kind": "hold.placed", "hold": { "query": "target:nobody" } });
+    assert!(matches!(world.operator(placed), Fate::Committed(_)));
+    let hold =
+        json!({ "kind": "hold.placed", "hold": { "query": format!("target:\"{NAME}/0\"") } });
+    assert!(matches!(world.operator(hold), Fate::Committed(_)));
+    let ledger = world.bench.ledger();
+    let id = ledger.entry(Index(ledger.head().size.0 - 1)).unwrap().unwrap().leaf.id.unwrap();
+    drop(ledger);
+    let day = |now: schemas::id::Micros, days: u64| schemas::id::Micros(now.0 + days * DAY_US);
+    let now = world.bench.now;
+    let retention = ledger::Retention { detail_days: Some(30), body_days: Some(90) };
+    let size = world.bench.ledger().head().size;
+    assert!(!world.bench.writer().retain(&retention, day(now, 29)).unwrap());
+    assert_eq!(world.bench.ledger().head().size, size, "nothing is due");
+    let left = |world: &mut World, index: u64| {
+        let ledger = world.bench.ledger();
+        let whole = ledger.entry(Index(index)).unwrap().unwrap().body.is_some();
+        (whole, ledger.detail(Index(index)).unwrap().is_some())
+    };
+    assert!(!world.bench.writer().retain(&retention, day(now, 31)).unwrap());
+    assert_eq!(
+        (left(&mut world, named[0]), left(&mut world, named[1])),
+        ((true, true), (true, false))
+    );
+    assert!(!world.bench.writer().retain(&retention, day(now, 91)).unwrap());
+    assert_eq!(
+        (left(&mut world, named[0]), left(&mut world, named[1])),
+        ((true, true), (false, false))
+    );
+    let size = world.bench.ledger().head().size;
+    assert!(!world.bench.writer().retain(&retention, day(now, 92)).unwrap());
+    assert_eq!(world.bench.ledger().head().size, size, "once is enough");
+    world.bench.now = day(now, 93);
+    let lift = json!({ "kind": "hold.lifted", "causes": [id.to_string()] });
+    assert!(matches!(world.operator(lift), Fate::Committed(_)));
+    world.bench.writer().retain(&retention, day(now, 94)).unwrap();
+    assert_eq!(
+        left(&mut world, named[0]),
+        (false, false),
+        "what a hold kept goes once it is lifted"
+    );
+    let ledger = world.bench.ledger();
+    let own = ledger.redaction_of(Index(named[0])).unwrap().unwrap();
+    let entry = ledger.entry(own).unwrap().unwrap();
+    assert_eq!(entry.body().unwrap().text("redact.basis"), Some("retention"));
+    drop(ledger);
+    assert_eq!(world.audit().divergences, []);
+}

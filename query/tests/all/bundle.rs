@@ -833,3 +833,44 @@ fn what_was_erased_is_shown_as_erased_and_no_other_way() {
     });
     assert_eq!(unexplained, [Fault::NotRedacted { index: Index(index) }]);
 }
+
+/// Whoever has a real bundle has a real genesis entry, and the trusted key in it: that must not let him name a key
+/// of his own the ledger's.
+#[test]
+fn a_rotation_that_the_old_key_did_not_sign_leads_nowhere() {
+    let world = world();
+    let mut forged = crate::world::World::new();
+    let thief = ed25519_dalek::SigningKey::from_bytes(&[66; 32]);
+    let now = Micros(forged.now());
+    forged.writer.as_mut().unwrap().rotate_key(thief.clone(), now).unwrap();
+    publish(&mut forged);
+    let stolen = evidence::open(&file(&forged, "q=&since=%230")).unwrap();
+    let rotation = stolen.bundle.leaves.len() - 1;
+    let index = Leaf::decode(&stolen.bundle.leaves[rotation]).unwrap().index;
+    let mut forger = Forger { world: &world, opened: stolen };
+    // Signed by the thief in place of the ledger: another statement, in a tree that the thief signs whole.
+    let key = ed25519_dalek::SigningKey::from_bytes(&[77; 32]);
+    let body = forger.bundle().bodies[&index.0].clone();
+    let signer = schemas::id::SignerId::parse("ledger").unwrap();
+    let tenant = schemas::id::Tenant::parse("acme").unwrap();
+    let message = schemas::submission::sign(&key, &signer, &tenant, &[(body, None)]);
+    let statement = schemas::submission::open(&message).unwrap().statement().bytes().to_vec();
+    let mut leaf = forger.leaf(rotation);
+    leaf.statement = schemas::id::Digest(schemas::id::sha256(&statement));
+    let leaf = leaf.encode();
+    let bundle = forger.bundle();
+    bundle.leaves[rotation] = leaf;
+    let last = bundle.statements.len() - 1;
+    bundle.statements[last].statement = statement;
+    let mut tree = schemas::tree::Frontier::default();
+    for leaf in &bundle.leaves {
+        tree.push(schemas::tree::leaf_hash(leaf)).unwrap();
+    }
+    let head =
+        Checkpoint { size: tree.size(), root: tree.root(), origin: "ledger.example/acme".into() };
+    bundle.head = sign_checkpoint(&head, &thief).unwrap().to_string();
+    forger.render();
+    let found = judge(&world, &forger.opened);
+    assert!(found.checkpoint.is_none(), "the thief's checkpoint is nobody's");
+    assert!(found.faults.iter().any(|fault| matches!(fault, Fault::Note(_))), "{:?}", found.faults);
+}

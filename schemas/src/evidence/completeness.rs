@@ -13,8 +13,11 @@ use crate::sequence;
 use crate::terms::{Key, Term};
 use crate::tree::verify_consistency;
 
-/// The ledger's claims, each proved to speak of the checkpoint's log.
-pub(super) struct Claims(Vec<Claim>);
+/// What the ledger claims to fit some terms in a tree, each claim proved to speak of the checkpoint's log.
+pub(super) struct Claims(BTreeMap<Question, u64>);
+
+/// The size of a tree, and the terms.
+type Question = (TreeSize, Vec<(Key, String)>);
 
 impl Claims {
     /// Verifies the claims of a bundle.
@@ -24,24 +27,24 @@ impl Claims {
         head: &Checkpoint,
         faults: &mut Vec<Fault>,
     ) -> Self {
-        let mut claims: Vec<Claim> = Vec::new();
+        let mut claims = BTreeMap::new();
         for claimed in &view.bundle.claims {
-            match verified(&claimed.claim, eras) {
-                Err(fault) => faults.push(fault),
-                Ok(claim) => {
-                    let path = &claimed.path;
-                    let extends =
-                        verify_consistency(claim.size, &claim.root, head.size, &head.root, path);
-                    if extends.is_err() {
-                        faults.push(Fault::ClaimTree { size: claim.size });
-                        continue;
-                    }
-                    let same = |other: &&Claim| same_question(other, &claim);
-                    if claims.iter().find(same).is_some_and(|other| other.count != claim.count) {
-                        faults.push(Fault::Contradiction { size: claim.size });
-                    }
-                    claims.push(claim);
+            let claim = match verified(&claimed.claim, eras) {
+                Ok(claim) => claim,
+                Err(fault) => {
+                    faults.push(fault);
+                    continue;
                 }
+            };
+            let size = claim.size;
+            let path = &claimed.path;
+            if verify_consistency(size, &claim.root, head.size, &head.root, path).is_err() {
+                faults.push(Fault::ClaimTree { size });
+                continue;
+            }
+            let before = claims.insert((size, claim.terms), claim.count);
+            if before.is_some_and(|before| before != claim.count) {
+                faults.push(Fault::Contradiction { size });
             }
         }
         Self(claims)
@@ -53,13 +56,8 @@ impl Claims {
 
     /// How many entries the ledger claims to fit `terms` in the tree of `size` entries.
     fn count(&self, terms: &[(Key, String)], size: TreeSize) -> Option<u64> {
-        let fits = |claim: &&Claim| claim.size == size && claim.terms == terms;
-        self.0.iter().find(fits).map(|claim| claim.count)
+        self.0.get(&(size, terms.to_vec())).copied()
     }
-}
-
-fn same_question(a: &Claim, b: &Claim) -> bool {
-    a.size == b.size && a.terms == b.terms
 }
 
 /// A claim under any key and name that the ledger had.

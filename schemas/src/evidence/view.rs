@@ -96,6 +96,7 @@ pub struct View<'b> {
     pub eras: Option<Eras>,
     /// What does not fit together.
     pub faults: Vec<Fault>,
+    redactions: Vec<(Index, Redaction)>,
 }
 
 impl<'b> View<'b> {
@@ -109,6 +110,7 @@ impl<'b> View<'b> {
             entries: Vec::with_capacity(bundle.leaves.len()),
             eras: None,
             faults: Vec::new(),
+            redactions: Vec::new(),
         };
         match Scope::parse(&manifest.query, manifest.since, manifest.until) {
             Ok(scope) => view.scope = Some(scope),
@@ -138,10 +140,13 @@ impl<'b> View<'b> {
         view
     }
 
-    /// Takes in what the ledger's own entries say of its name and key.
+    /// Takes in what the ledger's own entries say of its name and key, and what redactions say. Nothing follows
+    /// from an entry that is not signed by who it says.
     fn follow(&mut self, shown: &Shown<'_>) {
-        let Some(body) = shown.body().filter(|_| shown.accepted()) else { return };
+        let holds = shown.accepted() && shown.standing == Standing::Signed;
+        let Some(body) = shown.body().filter(|_| holds) else { return };
         let index = shown.leaf.index;
+        self.redactions.extend(Redaction::of(body).map(|redaction| (index, redaction)));
         match self.eras.as_mut() {
             None if index == Index(0) => self.eras = Eras::genesis(body),
             None => {}
@@ -168,12 +173,10 @@ impl<'b> View<'b> {
     /// The redaction that erased the body of the entry at `index`, or its detail.
     #[must_use]
     pub fn redaction_of(&self, index: Index, body: bool) -> Option<Index> {
-        let of = |shown: &&Shown<'_>| {
-            let redaction = shown.body().filter(|_| shown.accepted()).and_then(Redaction::of);
-            shown.leaf.index > index
-                && redaction.is_some_and(|found| found.covers(index) && (found.body || !body))
+        let of = |(at, redaction): &&(Index, Redaction)| {
+            *at > index && redaction.covers(index) && (redaction.body || !body)
         };
-        self.entries.iter().find(of).map(|shown| shown.leaf.index)
+        self.redactions.iter().find(of).map(|(at, _)| *at)
     }
 
     /// Whose registry history the bundle rests on: who signed, and whom the answer is about.
