@@ -110,8 +110,14 @@ fn two_of_three_witnesses_are_enough_and_a_silent_one_delays_nothing() {
     std::fs::write(world.path("checkpoint"), note.to_string()).unwrap();
     let agrees = world.sworn(&[&["witness", "check", "checkpoint"], &memory[..]].concat());
     assert!(agrees.status.success(), "{}", text(&agrees));
+    let shown = world.sworn(&["get", "1"]);
+    assert!(text(&shown).contains("✓ witnessed"), "{}", text(&shown));
     world.stop();
     assert_eq!(world.audit().divergences, [], "cosignatures are no fault");
+    // With no witness to ask, the server still knows how far they were.
+    drop((one, two));
+    world.serve_with(&["--policy", file.to_str().unwrap()]);
+    assert_eq!(world.get("/api/v1/witnesses")["witnessed"], size);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use schemas::body::{self, Body};
 use schemas::checkpoint::{Note, NoteKey, WitnessKey};
+use schemas::claim::Claim;
 use schemas::detail::Detail;
 use schemas::id::{Digest, Index, Kid, TreeHash, TreeSize, hex, sha256, unhex};
 use schemas::key::{KeyError, PublicKey};
@@ -22,6 +23,7 @@ use schemas::kind::Kind;
 use schemas::leaf::{Leaf, chain_hash};
 use schemas::reject::Reject;
 use schemas::reply::Reply;
+use schemas::residue::Residue;
 use schemas::tree::{Frontier, empty_root, leaf_hash, verify_consistency, verify_inclusion};
 use schemas::{json, receipt, shape, submission};
 use serde_json::Value as Json;
@@ -233,6 +235,28 @@ fn the_checkpoint_is_signed_and_witnessed() {
     let witness = WitnessKey::parse(text(&json["witness"], "vkey")).unwrap();
     let cosigned = Note::parse(text(json, "cosigned")).unwrap();
     assert_eq!(cosigned.verify_cosignature(&witness), Ok(number(&json["witness"], "time")));
+}
+
+#[test]
+fn the_claim_and_the_residue_are_the_ledgers() {
+    let good = document("good.json");
+    let json = &good["claim"];
+    let key = PublicKey::from_bytes(&bytes(json, "public_key")).unwrap();
+    let claim = Claim::verify(&bytes(json, "claim"), &key).unwrap();
+    let last = claim.last.map(|index| index.0);
+    assert_eq!((claim.count, last), (number(json, "count"), json["last"].as_u64()));
+    assert_eq!((claim.size.0, claim.root), (number(json, "size"), tree_hash(text(json, "root"))));
+    let terms: Vec<_> = claim.terms.iter().map(|(key, value)| [key.as_str(), value]).collect();
+    assert_eq!(serde_json::json!(terms), json["terms"]);
+
+    let json = &good["residue"];
+    let (row, leaf) = (bytes(json, "residue"), bytes(json, "leaf"));
+    let residue = Residue::parse(&row).unwrap();
+    assert!(residue.is_left_by(&key, &leaf) && !residue.is_left_by(&key, &row));
+    let body = bytes(json, "body");
+    let body = Body::parse(&body).unwrap();
+    assert_eq!(residue.fields, schemas::residue::fields(&body));
+    assert_eq!(Body::residue(residue.fields).unwrap().id(), body.id());
 }
 
 #[test]

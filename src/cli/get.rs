@@ -109,7 +109,24 @@ fn show(
         }
     };
     out.line(&format!("{}  {text}", out.paint(tone, mark)))?;
+    if let Some((tone, text)) = witnessed(client, index)? {
+        out.line(&out.paint(tone, &text))?;
+    }
     Ok(exit)
+}
+
+/// Whether a checkpoint over the entry met the server's witness policy; `None` where it has none.
+fn witnessed(client: &Client, index: Index) -> Result<Option<(Tone, String)>, Failure> {
+    let witnesses = client.json("/api/v1/witnesses", &[])?;
+    let none = witnesses.get("items").and_then(Json::as_array).is_none_or(Vec::is_empty);
+    let size = witnesses.get("witnessed").and_then(Json::as_u64).filter(|_| !none);
+    Ok(size.map(|size| match index.0 < size {
+        true => (
+            Tone::Good,
+            format!("✓ witnessed  by enough of the server's witnesses, up to #{}", size - 1),
+        ),
+        false => (Tone::Notable, "! not witnessed yet".to_owned()),
+    }))
 }
 
 enum Proof {

@@ -19,6 +19,8 @@ use ureq::Agent;
 const ANSWER: Duration = Duration::from_secs(10);
 /// Longest pause after failures.
 const PAUSE_S_MAX: u64 = 60;
+/// Checkpoints looked through for what was cosigned before.
+const RECALLED_MAX: usize = 1000;
 /// Requests for one checkpoint: the witness may first have to say where it stands.
 const TRIES: usize = 2;
 
@@ -69,7 +71,39 @@ impl Witnesses {
     pub(crate) fn new(ledger: Ledger, policy: Policy) -> Self {
         let states = vec![State::default(); policy.witnesses.len()];
         let shared = Shared { states, witnessed: TreeSize(0) };
-        Self { ledger, policy: Arc::new(policy), shared: Arc::new(Mutex::new(shared)) }
+        let witnesses =
+            Self { ledger, policy: Arc::new(policy), shared: Arc::new(Mutex::new(shared)) };
+        if let Err(error) = witnesses.recall() {
+            tracing::warn!(%error, "what witnesses cosigned before cannot be read");
+        }
+        witnesses
+    }
+
+    /// Takes in what the newest checkpoints of an earlier life were cosigned by.
+    fn recall(&self) -> Result<(), ledger::ReadError> {
+        let mut size = self.ledger.head().published.0;
+        for _look in 0..RECALLED_MAX {
+            let Some((found, _)) = self.ledger.published(size)? else { return Ok(()) };
+            if let Some(note) =
+                self.ledger.cosigned(found)?.and_then(|note| Note::parse(&note).ok())
+            {
+                let witnessed = self.policy.witnessed(&note);
+                for (place, time) in witnessed.times.iter().enumerate() {
+                    self.set(place, |state| {
+                        if state.time.is_none() && time.is_some() {
+                            *state = State { size: found, time: *time, error: None };
+                        }
+                    });
+                }
+                if witnessed.quorum {
+                    self.shared().witnessed = found;
+                    return Ok(());
+                }
+            }
+            let Some(before) = found.0.checked_sub(1) else { return Ok(()) };
+            size = TreeSize(before);
+        }
+        Ok(())
     }
 
     /// Asks every witness that has an address, until `shutdown`.

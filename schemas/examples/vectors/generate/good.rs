@@ -8,6 +8,7 @@ use schemas::id::{BodyDigest, ChainHash, Digest, Index, Micros, TreeHash, hex, s
 use schemas::key::PublicKey;
 use schemas::leaf::{Counts, Leaf, Source, Status, chain_hash};
 use schemas::reject::Reason;
+use schemas::residue;
 use schemas::tree::leaf_hash;
 use schemas::{detail::Detail, json, shape, submission};
 use serde_json::{Value as Json, json};
@@ -40,7 +41,26 @@ pub(crate) fn document() -> Json {
     for (name, part) in log {
         document[name] = part;
     }
+    document["residue"] = left_of_an_intent(&document);
     document
+}
+
+/// What the ledger leaves of the first intent, if its body is erased.
+fn left_of_an_intent(document: &Json) -> Json {
+    let submissions = document["submissions"].as_array().unwrap();
+    let mut items = submissions.iter().flat_map(|one| one["items"].as_array().unwrap());
+    let item = items.find(|item| item["kind"] == "action.intent").unwrap();
+    let bytes = |hex: &Json| schemas::id::unhex(hex.as_str().unwrap()).unwrap();
+    let (body, leaf) = (bytes(&item["body"]), bytes(&item["leaf"]["bytes"]));
+    let fields = residue::fields(&Body::parse(&body).unwrap());
+    let ledger = key(schemas::body::LEDGER_SIGNER);
+    json!({
+        "public_key": hex(PublicKey::of(&ledger).as_bytes()),
+        "body": hex(&body),
+        "leaf": hex(&leaf),
+        "fields": hex(&fields),
+        "residue": hex(&residue::leave(&fields, &leaf, &ledger)),
+    })
 }
 
 /// The log as it grows.

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use schemas::checkpoint::{Checkpoint, NoteKey, WitnessKey, sign_checkpoint};
-use schemas::id::{Digest, Index, TreeHash, TreeSize, hex, sha256};
+use schemas::claim::Claim;
+use schemas::id::{Digest, Index, Micros, TreeHash, TreeSize, hex, sha256};
 use schemas::key::PublicKey;
 use schemas::receipt::{ReceiptAlg, ReceiptSigner, SignedRoot};
 use schemas::reject::{Reason, Reject};
 use schemas::reply::{Fate, Outcome, Reply};
+use schemas::terms::Key;
 use schemas::tree::{Frontier, Tile, TreeError, consistency_path, inclusion_path, leaf_hash};
 use schemas::{body::LEDGER_SIGNER, leaf::Leaf};
 use serde_json::{Value as Json, json};
@@ -59,6 +61,7 @@ pub(crate) fn document(leaves: &[Vec<u8>]) -> Vec<(&'static str, Json)> {
             RECEIPTS.iter().map(|(index, size)| tree.receipt(leaves, *index, *size)).collect(),
         ),
         ("consistency_receipts", vec![tree.growth_receipt(100, 300)].into()),
+        ("claim", tree.claim()),
         ("replies", tree.replies(leaves)),
     ]
 }
@@ -152,6 +155,33 @@ impl Tree {
             "note": alone,
             "witness": { "seed": hex(witness.as_bytes()), "vkey": by.vkey(), "time": unix_s },
             "cosigned": note.to_string(),
+        })
+    }
+
+    /// What the ledger claims of two agents' intents in the whole log.
+    fn claim(&self) -> Json {
+        let ledger = key(LEDGER_SIGNER);
+        let size = TreeSize(self.roots.len() as u64 - 1);
+        let terms = [(Key::Kind, "action.intent"), (Key::Agent, "a"), (Key::Agent, "b")];
+        let claim = Claim {
+            origin: ORIGIN.to_owned(),
+            size,
+            root: self.root(size.0),
+            terms: terms.map(|(key, value)| (key, value.to_owned())).to_vec(),
+            count: 7,
+            last: Some(Index(size.0 - 1)),
+            time: Micros(START_US),
+        };
+        json!({
+            "public_key": hex(PublicKey::of(&ledger).as_bytes()),
+            "origin": claim.origin,
+            "size": size.0,
+            "root": claim.root.to_string(),
+            "terms": terms.map(|(key, value)| [key.as_str(), value]),
+            "count": claim.count,
+            "last": size.0 - 1,
+            "time": START_US,
+            "claim": hex(&claim.sign(&ledger)),
         })
     }
 
