@@ -270,6 +270,20 @@ impl Ledger {
         Ok(entry.body().filter(|_| accepted).as_ref().and_then(Redaction::of))
     }
 
+    /// Every redaction, in order.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn redactions(&self) -> Result<Vec<(Index, Redaction)>, ReadError> {
+        let mut postings = self.postings(Key::Kind, Kind::Redaction.as_str());
+        let (mut at, mut found) = (0, Vec::new());
+        while let Some(index) = postings.at_or_after(at)? {
+            found.extend(self.redaction(index)?.map(|redaction| (index, redaction)));
+            at = index.0 + 1;
+        }
+        Ok(found)
+    }
+
     /// The first redaction that covers the entry at `index`.
     ///
     /// # Errors

@@ -40,7 +40,8 @@ fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
                 [http]\nlisten = \"[::1]:1\"\n[nats]\nurl = \"nats://n, nats://m\"\n\
                 credentials = \"/c\"\nnkey = \"/n\"\nca = \"/ca\"\ncertificate = \"/cert\"\n\
                 certificate_key = \"/ck\"\nreplicas = \"3\"\n\
-                [witness]\npolicy = \"/p\"\n";
+                [witness]\npolicy = \"/p\"\n\
+                [retention]\ndetail_days = \"30\"\nbody_days = \"400\"\n";
     let read = file(text).unwrap();
     let all = Some("x".to_owned());
     let flags = Flags {
@@ -57,10 +58,12 @@ fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
     for Setting { name, .. } in SETTINGS {
         assert!(read.values.contains_key(*name), "{name}");
         let has_flag = flags.value(name).is_some();
-        assert_eq!(has_flag, !name.starts_with("nats.") || *name == "nats.url", "{name}");
+        let file_only = ["nats.", "retention."].iter().any(|of| name.starts_with(of));
+        assert_eq!(has_flag, !file_only || *name == "nats.url", "{name}");
     }
     assert_eq!(variable("http.listen"), "SWORN_HTTP_LISTEN");
     let nats = config(&Flags::default(), &[], text).unwrap().nats;
+    assert_eq!((nats.retention.detail_days, nats.retention.body_days), (Some(30), Some(400)));
     assert_eq!(nats.broker.urls, ["nats://n", "nats://m"]);
     assert_eq!((nats.replicas, nats.broker.credentials), (3, Some(PathBuf::from("/c"))));
     assert!(nats.broker.tls.is_some_and(|tls| tls.client.is_some()));

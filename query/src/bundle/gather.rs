@@ -9,6 +9,7 @@ use schemas::id::{Digest, Index, SessionId, TreeSize};
 use schemas::leaf::Status;
 use schemas::limits::{BUNDLE_BYTES_MAX, BUNDLE_ENTRIES_MAX, QUERY_SCAN_MAX, SESSION_SCAN_MAX};
 use schemas::query::Expr;
+use schemas::redaction::Redaction;
 use schemas::refused;
 use schemas::sequence;
 use schemas::terms::Key;
@@ -34,6 +35,8 @@ pub(super) struct Gathered {
     waiting: BTreeSet<String>,
     /// Numbers of signers in their sessions, with the ledger's ordinals.
     numbers: BTreeMap<(String, SessionId), BTreeMap<u64, u64>>,
+    /// Every redaction, once any was asked for.
+    redactions: Option<Vec<(Index, Redaction)>>,
     bytes: usize,
 }
 
@@ -123,6 +126,18 @@ impl Gathered {
         Ok(())
     }
 
+    /// The first redaction that covers the entry. All of them are read once.
+    fn redaction_of(&mut self, ledger: &Ledger, index: Index) -> Result<Option<Index>, ReadError> {
+        let known = match self.redactions.take() {
+            Some(known) => known,
+            None => ledger.redactions()?,
+        };
+        let of = |(at, redaction): &&(Index, Redaction)| *at > index && redaction.covers(index);
+        let by = known.iter().find(of).map(|(at, _)| *at);
+        self.redactions = Some(known);
+        Ok(by)
+    }
+
     fn take(&mut self, ledger: &Ledger, index: Index, asked: bool) -> Result<(), Error> {
         if self.entries.contains_key(&index.0) {
             return Ok(());
@@ -163,7 +178,9 @@ impl Gathered {
             self.note(entry, &body, asked);
         }
         // What is erased must be shown to have been erased.
-        if let Some(by) = ledger.redaction_of(index)? {
+        if is_erased(entry)
+            && let Some(by) = self.redaction_of(ledger, index)?
+        {
             self.take(ledger, by, false)?;
         }
         Ok(())
@@ -181,6 +198,15 @@ impl Gathered {
             let signer = (body.signer().to_owned(), session);
             self.numbers.entry(signer).or_default().insert(seq.n, entry.leaf.counts.session);
         }
+    }
+}
+
+/// Whether only a residue is left of the entry's body.
+fn is_erased(entry: &Entry) -> bool {
+    let of_refusal = |kept: &[u8]| refused::is_erased(&entry.leaf, kept);
+    match entry.leaf.status {
+        Status::Accepted => entry.left.is_some(),
+        Status::Rejected(_) => entry.kept().is_some_and(of_refusal),
     }
 }
 
