@@ -161,7 +161,7 @@ mod tests {
 
     fn start(agent: &str) -> Json {
         json!({
-            "kind": "session.start", "agent": { "id": agent }, "correlation": "w-1",
+            "kind": "session.start", "agent": { "id": agent, "name": agent, "version": "1", "build": "none" }, "correlation": "w-1",
             "attestation": "none", "previous": "none", "contract": "00".repeat(32),
             "task": { "digest": "11".repeat(32) },
             "model": { "provider": "p", "name": "m", "version": "1" },

@@ -31,6 +31,7 @@ use schemas::era::Eras;
 use schemas::id::{ChainHash, Index, Micros, TreeHash, TreeSize};
 use schemas::key::PublicKey;
 use schemas::limits::VERIFY_COMMITS_AHEAD_MAX;
+use schemas::registry::Record;
 use schemas::tree;
 
 use crate::check::KeySet;
@@ -296,9 +297,9 @@ impl<'s> Verifier<'s> {
             if key.first() != prefix.first() {
                 break;
             }
-            match records::key(&value) {
-                Some(record) if crate::keys::key(&record.key.kid()) == *key => {
-                    found.push(record.key)
+            match records::record(&key, &value) {
+                Some(Record::Key(record)) if crate::keys::key(&record.key.kid()) == *key => {
+                    found.push(record.key);
                 }
                 _ => self.row(ColumnFamily::State, &key, Fault::Derived),
             }

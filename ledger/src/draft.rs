@@ -1,5 +1,6 @@
 //! A commit while it is being staged: nothing of it is anywhere but in memory.
 
+use schemas::encode::Value;
 use schemas::id::{BodyDigest, Digest, EventId, Index, Micros, TreeSize};
 use schemas::reject::{Reason, Reject};
 use schemas::submission::Verified;
@@ -31,6 +32,8 @@ pub(crate) struct Draft {
     /// Accepted entries that change what a signer may do.
     pub(crate) control: Vec<Index>,
     pub(crate) keys_changed: bool,
+    /// Redactions that operators have agreed to in it, by the approval and what it redacts.
+    pub(crate) agreed: Vec<(EventId, Value)>,
     /// Whether a redaction is in it.
     pub(crate) redacts: bool,
     /// Own entries made in it.
@@ -52,6 +55,7 @@ impl Draft {
             ends: Vec::new(),
             control: Vec::new(),
             keys_changed: false,
+            agreed: Vec::new(),
             redacts: false,
             own: 0,
         }

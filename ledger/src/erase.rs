@@ -172,6 +172,7 @@ impl Writer {
             let left = erasure.reduce(&leaf, &body).ok_or_else(broken)?;
             let row = residue::leave(&left, &bytes, self.seal.key());
             erasure.puts.push(Row::new(family, key, row));
+            erasure.deletes.push((ColumnFamily::State, keys::chain_check(index)));
             return Ok(());
         }
         let mut refusal = Refusal::decode(&row).ok_or_else(broken)?;

@@ -10,7 +10,9 @@
 //! terms        key:1 value:*
 //! ids          'e' id:16 signer:16                     an accepted event
 //!              'r' refusal:32                          a refusal, so that a repeat makes no second leaf
-//! state        'a' agent:*  'p' principal:*  'k' kid:32  'h' placed:8
+//! state        'a' agent:*  'p' principal:*  'k' kid:32  'h' placed:8  'c' credential:*  't' agent:*
+//!              'g' grant:16  'y' digest:32  'o' proposal:16  'f' frozen:8  'q'
+//!              'v' index:8                             a principal chain held against the grants
 //!              'n' term:16                             accepted entries of an agent, session, workflow
 //!              's' signer:16 session:16                the signer's own chain
 //! checkpoints  'c' size:8                              a commit boundary
@@ -110,6 +112,17 @@ pub(crate) const AGENT: u8 = b'a';
 pub(crate) const PRINCIPAL: u8 = b'p';
 pub(crate) const KEY: u8 = b'k';
 pub(crate) const HOLD: u8 = b'h';
+pub(crate) const CREDENTIAL: u8 = b'c';
+pub(crate) const CONTRACT: u8 = b't';
+pub(crate) const GRANT: u8 = b'g';
+pub(crate) const POLICY: u8 = b'y';
+pub(crate) const PROPOSAL: u8 = b'o';
+pub(crate) const FREEZE: u8 = b'f';
+pub(crate) const QUORUM: u8 = b'q';
+
+/// What the rows of the registry begin with.
+pub(crate) const RECORDS: [u8; 11] =
+    [AGENT, PRINCIPAL, KEY, HOLD, CREDENTIAL, CONTRACT, GRANT, POLICY, PROPOSAL, FREEZE, QUORUM];
 
 pub(crate) fn named(prefix: u8, name: &str) -> Vec<u8> {
     joined([&[prefix], name.as_bytes()])
@@ -119,9 +132,19 @@ pub(crate) fn key(kid: &Kid) -> Vec<u8> {
     joined([&[KEY], kid.as_bytes()])
 }
 
-/// Holds in the order in which they were placed.
-pub(crate) fn hold(placed: Index) -> Vec<u8> {
-    joined([&[HOLD], &index(placed)])
+/// Records in the order of the entries that made them.
+pub(crate) fn ordered(prefix: u8, made: Index) -> Vec<u8> {
+    joined([&[prefix], &index(made)])
+}
+
+/// Records by a binary id.
+pub(crate) fn identified(prefix: u8, id: &[u8]) -> Vec<u8> {
+    joined([&[prefix], id])
+}
+
+/// What was found of the principal chain of the entry at `index`.
+pub(crate) fn chain_check(at: Index) -> Vec<u8> {
+    joined([b"v", &index(at)])
 }
 
 pub(crate) fn count(key: Key, value: &str) -> Vec<u8> {

@@ -34,6 +34,7 @@ mod read;
 mod rebuild;
 mod records;
 mod refusal;
+mod registry;
 mod replay;
 mod retain;
 mod seal;

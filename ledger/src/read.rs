@@ -7,7 +7,6 @@ use std::sync::{Arc, RwLock};
 use rocksdb::Direction;
 use schemas::id::{ChainHash, EventId, Index, Micros};
 use schemas::leaf::{Leaf, chain_hash};
-use schemas::registry::{AgentRecord, HoldRecord, KeyRecord, PrincipalRecord};
 use schemas::residue::Residue;
 use schemas::terms::Key;
 use tokio::sync::watch;
@@ -19,7 +18,6 @@ use crate::fold::{family_beside, signed_body};
 use crate::head::Head;
 use crate::keys;
 use crate::postings::Postings;
-use crate::records;
 use crate::refusal::Refusal;
 use crate::seal::{Identity, Seal};
 use crate::store::{ColumnFamily, Store, parse_term_row};
@@ -276,94 +274,6 @@ impl Ledger {
                 parsed.ok_or_else(|| damaged(ColumnFamily::Terms, &row_key))?;
             let (first, last) = (Index(first), Index(last));
             found.push(TermRow { value: text.to_owned(), first, last, count });
-        }
-        Ok(found)
-    }
-
-    /// The agent's record as of the head.
-    ///
-    /// # Errors
-    /// [`ReadError`] when the store fails or the row is damaged.
-    pub fn agent(&self, id: &str) -> Result<Option<AgentRecord>, ReadError> {
-        self.record(&keys::named(keys::AGENT, id), |value| records::agent(id, value))
-    }
-
-    /// The principal's record as of the head.
-    ///
-    /// # Errors
-    /// As for [`Ledger::agent`].
-    pub fn principal(&self, id: &str) -> Result<Option<PrincipalRecord>, ReadError> {
-        self.record(&keys::named(keys::PRINCIPAL, id), |value| records::principal(id, value))
-    }
-
-    fn record<T>(
-        &self,
-        key: &[u8],
-        decode: impl FnOnce(&[u8]) -> Option<T>,
-    ) -> Result<Option<T>, ReadError> {
-        let Some(value) = self.store.get(ColumnFamily::State, key)? else { return Ok(None) };
-        decode(&value).map(Some).ok_or_else(|| damaged(ColumnFamily::State, key))
-    }
-
-    /// Registered agents whose id comes after `after`, in order of id, at most `limit`.
-    ///
-    /// # Errors
-    /// As for [`Ledger::agent`].
-    pub fn agents(&self, after: &str, limit: usize) -> Result<Vec<AgentRecord>, ReadError> {
-        self.records(keys::AGENT, after, limit, |name, value| {
-            records::agent(std::str::from_utf8(name).ok()?, value)
-        })
-    }
-
-    /// Registered principals, as [`Ledger::agents`].
-    ///
-    /// # Errors
-    /// As for [`Ledger::agent`].
-    pub fn principals(&self, after: &str, limit: usize) -> Result<Vec<PrincipalRecord>, ReadError> {
-        self.records(keys::PRINCIPAL, after, limit, |name, value| {
-            records::principal(std::str::from_utf8(name).ok()?, value)
-        })
-    }
-
-    /// Every enrolled key, revoked ones too, in order of kid.
-    ///
-    /// # Errors
-    /// As for [`Ledger::agent`].
-    pub fn key_records(&self) -> Result<Vec<KeyRecord>, ReadError> {
-        self.records(keys::KEY, "", usize::MAX, |_kid, value| records::key(value))
-    }
-
-    /// Legal holds, in the order in which they were placed; `all` with those that were lifted.
-    ///
-    /// # Errors
-    /// As for [`Ledger::agent`].
-    pub fn holds(&self, all: bool) -> Result<Vec<HoldRecord>, ReadError> {
-        let mut holds = self.records(keys::HOLD, "", usize::MAX, records::hold)?;
-        holds.retain(|hold| all || hold.lifted.is_none());
-        Ok(holds)
-    }
-
-    fn records<T>(
-        &self,
-        prefix: u8,
-        after: &str,
-        limit: usize,
-        decode: impl Fn(&[u8], &[u8]) -> Option<T>,
-    ) -> Result<Vec<T>, ReadError> {
-        let from = keys::named(prefix, after);
-        let mut found = Vec::new();
-        for row in self.store.scan(ColumnFamily::State, &from, Direction::Forward) {
-            let (key, value) = row?;
-            let Some((_, name)) = key.split_first().filter(|(first, _)| **first == prefix) else {
-                break;
-            };
-            if name == after.as_bytes() && !after.is_empty() {
-                continue;
-            }
-            if found.len() == limit {
-                break;
-            }
-            found.push(decode(name, &value).ok_or_else(|| damaged(ColumnFamily::State, &key))?);
         }
         Ok(found)
     }

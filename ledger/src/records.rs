@@ -1,11 +1,23 @@
-//! How the registry's records stand in the store.
+//! How the registry's records stand in the store: one row each, in the order of their names.
+
+mod agent;
+mod chain;
+mod contract;
+mod credential;
+mod freeze;
+mod grant;
+mod hold;
+mod key;
+mod policy;
+mod principal;
+mod proposal;
 
 use schemas::deterministic::{Bounds, Item, decode};
 use schemas::encode::Encoder;
-use schemas::id::{EventId, Index, Micros};
-use schemas::key::PublicKey;
-use schemas::kind::Role;
-use schemas::registry::{AgentRecord, AgentState, HoldRecord, KeyRecord, PrincipalRecord, Record};
+use schemas::id::{Index, Micros};
+use schemas::registry::Record;
+
+pub(crate) use chain::{check, check_value};
 
 use crate::keys;
 use crate::store::{ColumnFamily, Row};
@@ -13,12 +25,31 @@ use crate::store::{ColumnFamily, Row};
 /// The row of a record.
 pub(crate) fn row(record: &Record) -> Row {
     let (key, value) = match record {
-        Record::Agent(agent) => (keys::named(keys::AGENT, &agent.id), agent_value(agent)),
-        Record::Principal(principal) => {
-            (keys::named(keys::PRINCIPAL, &principal.id), principal_value(principal))
+        Record::Agent(record) => (keys::named(keys::AGENT, &record.id), agent::encode(record)),
+        Record::Principal(record) => {
+            (keys::named(keys::PRINCIPAL, &record.id), principal::encode(record))
         }
-        Record::Hold(hold) => (keys::hold(hold.placed), hold_value(hold)),
-        Record::Key(key) => (keys::key(&key.key.kid()), key_value(key)),
+        Record::Key(record) => (keys::key(&record.key.kid()), key::encode(record)),
+        Record::Hold(record) => (keys::ordered(keys::HOLD, record.placed), hold::encode(record)),
+        Record::Credential(record) => {
+            (keys::named(keys::CREDENTIAL, &record.id), credential::encode(record))
+        }
+        Record::Contract(record) => {
+            (keys::named(keys::CONTRACT, &record.contract.agent), contract::encode(record))
+        }
+        Record::Grant(record) => {
+            (keys::identified(keys::GRANT, &record.grant.id.0), grant::encode(record))
+        }
+        Record::Policy(record) => {
+            (keys::identified(keys::POLICY, record.digest.as_bytes()), policy::encode(record))
+        }
+        Record::Proposal(record) => {
+            (keys::identified(keys::PROPOSAL, &record.id.0), proposal::encode(record))
+        }
+        Record::Freeze(record) => {
+            (keys::ordered(keys::FREEZE, record.frozen), freeze::encode(record))
+        }
+        Record::Quorum(needed) => (vec![keys::QUORUM], needed.to_be_bytes().to_vec()),
     };
     Row::new(ColumnFamily::State, key, value)
 }
@@ -26,102 +57,62 @@ pub(crate) fn row(record: &Record) -> Row {
 /// The record of a row; `None` if it is damaged or another thing's.
 pub(crate) fn record(key: &[u8], value: &[u8]) -> Option<Record> {
     let (prefix, name) = key.split_first()?;
+    if *prefix == keys::QUORUM {
+        return value.try_into().ok().map(u64::from_be_bytes).map(Record::Quorum);
+    }
+    let root = decode(value, Bounds::WIRE).ok()?;
+    let fields = root.array()?;
     let text = || std::str::from_utf8(name).ok();
-    match *prefix {
-        keys::AGENT => agent(text()?, value).map(Record::Agent),
-        keys::PRINCIPAL => principal(text()?, value).map(Record::Principal),
-        keys::HOLD => hold(name, value).map(Record::Hold),
-        keys::KEY => self::key(value).map(|record| Record::Key(Box::new(record))),
-        _ => None,
-    }
-}
-
-fn agent_value(record: &AgentRecord) -> Vec<u8> {
-    let mut value = Encoder::new();
-    value.array(4).text(&record.owner).text(record.state.as_str());
-    value.uint(record.registered.0).uint(record.changed.0);
-    value.finish()
-}
-
-/// The record in a row.
-pub(crate) fn agent(id: &str, value: &[u8]) -> Option<AgentRecord> {
-    let root = decode(value, Bounds::WIRE).ok()?;
-    let [owner, state, registered, changed] = <&[Item<'_>; 4]>::try_from(root.array()?).ok()?;
-    Some(AgentRecord {
-        id: id.to_owned(),
-        owner: owner.text()?.to_owned(),
-        state: AgentState::parse(state.text()?)?,
-        registered: Index(registered.uint()?),
-        changed: Index(changed.uint()?),
+    Some(match *prefix {
+        keys::AGENT => Record::Agent(Box::new(agent::decode(text()?, fields)?)),
+        keys::PRINCIPAL => Record::Principal(principal::decode(text()?, fields)?),
+        keys::HOLD => Record::Hold(hold::decode(keys::parse_index(name)?, fields)?),
+        keys::KEY => Record::Key(Box::new(key::decode(fields)?)),
+        keys::CREDENTIAL => Record::Credential(credential::decode(text()?, fields)?),
+        keys::CONTRACT => Record::Contract(Box::new(contract::decode(fields)?)),
+        keys::GRANT => Record::Grant(Box::new(grant::decode(fields)?)),
+        keys::POLICY => Record::Policy(policy::decode(name, fields)?),
+        keys::PROPOSAL => Record::Proposal(proposal::decode(name, fields)?),
+        keys::FREEZE => Record::Freeze(freeze::decode(keys::parse_index(name)?, fields)?),
+        _ => return None,
     })
 }
 
-fn principal_value(record: &PrincipalRecord) -> Vec<u8> {
-    let mut value = Encoder::new();
-    value.array(4).array(record.roles.len());
-    for role in &record.roles {
-        value.text(role.as_str());
-    }
-    value.bool(record.enabled).uint(record.registered.0).uint(record.changed.0);
-    value.finish()
-}
-
-/// The record in a row.
-pub(crate) fn principal(id: &str, value: &[u8]) -> Option<PrincipalRecord> {
-    let root = decode(value, Bounds::WIRE).ok()?;
-    let [roles, enabled, registered, changed] = <&[Item<'_>; 4]>::try_from(root.array()?).ok()?;
-    let roles = roles.array()?.iter().map(|role| Role::parse(role.text()?));
-    Some(PrincipalRecord {
-        id: id.to_owned(),
-        roles: roles.collect::<Option<_>>()?,
-        enabled: enabled.bool()?,
-        registered: Index(registered.uint()?),
-        changed: Index(changed.uint()?),
-    })
-}
-
-fn key_value(record: &KeyRecord) -> Vec<u8> {
-    let mut value = Encoder::new();
-    value.array(6).bytes(record.key.as_bytes()).text(&record.signer).uint(record.enrolled.0);
-    let times = [record.not_before.map(|t| t.0), record.not_after.map(|t| t.0)];
-    for number in [record.revoked.map(|index| index.0)].into_iter().chain(times) {
-        match number {
-            Some(number) => value.uint(number),
-            None => value.null(),
-        };
-    }
-    value.finish()
-}
-
-/// The record in a row.
-pub(crate) fn key(value: &[u8]) -> Option<KeyRecord> {
-    let root = decode(value, Bounds::WIRE).ok()?;
-    let [key, signer, enrolled, revoked, not_before, not_after] =
-        <&[Item<'_>; 6]>::try_from(root.array()?).ok()?;
-    Some(KeyRecord {
-        key: PublicKey::from_bytes(key.bytes()?).ok()?,
-        signer: signer.text()?.to_owned(),
-        enrolled: Index(enrolled.uint()?),
-        revoked: revoked.uint().map(Index),
-        not_before: not_before.uint().map(Micros),
-        not_after: not_after.uint().map(Micros),
-    })
-}
-
-fn hold_value(record: &HoldRecord) -> Vec<u8> {
-    let mut value = Encoder::new();
-    value.array(3).bytes(&record.id.0).text(&record.query);
-    match record.lifted {
-        Some(index) => value.uint(index.0),
-        None => value.null(),
+/// A number, or null.
+fn number(row: &mut Encoder, number: Option<u64>) {
+    match number {
+        Some(number) => row.uint(number),
+        None => row.null(),
     };
-    value.finish()
 }
 
-/// The record in a row.
-pub(crate) fn hold(placed: &[u8], value: &[u8]) -> Option<HoldRecord> {
-    let root = decode(value, Bounds::WIRE).ok()?;
-    let [id, query, lifted] = <&[Item<'_>; 3]>::try_from(root.array()?).ok()?;
-    let id = EventId::from_slice(id.bytes()?)?;
-    HoldRecord::new(id, keys::parse_index(placed)?, lifted.uint().map(Index), query.text()?)
+/// A text, or null.
+fn text(row: &mut Encoder, text: Option<&str>) {
+    match text {
+        Some(text) => row.text(text),
+        None => row.null(),
+    };
+}
+
+fn texts(row: &mut Encoder, texts: &[String]) {
+    row.array(texts.len());
+    for text in texts {
+        row.text(text);
+    }
+}
+
+fn index(item: &Item<'_>) -> Option<Index> {
+    item.uint().map(Index)
+}
+
+fn time(item: &Item<'_>) -> Option<Micros> {
+    item.uint().map(Micros)
+}
+
+fn owned(item: &Item<'_>) -> Option<String> {
+    item.text().map(str::to_owned)
+}
+
+fn list(item: &Item<'_>) -> Option<Vec<String>> {
+    item.array()?.iter().map(owned).collect()
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use schemas::body::Body;
-use schemas::encode::{Value, map};
+use schemas::encode::{self, Value, map};
 use schemas::id::{BodyDigest, Digest, Index, sha256};
 use schemas::kind::{Kind, Stream};
 use schemas::leaf::{Counts, Leaf, Status, chain_hash};
+use schemas::registry;
 use schemas::reject::{Reason, Reject};
 use schemas::secret;
 use schemas::statement::Statement;
@@ -99,7 +100,7 @@ impl Writer {
                 .judge(statement, via, body, item.digest, || self.seen(draft, body))?,
         };
         let verdict = match (verdict, &item.body) {
-            (Verdict::Commit, Ok(body)) => match self.redaction_fault(body, draft.first)? {
+            (Verdict::Commit, Ok(body)) => match self.content_fault(draft, body, item)? {
                 Some(reject) => Verdict::Reject(reject),
                 None => Verdict::Commit,
             },
@@ -153,6 +154,23 @@ impl Writer {
                 id,
                 counted: true,
             }),
+        }
+    }
+
+    /// Why an item is refused that the registry would take, for what lies beside it or what it would erase.
+    fn content_fault(
+        &self,
+        draft: &Draft,
+        body: &Body<'_>,
+        item: &VerifiedItem<'_>,
+    ) -> Result<Option<Reject>, ReadError> {
+        if let Some(reject) = registry::text_fault(body, item.raw.detail) {
+            return Ok(Some(reject));
+        }
+        let registry = &self.fold.state.registry;
+        match registry.decided(body, |agreed| self.redaction_fault(agreed, draft.first)) {
+            Some(fault) => fault,
+            None => self.redaction_fault(body, draft.first),
         }
     }
 
@@ -210,8 +228,15 @@ impl Writer {
         draft.seen.insert(keys::event(body.id(), body.signer()), (leaf.index, leaf.body));
         draft.keys_changed |= matches!(
             body.kind(),
-            Kind::KeyEnrolled | Kind::KeyRotated | Kind::LedgerGenesis | Kind::LedgerKeyRotated
+            Kind::KeyEnrolled
+                | Kind::KeyRotated
+                | Kind::ProposalApproved
+                | Kind::LedgerGenesis
+                | Kind::LedgerKeyRotated
         );
+        let agreed = |body: &Body<'_>| body.field("redact").map(encode::value);
+        let agreed = self.fold.state.registry.decided(body, agreed).flatten();
+        draft.agreed.extend(agreed.map(|redact| (body.id(), redact)));
         if body.kind().stream() == Stream::Op {
             draft.control.push(leaf.index);
         }
@@ -296,6 +321,15 @@ impl Writer {
         }
         draft.refused.insert(key, leaf.index);
         Ok(Placed::Leaf)
+    }
+
+    /// The redactions that operators have agreed to, each as an own entry that cites the last approval.
+    pub(crate) fn stage_agreed(&mut self, draft: &mut Draft) -> Result<(), AppendError> {
+        for (approval, redact) in std::mem::take(&mut draft.agreed) {
+            let causes = Value::Array(vec![Value::Bytes(approval.0.to_vec())]);
+            self.stage_own(draft, Kind::Redaction, vec![("redact", redact), ("causes", causes)])?;
+        }
+        Ok(())
     }
 
     /// One own entry for each subject and reason whose rejections went beyond the bound.

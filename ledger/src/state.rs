@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use rocksdb::Direction;
 use schemas::body::Body;
-use schemas::id::Index;
 use schemas::leaf::{Counts, Leaf, Status};
 use schemas::registry::Registry;
 use schemas::terms::Key;
@@ -32,7 +31,7 @@ impl State {
     /// The state that the store's rows hold.
     pub(crate) fn load(store: &Store) -> Result<Self, ReadError> {
         let mut state = Self::default();
-        for prefix in [keys::AGENT, keys::PRINCIPAL, keys::KEY, keys::HOLD] {
+        for prefix in keys::RECORDS {
             for row in store.scan(ColumnFamily::State, &[prefix], Direction::Forward) {
                 let (key, value) = row?;
                 if key.first() != Some(&prefix) {
@@ -90,13 +89,17 @@ impl State {
             self.changed.insert(row, sequence.encode());
         }
         if leaf.status == Status::Accepted {
-            self.apply(leaf.index, body);
+            self.apply(leaf, body);
         }
         Ok(())
     }
 
-    fn apply(&mut self, index: Index, body: &Body<'_>) {
-        for record in self.registry.apply(index, body) {
+    fn apply(&mut self, leaf: &Leaf, body: &Body<'_>) {
+        let check = self.registry.check_chain(body, leaf.received_at);
+        if check.is_worth_keeping() {
+            self.changed.insert(keys::chain_check(leaf.index), records::check_value(&check));
+        }
+        for record in self.registry.apply(leaf.index, leaf.received_at, body) {
             let row = records::row(&record);
             self.changed.insert(row.key, row.value);
         }

@@ -22,7 +22,8 @@ const REQUIRED_OF_ALL: &[&str] = &["id", "salt", "tenant", "time"];
 /// Fields that every body but the ledger's own has besides.
 const REQUIRED_OF_SESSIONS: &[&str] = &["session", "seq.n", "seq.prev"];
 /// Fields that an agent's own `session.start` needs besides.
-const REQUIRED_OF_AGENT_START: &[&str] = &["correlation", "task", "model", "contract"];
+const REQUIRED_OF_AGENT_START: &[&str] =
+    &["agent.name", "agent.build", "agent.version", "correlation", "task", "model", "contract"];
 
 /// A body that fits its kind, borrowing from the bytes that were signed.
 #[derive(Clone, Debug)]
@@ -56,6 +57,8 @@ pub struct Principal<'a> {
     pub task: Option<&'a str>,
     /// The grant it acts under; the first hop has none.
     pub grant: Option<EventId>,
+    /// Digest of what proves that a human wanted it.
+    pub evidence: Option<Digest>,
 }
 
 impl<'a> Body<'a> {
@@ -107,6 +110,24 @@ impl<'a> Body<'a> {
         let agent = root.path("agent.id").and_then(Item::text);
         let signer = root.get("signer").and_then(Item::text).or(agent)?;
         Some(Self { root, kind, id, time, agent, signer })
+    }
+
+    /// Reads what a proposal proposes: the fields that a statement of its kind would have of its own, proposed by
+    /// `signer` as event `id`.
+    ///
+    /// # Errors
+    /// The first fault, at its path within the operation.
+    pub(crate) fn operation(root: &Item<'a>, signer: &'a str, id: EventId) -> Result<Self, Reject> {
+        let pairs = root.map().ok_or_else(|| missing("registry.operation"))?;
+        let kind = kind_of(root)?;
+        check_record(FIELDS, pairs, &Path::root("registry.operation"))?;
+        check_registry(root, kind)?;
+        let lacking = kind.required().iter().find(|path| root.path(path).is_none());
+        if let Some(path) = lacking {
+            return Err(missing(path));
+        }
+        let agent = root.path("agent.id").and_then(Item::text);
+        Ok(Self { root: root.clone(), kind, id, time: Micros(0), agent, signer })
     }
 
     /// Digest of body bytes.
@@ -188,6 +209,7 @@ impl<'a> Body<'a> {
                 kind: item.get("type")?.text()?,
                 task: item.get("task").and_then(Item::text),
                 grant: item.get("grant_id").and_then(Item::bytes).and_then(EventId::from_slice),
+                evidence: item.get("evidence").and_then(Item::bytes).and_then(Digest::from_slice),
             })
         };
         hops.iter().filter_map(hop).collect()

@@ -5,6 +5,8 @@
 
 pub use ciborium::Value;
 
+use crate::deterministic::Item;
+
 /// Writes heads in their shortest form. The caller keeps map keys in bytewise order.
 #[derive(Default, Debug)]
 pub struct Encoder {
@@ -179,4 +181,20 @@ pub fn map<'k>(pairs: impl IntoIterator<Item = (&'k str, Value)>) -> Value {
 #[must_use]
 pub fn bytes(bytes: &[u8]) -> Value {
     Value::Bytes(bytes.to_vec())
+}
+
+/// A decoded item as it is written again. Fields of bodies hold no tags and no negative numbers: they become null.
+#[must_use]
+pub fn value(item: &Item<'_>) -> Value {
+    match item {
+        Item::Uint(number) => Value::from(*number),
+        Item::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+        Item::Text(text) => Value::from(*text),
+        Item::Array(items) => Value::Array(items.iter().map(value).collect()),
+        Item::Map(pairs) => {
+            Value::Map(pairs.iter().map(|(key, item)| (value(key), value(item))).collect())
+        }
+        Item::Bool(yes) => Value::from(*yes),
+        Item::Negative(_) | Item::Tag(..) | Item::Null => Value::Null,
+    }
 }

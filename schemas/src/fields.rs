@@ -4,14 +4,17 @@
 
 use crate::kind::{Kind, Role};
 use crate::limits::{
-    ASSERTIONS_MAX, CAUSES_MAX, DATA_CLASSES_MAX, EXT_BYTES_MAX, PRINCIPALS_MAX, QUERY_BYTES_MAX,
-    REDACT_RANGES_MAX, REGISTRY_BYTES_MAX, SCOPES_MAX, SIGNER_BYTES_MAX, SOURCES_MAX, VERDICTS_MAX,
+    ASSERTIONS_MAX, CAP_MAX, CAUSES_MAX, DATA_CLASSES_MAX, EXT_BYTES_MAX, OPERATORS_MAX,
+    PRINCIPALS_MAX, QUERY_BYTES_MAX, REDACT_RANGES_MAX, REGISTRY_BYTES_MAX, SCOPES_MAX,
+    SIGNER_BYTES_MAX, SOURCES_MAX, VERDICTS_MAX,
 };
 use crate::shape::{Field, Shape, may, must};
 
 const ANY: u64 = u64::MAX;
 const HASH: Shape = Shape::Bytes(32);
 const WORD_64: Shape = Shape::Text(64);
+const CLASSES: &[&str] = &["read", "write", "destructive", "payment", "communication"];
+const EXECUTION_MODE: Shape = Shape::Word(&["autonomous", "approval", "on_behalf_of"]);
 const SCOPES: Shape = Shape::List { of: &Shape::Text(128), min: 0, max: SCOPES_MAX };
 const HASH_OR_NONE: Shape = Shape::OrNone(&HASH);
 const DIGEST: &[Field] =
@@ -68,7 +71,7 @@ const CREDENTIAL: &[Field] = &[
 ];
 const ACTION: &[Field] = &[
     must("name", Shape::Text(128)),
-    must("class", Shape::Word(&["read", "write", "destructive", "payment", "communication"])),
+    must("class", Shape::Word(CLASSES)),
     must("system", WORD_64),
     must("target", Shape::Text(512)),
     may("irreversible", Shape::Bool),
@@ -186,7 +189,7 @@ const REGISTRY_AGENT: &[Field] = &[
     may("external", Shape::List { of: &Shape::Text(256), min: 0, max: 16 }),
     may("addresses", Shape::List { of: &Shape::Text(256), min: 0, max: 16 }),
     may("environment", Shape::Text(32)),
-    may("execution_mode", Shape::Word(&["autonomous", "approval", "on_behalf_of"])),
+    may("execution_mode", EXECUTION_MODE),
 ];
 /// `registry` of `principal.registered`.
 const REGISTRY_PRINCIPAL: &[Field] = &[
@@ -208,6 +211,60 @@ const REGISTRY_KEY: &[Field] = &[
     may("not_before", Shape::Time),
 ];
 
+/// `agent` of a contract.
+const CONTRACT_AGENT: &[Field] = &[
+    must("name", Shape::Text(SIGNER_BYTES_MAX)),
+    must("owner", Shape::Text(256)),
+    may("expiry", Shape::Text(32)),
+    may("purpose", Shape::Text(512)),
+    may("kill_switch", Shape::Text(256)),
+    must("permissions", Shape::Named { of: &SCOPES, key: 64, pairs: SCOPES_MAX }),
+    must("execution_mode", EXECUTION_MODE),
+];
+const CONTRACT_HOURS: &[Field] = &[
+    must("to", Shape::Text(5)),
+    must("from", Shape::Text(5)),
+    must("zone", WORD_64),
+    must("action", Shape::Text(128)),
+];
+const CONTRACT_CAP: &[Field] = &[
+    must("max", Shape::Uint(CAP_MAX)),
+    must("per", Shape::Word(&["hour", "day"])),
+    must("action", Shape::Text(128)),
+];
+const CONTRACT_LIMITS: &[Field] =
+    &[must("caps", Shape::List { of: &Shape::Record(CONTRACT_CAP), min: 0, max: SCOPES_MAX })];
+const CONTRACT_ACTION: &[Field] =
+    &[may("class", Shape::Word(CLASSES)), may("scope", Shape::Text(128)), may("system", WORD_64)];
+/// `registry` of `contract.registered`: the digest of its text, and every field of it.
+pub(crate) const CONTRACT: &[Field] = &[
+    may("tier", WORD_64),
+    must("agent", Shape::Record(CONTRACT_AGENT)),
+    may("build", HASH),
+    may("gates", Shape::Named { of: &SCOPES, key: 128, pairs: SCOPES_MAX }),
+    may("hours", Shape::List { of: &Shape::Record(CONTRACT_HOURS), min: 0, max: SCOPES_MAX }),
+    may("tools", SCOPES),
+    must("digest", HASH),
+    may("limits", Shape::Record(CONTRACT_LIMITS)),
+    may("actions", Shape::Named { of: &Shape::Record(CONTRACT_ACTION), key: 128, pairs: 64 }),
+    may("domains", SCOPES),
+    may("targets", Shape::List { of: &Shape::Text(512), min: 0, max: SCOPES_MAX }),
+    may("retention", Shape::Text(16)),
+    may("review_by", Shape::Text(32)),
+    may("witnessed", SCOPES),
+    may("thresholds", Shape::Named { of: &Shape::Uint(ANY), key: 64, pairs: SCOPES_MAX }),
+    may("environment", Shape::Text(32)),
+    may("data_classes", SCOPES),
+    may("environments", SCOPES),
+    may("approval_required", SCOPES),
+    may("max_credential_age", Shape::Text(16)),
+];
+/// `registry` of `policy.registered`.
+const REGISTRY_POLICY: &[Field] = &[may("name", Shape::Text(256)), must("digest", HASH)];
+/// `registry` of `proposal`: how many operators it needs, and what then happens.
+const REGISTRY_PROPOSAL: &[Field] =
+    &[must("m", Shape::Uint(OPERATORS_MAX)), must("operation", Shape::Open(REGISTRY_BYTES_MAX))];
+
 /// The fields of `registry` in a kind that knows them; in others it is any map.
 #[must_use]
 pub const fn registry_fields(kind: Kind) -> Option<&'static [Field]> {
@@ -216,6 +273,9 @@ pub const fn registry_fields(kind: Kind) -> Option<&'static [Field]> {
         Kind::PrincipalRegistered => REGISTRY_PRINCIPAL,
         Kind::PrincipalDisabled => REGISTRY_LEAVER,
         Kind::KeyEnrolled | Kind::KeyRotated | Kind::KeyRevoked => REGISTRY_KEY,
+        Kind::ContractRegistered => CONTRACT,
+        Kind::PolicyRegistered => REGISTRY_POLICY,
+        Kind::Proposal => REGISTRY_PROPOSAL,
         _ => return None,
     })
 }

@@ -33,6 +33,8 @@ pub enum Role {
     Owner,
     /// A service that publishes.
     Service,
+    /// Signs for people who logged in.
+    Api,
     /// The ledger itself.
     Ledger,
 }
@@ -53,6 +55,7 @@ impl Role {
         "runtime",
         "owner",
         "service",
+        "api",
     ];
 
     /// The role's name.
@@ -73,6 +76,7 @@ impl Role {
             Self::Runtime => "runtime",
             Self::Owner => "owner",
             Self::Service => "service",
+            Self::Api => "api",
             Self::Ledger => "ledger",
         }
     }
@@ -80,7 +84,7 @@ impl Role {
     /// The role with this name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        const ALL: [Role; 15] = [
+        const ALL: [Role; 16] = [
             Role::Agent,
             Role::Human,
             Role::Operator,
@@ -95,6 +99,7 @@ impl Role {
             Role::Runtime,
             Role::Owner,
             Role::Service,
+            Role::Api,
             Role::Ledger,
         ];
         ALL.into_iter().find(|role| role.as_str() == text)
@@ -164,7 +169,7 @@ kinds! {
     GateVerdict "gate.verdict" In [Gate] ["agent" "correlation" "causes" "verdicts"] "A gate allows or denies.";
     ApprovalRequested "approval.requested" In [Agent Gate] ["agent" "correlation" "causes" "approval"] "A human is asked.";
     ApprovalDecided "approval.decided" In [Approver] ["causes" "approval"] "A human decides.";
-    DelegationGranted "delegation.granted" In [] ["grant"] "Authority is passed on.";
+    DelegationGranted "delegation.granted" In [] ["grant" "grant.to"] "Authority is passed on.";
     DelegationRevoked "delegation.revoked" In [] ["grant"] "Authority is taken back.";
     ScopeRequested "scope.requested" In [Agent] ["agent" "correlation" "scope" "task"] "An agent asks for more.";
     AuthzTransition "authz.transition" Op [Authority Operator] ["transition"] "A freeze, its lifting, a change of mode.";
@@ -183,9 +188,9 @@ kinds! {
     KeyEnrolled "key.enrolled" Op [Operator] ["registry" "registry.signer" "registry.key"] "A signer's key becomes valid.";
     KeyRotated "key.rotated" Op [Operator Owner] ["registry" "registry.signer" "registry.key" "registry.replaces"] "A signer's key replaces another.";
     KeyRevoked "key.revoked" Op [Operator] ["registry" "registry.signer" "registry.kid"] "A signer's key stops being valid.";
-    CredentialRegistered "credential.registered" Op [Operator] ["credential"] "A credential and whose it is.";
+    CredentialRegistered "credential.registered" Op [Operator] ["agent" "credential"] "A credential and whose it is.";
     CredentialRevoked "credential.revoked" Op [Operator] ["credential"] "A credential stops being valid.";
-    ContractRegistered "contract.registered" Op [Owner] ["agent" "owner" "registry"] "An agent's boundary.";
+    ContractRegistered "contract.registered" Op [Owner] ["agent" "owner" "registry" "detail"] "An agent's boundary.";
     ContractReviewed "contract.reviewed" Op [Owner] ["agent" "contract"] "An owner has looked at a contract again.";
     ContractWithdrawn "contract.withdrawn" Op [Owner] ["agent" "contract"] "A contract ends.";
     PolicyRegistered "policy.registered" Op [Owner Operator] ["registry" "detail"] "A policy's text under its digest.";
@@ -218,6 +223,23 @@ impl Kind {
     pub fn is_erasable(self) -> bool {
         self.stream() == Stream::In
             && !matches!(self, Self::DelegationGranted | Self::DelegationRevoked)
+    }
+
+    /// Whether an accepted entry of this kind may change the registry.
+    #[must_use]
+    pub fn changes_registry(self) -> bool {
+        !self.is_erasable()
+            && !matches!(
+                self,
+                Self::Annotation
+                    | Self::FindingResolved
+                    | Self::Redaction
+                    | Self::Finding
+                    | Self::Delivery
+                    | Self::LedgerFlood
+                    | Self::LedgerAccess
+                    | Self::LedgerIncident
+            )
     }
 
     /// Whether it is an action: an intent, an outcome or a witness.

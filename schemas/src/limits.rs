@@ -52,6 +52,16 @@ pub const RETAIN_LOOKS_MAX: u64 = 10_000;
 pub const RETAIN_EVERY_S: u64 = 5;
 /// Largest `registry` map, encoded.
 pub const REGISTRY_BYTES_MAX: usize = 4 << 10;
+/// Operators that a proposal may need.
+pub const OPERATORS_MAX: u64 = 64;
+/// Proposals that wait for approvals at once.
+pub const PROPOSALS_MAX: usize = 256;
+/// Days that a proposal waits for approvals.
+pub const PROPOSAL_DAYS_MAX: u64 = 30;
+/// Agents that one credential may be registered to: more than one is a finding already.
+pub const HOLDERS_MAX: usize = 16;
+/// Bound of a cap: actions an hour or a day.
+pub const CAP_MAX: u64 = 1 << 32;
 /// Largest `ext` map, encoded.
 pub const EXT_BYTES_MAX: usize = 2 << 10;
 /// Longest query text.

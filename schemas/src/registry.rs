@@ -1,151 +1,92 @@
-//! The registry: agents, principals and keys as of an index, folded from signed entries.
+//! The registry: who and what is known as of an index, folded from signed entries.
+//!
+//! `sound.rs` says whether a change may be made, `apply.rs` makes it, `chain.rs` holds a principal chain against the
+//! grants; the other files are one kind of record each.
+
+mod agent;
+mod apply;
+mod chain;
+mod contract;
+mod credential;
+mod freeze;
+mod grant;
+mod hold;
+mod key;
+mod policy;
+mod principal;
+mod proposal;
+mod sound;
+mod text;
 
 use std::collections::HashMap;
 
+pub use agent::{AgentRecord, AgentState, Profile};
+pub use chain::{ChainCheck, ChainFault, HopCheck, Ungranted};
+pub use contract::ContractRecord;
+pub use credential::{CredentialRecord, Holder};
+pub use freeze::{EVERYTHING, FROZEN, FreezeRecord};
+pub use grant::GrantRecord;
+pub use hold::HoldRecord;
+pub use key::KeyRecord;
+pub use policy::PolicyRecord;
+pub use principal::PrincipalRecord;
+pub use proposal::{ProposalRecord, QUORUM};
+pub use text::{text_fault, text_field};
+
 use crate::body::{Body, LEDGER_SIGNER};
-use crate::deterministic::Item;
-use crate::id::{EventId, Index, Kid, Micros};
+use crate::id::{Digest, EventId, Kid, Micros};
 use crate::key::PublicKey;
-use crate::kind::{Kind, Role, Stream};
-use crate::query::Query;
+use crate::kind::Role;
 use crate::reject::{Reason, Reject};
 use crate::terms::Term;
 
 /// Asked about every event, so hashed fast; nothing depends on its order.
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
-/// Whether an agent may act.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AgentState {
-    /// It may.
-    Active,
-    /// Stopped, reversibly, by a responder or an operator.
-    Suspended,
-    /// Stopped by the kill switch.
-    Disabled,
-    /// Stopped for ever.
-    Retired,
-}
-
-impl AgentState {
-    const ALL: [Self; 4] = [Self::Active, Self::Suspended, Self::Disabled, Self::Retired];
-
-    /// Its name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Disabled => "disabled",
-            Self::Retired => "retired",
-        }
-    }
-
-    /// The state with this name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-}
-
-/// A registered agent.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AgentRecord {
-    /// Its id.
-    pub id: String,
-    /// Who answers for it.
-    pub owner: String,
-    /// Whether it may act.
-    pub state: AgentState,
-    /// Entry that registered it.
-    pub registered: Index,
-    /// Entry that changed it last.
-    pub changed: Index,
-}
-
-/// A registered person or service.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PrincipalRecord {
-    /// Its id.
-    pub id: String,
-    /// What it may sign.
-    pub roles: Vec<Role>,
-    /// False once it has left.
-    pub enabled: bool,
-    /// Entry that registered it.
-    pub registered: Index,
-    /// Entry that changed it last.
-    pub changed: Index,
-}
-
-/// An enrolled key.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KeyRecord {
-    /// The key.
-    pub key: PublicKey,
-    /// Whose it is.
-    pub signer: String,
-    /// Entry that enrolled it.
-    pub enrolled: Index,
-    /// Entry that revoked it or rotated it away.
-    pub revoked: Option<Index>,
-    /// Valid from this time of receipt on.
-    pub not_before: Option<Micros>,
-    /// Valid before this time of receipt.
-    pub not_after: Option<Micros>,
-}
-
-/// A legal hold.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct HoldRecord {
-    /// The event that placed it, which the one that lifts it cites.
-    pub id: EventId,
-    /// Entry that placed it.
-    pub placed: Index,
-    /// Entry that lifted it.
-    pub lifted: Option<Index>,
-    /// What it holds.
-    pub query: String,
-    /// The same, read.
-    condition: Query,
-}
-
-impl HoldRecord {
-    /// A hold; `None` if its query cannot be read.
-    #[must_use]
-    pub fn new(id: EventId, placed: Index, lifted: Option<Index>, query: &str) -> Option<Self> {
-        let mut condition = Query::parse(query).ok()?;
-        condition.expr = condition.expr.canonical()?;
-        Some(Self { id, placed, lifted, query: query.to_owned(), condition })
-    }
-
-    /// Whether an entry with these terms may not be erased.
-    #[must_use]
-    pub fn covers(&self, terms: &[Term<'_>]) -> bool {
-        self.lifted.is_none() && self.condition.matches(terms)
-    }
-}
-
 /// What a change of the registry leaves behind.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Record {
     /// Of an agent.
-    Agent(AgentRecord),
+    Agent(Box<AgentRecord>),
     /// Of a person or service.
     Principal(PrincipalRecord),
     /// Of a key.
     Key(Box<KeyRecord>),
     /// Of a hold.
     Hold(HoldRecord),
+    /// Of a credential.
+    Credential(CredentialRecord),
+    /// Of an agent's contract.
+    Contract(Box<ContractRecord>),
+    /// Of a grant.
+    Grant(Box<GrantRecord>),
+    /// Of a policy.
+    Policy(PolicyRecord),
+    /// Of a proposal.
+    Proposal(ProposalRecord),
+    /// Of a freeze.
+    Freeze(FreezeRecord),
+    /// Of how many operators have to agree.
+    Quorum(u64),
 }
 
 /// The projection.
 #[derive(Default, Debug)]
 pub struct Registry {
     agents: Map<String, AgentRecord>,
+    /// Agents by their addresses and their names elsewhere.
+    names: Map<String, String>,
     principals: Map<String, PrincipalRecord>,
     keys: Map<Kid, KeyRecord>,
     holds: Vec<HoldRecord>,
+    credentials: Map<String, CredentialRecord>,
+    /// By agent.
+    contracts: Map<String, ContractRecord>,
+    grants: Map<EventId, GrantRecord>,
+    policies: Map<Digest, PolicyRecord>,
+    proposals: Map<EventId, ProposalRecord>,
+    freezes: Vec<FreezeRecord>,
+    quorum: u64,
 }
 
 fn invalid(path: &str, expected: impl Into<String>) -> Reject {
@@ -176,13 +117,116 @@ impl Registry {
         self.agents.get(agent).map(|record| record.owner.as_str())
     }
 
+    /// The agent with this id.
+    #[must_use]
+    pub fn agent(&self, id: &str) -> Option<&AgentRecord> {
+        self.agents.get(id)
+    }
+
+    /// The agent with this address or name elsewhere.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&AgentRecord> {
+        self.agents.get(self.names.get(name)?)
+    }
+
+    /// The person or service with this id.
+    #[must_use]
+    pub fn principal(&self, id: &str) -> Option<&PrincipalRecord> {
+        self.principals.get(id)
+    }
+
+    /// The credential with this id.
+    #[must_use]
+    pub fn credential(&self, id: &str) -> Option<&CredentialRecord> {
+        self.credentials.get(id)
+    }
+
+    /// An agent's newest contract, in force or withdrawn.
+    #[must_use]
+    pub fn contract(&self, agent: &str) -> Option<&ContractRecord> {
+        self.contracts.get(agent)
+    }
+
+    /// The grant with this id.
+    #[must_use]
+    pub fn grant(&self, id: EventId) -> Option<&GrantRecord> {
+        self.grants.get(&id)
+    }
+
+    /// The policy with this digest.
+    #[must_use]
+    pub fn policy(&self, digest: &Digest) -> Option<&PolicyRecord> {
+        self.policies.get(digest)
+    }
+
+    /// Every agent, in order of id.
+    #[must_use]
+    pub fn agents(&self) -> Vec<&AgentRecord> {
+        sorted(self.agents.values(), |record| &record.id)
+    }
+
+    /// Every person and service, in order of id.
+    #[must_use]
+    pub fn principals(&self) -> Vec<&PrincipalRecord> {
+        sorted(self.principals.values(), |record| &record.id)
+    }
+
+    /// Every key that was ever enrolled, in the order of their entries.
+    #[must_use]
+    pub fn keys(&self) -> Vec<&KeyRecord> {
+        sorted(self.keys.values(), |record| (record.enrolled, record.key.kid()))
+    }
+
+    /// Every credential, in order of id.
+    #[must_use]
+    pub fn credentials(&self) -> Vec<&CredentialRecord> {
+        sorted(self.credentials.values(), |record| &record.id)
+    }
+
+    /// Every agent's newest contract, in order of agent.
+    #[must_use]
+    pub fn contracts(&self) -> Vec<&ContractRecord> {
+        sorted(self.contracts.values(), |record| &record.contract.agent)
+    }
+
+    /// Every grant, in the order in which they were given.
+    #[must_use]
+    pub fn grants(&self) -> Vec<&GrantRecord> {
+        sorted(self.grants.values(), |record| record.granted)
+    }
+
+    /// Every policy, in the order in which they were registered.
+    #[must_use]
+    pub fn policies(&self) -> Vec<&PolicyRecord> {
+        sorted(self.policies.values(), |record| (record.registered, record.digest))
+    }
+
+    /// Every proposal, in order.
+    #[must_use]
+    pub fn proposals(&self) -> Vec<&ProposalRecord> {
+        sorted(self.proposals.values(), |record| record.proposed)
+    }
+
+    /// Every freeze, in order.
+    #[must_use]
+    pub fn freezes(&self) -> &[FreezeRecord] {
+        &self.freezes
+    }
+
+    /// The freeze that an entry with these terms falls under.
+    #[must_use]
+    pub fn frozen(&self, terms: &[Term<'_>]) -> Option<&FreezeRecord> {
+        self.freezes.iter().find(|freeze| freeze.covers(terms))
+    }
+
     /// Check order: key validity, role, disabled; then what the change itself requires.
     ///
     /// # Errors
     /// The [`Reject`] that the entry ends with.
     pub fn permits(&self, body: &Body<'_>, kid: &Kid, received_at: Micros) -> Result<(), Reject> {
         self.signer_may(body, kid, received_at)?;
-        self.change_is_sound(body)
+        self.may_alone(body)?;
+        self.change_is_sound(body, received_at)
     }
 
     /// The part of [`Registry::permits`] that only the signer's own history decides.
@@ -249,273 +293,44 @@ impl Registry {
         Err(Reject::new(Reason::DisabledAgent, "signer", expected))
     }
 
-    fn change_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
-        let agent = body.agent().unwrap_or_default();
-        for path in ["agent.id", "registry.id", "registry.signer"] {
-            if body.kind().stream() == Stream::Op && body.text(path) == Some(LEDGER_SIGNER) {
-                return Err(invalid(path, "an id other than the ledger's own"));
-            }
-        }
-        match body.kind() {
-            Kind::AgentRegistered
-                if self.agents.contains_key(agent) || self.principals.contains_key(agent) =>
-            {
-                Err(invalid("agent.id", "an id that is not registered yet"))
-            }
-            Kind::AgentUpdated
-            | Kind::AgentSuspended
-            | Kind::AgentDisabled
-            | Kind::AgentEnabled
-            | Kind::AgentRetired => match self.agents.get(agent).map(|record| record.state) {
-                None => Err(invalid("agent.id", "a registered agent")),
-                Some(AgentState::Retired) => {
-                    Err(invalid("agent.id", "an agent that is not retired"))
-                }
-                Some(_) => Ok(()),
-            },
-            // One name, one standing: else disabling the one would leave the other at work.
-            Kind::PrincipalRegistered
-                if body.text("registry.id").is_some_and(|id| self.agents.contains_key(id)) =>
-            {
-                Err(invalid("registry.id", "an id that is no agent's"))
-            }
-            Kind::PrincipalDisabled => {
-                let known =
-                    body.text("registry.id").is_some_and(|id| self.principals.contains_key(id));
-                if known { Ok(()) } else { Err(invalid("registry.id", "a registered principal")) }
-            }
-            Kind::HoldPlaced => match hold_of(body, Index(0)) {
-                Some(_) => Ok(()),
-                None => Err(invalid("hold.query", "a query")),
-            },
-            Kind::HoldLifted => {
-                let causes = body.causes();
-                let placed = |hold: &HoldRecord| hold.lifted.is_none() && causes.contains(&hold.id);
-                let placed = self.holds.iter().any(placed);
-                if placed { Ok(()) } else { Err(invalid("causes", "the event of a hold in force")) }
-            }
-            Kind::KeyEnrolled => self.new_key_is_sound(body),
-            Kind::KeyRotated => self.rotation_is_sound(body),
-            Kind::KeyRevoked => self.own_key(body, "kid").map(|_record| ()),
-            _ => Ok(()),
-        }
-    }
-
-    fn new_key_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
-        let signer = body.text("registry.signer").unwrap_or_default();
-        if !self.agents.contains_key(signer) && !self.principals.contains_key(signer) {
-            return Err(invalid("registry.signer", "a registered agent or principal"));
-        }
-        let key = new_key(body)?;
-        if body.registry_kid("kid").is_some_and(|kid| kid != key.kid()) {
-            return Err(invalid("registry.kid", format!("{}, the key's thumbprint", key.kid())));
-        }
-        if self.keys.contains_key(&key.kid()) {
-            return Err(invalid("registry.key", "a key that was never enrolled"));
-        }
-        Ok(())
-    }
-
-    fn rotation_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
-        self.new_key_is_sound(body)?;
-        self.own_key(body, "replaces")?;
-        let subject = body.text("registry.signer").unwrap_or_default();
-        let signer = body.signer();
-        if self.has_role(signer, Role::Operator) || self.owner(subject) == Some(signer) {
+    fn may_alone(&self, body: &Body<'_>) -> Result<(), Reject> {
+        let needed = self.quorum();
+        if needed == 1 || body.signer() == LEDGER_SIGNER || !self.is_dangerous(body) {
             return Ok(());
         }
-        let expected = format!("an operator or the owner of {subject}");
-        Err(Reject::new(Reason::RoleNotAllowed, "signer", expected))
-    }
-
-    fn own_key(&self, body: &Body<'_>, field: &str) -> Result<&KeyRecord, Reject> {
-        let signer = body.text("registry.signer").unwrap_or_default();
-        let record = body.registry_kid(field).and_then(|kid| self.keys.get(&kid));
-        record.filter(|record| record.signer == signer && record.revoked.is_none()).ok_or_else(
-            || invalid(&format!("registry.{field}"), format!("a valid key of {signer}")),
-        )
-    }
-
-    /// Takes an accepted entry in; returns the records that it changed.
-    pub fn apply(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
-        let agent = body.agent().unwrap_or_default();
-        let text = |path: &str| body.text(path).unwrap_or_default();
-        match body.kind() {
-            Kind::AgentRegistered => self.put_agent(AgentRecord {
-                id: agent.to_owned(),
-                owner: text("owner").to_owned(),
-                state: AgentState::Active,
-                registered: index,
-                changed: index,
-            }),
-            Kind::AgentUpdated => self.change_agent(index, agent, |record| {
-                if let Some(owner) = body.text("owner") {
-                    owner.clone_into(&mut record.owner);
-                }
-            }),
-            Kind::AgentSuspended => self.set_state(index, agent, AgentState::Suspended),
-            Kind::AgentDisabled => self.set_state(index, agent, AgentState::Disabled),
-            Kind::AgentEnabled => self.set_state(index, agent, AgentState::Active),
-            Kind::AgentRetired => self.set_state(index, agent, AgentState::Retired),
-            Kind::PrincipalRegistered => {
-                let roles = body.field("registry.roles").and_then(Item::array).unwrap_or_default();
-                let roles = roles.iter().filter_map(|role| Role::parse(role.text()?)).collect();
-                self.put_principal(index, text("registry.id"), roles, true)
-            }
-            Kind::PrincipalDisabled => {
-                let id = text("registry.id");
-                let roles = self.principals.get(id).map(|p| p.roles.clone()).unwrap_or_default();
-                self.put_principal(index, id, roles, false)
-            }
-            Kind::KeyEnrolled => self.enrol(index, body),
-            Kind::KeyRotated => {
-                let mut records = self.revoke(index, body.registry_kid("replaces"));
-                records.extend(self.enrol(index, body));
-                records
-            }
-            Kind::KeyRevoked => self.revoke(index, body.registry_kid("kid")),
-            Kind::HoldPlaced => {
-                let Some(hold) = hold_of(body, index) else { return Vec::new() };
-                self.holds.push(hold.clone());
-                vec![Record::Hold(hold)]
-            }
-            Kind::HoldLifted => self.lift(index, &body.causes()),
-            Kind::LedgerGenesis => self.found(index, body),
-            Kind::LedgerKeyRotated => self.rotate_ledger(index, body),
-            _ => Vec::new(),
-        }
-    }
-
-    /// The genesis entry names the ledger and the first operator, with their keys.
-    fn found(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
-        let mut records = Vec::new();
-        let operator = body.text("registry.operator").unwrap_or_default().to_owned();
-        for (id, role, path) in [
-            (LEDGER_SIGNER, Role::Ledger, "registry.ledger_key"),
-            (operator.as_str(), Role::Operator, "registry.operator_key"),
-        ] {
-            let key = body.field(path).and_then(Item::bytes);
-            let Some(key) = key.and_then(|bytes| PublicKey::from_bytes(bytes).ok()) else {
-                continue;
-            };
-            records.extend(self.put_principal(index, id, vec![role], true));
-            records.extend(self.put_key(KeyRecord {
-                key,
-                signer: id.to_owned(),
-                enrolled: index,
-                revoked: None,
-                not_before: None,
-                not_after: None,
-            }));
-        }
-        records
-    }
-
-    /// The ledger's old key ends where the new one begins.
-    fn rotate_ledger(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
-        let key = body.field("registry.ledger_key").and_then(Item::bytes);
-        let Some(key) = key.and_then(|bytes| PublicKey::from_bytes(bytes).ok()) else {
-            return Vec::new();
-        };
-        let own = |record: &&KeyRecord| record.signer == LEDGER_SIGNER && record.revoked.is_none();
-        let before = self.keys.values().find(own).map(|record| record.key.kid());
-        let mut records = self.revoke(index, before);
-        records.extend(self.put_key(KeyRecord {
-            key,
-            signer: LEDGER_SIGNER.to_owned(),
-            enrolled: index,
-            revoked: None,
-            not_before: None,
-            not_after: None,
-        }));
-        records
-    }
-
-    fn put_agent(&mut self, record: AgentRecord) -> Vec<Record> {
-        self.agents.insert(record.id.clone(), record.clone());
-        vec![Record::Agent(record)]
-    }
-
-    fn change_agent(
-        &mut self,
-        index: Index,
-        agent: &str,
-        change: impl FnOnce(&mut AgentRecord),
-    ) -> Vec<Record> {
-        let Some(record) = self.agents.get_mut(agent) else { return Vec::new() };
-        change(record);
-        record.changed = index;
-        vec![Record::Agent(record.clone())]
-    }
-
-    fn set_state(&mut self, index: Index, agent: &str, state: AgentState) -> Vec<Record> {
-        self.change_agent(index, agent, |record| record.state = state)
-    }
-
-    fn put_principal(
-        &mut self,
-        index: Index,
-        id: &str,
-        roles: Vec<Role>,
-        enabled: bool,
-    ) -> Vec<Record> {
-        let registered = self.principals.get(id).map_or(index, |before| before.registered);
-        let record =
-            PrincipalRecord { id: id.to_owned(), roles, enabled, registered, changed: index };
-        self.principals.insert(record.id.clone(), record.clone());
-        vec![Record::Principal(record)]
-    }
-
-    fn put_key(&mut self, record: KeyRecord) -> Vec<Record> {
-        self.keys.insert(record.key.kid(), record.clone());
-        vec![Record::Key(Box::new(record))]
-    }
-
-    fn enrol(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
-        let Ok(key) = new_key(body) else { return Vec::new() };
-        let time = |path: &str| body.field(path).and_then(Item::uint).map(Micros);
-        self.put_key(KeyRecord {
-            key,
-            signer: body.text("registry.signer").unwrap_or_default().to_owned(),
-            enrolled: index,
-            revoked: None,
-            not_before: time("registry.not_before"),
-            not_after: time("registry.not_after"),
-        })
-    }
-
-    fn revoke(&mut self, index: Index, kid: Option<Kid>) -> Vec<Record> {
-        let Some(record) = kid.and_then(|kid| self.keys.get_mut(&kid)) else { return Vec::new() };
-        record.revoked = Some(index);
-        vec![Record::Key(Box::new(record.clone()))]
-    }
-
-    fn lift(&mut self, index: Index, causes: &[EventId]) -> Vec<Record> {
-        let held = |hold: &&mut HoldRecord| hold.lifted.is_none() && causes.contains(&hold.id);
-        let lifted = self.holds.iter_mut().filter(held).map(|hold| {
-            hold.lifted = Some(index);
-            Record::Hold(hold.clone())
-        });
-        lifted.collect()
+        let expected = format!("a proposal that {needed} operators approve");
+        Err(Reject::new(Reason::RoleNotAllowed, "kind", expected))
     }
 
     /// Takes in a record of an earlier life.
     pub fn insert(&mut self, record: Record) {
         match record {
-            Record::Agent(record) => drop(self.agents.insert(record.id.clone(), record)),
+            Record::Agent(record) => {
+                let names = record.profile.names().map(|name| (name.to_owned(), record.id.clone()));
+                self.names.extend(names);
+                self.agents.insert(record.id.clone(), *record);
+            }
             Record::Principal(record) => drop(self.principals.insert(record.id.clone(), record)),
             Record::Hold(record) => self.holds.push(record),
             Record::Key(record) => drop(self.keys.insert(record.key.kid(), *record)),
+            Record::Credential(record) => drop(self.credentials.insert(record.id.clone(), record)),
+            Record::Contract(record) => {
+                self.contracts.insert(record.contract.agent.clone(), *record);
+            }
+            Record::Grant(record) => drop(self.grants.insert(record.grant.id, *record)),
+            Record::Policy(record) => drop(self.policies.insert(record.digest, record)),
+            Record::Proposal(record) => drop(self.proposals.insert(record.id, record)),
+            Record::Freeze(record) => self.freezes.push(record),
+            Record::Quorum(needed) => self.quorum = needed,
         }
     }
 }
 
-fn hold_of(body: &Body<'_>, index: Index) -> Option<HoldRecord> {
-    HoldRecord::new(body.id(), index, None, body.text("hold.query")?)
-}
-
-fn new_key(body: &Body<'_>) -> Result<PublicKey, Reject> {
-    let bytes = body.field("registry.key").and_then(Item::bytes).unwrap_or_default();
-    PublicKey::from_bytes(bytes)
-        .map_err(|fault| invalid("registry.key", format!("an Ed25519 public key, not {fault}")))
+fn sorted<'r, T, K: Ord>(
+    records: impl Iterator<Item = &'r T>,
+    key: impl Fn(&'r T) -> K,
+) -> Vec<&'r T> {
+    let mut records: Vec<_> = records.collect();
+    records.sort_unstable_by_key(|record| key(record));
+    records
 }

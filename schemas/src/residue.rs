@@ -7,7 +7,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 
 use crate::body::Body;
 use crate::deterministic::{Bounds, Item, decode};
-use crate::encode::{Encoder, Value, encode};
+use crate::encode::{Encoder, Value, encode, value};
 use crate::id::sha256;
 use crate::key::PublicKey;
 
@@ -113,19 +113,6 @@ fn message(leaf: &[u8], fields: &[u8]) -> Vec<u8> {
 
 fn value_of<'i, 'a: 'i>(pairs: impl Iterator<Item = &'i (Item<'a>, Item<'a>)>) -> Value {
     Value::Map(pairs.map(|(key, item)| (value(key), value(item))).collect())
-}
-
-/// The item as it is written again; kept fields hold no tags and no negative numbers.
-fn value(item: &Item<'_>) -> Value {
-    match item {
-        Item::Uint(number) => Value::from(*number),
-        Item::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
-        Item::Text(text) => Value::from(*text),
-        Item::Array(items) => Value::Array(items.iter().map(value).collect()),
-        Item::Map(pairs) => value_of(pairs.iter()),
-        Item::Bool(yes) => Value::from(*yes),
-        Item::Negative(_) | Item::Tag(..) | Item::Null => Value::Null,
-    }
 }
 
 #[cfg(test)]

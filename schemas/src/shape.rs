@@ -55,6 +55,15 @@ pub enum Shape {
         /// Longest value.
         value: usize,
     },
+    /// Map of text to one shape.
+    Named {
+        /// Shape of each value.
+        of: &'static Shape,
+        /// Longest key.
+        key: usize,
+        /// Most pairs.
+        pairs: usize,
+    },
     /// Any map with text keys whose encoding has at most this many bytes.
     Open(usize),
 }
@@ -143,6 +152,10 @@ impl Shape {
             Self::Dictionary { pairs, key, value } => {
                 format!("at most {pairs} pairs of text to text of at most {key} and {value} bytes")
             }
+            Self::Named { of, key, pairs } => {
+                let of = of.expected();
+                format!("at most {pairs} names of at most {key} bytes, each with {of}")
+            }
             Self::Open(bytes) => format!("a map with text keys of at most {bytes} bytes"),
         }
     }
@@ -171,6 +184,17 @@ impl Shape {
             (Self::Dictionary { pairs: most, key, value }, Item::Map(pairs)) => {
                 pairs.len() <= *most && pairs.iter().all(|pair| pair_fits(pair, *key, *value))
             }
+            (Self::Named { of, key, pairs: most }, Item::Map(pairs)) => {
+                let named = |(name, _): &(Item<'_>, Item<'_>)| {
+                    name.text().is_some_and(|name| (1..=*key).contains(&name.len()))
+                };
+                if pairs.len() <= *most && pairs.iter().all(named) {
+                    return pairs.iter().try_for_each(|(name, item)| {
+                        of.check(item, &path.name(name.text().unwrap_or_default()))
+                    });
+                }
+                false
+            }
             (Self::Open(bytes), Item::Map(pairs)) => {
                 pairs.iter().all(|(key, _)| key.text().is_some()) && encoded_len(item) <= *bytes
             }
@@ -194,6 +218,12 @@ impl Shape {
                 items.iter().map(|item| of.to_json(item)).collect()
             }
             (Self::Record(fields), Item::Map(pairs)) => record_json(fields, pairs),
+            (Self::Named { of, .. }, Item::Map(pairs)) => {
+                let named = |(name, item): &(Item<'_>, Item<'_>)| {
+                    (name.text().unwrap_or_default().to_owned(), of.to_json(item))
+                };
+                Json::Object(pairs.iter().map(named).collect())
+            }
             _ => open_json(item),
         }
     }
@@ -222,6 +252,12 @@ impl Shape {
                 items.iter().enumerate().map(read).collect::<Result<_, _>>().map(Value::Array)
             }
             (Self::Record(fields), Json::Object(object)) => read_record(fields, object, path),
+            (Self::Named { of, .. }, Json::Object(object)) => {
+                let named = |(name, json): (&String, &Json)| {
+                    Ok((Value::from(name.as_str()), of.read_json(json, &path.name(name))?))
+                };
+                object.iter().map(named).collect::<Result<_, _>>().map(Value::Map)
+            }
             (Self::Dictionary { .. } | Self::Open(_), Json::Object(object)) => {
                 open_map(object).ok_or_else(wrong)
             }

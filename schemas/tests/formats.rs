@@ -124,10 +124,19 @@ fn check_shape(rules: &Rules, path: &str, of: &str, shape: &Shape) {
         Shape::Dictionary { pairs, key, value } => {
             format!("{{ 0*{pairs} tstr .size (1..{key}) => tstr .size (1..{value}) }}")
         }
+        Shape::Named { of: inner, key, pairs } => {
+            let head = format!("{{ 0*{pairs} tstr .size (1..{key}) => ");
+            let named = of.strip_prefix(&head).and_then(|rest| rest.strip_suffix(" }"));
+            let named = named.unwrap_or_else(|| panic!("{path}: {of} does not begin {head}"));
+            return check_shape(rules, path, named, inner);
+        }
         Shape::Open(max) => {
             let body = file("body.cddl");
             let field = path.rsplit('.').next().unwrap_or_default();
-            let line = body.lines().find(|line| line.contains(&format!("? {field}: "))).unwrap();
+            let named = |line: &&str| {
+                line.trim_start_matches([' ', '?']).starts_with(&format!("{field}: "))
+            };
+            let line = body.lines().find(named).unwrap();
             assert!(line.contains(&format!("encoded in at most {max} bytes")), "{path}");
             "{ * tstr => value }".to_owned()
         }
@@ -153,6 +162,9 @@ fn every_field_is_drawn_with_its_bounds() {
         ("registry-key", Kind::KeyEnrolled),
         ("registry-key", Kind::KeyRotated),
         ("registry-key", Kind::KeyRevoked),
+        ("contract", Kind::ContractRegistered),
+        ("registry-policy", Kind::PolicyRegistered),
+        ("registry-proposal", Kind::Proposal),
     ] {
         check_record(&rules, name, registry_fields(kind).unwrap());
         let drawn = rules.get(&rule_name(kind)).contains(&format!("registry: {name}"));

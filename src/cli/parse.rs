@@ -55,7 +55,7 @@ pub(crate) fn role(text: &str) -> Result<Role, Unfit> {
     let known = Role::NAMES.contains(&text).then(|| Role::parse(text)).flatten();
     known.ok_or(Unfit(
         "a role: human, operator, responder, auditor, approver, gate, boundary, witness, authority, \
-         attester, runtime, owner or service",
+         attester, runtime, owner, service or api",
     ))
 }
 

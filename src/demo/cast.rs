@@ -61,6 +61,7 @@ pub(crate) struct Agent {
     pub(crate) credential_type: &'static str,
     pub(crate) scopes: &'static [&'static str],
     pub(crate) model: Model,
+    pub(crate) version: &'static str,
     contract: fn() -> Json,
 }
 
@@ -99,6 +100,7 @@ pub(crate) const AGENTS: &[Agent] = &[
         credential_type: "oauth-client",
         scopes: &["email.send", "voice.call"],
         model: LARGE,
+        version: "2.3",
         contract: billing,
     },
     Agent {
@@ -107,6 +109,7 @@ pub(crate) const AGENTS: &[Agent] = &[
         credential_type: "oauth-client",
         scopes: &["deploy", "db:migrate"],
         model: LARGE,
+        version: "2.3",
         contract: orchestrator,
     },
     Agent {
@@ -115,6 +118,7 @@ pub(crate) const AGENTS: &[Agent] = &[
         credential_type: "database-role",
         scopes: &["db:migrate"],
         model: SMALL,
+        version: "2.3",
         contract: migration,
     },
     Agent {
@@ -123,6 +127,7 @@ pub(crate) const AGENTS: &[Agent] = &[
         credential_type: "app-installation",
         scopes: &["repo:read", "pull_request:comment"],
         model: LARGE,
+        version: "2.3",
         contract: review,
     },
     Agent {
@@ -131,6 +136,7 @@ pub(crate) const AGENTS: &[Agent] = &[
         credential_type: "oauth-client",
         scopes: &["voice.call"],
         model: SMALL,
+        version: "2.3",
         contract: outreach,
     },
     Agent {
@@ -139,6 +145,7 @@ pub(crate) const AGENTS: &[Agent] = &[
         credential_type: "oauth-client",
         scopes: &["ticket.reply"],
         model: SMALL,
+        version: "2.3",
         contract: support,
     },
     Agent {
@@ -147,6 +154,7 @@ pub(crate) const AGENTS: &[Agent] = &[
         credential_type: "oauth-client",
         scopes: &["invoice.read"],
         model: SMALL,
+        version: "2.3",
         contract: invoice,
     },
     Agent {
@@ -155,6 +163,7 @@ pub(crate) const AGENTS: &[Agent] = &[
         credential_type: "oauth-client",
         scopes: &["catalog.search"],
         model: SMALL,
+        version: "2.3",
         contract: catalog,
     },
 ];

@@ -47,7 +47,7 @@ impl Contract {
 
     /// The fields with the text's digest, as a registry entry holds them.
     pub(crate) fn registry(&self) -> Json {
-        let mut registry = json!({ "digest": { "hex": self.digest() } });
+        let mut registry = json!({ "digest": self.digest() });
         if let (Json::Object(registry), Json::Object(fields)) = (&mut registry, &self.fields) {
             registry.extend(fields.clone());
         }
@@ -132,6 +132,6 @@ actions:
 ";
         assert_eq!(contract.text(), expected);
         let digest = hex(&sha256(expected.as_bytes()));
-        assert_eq!(contract.registry().pointer("/digest/hex"), Some(&json!(digest)));
+        assert_eq!(contract.registry().pointer("/digest"), Some(&json!(digest)));
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn trigger(correlation: &str, kind: &str, reference: &str, seen: &str
 pub(crate) fn start(agent: &Agent, correlation: &str, task: &str, causes: &[EventId]) -> Json {
     json!({
         "kind": "session.start",
-        "agent": { "id": agent.id },
+        "agent": { "id": agent.id, "name": agent.id, "version": agent.version, "build": "none" },
         "correlation": correlation,
         "causes": ids(causes),
         "task": { "digest": digest(task), "summary": task },

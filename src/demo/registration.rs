@@ -21,7 +21,7 @@ pub(crate) fn by_operator<E>(key: impl Fn(&str) -> Result<PublicKey, E>) -> Resu
         events.push(credential_entry(agent));
     }
     for policy in POLICIES {
-        let registry = json!({ "name": policy.name, "digest": { "hex": digest(policy.text) } });
+        let registry = json!({ "name": policy.name, "digest": digest(policy.text) });
         let detail = json!({ "text": policy.text });
         events.push(json!({ "kind": "policy.registered", "registry": registry, "detail": detail }));
     }

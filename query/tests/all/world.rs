@@ -387,7 +387,7 @@ fn acted(kind: &str, agent: &str, correlation: &str, action: &str, target: &str)
 pub(crate) fn start(agent: &str, correlation: &str) -> Json {
     json!({
         "kind": "session.start",
-        "agent": { "id": agent },
+        "agent": { "id": agent, "name": agent, "version": "1", "build": "none" },
         "correlation": correlation,
         "task": { "digest": "11".repeat(32), "summary": "pay invoices" },
         "model": { "provider": "p", "name": "m", "version": "1" },

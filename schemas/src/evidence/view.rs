@@ -242,7 +242,7 @@ impl<'b> Reader<'b> {
         let owner = body.and_then(Body::agent).and_then(|agent| self.registry.owner(agent));
         let owner = owner.map(str::to_owned);
         if let Some(body) = body.filter(|_| leaf.status == Status::Accepted) {
-            self.registry.apply(leaf.index, body);
+            self.registry.apply(leaf.index, leaf.received_at, body);
             self.detail(&leaf, body, &mut faults);
         }
         let mut shown = Shown { leaf, bytes, path, content, standing, asked: false, owner, faults };

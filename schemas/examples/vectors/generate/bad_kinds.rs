@@ -46,6 +46,9 @@ fn without(kind: Kind, example: &Json, path: &str) -> Bad {
 
 fn conditional(examples: &BTreeMap<Kind, Json>) -> Vec<Bad> {
     let cases = [
+        (Kind::SessionStart, "agent.name"),
+        (Kind::SessionStart, "agent.build"),
+        (Kind::SessionStart, "agent.version"),
         (Kind::SessionStart, "correlation"),
         (Kind::SessionStart, "task"),
         (Kind::SessionStart, "model"),

@@ -60,6 +60,7 @@ fn sample(shape: &Shape) -> Value {
         Shape::Ranges(_) => range_list(&[(0, 0)]),
         Shape::Record(fields) => record(fields),
         Shape::Dictionary { .. } => map([("a", Value::from("b"))]),
+        Shape::Named { of, .. } => map([("a", sample(of))]),
         Shape::Open(_) => map([]),
     }
 }
@@ -113,6 +114,7 @@ fn faults(shape: &Shape) -> Vec<Fault> {
         Shape::Dictionary { pairs, key, value } => {
             faults.extend(dictionary_faults(*pairs, *key, *value))
         }
+        Shape::Named { of, key, pairs } => faults.extend(named_faults(of, *key, *pairs)),
         Shape::Open(max) => {
             faults.push(invalid(
                 "a key that is no text",
@@ -121,6 +123,23 @@ fn faults(shape: &Shape) -> Vec<Fault> {
             faults.push(invalid("one byte too large", map([("a", text(max - 5))])));
         }
     }
+    faults
+}
+
+fn named_faults(of: &Shape, key: usize, pairs: usize) -> Vec<Fault> {
+    let many = (0..=pairs).map(|n| (Value::from(format!("{n:03}")), sample(of))).collect();
+    let named = |key: Value| Value::Map(vec![(key, sample(of))]);
+    let mut faults = vec![
+        invalid("one name too many", Value::Map(many)),
+        invalid("a name that is no text", named(Value::from(1))),
+        invalid("an empty name", named(Value::from(""))),
+        invalid("a name one byte too long", named(Value::from("x".repeat(key + 1)))),
+    ];
+    faults.extend(self::faults(of).into_iter().take(1).map(|fault| Fault {
+        path: format!(".a{}", fault.path),
+        value: map([("a", fault.value)]),
+        ..fault
+    }));
     faults
 }
 

@@ -107,16 +107,30 @@ fn registry() -> Vec<Message> {
     ]
 }
 
+/// What stands in for a contract's YAML: only its digest counts here.
+const CONTRACT: &str = "agent: {name: db-migration-agent}";
+const POLICY: &str = "A destructive action needs an approval.";
+
 fn contracts() -> Vec<Message> {
     let agent = json!({ "id": WORKER });
     let contract = json!({
         "agent": agent, "owner": OWNER, "data_class": ["internal"],
         "registry": {
-            "digest": { "hex": digest("contract") }, "execution_mode": "autonomous",
-            "permissions": { "postgres": ["db:migrate"] }, "expiry": "2026-07-01",
-            "caps": [{ "action": "ALTER TABLE", "per": "hour", "max": 50 }], "offset": -7,
-            "gated": false, "tier": null,
+            "digest": digest(CONTRACT),
+            "agent": {
+                "name": WORKER, "owner": OWNER, "purpose": "Runs pending migrations",
+                "permissions": { "postgres": ["db:migrate"] }, "execution_mode": "autonomous",
+                "expiry": "2026-07-01", "kill_switch": "/agents/db-migration-agent/disable",
+            },
+            "targets": ["postgres:staging/*"], "environments": ["staging"],
+            "limits": { "caps": [{ "action": "ALTER TABLE", "per": "hour", "max": 50 }] },
+            "hours": [{ "action": "ALTER TABLE", "from": "07:00", "to": "19:00", "zone": "Europe/Berlin" }],
+            "gates": { "ALTER TABLE": ["change_window"] },
+            "actions": { "DROP TABLE": { "class": "destructive", "system": "postgres", "scope": "db:drop" } },
+            "max_credential_age": "1h", "retention": "7y", "review_by": "2026-06-01",
+            "thresholds": { "volume": 100 },
         },
+        "ext": { "offset": -7, "gated": false, "tier": null },
     });
     let credential = json!({
         "agent": agent,
@@ -125,13 +139,16 @@ fn contracts() -> Vec<Message> {
             "issued": "2026-04-08T03:00:00Z", "expires": "2026-04-08T04:00:00Z",
         },
     });
-    let policy = json!({ "registry": { "name": "destructive actions", "digest": { "hex": digest("policy") } } });
-    let reviewed = json!({ "agent": agent, "contract": digest("contract") });
+    let policy = json!({ "registry": { "name": "destructive actions", "digest": digest(POLICY) } });
+    let reviewed = json!({ "agent": agent, "contract": digest(CONTRACT) });
     let policy = one(OWNER, "policy", Kind::PolicyRegistered, policy);
     vec![
-        one(OWNER, "contract", Kind::ContractRegistered, contract),
+        with_detail(
+            one(OWNER, "contract", Kind::ContractRegistered, contract),
+            json!({ "yaml": CONTRACT }),
+        ),
         one(OPERATOR, "credential", Kind::CredentialRegistered, credential),
-        with_detail(policy, json!({ "text": "A destructive action needs an approval." })),
+        with_detail(policy, json!({ "text": POLICY })),
         one(OWNER, "reviewed", Kind::ContractReviewed, reviewed),
     ]
 }
@@ -194,8 +211,8 @@ fn principals() -> Json {
 
 fn work() -> Vec<Message> {
     let start = json!({
-        "correlation": WORKFLOW, "contract": digest("contract"), "parent_session": session(ORCHESTRATOR),
-        "agent": { "id": WORKER, "build": digest("build") },
+        "correlation": WORKFLOW, "contract": digest(CONTRACT), "parent_session": session(ORCHESTRATOR),
+        "agent": { "id": WORKER, "name": "Migrations", "version": "2.3", "build": digest("build") },
         "model": { "provider": "example", "name": "model-1", "version": "2026-03" },
         "task": { "digest": digest("worker's task") },
         "attestation": {
@@ -276,7 +293,7 @@ fn gates() -> Vec<Message> {
             {
                 "gate": "destructive", "decision": "deny", "reason": "approval_missing", "risk": 97,
                 "basis": { "source": "policy", "as_of": "2026-04-08T03:47:00Z" },
-                "policy_digest": digest("policy"), "by": "policy-gate/3", "at": "2026-04-08T03:47:10Z",
+                "policy_digest": digest(POLICY), "by": "policy-gate/3", "at": "2026-04-08T03:47:10Z",
             },
         ],
     });
@@ -313,10 +330,15 @@ fn control() -> Vec<Message> {
         "transition": { "from": "open", "to": "frozen", "applies_to": "environment:production" },
     });
     let updated = json!({ "agent": { "id": WORKER }, "registry": { "environment": "production" } });
-    let proposal = json!({ "registry": { "operation": "agent.retired", "agent": WORKER, "m": 2 } });
+    let proposal = json!({
+        "registry": {
+            "m": 2,
+            "operation": { "kind": "principal.disabled", "registry": { "id": HUMAN } },
+        },
+    });
     let left = json!({ "registry": { "id": HUMAN } });
     let credential = json!({ "credential": { "id": "cred-db-07" }, "note": "leaked" });
-    let withdrawn = json!({ "agent": { "id": WORKER }, "contract": digest("contract") });
+    let withdrawn = json!({ "agent": { "id": WORKER }, "contract": digest(CONTRACT) });
     vec![
         one("change-board", "freeze", Kind::AuthzTransition, freeze),
         one("responder-1", "suspended", Kind::AgentSuspended, agent()),

@@ -1,0 +1,21 @@
+//! Signing keys.
+
+use crate::id::{Index, Micros};
+use crate::key::PublicKey;
+
+/// An enrolled key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyRecord {
+    /// The key.
+    pub key: PublicKey,
+    /// Whose it is.
+    pub signer: String,
+    /// Entry that enrolled it.
+    pub enrolled: Index,
+    /// Entry that revoked it or rotated it away.
+    pub revoked: Option<Index>,
+    /// Valid from this time of receipt on.
+    pub not_before: Option<Micros>,
+    /// Valid before this time of receipt.
+    pub not_after: Option<Micros>,
+}

@@ -1,0 +1,128 @@
+//! Proposals: dangerous changes that several operators have to agree to.
+
+use crate::body::Body;
+use crate::deterministic::{Bounds, Item, decode};
+use crate::id::{EventId, Index, Micros};
+use crate::kind::{Kind, Role};
+use crate::reject::Reject;
+
+use super::Registry;
+
+/// A proposal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProposalRecord {
+    /// The event that proposed it, which approvals cite.
+    pub id: EventId,
+    /// Who proposed it.
+    pub by: String,
+    /// Entry that proposed it.
+    pub proposed: Index,
+    /// When it was received: proposals do not wait for ever.
+    pub proposed_at: Micros,
+    /// So many operators have to approve.
+    pub needed: u64,
+    /// What then happens, encoded.
+    pub operation: Vec<u8>,
+    /// Operators that approved, with the entries in which they did.
+    pub approvals: Vec<(String, Index)>,
+    /// Entry from which on it is in force.
+    pub in_force: Option<Index>,
+}
+
+/// What a proposal proposes.
+pub(super) enum Operation<'a> {
+    /// So many operators have to agree from then on.
+    Quorum(u64),
+    /// A statement that an operator could have made alone before.
+    Statement(Box<Body<'a>>),
+}
+
+/// The kind of the one operation that is no statement.
+pub const QUORUM: &str = "quorum";
+
+impl ProposalRecord {
+    /// Whether this operator's approval is the one that is missing.
+    #[must_use]
+    pub fn is_decided_by(&self, operator: &str) -> bool {
+        let others = self.approvals.iter().filter(|(name, _)| name != operator).count();
+        u64::try_from(others).is_ok_and(|others| others + 1 >= self.needed)
+    }
+}
+
+impl<'a> Operation<'a> {
+    /// Reads `registry.operation`, proposed by `body`.
+    ///
+    /// # Errors
+    /// What is wrong with it, as if it had been said directly.
+    pub(super) fn read(item: &Item<'a>, signer: &'a str, id: EventId) -> Result<Self, Reject> {
+        let invalid =
+            |path: &str, expected| super::invalid(&format!("registry.operation.{path}"), expected);
+        if item.get("kind").and_then(Item::text) == Some(QUORUM) {
+            let m = item.get("m").and_then(Item::uint).filter(|m| *m > 0);
+            let m = m.ok_or_else(|| invalid("m", "a number of operators, at least 1"))?;
+            return Ok(Self::Quorum(m));
+        }
+        let body = Body::operation(item, signer, id)?;
+        let proposable = matches!(
+            body.kind(),
+            Kind::PrincipalRegistered
+                | Kind::PrincipalDisabled
+                | Kind::KeyEnrolled
+                | Kind::KeyRotated
+                | Kind::KeyRevoked
+                | Kind::Redaction
+        );
+        if proposable {
+            Ok(Self::Statement(Box::new(body)))
+        } else {
+            Err(invalid("kind", "quorum, redaction, or a change of a principal or a key"))
+        }
+    }
+}
+
+/// Calls `with` with an operation as it is kept.
+pub(super) fn with_operation<T>(
+    record: &ProposalRecord,
+    with: impl FnOnce(Result<Operation<'_>, Reject>) -> T,
+) -> T {
+    match decode(&record.operation, Bounds::WIRE) {
+        Ok(item) => with(Operation::read(&item, &record.by, record.id)),
+        Err(_fault) => with(Err(super::invalid("registry.operation", "an operation"))),
+    }
+}
+
+impl Registry {
+    /// How many operators have to agree to a dangerous change; 1 if any may do it alone.
+    #[must_use]
+    pub fn quorum(&self) -> u64 {
+        self.quorum.max(1)
+    }
+
+    /// Operators that are there.
+    #[must_use]
+    pub fn operators(&self) -> u64 {
+        let active =
+            self.principals.values().filter(|p| p.enabled && p.roles.contains(&Role::Operator));
+        u64::try_from(active.count()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether an operator may not do this alone once there is a quorum: what touches operators, and erasure.
+    pub(super) fn is_dangerous(&self, body: &Body<'_>) -> bool {
+        let operator = |path: &str| {
+            body.text(path).is_some_and(|id| {
+                self.principals.get(id).is_some_and(|p| p.roles.contains(&Role::Operator))
+            })
+        };
+        match body.kind() {
+            Kind::Redaction => true,
+            Kind::PrincipalRegistered => {
+                let roles = body.field("registry.roles").and_then(Item::array).unwrap_or_default();
+                let becomes = roles.iter().any(|role| role.text() == Some(Role::Operator.as_str()));
+                becomes || operator("registry.id")
+            }
+            Kind::PrincipalDisabled => operator("registry.id"),
+            Kind::KeyEnrolled | Kind::KeyRotated | Kind::KeyRevoked => operator("registry.signer"),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Whether a change of the registry may be made: what each kind requires of the state before it.
+
+use super::hold::hold_of;
+use super::proposal::Operation;
+use super::{
+    AgentState, ContractRecord, FROZEN, FreezeRecord, HoldRecord, KeyRecord, ProposalRecord,
+    Registry, invalid,
+};
+use crate::body::{Body, LEDGER_SIGNER};
+use crate::contract::Contract;
+use crate::deterministic::Item;
+use crate::encode::{encode, value};
+use crate::grant::Grant;
+use crate::id::{Digest, EventId, Index, Micros};
+use crate::key::PublicKey;
+use crate::kind::{Kind, Role, Stream};
+use crate::limits::{HOLDERS_MAX, PRINCIPALS_MAX, PROPOSAL_DAYS_MAX, PROPOSALS_MAX};
+use crate::reject::{Reason, Reject};
+
+const DAY_US: u64 = 86_400_000_000;
+
+impl Registry {
+    pub(super) fn change_is_sound(
+        &self,
+        body: &Body<'_>,
+        received_at: Micros,
+    ) -> Result<(), Reject> {
+        for path in ["agent.id", "registry.id", "registry.signer"] {
+            if body.kind().stream() == Stream::Op && body.text(path) == Some(LEDGER_SIGNER) {
+                return Err(invalid(path, "an id other than the ledger's own"));
+            }
+        }
+        match body.kind() {
+            Kind::AgentRegistered => self.new_agent_is_sound(body),
+            Kind::AgentUpdated => {
+                self.agent_may_change(body).and_then(|()| self.names_are_free(body))
+            }
+            Kind::AgentSuspended
+            | Kind::AgentDisabled
+            | Kind::AgentEnabled
+            | Kind::AgentRetired => self.agent_may_change(body),
+            Kind::PrincipalRegistered => self.principal_is_sound(body),
+            Kind::PrincipalDisabled => {
+                let id = body.text("registry.id").unwrap_or_default();
+                if !self.principals.contains_key(id) {
+                    return Err(invalid("registry.id", "a registered principal"));
+                }
+                self.operators_remain(id, false)
+            }
+            Kind::KeyEnrolled => self.new_key_is_sound(body),
+            Kind::KeyRotated => self.rotation_is_sound(body),
+            Kind::KeyRevoked => self.own_key(body, "kid").map(|_record| ()),
+            Kind::CredentialRegistered => self.credential_is_sound(body),
+            Kind::CredentialRevoked => self.revocation_is_sound(body),
+            Kind::ContractRegistered => self.contract_is_sound(body, received_at),
+            Kind::ContractReviewed | Kind::ContractWithdrawn => self.contract_may_change(body),
+            Kind::DelegationGranted => self.grant_is_sound(body),
+            Kind::DelegationRevoked => self.grant_may_end(body),
+            Kind::AuthzTransition => self.transition_is_sound(body),
+            Kind::Proposal => self.proposal_is_sound(body, received_at),
+            Kind::ProposalApproved => self.approval_is_sound(body, received_at),
+            Kind::HoldPlaced => match hold_of(body, Index(0)) {
+                Some(_) => Ok(()),
+                None => Err(invalid("hold.query", "a query")),
+            },
+            Kind::HoldLifted => {
+                let causes = body.causes();
+                let placed = |hold: &HoldRecord| hold.lifted.is_none() && causes.contains(&hold.id);
+                let placed = self.holds.iter().any(placed);
+                if placed { Ok(()) } else { Err(invalid("causes", "the event of a hold in force")) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn new_agent_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+        let agent = body.agent().unwrap_or_default();
+        if self.agents.contains_key(agent) || self.principals.contains_key(agent) {
+            return Err(invalid("agent.id", "an id that is not registered yet"));
+        }
+        self.names_are_free(body)
+    }
+
+    fn agent_may_change(&self, body: &Body<'_>) -> Result<(), Reject> {
+        match self.agents.get(body.agent().unwrap_or_default()).map(|record| record.state) {
+            None => Err(invalid("agent.id", "a registered agent")),
+            Some(AgentState::Retired) => Err(invalid("agent.id", "an agent that is not retired")),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// An address leads to one agent.
+    fn names_are_free(&self, body: &Body<'_>) -> Result<(), Reject> {
+        for path in ["registry.addresses", "registry.external"] {
+            let names = body.field(path).and_then(Item::array).unwrap_or_default();
+            for name in names.iter().filter_map(Item::text) {
+                let holder =
+                    self.names.get(name).filter(|holder| Some(holder.as_str()) != body.agent());
+                if let Some(holder) = holder {
+                    return Err(invalid(
+                        path,
+                        format!("names of no other agent; {name} is {holder}'s"),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn principal_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+        let id = body.text("registry.id").unwrap_or_default();
+        // One name, one standing: else disabling the one would leave the other at work.
+        if self.agents.contains_key(id) {
+            return Err(invalid("registry.id", "an id that is no agent's"));
+        }
+        let roles = body.field("registry.roles").and_then(Item::array).unwrap_or_default();
+        let operates = roles.iter().any(|role| role.text() == Some(Role::Operator.as_str()));
+        self.operators_remain(id, operates)
+    }
+
+    /// There are always as many operators as have to agree, or nobody could ever change that again.
+    fn operators_remain(&self, id: &str, operates: bool) -> Result<(), Reject> {
+        let is_one =
+            self.principals.get(id).is_some_and(|p| p.enabled && p.roles.contains(&Role::Operator));
+        let left = self.operators() - u64::from(is_one) + u64::from(operates);
+        let needed = self.quorum();
+        if !is_one || left >= needed {
+            return Ok(());
+        }
+        Err(invalid(
+            "registry.id",
+            format!("a change that leaves {needed} operators; {left} would be left"),
+        ))
+    }
+
+    fn new_key_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+        let signer = body.text("registry.signer").unwrap_or_default();
+        if !self.agents.contains_key(signer) && !self.principals.contains_key(signer) {
+            return Err(invalid("registry.signer", "a registered agent or principal"));
+        }
+        let key = new_key(body)?;
+        if body.registry_kid("kid").is_some_and(|kid| kid != key.kid()) {
+            return Err(invalid("registry.kid", format!("{}, the key's thumbprint", key.kid())));
+        }
+        if self.keys.contains_key(&key.kid()) {
+            return Err(invalid("registry.key", "a key that was never enrolled"));
+        }
+        Ok(())
+    }
+
+    fn rotation_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+        self.new_key_is_sound(body)?;
+        self.own_key(body, "replaces")?;
+        let subject = body.text("registry.signer").unwrap_or_default();
+        let signer = body.signer();
+        if self.has_role(signer, Role::Operator) || self.owner(subject) == Some(signer) {
+            return Ok(());
+        }
+        let expected = format!("an operator or the owner of {subject}");
+        Err(Reject::new(Reason::RoleNotAllowed, "signer", expected))
+    }
+
+    fn own_key(&self, body: &Body<'_>, field: &str) -> Result<&KeyRecord, Reject> {
+        let signer = body.text("registry.signer").unwrap_or_default();
+        let record = body.registry_kid(field).and_then(|kid| self.keys.get(&kid));
+        record.filter(|record| record.signer == signer && record.revoked.is_none()).ok_or_else(
+            || invalid(&format!("registry.{field}"), format!("a valid key of {signer}")),
+        )
+    }
+
+    fn credential_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+        let agent = body.agent().unwrap_or_default();
+        if !self.agents.contains_key(agent) {
+            return Err(invalid("agent.id", "a registered agent"));
+        }
+        let time = |path: &str| body.field(path).and_then(Item::uint);
+        if let (Some(issued), Some(expires)) =
+            (time("credential.issued"), time("credential.expires"))
+            && issued >= expires
+        {
+            return Err(invalid("credential.expires", "a time after issued"));
+        }
+        let id = body.text("credential.id").unwrap_or_default();
+        let full = self.credentials.get(id).is_some_and(|record| {
+            record.holders.len() >= HOLDERS_MAX && record.holders.iter().all(|h| h.agent != agent)
+        });
+        if full {
+            let expected = format!("a credential of at most {HOLDERS_MAX} agents");
+            return Err(invalid("credential.id", expected));
+        }
+        Ok(())
+    }
+
+    fn revocation_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+        let record = self.credentials.get(body.text("credential.id").unwrap_or_default());
+        let held = record.is_some_and(|record| {
+            record.in_force().any(|holder| body.agent().is_none_or(|agent| agent == holder.agent))
+        });
+        let expected = match body.agent() {
+            Some(agent) => format!("a credential that {agent} holds"),
+            None => "a registered credential that is not revoked".to_owned(),
+        };
+        if held { Ok(()) } else { Err(invalid("credential.id", expected)) }
+    }
+
+    fn contract_is_sound(&self, body: &Body<'_>, received_at: Micros) -> Result<(), Reject> {
+        let agent = body.agent().unwrap_or_default();
+        self.owns(body, agent)?;
+        let registry = body.field("registry").ok_or_else(|| invalid("registry", "a contract"))?;
+        let contract = Contract::read(registry)?;
+        if contract.agent != agent {
+            return Err(invalid("registry.agent.name", agent));
+        }
+        if Some(contract.owner.as_str()) != body.text("owner") {
+            return Err(invalid("registry.agent.owner", "the owner who signs"));
+        }
+        if contract.is_expired(received_at) {
+            return Err(invalid("registry.agent.expiry", "a date that is still to come"));
+        }
+        Ok(())
+    }
+
+    /// The owner of an agent, and nobody else, says what it may do.
+    fn owns(&self, body: &Body<'_>, agent: &str) -> Result<(), Reject> {
+        let Some(owner) = self.owner(agent) else {
+            return Err(invalid("agent.id", "a registered agent"));
+        };
+        if owner == body.signer() {
+            return Ok(());
+        }
+        let expected = format!("{owner}, the owner of {agent}");
+        Err(Reject::new(Reason::RoleNotAllowed, "signer", expected))
+    }
+
+    fn contract_may_change(&self, body: &Body<'_>) -> Result<(), Reject> {
+        let agent = body.agent().unwrap_or_default();
+        self.owns(body, agent)?;
+        let digest = body.field("contract").and_then(Item::bytes).and_then(Digest::from_slice);
+        let in_force = self.contracts.get(agent).filter(|record| record.is_in_force());
+        let same = |record: &ContractRecord| Some(record.contract.digest) == digest;
+        if in_force.is_some_and(same) {
+            return Ok(());
+        }
+        Err(invalid("contract", format!("the digest of the contract in force of {agent}")))
+    }
+
+    fn grant_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+        let grant = body.field("grant").and_then(Grant::read);
+        let grant = grant.ok_or_else(|| invalid("grant", "a grant"))?;
+        if self.grants.contains_key(&grant.id) {
+            return Err(invalid("grant.id", "an id that no grant has"));
+        }
+        if grant.parent == Some(grant.id) {
+            return Err(invalid("grant.parent", "another grant"));
+        }
+        Ok(())
+    }
+
+    /// A grant ends by who gave it, by who gave it to him, or by an operator.
+    fn grant_may_end(&self, body: &Body<'_>) -> Result<(), Reject> {
+        let id = body.field("grant.id").and_then(Item::bytes).and_then(EventId::from_slice);
+        let given = id.and_then(|id| self.grants.get(&id)).filter(|grant| grant.revoked.is_none());
+        let Some(given) = given else {
+            return Err(invalid("grant.id", "a grant that is not revoked"));
+        };
+        let signer = body.signer();
+        let mut at = Some(given);
+        for _ in 0..PRINCIPALS_MAX {
+            let Some(grant) = at else { break };
+            if grant.by == signer {
+                return Ok(());
+            }
+            at = grant.grant.parent.and_then(|parent| self.grants.get(&parent));
+        }
+        if self.has_role(signer, Role::Operator) {
+            return Ok(());
+        }
+        let expected = format!("{}, who gave it, or an operator", given.by);
+        Err(Reject::new(Reason::RoleNotAllowed, "signer", expected))
+    }
+
+    fn transition_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+        let at = |path: &str| body.text(path).unwrap_or_default();
+        let applies_to = at("transition.applies_to");
+        let frozen =
+            |freeze: &FreezeRecord| freeze.lifted.is_none() && freeze.applies_to == applies_to;
+        let is_frozen = self.freezes.iter().any(frozen);
+        let (from, to) = (at("transition.from"), at("transition.to"));
+        match (from == FROZEN, to == FROZEN) {
+            (true, true) => Err(invalid("transition.to", format!("another state than {FROZEN}"))),
+            (false, true) if is_frozen => {
+                Err(invalid("transition.applies_to", "what is not frozen already"))
+            }
+            (false, true) if FreezeRecord::new(applies_to, Index(0), None).is_none() => {
+                Err(invalid("transition.applies_to", "a query, or * for everything"))
+            }
+            (true, false) if !is_frozen => Err(invalid("transition.applies_to", "what is frozen")),
+            _ => Ok(()),
+        }
+    }
+
+    fn proposal_is_sound(&self, body: &Body<'_>, received_at: Micros) -> Result<(), Reject> {
+        let needed = body.field("registry.m").and_then(Item::uint).unwrap_or_default();
+        let (quorum, operators) = (self.quorum(), self.operators());
+        if needed < quorum || needed > operators {
+            let expected = format!("{quorum} to {operators} operators");
+            return Err(invalid("registry.m", expected));
+        }
+        let waiting = self.proposals.values().filter(|known| is_open(known, received_at));
+        if waiting.count() >= PROPOSALS_MAX {
+            return Err(invalid(
+                "registry",
+                format!("at most {PROPOSALS_MAX} proposals at a time"),
+            ));
+        }
+        let operation = body.field("registry.operation");
+        let operation = operation.ok_or_else(|| invalid("registry.operation", "an operation"))?;
+        let operation = Operation::read(operation, body.signer(), body.id())?;
+        self.operation_is_sound(&operation, received_at)
+    }
+
+    fn operation_is_sound(
+        &self,
+        operation: &Operation<'_>,
+        received_at: Micros,
+    ) -> Result<(), Reject> {
+        match operation {
+            Operation::Quorum(needed) if *needed > self.operators() => Err(invalid(
+                "registry.operation.m",
+                format!("at most {}, as many operators as there are", self.operators()),
+            )),
+            Operation::Quorum(_) => Ok(()),
+            Operation::Statement(body) => self.change_is_sound(body, received_at),
+        }
+    }
+
+    /// An approval that puts the proposal in force needs its operation to be sound still.
+    fn approval_is_sound(&self, body: &Body<'_>, received_at: Micros) -> Result<(), Reject> {
+        let open = self.proposed(body).filter(|known| is_open(known, received_at));
+        let Some(proposal) = open else {
+            return Err(invalid("causes", "the event of a proposal that waits for approval"));
+        };
+        if !proposal.is_decided_by(body.signer()) {
+            return Ok(());
+        }
+        super::proposal::with_operation(proposal, |operation| {
+            self.operation_is_sound(&operation?, received_at)
+        })
+    }
+
+    /// The proposal that an approval is of.
+    pub(super) fn proposed(&self, body: &Body<'_>) -> Option<&ProposalRecord> {
+        body.causes().first().and_then(|id| self.proposals.get(id))
+    }
+
+    /// Calls `with` with the statement that this approval puts in force, if it is an approval that does.
+    pub fn decided<T>(&self, body: &Body<'_>, with: impl FnOnce(&Body<'_>) -> T) -> Option<T> {
+        if body.kind() != Kind::ProposalApproved {
+            return None;
+        }
+        let proposal = self.proposed(body).filter(|known| known.in_force.is_none())?;
+        proposal.is_decided_by(body.signer()).then_some(())?;
+        super::proposal::with_operation(proposal, |operation| match operation {
+            Ok(Operation::Statement(statement)) => Some(with(&statement)),
+            _ => None,
+        })
+    }
+}
+
+fn is_open(proposal: &ProposalRecord, at: Micros) -> bool {
+    let age = at.0.saturating_sub(proposal.proposed_at.0);
+    proposal.in_force.is_none() && age < PROPOSAL_DAYS_MAX * DAY_US
+}
+
+pub(super) fn new_key(body: &Body<'_>) -> Result<PublicKey, Reject> {
+    let bytes = body.field("registry.key").and_then(Item::bytes).unwrap_or_default();
+    PublicKey::from_bytes(bytes)
+        .map_err(|fault| invalid("registry.key", format!("an Ed25519 public key, not {fault}")))
+}
+
+/// A field as it is kept.
+pub(super) fn kept(body: &Body<'_>, path: &str) -> Vec<u8> {
+    body.field(path).map(|item| encode(&value(item))).unwrap_or_default()
+}
