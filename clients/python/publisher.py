@@ -31,7 +31,7 @@ def typed(value, kind="", path=()):
         return bytes.fromhex(value["hex"])
     if isinstance(value, dict):
         return {name: typed(inner, kind, (*path, name)) for name, inner in value.items()}
-    known = path[0] == "registry" and re.match(r"(agent|principal|key)\.", kind)
+    known = path[0] == "registry" and re.match(r"(agent|principal|key|contract|policy)\.", kind)
     if not isinstance(value, str) or value == "none" or path[0] in ("ext", "assertions", "registry") and not known:
         return value
     if re.fullmatch(IDS, ".".join(path)): return uuid.UUID(value).bytes
