@@ -224,7 +224,8 @@ impl Registry {
     }
 
     /// Whether somebody may still let others act: an agent that is not stopped, a person who has not left.
-    fn is_active(&self, id: &str) -> bool {
+    #[must_use]
+    pub fn is_active(&self, id: &str) -> bool {
         match (self.agents.get(id), self.principals.get(id)) {
             (Some(agent), _) => agent.state == AgentState::Active,
             (_, Some(principal)) => principal.enabled,
