@@ -44,6 +44,7 @@ mod publish;
 mod query;
 mod redact;
 mod tail;
+mod thread;
 pub(crate) mod trust;
 mod verdict;
 mod verify;
@@ -103,6 +104,8 @@ enum Command {
     Why(why::Args),
     /// Show what was done under a principal, and its grants
     Lineage(lineage::Args),
+    /// Name the workflow that an inbound message belongs to
+    Thread(thread::Args),
     /// Show who may do what, or what changed in it
     Access(access::Args),
     /// Check every hash, signature, proof and checkpoint
@@ -212,6 +215,7 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Chain(args) => chain::run(&args, context),
         Command::Why(args) => why::run(&args, context),
         Command::Lineage(args) => lineage::run(&args, context),
+        Command::Thread(args) => thread::run(&args, context),
         Command::Access(args) => access::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Bundle(command) => bundle::run(&command, context),

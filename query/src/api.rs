@@ -12,7 +12,8 @@ use crate::error::Error;
 use crate::proof::Proofs;
 use crate::registry::{access, agents, approvals, control, holds, keys, lists};
 use crate::{
-    bundle, checkpoints, claims, consistency, entries, identity, lineage, log, parts, why, workflow,
+    bundle, checkpoints, claims, consistency, entries, identity, lineage, log, parts, threads, why,
+    workflow,
 };
 
 /// What a handler reads from; cheap to clone.
@@ -63,6 +64,7 @@ pub fn routes(
         .route("/entries/{index}/proof", get(parts::proof))
         .route("/entries/{index}/why", get(why::one))
         .route("/workflows/{correlation}", get(workflow::one))
+        .route("/threads/{message}", get(threads::one))
         .route("/agents", get(agents::list))
         .route("/agents/{id}", get(agents::one))
         .route("/principals", get(lists::principals))

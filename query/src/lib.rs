@@ -47,6 +47,7 @@ mod sequence;
 mod source;
 mod steps;
 mod text;
+mod threads;
 mod why;
 mod window;
 mod workflow;

@@ -48,6 +48,13 @@ impl ContractFile {
     fn parse(text: String, now: Micros) -> Result<Self, Fault> {
         let document = Document::parse(&text)?;
         let file = Self { fields: normal(document.json.clone()), text };
+        // The statement names both itself, so they are missed here first.
+        for path in ["agent.name", "agent.owner"] {
+            if file.at(path).is_empty() {
+                let what = format!("{path}: missing_field, expected text");
+                return Err(Fault { line: document.line(path), what });
+            }
+        }
         let contract = file.check().map_err(|reject| {
             let Reject { reason, cause } = reject;
             let path = cause.path.strip_prefix("registry.").unwrap_or(&cause.path);
@@ -84,10 +91,14 @@ impl ContractFile {
         }
     }
 
+    /// Text at a dotted path; empty if there is none.
+    fn at(&self, path: &str) -> &str {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        self.fields.pointer(&pointer).and_then(Json::as_str).unwrap_or_default()
+    }
+
     /// The statement that its owner signs.
     pub(crate) fn event(&self) -> Json {
-        let text =
-            |path: &str| self.fields.pointer(path).and_then(Json::as_str).unwrap_or_default();
         let mut registry = self.fields.clone();
         match &mut registry {
             Json::Object(registry) => {
@@ -97,8 +108,8 @@ impl ContractFile {
         }
         json!({
             "kind": "contract.registered",
-            "agent": { "id": text("/agent/name") },
-            "owner": text("/agent/owner"),
+            "agent": { "id": self.at("agent.name") },
+            "owner": self.at("agent.owner"),
             "registry": registry,
             "detail": { "yaml": self.text },
         })
@@ -147,7 +158,7 @@ hours: {action: pull_request.comment, from: 09:00, to: 18:00, zone: Europe/Berli
     #[test]
     fn each_fault_has_its_line_and_reason() {
         let (line, what) = fault(&GOOD.replace("  owner: platform-team@company.com\n", ""));
-        assert_eq!((line, what.starts_with("owner: missing_field")), (1, true), "{what}");
+        assert_eq!((line, what.starts_with("agent.owner: missing_field")), (1, true), "{what}");
         let (line, what) = fault(&format!("{GOOD}colour: blue\n"));
         assert_eq!((line, what.starts_with("colour: unknown_field")), (12, true), "{what}");
         let (line, what) = fault(&GOOD.replace("to: 18:00", "to: 08:00"));
