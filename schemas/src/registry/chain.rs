@@ -201,26 +201,32 @@ impl Registry {
         found
     }
 
-    /// Why a grant gives nothing, itself or by one up its chain.
+    /// Why a grant gives nothing, itself or by one up its chain, whose top has to be within reach.
     fn ungranted(&self, given: &GrantRecord, at: Micros) -> Option<Ungranted> {
-        let mut up = Some(given);
-        for _ in 0..PRINCIPALS_MAX {
-            let Some(grant) = up else { return None };
+        let mut last = given;
+        for grant in self.lineage(given) {
             if grant.revoked.is_some() {
                 return Some(Ungranted::Revoked);
             }
             if grant.is_expired(at) {
                 return Some(Ungranted::Expired);
             }
-            up = match grant.grant.parent {
-                None => return None,
-                Some(parent) => self.grants.get(&parent),
-            };
-            if up.is_none() {
-                return Some(Ungranted::Unknown);
-            }
+            last = grant;
         }
-        None
+        last.grant.parent.map(|_not_found| Ungranted::Unknown)
+    }
+
+    /// A grant and what it rests on, up its chain. A grant rests only on one that was given before it: it was never
+    /// held against the bounds of a later one.
+    pub(super) fn lineage<'r>(
+        &'r self,
+        given: &'r GrantRecord,
+    ) -> impl Iterator<Item = &'r GrantRecord> {
+        let parent = |given: &&'r GrantRecord| {
+            let parent = self.grants.get(&given.grant.parent?)?;
+            (parent.granted < given.granted).then_some(parent)
+        };
+        std::iter::successors(Some(given), parent).take(PRINCIPALS_MAX)
     }
 
     /// Whether somebody may still let others act: an agent that is not stopped, a person who has not left.

@@ -14,7 +14,7 @@ use crate::grant::Grant;
 use crate::id::{Digest, EventId, Index, Micros};
 use crate::key::PublicKey;
 use crate::kind::{Kind, Role, Stream};
-use crate::limits::{HOLDERS_MAX, PRINCIPALS_MAX, PROPOSAL_DAYS_MAX, PROPOSALS_MAX};
+use crate::limits::{HOLDERS_MAX, PROPOSAL_DAYS_MAX, PROPOSALS_MAX};
 use crate::reject::{Reason, Reject};
 
 const DAY_US: u64 = 86_400_000_000;
@@ -264,15 +264,8 @@ impl Registry {
             return Err(invalid("grant.id", "a grant that is not revoked"));
         };
         let signer = body.signer();
-        let mut at = Some(given);
-        for _ in 0..PRINCIPALS_MAX {
-            let Some(grant) = at else { break };
-            if grant.by == signer {
-                return Ok(());
-            }
-            at = grant.grant.parent.and_then(|parent| self.grants.get(&parent));
-        }
-        if self.has_role(signer, Role::Operator) {
+        let gave = self.lineage(given).any(|grant| grant.by == signer);
+        if gave || self.has_role(signer, Role::Operator) {
             return Ok(());
         }
         let expected = format!("{}, who gave it, or an operator", given.by);
