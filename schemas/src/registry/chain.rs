@@ -190,7 +190,7 @@ impl Registry {
         if let Some(why) = self.ungranted(given, received_at) {
             found.faults.push(missing(why));
         }
-        if !self.is_active(&given.by) {
+        if self.lineage(given).any(|grant| !self.is_active(&grant.by)) {
             found.faults.push(ChainFault::GrantorInactive);
         }
         let parent = before.grant.is_none() || given.grant.parent == before.grant;
