@@ -293,6 +293,10 @@ impl Registry {
     }
 
     fn proposal_is_sound(&self, body: &Body<'_>, received_at: Micros) -> Result<(), Reject> {
+        // Event ids are unique for each signer only, and approvals cite nothing else.
+        if self.proposals.contains_key(&body.id()) {
+            return Err(invalid("id", "an id that no proposal has"));
+        }
         let needed = body.field("registry.m").and_then(Item::uint).unwrap_or_default();
         let (quorum, operators) = (self.quorum(), self.operators());
         if needed < quorum || needed > operators {
