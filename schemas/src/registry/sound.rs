@@ -211,7 +211,7 @@ impl Registry {
         if contract.agent != agent {
             return Err(invalid("registry.agent.name", agent));
         }
-        if Some(contract.owner.as_str()) != body.text("owner") {
+        if contract.owner != body.signer() || body.text("owner") != Some(body.signer()) {
             return Err(invalid("registry.agent.owner", "the owner who signs"));
         }
         if contract.is_expired(received_at) {
