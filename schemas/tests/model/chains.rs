@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::reference::{Given, Reference};
-use crate::step::{Action, GrantSpec, Hop};
+use super::reference::{Given, Reference};
+use super::step::{Action, GrantSpec, Hop};
 
 /// A hop: the entry that gave its grant, and what is wrong, as `rule` or `rule:detail`.
 pub(crate) type Found = (Option<u64>, BTreeSet<String>);
@@ -86,11 +86,14 @@ impl Reference {
             ("target", within(&own.targets, &of.targets)),
             ("data_class", within(&own.data_classes, &of.data_classes)),
             ("environment", of.environment.is_none() || of.environment == own.environment),
-            ("expiry", match (own.expires, of.expires) {
-                (_, None) => true,
-                (None, Some(_)) => false,
-                (Some(own), Some(of)) => own <= of,
-            }),
+            (
+                "expiry",
+                match (own.expires, of.expires) {
+                    (_, None) => true,
+                    (None, Some(_)) => false,
+                    (Some(own), Some(of)) => own <= of,
+                },
+            ),
         ];
         narrower.into_iter().filter(|(_, fits)| !fits).map(|(bound, _)| bound).collect()
     }

@@ -1,14 +1,13 @@
 //! Random steps, from few names, so that they meet: mostly such as may be accepted in the state that they come in.
 
-use crate::random::Random;
-use crate::reference::Reference;
-use crate::step::{
+use super::random::Random;
+use super::reference::Reference;
+use super::step::{
     AGENTS, Action, DAY, GrantSpec, HOUR, Hop, OPERATORS, OWNERS, PEOPLE, START, Step, What, names,
     seeds,
 };
 
-pub(crate) const ADDRESSES: [&str; 4] =
-    ["a@example.com", "b@example.com", "+15550001", "entra:1"];
+pub(crate) const ADDRESSES: [&str; 4] = ["a@example.com", "b@example.com", "+15550001", "entra:1"];
 const CREDENTIALS: [&str; 6] = ["cred-0", "cred-1", "cred-2", "cred-3", "cred-4", "cred-5"];
 const ROLES: [&[&str]; 7] = [
     &["operator"],
@@ -50,11 +49,22 @@ impl<'r> Generator<'r> {
             3..=7 => HOUR,
             _ => 1_000_000,
         };
+        // Now and then the same again.
+        if !self.model.accepted.is_empty() && self.random.chance(3) {
+            let (signer, id, what, _) = self.random.pick(&self.model.accepted).clone();
+            return Step { after, key: self.key(&signer), signer, id, what };
+        }
         let what = self.what();
         let signer = self.signer(&what);
         let key = self.key(&signer);
         // Now and then an id that was used before, by the same signer or another.
-        let id = if n > 0 && self.random.chance(6) { self.random.below(n) } else { n };
+        let proposed = self.model.proposals.iter().map(|known| known.id);
+        let proposed: Vec<_> = proposed.filter(|_| matches!(what, What::Propose { .. })).collect();
+        let id = match self.random.below(100) {
+            0..25 if !proposed.is_empty() => *self.random.pick(&proposed),
+            95.. if n > 0 => self.random.below(n),
+            _ => n,
+        };
         Step { after, signer, key, id, what }
     }
 
@@ -68,18 +78,33 @@ impl<'r> Generator<'r> {
             },
             7..13 => {
                 let to = *self.random.pick(&[
-                    "suspended", "disabled", "enabled", "enabled", "enabled", "enabled", "retired",
+                    "suspended",
+                    "disabled",
+                    "enabled",
+                    "enabled",
+                    "enabled",
+                    "enabled",
+                    "retired",
                 ]);
                 What::State { agent: self.agent(), to }
             }
             13..16 => self.credential(),
             16..18 => What::RevokeCredential {
-                id: (*self.random.pick(&CREDENTIALS)).to_owned(),
+                id: match self.model.holdings.as_slice() {
+                    held @ [_, ..] if self.random.chance(80) => self.random.pick(held).id.clone(),
+                    _ => (*self.random.pick(&CREDENTIALS)).to_owned(),
+                },
                 agent: self.random.maybe(50, |random| (*random.pick(&AGENTS)).to_owned()),
             },
             18..22 => self.contract(),
             22..24 => {
-                let (agent, text) = (self.agent(), self.random.below(2) as u8);
+                let (agent, text) = match self.model.contracts.as_slice() {
+                    all @ [_, ..] if self.random.chance(80) => {
+                        let contract = self.random.pick(all);
+                        (contract.agent.clone(), contract.text)
+                    }
+                    _ => (self.agent(), self.random.below(2) as u8),
+                };
                 if self.random.chance(50) {
                     What::Review { agent, text }
                 } else {
@@ -105,6 +130,10 @@ impl<'r> Generator<'r> {
                     _ => self.administration(),
                 }),
             },
+            54..62 if self.model.proposals.is_empty() => What::Propose {
+                m: self.model.operators(),
+                operation: Box::new(self.administration()),
+            },
             54..62 => What::Approve { id: self.proposal() },
             62..64 => What::Hold { query: *self.random.pick(&QUERIES[1..]) },
             64..66 => {
@@ -128,10 +157,7 @@ impl<'r> Generator<'r> {
     /// Changes of people and keys: what a proposal may propose.
     fn administration(&mut self) -> What {
         match self.random.below(10) {
-            0..4 => What::Person {
-                id: self.person(),
-                roles: self.random.pick(&ROLES).to_vec(),
-            },
+            0..4 => What::Person { id: self.person(), roles: self.random.pick(&ROLES).to_vec() },
             4 => What::Leave { id: self.person() },
             5..8 => {
                 let signer = self.anyone();
@@ -184,7 +210,10 @@ impl<'r> Generator<'r> {
         GrantSpec {
             id: self.grant_id(),
             to: if self.random.chance(90) { self.agent() } else { self.anyone() },
-            parent: self.random.chance(65).then(|| self.grant_id()),
+            parent: match self.model.grants.as_slice() {
+                known @ [_, ..] if self.random.chance(50) => Some(self.random.pick(known).grant.id),
+                _ => self.random.chance(30).then(|| self.grant_id()),
+            },
             scope: self.random.maybe(50, |random| list(random, &SCOPES)),
             systems: self.random.maybe(30, |random| list(random, &SYSTEMS)),
             targets: self.random.maybe(50, |random| list(random, &TARGETS)),
@@ -196,7 +225,11 @@ impl<'r> Generator<'r> {
 
     fn action(&mut self) -> Action {
         let kind = *self.random.pick(&[
-            "action.intent", "action.intent", "action.intent", "action.outcome", "witness.observed",
+            "action.intent",
+            "action.intent",
+            "action.intent",
+            "action.outcome",
+            "witness.observed",
         ]);
         let agent = self.agent();
         let open = kind != "action.intent";
@@ -260,7 +293,11 @@ impl<'r> Generator<'r> {
     }
 
     fn agent(&mut self) -> String {
-        if self.random.chance(2) { "ledger".to_owned() } else { (*self.random.pick(&AGENTS)).to_owned() }
+        match self.model.agents.as_slice() {
+            known @ [_, ..] if self.random.chance(60) => self.random.pick(known).id.clone(),
+            _ if self.random.chance(3) => "ledger".to_owned(),
+            _ => (*self.random.pick(&AGENTS)).to_owned(),
+        }
     }
 
     fn person(&mut self) -> String {
@@ -269,7 +306,11 @@ impl<'r> Generator<'r> {
     }
 
     fn anyone(&mut self) -> String {
-        if self.random.chance(1) { "ledger".to_owned() } else { (*self.random.pick(&names())).to_owned() }
+        if self.random.chance(1) {
+            "ledger".to_owned()
+        } else {
+            (*self.random.pick(&names())).to_owned()
+        }
     }
 
     fn grant_id(&mut self) -> u64 {
@@ -293,6 +334,11 @@ impl<'r> Generator<'r> {
             What::Act(action) if action.kind == "witness.observed" => &["witness"],
             What::Act(action) if self.random.chance(95) => return action.agent.clone(),
             What::Contract { owner, .. } if self.random.chance(90) => return owner.clone(),
+            What::Review { agent, .. } | What::Withdraw { agent, .. }
+                if self.random.chance(90) && self.model.agent(agent).is_some() =>
+            {
+                return self.model.agent(agent).unwrap().owner.clone();
+            }
             What::Contract { .. } | What::Review { .. } | What::Withdraw { .. } => &["owner"],
             What::Grant(grant) => match grant.parent.and_then(|id| self.model.given(id)) {
                 Some(parent) if self.random.chance(85) => return parent.grant.to.clone(),
@@ -321,7 +367,12 @@ impl<'r> Generator<'r> {
                 && key.until.is_none_or(|until| now < until)
         });
         let valid: Vec<_> = valid.map(|key| key.seed).collect();
-        if valid.is_empty() || self.random.chance(4) {
+        let revoked = self.model.keys.iter().filter(|key| key.signer == signer);
+        let revoked: Vec<_> =
+            revoked.filter(|key| key.revoked.is_some()).map(|key| key.seed).collect();
+        if !revoked.is_empty() && self.random.chance(15) {
+            *self.random.pick(&revoked)
+        } else if valid.is_empty() || self.random.chance(4) {
             let whose = if self.random.chance(30) { self.anyone() } else { signer.to_owned() };
             *self.random.pick(&seeds(&whose))
         } else {

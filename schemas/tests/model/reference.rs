@@ -1,6 +1,6 @@
 //! What the registry should be, written from its description and with none of its code: plain lists, scanned.
 
-use crate::step::{GrantSpec, Step, What};
+use super::step::{GrantSpec, Step, What};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Agent {
@@ -292,7 +292,10 @@ impl Reference {
                     self.freezes.push(Measure { id, over, from: index, to: None });
                 } else if from == "frozen" {
                     let frozen = |freeze: &&mut Measure| freeze.over == over && freeze.to.is_none();
-                    self.freezes.iter_mut().filter(frozen).for_each(|freeze| freeze.to = Some(index));
+                    self.freezes
+                        .iter_mut()
+                        .filter(frozen)
+                        .for_each(|freeze| freeze.to = Some(index));
                 }
             }
             What::Propose { m: needed, operation } => self.proposals.push(Proposal {

@@ -94,30 +94,100 @@ pub(crate) struct Action {
 
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum What {
-    Register { agent: String, owner: String, addresses: Vec<String>, external: Vec<String> },
-    Update { agent: String, owner: Option<String>, addresses: Option<Vec<String>> },
+    Register {
+        agent: String,
+        owner: String,
+        addresses: Vec<String>,
+        external: Vec<String>,
+    },
+    Update {
+        agent: String,
+        owner: Option<String>,
+        addresses: Option<Vec<String>>,
+    },
     /// `suspended`, `disabled`, `enabled` or `retired`.
-    State { agent: String, to: &'static str },
-    Person { id: String, roles: Vec<&'static str> },
-    Leave { id: String },
-    Enrol { signer: String, key: u8, from: Option<u64>, until: Option<u64> },
-    Rotate { signer: String, key: u8, replaces: u8 },
-    Revoke { signer: String, key: u8 },
-    Credential { id: String, agent: String, issued: Option<u64>, expires: Option<u64> },
-    RevokeCredential { id: String, agent: Option<String> },
-    Contract { agent: String, named: String, owner: String, says: String, text: u8, days: Option<u64> },
-    Review { agent: String, text: u8 },
-    Withdraw { agent: String, text: u8 },
-    Policy { text: u8, name: Option<String> },
+    State {
+        agent: String,
+        to: &'static str,
+    },
+    Person {
+        id: String,
+        roles: Vec<&'static str>,
+    },
+    Leave {
+        id: String,
+    },
+    Enrol {
+        signer: String,
+        key: u8,
+        from: Option<u64>,
+        until: Option<u64>,
+    },
+    Rotate {
+        signer: String,
+        key: u8,
+        replaces: u8,
+    },
+    Revoke {
+        signer: String,
+        key: u8,
+    },
+    Credential {
+        id: String,
+        agent: String,
+        issued: Option<u64>,
+        expires: Option<u64>,
+    },
+    RevokeCredential {
+        id: String,
+        agent: Option<String>,
+    },
+    Contract {
+        agent: String,
+        named: String,
+        owner: String,
+        says: String,
+        text: u8,
+        days: Option<u64>,
+    },
+    Review {
+        agent: String,
+        text: u8,
+    },
+    Withdraw {
+        agent: String,
+        text: u8,
+    },
+    Policy {
+        text: u8,
+        name: Option<String>,
+    },
     Grant(GrantSpec),
-    Ungrant { id: u64 },
-    Transit { from: &'static str, to: &'static str, over: &'static str },
-    Propose { m: u64, operation: Box<What> },
+    Ungrant {
+        id: u64,
+    },
+    Transit {
+        from: &'static str,
+        to: &'static str,
+        over: &'static str,
+    },
+    Propose {
+        m: u64,
+        operation: Box<What>,
+    },
     /// Only as what a proposal proposes.
-    Quorum { m: u64 },
-    Approve { id: u64 },
-    Hold { query: &'static str },
-    Lift { id: u64 },
+    Quorum {
+        m: u64,
+    },
+    Approve {
+        id: u64,
+    },
+    Hold {
+        query: &'static str,
+    },
+    Lift {
+        id: u64,
+    },
     Act(Box<Action>),
 }
 

@@ -1,7 +1,7 @@
 //! What should become of a step, and why.
 
-use crate::reference::{Agent, Reference};
-use crate::step::{DAY, Step, What, midnight};
+use super::reference::{Agent, Reference};
+use super::step::{DAY, Step, What, midnight};
 
 /// What becomes of a step.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,7 +56,11 @@ impl Reference {
         let before = accepted.find(|(signer, id, ..)| *signer == step.signer && *id == step.id);
         if let Some((_, _, what, index)) = before {
             let same = *what == step.what;
-            return Err(if same { Verdict::Duplicate(*index) } else { Reject("id_conflict", "id") });
+            return Err(if same {
+                Verdict::Duplicate(*index)
+            } else {
+                Reject("id_conflict", "id")
+            });
         }
         unless(key.revoked.is_none(), "revoked_key", at_key)?;
         let begun = key.from.is_none_or(|from| now >= from);
@@ -191,9 +195,8 @@ impl Reference {
 
     /// Whether no other agent has one of these names.
     fn are_free(&self, names: &[String], agent: &str) -> bool {
-        let has = |known: &Agent, name| {
-            known.addresses.contains(name) || known.external.contains(name)
-        };
+        let has =
+            |known: &Agent, name| known.addresses.contains(name) || known.external.contains(name);
         let others = || self.agents.iter().filter(|known| known.id != agent);
         names.iter().all(|name| others().all(|known| !has(known, name)))
     }
@@ -233,9 +236,7 @@ impl Reference {
 
     fn may_propose(&self, operation: &What, by: &str, id: u64, now: u64) -> Sound {
         match operation {
-            What::Quorum { m } => {
-                valid((1..=self.operators()).contains(m), "registry.operation.m")
-            }
+            What::Quorum { m } => valid((1..=self.operators()).contains(m), "registry.operation.m"),
             What::Person { .. }
             | What::Leave { .. }
             | What::Enrol { .. }

@@ -6,10 +6,10 @@ use schemas::id::{EventId, Micros, hex};
 use schemas::kind::Role;
 use schemas::registry::{ChainCheck, FreezeRecord, HoldRecord, Registry};
 
-use crate::chains::Found;
-use crate::generate::ADDRESSES;
-use crate::reference::Reference;
-use crate::step::{event_id, midnight, public, text_digest};
+use super::chains::Found;
+use super::generate::ADDRESSES;
+use super::reference::Reference;
+use super::step::{event_id, midnight, public, text_digest};
 
 /// The state that the reference expects.
 pub(crate) fn expected(model: &Reference) -> Vec<String> {
@@ -90,7 +90,10 @@ pub(crate) fn actual(registry: &Registry) -> Vec<String> {
     for one in registry.principals() {
         let roles: Vec<_> = one.roles.iter().map(|role: &Role| role.as_str()).collect();
         let (id, enabled) = (&one.id, one.enabled);
-        lines.push(format!("person {id} {roles:?} {enabled} {} {}", one.registered.0, one.changed.0));
+        lines.push(format!(
+            "person {id} {roles:?} {enabled} {} {}",
+            one.registered.0, one.changed.0
+        ));
     }
     for one in registry.keys() {
         let (key, signer, made) = (hex(one.key.as_bytes()), &one.signer, one.enrolled.0);
@@ -106,7 +109,8 @@ pub(crate) fn actual(registry: &Registry) -> Vec<String> {
     }
     for one in registry.contracts() {
         let contract = &one.contract;
-        let (agent, owner, digest) = (&contract.agent, &contract.owner, hex(contract.digest.as_bytes()));
+        let (agent, owner, digest) =
+            (&contract.agent, &contract.owner, hex(contract.digest.as_bytes()));
         let (ends, looked, ended) = (us(contract.expiry), at(one.reviewed), at(one.withdrawn));
         let made = one.registered.0;
         lines.push(format!(
@@ -126,7 +130,10 @@ pub(crate) fn actual(registry: &Registry) -> Vec<String> {
     for one in registry.proposals() {
         let approved: Vec<_> = one.approvals.iter().map(|(name, at)| (name, at.0)).collect();
         let (id, by, needed, made) = (one.id, &one.by, one.needed, one.proposed.0);
-        lines.push(format!("proposal {id} {by} {needed} {made} {approved:?} {:?}", at(one.in_force)));
+        lines.push(format!(
+            "proposal {id} {by} {needed} {made} {approved:?} {:?}",
+            at(one.in_force)
+        ));
     }
     for FreezeRecord { applies_to, frozen, lifted, .. } in registry.freezes() {
         lines.push(format!("freeze {applies_to} {} {:?}", frozen.0, at(*lifted)));
