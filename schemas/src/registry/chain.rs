@@ -156,15 +156,15 @@ impl Registry {
 
     fn check_root(&self, hop: &Principal<'_>, alone: bool) -> HopCheck {
         let mut found = HopCheck::default();
-        let registered = self.agents.contains_key(hop.id) || self.principals.contains_key(hop.id);
-        if !registered {
+        let active = self.is_active(hop.id);
+        if active.is_none() {
             found.faults.push(ChainFault::RootUnregistered);
         }
         if hop.kind == "human" && hop.evidence.is_none() {
             found.faults.push(ChainFault::IntentUnproven);
         }
         // Who acts alone can have left only if it could not sign either.
-        if !alone && registered && !self.is_active(hop.id) {
+        if !alone && active == Some(false) {
             found.faults.push(ChainFault::GrantorInactive);
         }
         found
@@ -190,7 +190,7 @@ impl Registry {
         if let Some(why) = self.ungranted(given, received_at) {
             found.faults.push(missing(why));
         }
-        if self.lineage(given).any(|grant| !self.is_active(&grant.by)) {
+        if self.lineage(given).any(|grant| self.is_active(&grant.by) == Some(false)) {
             found.faults.push(ChainFault::GrantorInactive);
         }
         let parent = before.grant.is_none() || given.grant.parent == before.grant;
@@ -229,12 +229,12 @@ impl Registry {
         std::iter::successors(Some(given), parent).take(PRINCIPALS_MAX)
     }
 
-    /// Whether somebody may still let others act: an agent that is not stopped, a person who has not left.
-    fn is_active(&self, id: &str) -> bool {
-        match (self.agents.get(id), self.principals.get(id)) {
-            (Some(agent), _) => agent.state == AgentState::Active,
-            (_, Some(principal)) => principal.enabled,
-            (None, None) => true,
+    /// Whether somebody may still let others act: an agent that is not stopped, a person who has not left. `None` of
+    /// whom nothing is known.
+    fn is_active(&self, id: &str) -> Option<bool> {
+        match self.agents.get(id) {
+            Some(agent) => Some(agent.state == AgentState::Active),
+            None => self.principals.get(id).map(|principal| principal.enabled),
         }
     }
 
