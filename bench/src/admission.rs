@@ -8,6 +8,7 @@ use schemas::id::{EventId, Index, Kid, Micros, hex, sha256};
 use schemas::key::PublicKey;
 use schemas::limits::BATCH_MESSAGES_MAX;
 use schemas::registry::Registry;
+use schemas::reject::Reject;
 use schemas::submission;
 use serde_json::{Value as Json, json};
 
@@ -51,7 +52,7 @@ pub(crate) fn run(events: usize, rounds: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-fn refused(reject: schemas::reject::Reject) -> Failure {
+fn refused(reject: &Reject) -> Failure {
     reject.to_string().into()
 }
 
@@ -119,7 +120,7 @@ impl Admission {
         let mut took = Duration::ZERO;
         for batch in self.intents.chunks(BATCH_MESSAGES_MAX) {
             let parsed = batch.iter().map(|(bytes, kid)| Ok((Body::parse(bytes)?, kid)));
-            let parsed: Vec<_> = parsed.collect::<Result<_, _>>().map_err(refused)?;
+            let parsed = parsed.collect::<Result<Vec<_>, _>>().map_err(|fault| refused(&fault))?;
             let start = Instant::now();
             let good = parsed.iter().filter(|(body, kid)| sound(&mut self.registry, body, kid));
             let good = good.count();
@@ -193,7 +194,7 @@ fn filled() -> Result<Registry, Failure> {
     let mut index = 0;
     let mut apply = |fields: Json| -> Result<(), Failure> {
         let bytes = event(index, fields);
-        let body = Body::parse(&bytes).map_err(refused)?;
+        let body = Body::parse(&bytes).map_err(|fault| refused(&fault))?;
         drop(registry.apply(Index(index), Micros(START_US), &body));
         index += 1;
         Ok(())
@@ -258,8 +259,8 @@ fn grant(by: &str, to: &str, n: u64, parent: Option<u64>) -> Json {
         "systems": ["postgres"], "targets": ["postgres:staging/*"], "environment": "staging",
         "expires": START_US + 86_400_000_000,
     });
-    if let Some(parent) = parent {
-        grant["parent"] = json!(id(GRANT + parent).to_string());
+    if let (Some(parent), Some(fields)) = (parent, grant.as_object_mut()) {
+        fields.insert("parent".to_owned(), json!(id(GRANT + parent).to_string()));
     }
     json!({"kind": "delegation.granted", "signer": by, "grant": grant})
 }

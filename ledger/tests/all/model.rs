@@ -1,6 +1,8 @@
 //! A ledger on a real store against the model of the registry that `schemas` is held against: every verdict and index,
 //! the whole state after each commit and as of each size, every chain, with a restart and a rebuild on the way.
 
+#[path = "../../../schemas/tests/model/beginning.rs"]
+mod beginning;
 #[path = "../../../schemas/tests/model/chains.rs"]
 mod chains;
 #[path = "../../../schemas/tests/model/generate.rs"]
@@ -19,8 +21,9 @@ mod view;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use beginning::beginning;
 use chains::Found;
-use generate::{Generator, beginning};
+use generate::Generator;
 use ledger::{Audit, ColumnFamily, Ledger};
 use random::Random;
 use reference::Reference;
@@ -28,7 +31,8 @@ use rocksdb::{DB, IteratorMode, Options};
 use schemas::id::{Index, SignerId, Tenant, TreeSize};
 use schemas::reply::{Fate, Outcome};
 use schemas::submission;
-use step::{AGENTS, Action, KEYS, START, Step, What, event_id, names};
+use serde_json::json;
+use step::{AGENTS, Action, GrantSpec, Hop, KEYS, START, Step, What, event_id, names, seeds};
 use verdict::Verdict;
 
 use crate::bench::Bench;
@@ -74,8 +78,8 @@ impl Plan {
     fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let mut model = Reference::new();
-        let mut plan = Self::default();
-        plan.states = vec![Vec::new(), view::expected(&model)];
+        let states = vec![Vec::new(), view::expected(&model)];
+        let mut plan = Self { states, ..Self::default() };
         let mut begun = beginning(&mut random).into_iter();
         let (mut now, mut made) = (START, 0);
         let mut refused = Vec::new();
@@ -224,8 +228,10 @@ fn one_by_one(plan: &Plan, ledger: &Ledger) {
     assert_eq!(ledger.holds(true).unwrap(), registry.holds());
 }
 
-/// Rows of a copy of the store.
-fn rows(copy: &Path) -> BTreeMap<&'static str, Vec<(Vec<u8>, Vec<u8>)>> {
+type Rows = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Rows of a copy of the store, by column family.
+fn rows(copy: &Path) -> BTreeMap<&'static str, Rows> {
     let families = [ColumnFamily::State, ColumnFamily::Ids, ColumnFamily::Tiles];
     let names = families.map(ColumnFamily::as_str);
     let db = DB::open_cf_for_read_only(&Options::default(), copy, names, false).unwrap();
@@ -287,4 +293,58 @@ fn a_ledger_does_what_the_model_says() {
 #[test]
 fn another_ledger_does_what_the_model_says() {
     (SEQUENCES / 2..SEQUENCES).for_each(sequence);
+}
+
+#[test]
+fn an_erased_action_keeps_no_chain_and_a_rebuild_agrees() {
+    let mut bench = Bench::new();
+    let (agent, key) = (AGENTS[0].to_owned(), seeds(AGENTS[0])[0]);
+    let hop = |id: &str, grant| Hop { id: id.to_owned(), human: false, evidence: false, grant };
+    let spec = GrantSpec {
+        id: 100,
+        to: agent.clone(),
+        parent: None,
+        scope: None,
+        systems: None,
+        targets: None,
+        data_classes: None,
+        environment: None,
+        expires: None,
+    };
+    let action = Action {
+        kind: "action.intent",
+        agent: agent.clone(),
+        chain: vec![hop("operator", None), hop(&agent, Some(100))],
+        scope: Vec::new(),
+        system: "mail",
+        target: "a",
+        environment: Some("staging"),
+        data_classes: Vec::new(),
+    };
+    let (addresses, external, owner) = (Vec::new(), Vec::new(), "owner-0".to_owned());
+    let enrol = What::Enrol { signer: agent.clone(), key, from: None, until: None };
+    let operator = "operator".to_owned();
+    let steps = [
+        (&operator, 2, What::Register { agent: agent.clone(), owner, addresses, external }),
+        (&operator, 2, enrol),
+        (&operator, 2, What::Grant(spec)),
+        (&agent, key, What::Act(Box::new(action))),
+    ];
+    for ((signer, key, what), id) in steps.into_iter().zip(0..) {
+        let step = Step { after: 0, signer: signer.clone(), key, id, what };
+        assert!(matches!(bench.one(&message(&step)).fate, Fate::Committed(_)), "{step:?}");
+    }
+    let at = Index(4);
+    assert!(bench.ledger().chain_check(at).unwrap().is_some());
+    let redaction = bench.operator.event(json!({
+        "kind": "redaction",
+        "redact": {"basis": "gdpr-17", "parts": ["body"], "ranges": [[at.0, at.0]]},
+    }));
+    assert!(matches!(bench.one(&redaction).fate, Fate::Committed(_)));
+    assert_eq!(bench.ledger().chain_check(at).unwrap(), None);
+    let copy = copied(&mut bench, "copy");
+    let before = rows(&copy);
+    let config = ledger::Config { store: copy.clone(), mark: bench.config().mark };
+    ledger::rebuild(&config, |_, _| ()).unwrap();
+    assert_eq!(rows(&copy), before);
 }

@@ -128,10 +128,7 @@ fn within(own: &Option<Vec<&str>>, of: &Option<Vec<&str>>) -> bool {
 
 /// Whether whatever `name` stands for, `pattern` stands for too: `*` at the end is anything.
 fn stands_for(pattern: &str, name: &str) -> bool {
-    if !pattern.ends_with('*') {
-        return pattern == name;
-    }
-    let prefix = &pattern[..pattern.len() - 1];
-    let name = if name.ends_with('*') { &name[..name.len() - 1] } else { name };
-    name.len() >= prefix.len() && &name[..prefix.len()] == prefix
+    let Some(prefix) = pattern.strip_suffix('*') else { return pattern == name };
+    let name = name.strip_suffix('*').unwrap_or(name);
+    name.len() >= prefix.len() && name[..prefix.len()] == *prefix
 }

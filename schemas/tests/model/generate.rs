@@ -9,7 +9,7 @@ use super::step::{
 
 pub(crate) const ADDRESSES: [&str; 4] = ["a@example.com", "b@example.com", "+15550001", "entra:1"];
 const CREDENTIALS: [&str; 6] = ["cred-0", "cred-1", "cred-2", "cred-3", "cred-4", "cred-5"];
-const ROLES: [&[&str]; 7] = [
+pub(crate) const ROLES: [&[&str]; 7] = [
     &["operator"],
     &["operator", "owner"],
     &["owner"],
@@ -120,7 +120,7 @@ impl<'r> Generator<'r> {
             45..49 => {
                 let to = *self.random.pick(&["frozen", "open"]);
                 let from = *self.random.pick(&["frozen", "open", "open"]);
-                What::Transit { from, to, over: *self.random.pick(&QUERIES) }
+                What::Transit { from, to, over: self.random.word(&QUERIES) }
             }
             49..54 => What::Propose {
                 m: self.random.below(4),
@@ -135,7 +135,7 @@ impl<'r> Generator<'r> {
                 operation: Box::new(self.administration()),
             },
             54..62 => What::Approve { id: self.proposal() },
-            62..64 => What::Hold { query: *self.random.pick(&QUERIES[1..]) },
+            62..64 => What::Hold { query: self.random.word(&QUERIES[1..]) },
             64..66 => {
                 let ids: Vec<_> = self.model.holds.iter().map(|hold| hold.id).collect();
                 What::Lift { id: if ids.is_empty() { 0 } else { *self.random.pick(&ids) } }
@@ -242,8 +242,8 @@ impl<'r> Generator<'r> {
             agent,
             chain,
             scope: self.random.some(&SCOPES, 30),
-            system: *self.random.pick(&SYSTEMS),
-            target: *self.random.pick(&TARGETS),
+            system: self.random.word(&SYSTEMS),
+            target: self.random.word(&TARGETS),
             environment: self
                 .random
                 .maybe(if open { 50 } else { 100 }, |random| *random.pick(&ENVIRONMENTS)),
@@ -381,42 +381,6 @@ impl<'r> Generator<'r> {
     }
 }
 
-fn addresses(random: &mut Random) -> Vec<String> {
+pub(crate) fn addresses(random: &mut Random) -> Vec<String> {
     random.some(&ADDRESSES, 20).into_iter().map(str::to_owned).collect()
-}
-
-/// What most sequences begin with: somebody of each sort, with keys.
-pub(crate) fn beginning(random: &mut Random) -> Vec<Step> {
-    let people = [
-        ("operator-1", ROLES[0]),
-        ("operator-2", ROLES[0]),
-        ("owner-0", ROLES[2]),
-        ("owner-1", ROLES[2]),
-        ("human-0", ROLES[3]),
-        ("auditor", ROLES[4]),
-        ("witness", ROLES[5]),
-        ("authority", ROLES[6]),
-    ];
-    let mut steps = Vec::new();
-    let mut say = |what| {
-        let id = steps.len() as u64;
-        steps.push(Step { after: 1000, signer: "operator".to_owned(), key: 2, id, what });
-    };
-    let enrol = |name: &str| What::Enrol {
-        signer: name.to_owned(),
-        key: seeds(name)[0],
-        from: None,
-        until: None,
-    };
-    for (id, roles) in people.into_iter().filter(|_| random.chance(75)) {
-        say(What::Person { id: id.to_owned(), roles: roles.to_vec() });
-        say(enrol(id));
-    }
-    for agent in random.some(&AGENTS, 75) {
-        let owner = (*random.pick(&OWNERS)).to_owned();
-        let (addresses, external) = (addresses(random), Vec::new());
-        say(What::Register { agent: agent.to_owned(), owner, addresses, external });
-        say(enrol(agent));
-    }
-    steps
 }

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod beginning;
 mod chains;
 mod generate;
 mod random;
@@ -17,7 +18,8 @@ mod view;
 
 use std::collections::BTreeMap;
 
-use generate::{Generator, beginning};
+use beginning::beginning;
+use generate::Generator;
 use random::Random;
 use reference::Reference;
 use schemas::body::{self, Body};

@@ -27,6 +27,10 @@ impl Random {
         &from[self.below(from.len() as u64) as usize]
     }
 
+    pub(crate) fn word(&mut self, from: &[&'static str]) -> &'static str {
+        from[self.below(from.len() as u64) as usize]
+    }
+
     pub(crate) fn maybe<T>(
         &mut self,
         percent: u64,

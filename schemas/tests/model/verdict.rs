@@ -204,7 +204,7 @@ impl Reference {
     /// Whether enough operators remain when this one becomes what is said of him.
     fn enough_without(&self, id: &str, operates: bool) -> bool {
         let is_one = self.has_role(id, "operator") && self.is_active(id);
-        !is_one || operates || self.operators() - 1 >= self.quorum
+        !is_one || operates || self.operators() > self.quorum
     }
 
     fn has_key(&self, signer: &str, seed: u8) -> bool {
