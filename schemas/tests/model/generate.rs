@@ -3,8 +3,8 @@
 use super::random::Random;
 use super::reference::Reference;
 use super::step::{
-    AGENTS, Action, DAY, GrantSpec, HOUR, Hop, OPERATORS, OWNERS, PEOPLE, START, Step, What, names,
-    seeds,
+    AGENTS, Action, DAY, GrantSpec, HOUR, Hop, OPERATORS, OWNERS, PEOPLE, START, Step, What,
+    midnight, names, seeds,
 };
 
 pub(crate) const ADDRESSES: [&str; 4] = ["a@example.com", "b@example.com", "+15550001", "entra:1"];
@@ -43,7 +43,9 @@ impl<'r> Generator<'r> {
 
     /// The `n`-th step of a sequence.
     pub(crate) fn step(&mut self, n: u64) -> Step {
+        let ends = self.ends();
         let after = match self.random.below(20) {
+            0 if !ends.is_empty() => *self.random.pick(&ends) - self.now - self.random.below(2),
             0 => 5 * DAY,
             1..=2 => 6 * HOUR,
             3..=7 => HOUR,
@@ -66,6 +68,16 @@ impl<'r> Generator<'r> {
             _ => n,
         };
         Step { after, signer, key, id, what }
+    }
+
+    /// Times at which something begins or ends.
+    fn ends(&self) -> Vec<u64> {
+        let grants = self.model.grants.iter().filter_map(|given| given.grant.expires);
+        let keys = self.model.keys.iter().flat_map(|key| [key.from, key.until]).flatten();
+        let proposals = self.model.proposals.iter().map(|known| known.time + 30 * DAY);
+        let contracts = [midnight(1), midnight(3)].into_iter();
+        let ends = grants.chain(keys).chain(proposals).chain(contracts);
+        ends.filter(|end| *end > self.now).collect()
     }
 
     fn what(&mut self) -> What {
@@ -201,7 +213,7 @@ impl<'r> Generator<'r> {
             says: self.random.maybe(10, other).unwrap_or(owner.clone()),
             owner,
             text: self.random.below(2) as u8,
-            days: self.random.maybe(60, |random| random.below(40)),
+            days: self.random.maybe(60, |random| *random.pick(&[0, 1, 3, 20])),
         }
     }
 
