@@ -3,6 +3,7 @@
 //! Every figure stands beside its floor from the same run, as a ratio, because machines are noisy:
 //! rounds are interleaved, and median and spread are printed.
 
+mod admission;
 mod events;
 mod floors;
 mod ingest;
@@ -33,6 +34,9 @@ struct Arguments {
     /// Measure the time from publishing to a verified receipt instead, through a real nats-server.
     #[arg(long)]
     receipts: bool,
+    /// Measure instead what it costs to decide on an event in a large registry, in memory.
+    #[arg(long)]
+    admission: bool,
     /// Measure verification instead, of a ledger and of its last hundredth.
     #[arg(long)]
     verify: bool,
@@ -46,9 +50,12 @@ struct Arguments {
 
 fn main() -> Result<(), round::Failure> {
     let arguments = Arguments::parse();
-    let Arguments { events, rounds, batch, receipts, verify, entries, keep } = arguments;
+    let Arguments { events, rounds, batch, receipts, admission, verify, entries, keep } = arguments;
     if verify {
         return verify::run(&verify::Plan { entries, batch, rounds, keep: keep.as_deref() });
+    }
+    if admission {
+        return admission::run(events, rounds);
     }
     if receipts {
         return receipts::run(rounds);

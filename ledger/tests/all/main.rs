@@ -12,5 +12,6 @@ mod epoch;
 mod incremental;
 mod intrusion;
 mod log;
+mod model;
 mod redaction;
 mod tamper;

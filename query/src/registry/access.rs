@@ -14,7 +14,7 @@ use schemas::shape::time_json;
 use serde_json::{Value, json};
 
 use super::past::{Past, point};
-use super::view::{is_alive, path};
+use super::view::path;
 use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::params::Params;
@@ -48,7 +48,7 @@ fn folded(api: &Api, params: &Params) -> Result<Value, Error> {
     }
     for record in past.registry.grants() {
         let to = &record.grant.to;
-        if wanted(to) && acts(to) && is_alive(record, &past.registry, past.now) {
+        if wanted(to) && acts(to) && past.registry.is_alive(record, past.now) {
             rows.push((record.granted, grant_row(record, &past)));
         }
     }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::impact::live_sessions;
 use super::keys::key_json;
 use super::past::Past;
-use super::view::{agent_row, contract_json, credential_json, grant_json, is_alive};
+use super::view::{agent_row, contract_json, credential_json, grant_json};
 use crate::api::Api;
 use crate::entries::entry_json;
 use crate::error::Error;
@@ -140,7 +140,7 @@ fn read_one(api: &Api, name: &str, params: &Params) -> Result<Value, Error> {
     let given = |to: bool| {
         let own = |record: &&&schemas::registry::GrantRecord| {
             let party = if to { &record.grant.to } else { &record.by };
-            party == id && is_alive(record, registry, past.now)
+            party == id && registry.is_alive(record, past.now)
         };
         let json =
             |record: &&schemas::registry::GrantRecord| grant_json(record, registry, past.now);

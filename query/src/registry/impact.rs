@@ -11,7 +11,7 @@ use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use super::view::{grant_json, is_alive};
+use super::view::grant_json;
 use crate::source::{Order, Seek, Source, Walk};
 
 /// The live sessions, child grants and credential sharers of an agent; `None` if nobody registered it.
@@ -24,7 +24,7 @@ pub fn impact(ledger: &Ledger, agent: &str, now: Micros) -> Result<Option<Value>
     let Some(record) = registry.agent(agent) else { return Ok(None) };
     let children = registry.grants();
     let children =
-        children.into_iter().filter(|grant| grant.by == agent && is_alive(grant, &registry, now));
+        children.into_iter().filter(|grant| grant.by == agent && registry.is_alive(grant, now));
     let grants: Vec<_> = children.map(|grant| grant_json(grant, &registry, now)).collect();
     let mut sharers = Vec::new();
     for credential in registry.credentials() {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::past::Past;
 use super::view::{
-    contract_brief, contract_json, credential_json, freeze_json, grant_json, is_alive, policy_json,
+    contract_brief, contract_json, credential_json, freeze_json, grant_json, policy_json,
     principal_json, proposal_json,
 };
 use crate::api::Api;
@@ -136,7 +136,7 @@ pub(crate) async fn grants(State(api): State<Api>, params: Params) -> Result<Jso
         known.retain(|record| {
             params.get("by").is_none_or(|by| by == record.by)
                 && params.get("to").is_none_or(|to| to == record.grant.to)
-                && (!active || is_alive(record, &past.registry, past.now))
+                && (!active || past.registry.is_alive(record, past.now))
         });
         let row = |record: &schemas::registry::GrantRecord| {
             (record.grant.id.to_string(), grant_json(record, &past.registry, past.now))

@@ -104,7 +104,7 @@ pub(crate) fn grant_json(record: &GrantRecord, registry: &Registry, now: Micros)
         "path": path(record, registry),
         "granted": record.granted.0,
         "revoked": record.revoked.map(|index| index.0),
-        "active": is_alive(record, registry, now),
+        "active": registry.is_alive(record, now),
         "parent": grant.parent.map(|id| id.to_string()),
         "scope": grant.scope,
         "systems": grant.systems,
@@ -119,36 +119,10 @@ pub(crate) fn grant_json(record: &GrantRecord, registry: &Registry, now: Micros)
 
 /// Who gave authority to whom, from the first delegator on.
 pub(crate) fn path(record: &GrantRecord, registry: &Registry) -> Vec<String> {
-    let mut path = vec![record.grant.to.clone(), record.by.clone()];
-    let mut at = record.grant.parent;
-    while let Some(parent) = at.and_then(|id| registry.grant(id)) {
-        if path.len() > schemas::limits::PRINCIPALS_MAX {
-            break;
-        }
-        path.push(parent.by.clone());
-        at = parent.grant.parent;
-    }
+    let mut path: Vec<_> = registry.lineage(record).map(|grant| grant.by.clone()).collect();
     path.reverse();
+    path.push(record.grant.to.clone());
     path
-}
-
-/// Whether somebody may act under a grant: it and all above it are active, and so are those who gave them.
-pub(crate) fn is_alive(record: &GrantRecord, registry: &Registry, now: Micros) -> bool {
-    let mut at = Some(record);
-    for _ in 0..schemas::limits::PRINCIPALS_MAX {
-        let Some(grant) = at else { return true };
-        if !grant.is_active(now) || !registry.is_active(&grant.by) {
-            return false;
-        }
-        at = match grant.grant.parent {
-            None => return true,
-            Some(parent) => registry.grant(parent),
-        };
-        if at.is_none() {
-            return false;
-        }
-    }
-    false
 }
 
 pub(crate) fn policy_json(record: &PolicyRecord) -> Value {

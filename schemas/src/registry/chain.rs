@@ -156,15 +156,15 @@ impl Registry {
 
     fn check_root(&self, hop: &Principal<'_>, alone: bool) -> HopCheck {
         let mut found = HopCheck::default();
-        let registered = self.agents.contains_key(hop.id) || self.principals.contains_key(hop.id);
-        if !registered {
+        let active = self.is_active(hop.id);
+        if active.is_none() {
             found.faults.push(ChainFault::RootUnregistered);
         }
         if hop.kind == "human" && hop.evidence.is_none() {
             found.faults.push(ChainFault::IntentUnproven);
         }
         // Who acts alone can have left only if it could not sign either.
-        if !alone && registered && !self.is_active(hop.id) {
+        if !alone && active == Some(false) {
             found.faults.push(ChainFault::GrantorInactive);
         }
         found
@@ -190,7 +190,7 @@ impl Registry {
         if let Some(why) = self.ungranted(given, received_at) {
             found.faults.push(missing(why));
         }
-        if !self.is_active(&given.by) {
+        if self.lineage(given).any(|grant| self.is_active(&grant.by) == Some(false)) {
             found.faults.push(ChainFault::GrantorInactive);
         }
         let parent = before.grant.is_none() || given.grant.parent == before.grant;
@@ -201,35 +201,44 @@ impl Registry {
         found
     }
 
-    /// Why a grant gives nothing, itself or by one up its chain.
+    /// Why a grant gives nothing, itself or by one up its chain, whose top has to be within reach.
     fn ungranted(&self, given: &GrantRecord, at: Micros) -> Option<Ungranted> {
-        let mut up = Some(given);
-        for _ in 0..PRINCIPALS_MAX {
-            let Some(grant) = up else { return None };
+        let mut last = given;
+        for grant in self.lineage(given) {
             if grant.revoked.is_some() {
                 return Some(Ungranted::Revoked);
             }
             if grant.is_expired(at) {
                 return Some(Ungranted::Expired);
             }
-            up = match grant.grant.parent {
-                None => return None,
-                Some(parent) => self.grants.get(&parent),
-            };
-            if up.is_none() {
-                return Some(Ungranted::Unknown);
-            }
+            last = grant;
         }
-        None
+        last.grant.parent.map(|_not_found| Ungranted::Unknown)
     }
 
-    /// Whether somebody may still let others act: an agent that is not stopped, a person who has not left.
+    /// A grant and what it rests on, up its chain. A grant rests only on one that was given before it: it was never
+    /// held against the bounds of a later one.
+    pub fn lineage<'r>(&'r self, given: &'r GrantRecord) -> impl Iterator<Item = &'r GrantRecord> {
+        let parent = |given: &&'r GrantRecord| {
+            let parent = self.grants.get(&given.grant.parent?)?;
+            (parent.granted < given.granted).then_some(parent)
+        };
+        std::iter::successors(Some(given), parent).take(PRINCIPALS_MAX)
+    }
+
+    /// Whether somebody may act under a grant: it and all above it hold, and so do those who gave them.
     #[must_use]
-    pub fn is_active(&self, id: &str) -> bool {
-        match (self.agents.get(id), self.principals.get(id)) {
-            (Some(agent), _) => agent.state == AgentState::Active,
-            (_, Some(principal)) => principal.enabled,
-            (None, None) => true,
+    pub fn is_alive(&self, given: &GrantRecord, at: Micros) -> bool {
+        self.ungranted(given, at).is_none()
+            && self.lineage(given).all(|grant| self.is_active(&grant.by) != Some(false))
+    }
+
+    /// Whether somebody may still let others act: an agent that is not stopped, a person who has not left. `None` of
+    /// whom nothing is known.
+    fn is_active(&self, id: &str) -> Option<bool> {
+        match self.agents.get(id) {
+            Some(agent) => Some(agent.state == AgentState::Active),
+            None => self.principals.get(id).map(|principal| principal.enabled),
         }
     }
 

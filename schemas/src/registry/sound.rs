@@ -14,7 +14,7 @@ use crate::grant::Grant;
 use crate::id::{Digest, EventId, Index, Micros};
 use crate::key::PublicKey;
 use crate::kind::{Kind, Role, Stream};
-use crate::limits::{HOLDERS_MAX, PRINCIPALS_MAX, PROPOSAL_DAYS_MAX, PROPOSALS_MAX};
+use crate::limits::{HOLDERS_MAX, PROPOSAL_DAYS_MAX, PROPOSALS_MAX};
 use crate::reject::{Reason, Reject};
 
 const DAY_US: u64 = 86_400_000_000;
@@ -211,7 +211,7 @@ impl Registry {
         if contract.agent != agent {
             return Err(invalid("registry.agent.name", agent));
         }
-        if Some(contract.owner.as_str()) != body.text("owner") {
+        if contract.owner != body.signer() || body.text("owner") != Some(body.signer()) {
             return Err(invalid("registry.agent.owner", "the owner who signs"));
         }
         if contract.is_expired(received_at) {
@@ -264,15 +264,8 @@ impl Registry {
             return Err(invalid("grant.id", "a grant that is not revoked"));
         };
         let signer = body.signer();
-        let mut at = Some(given);
-        for _ in 0..PRINCIPALS_MAX {
-            let Some(grant) = at else { break };
-            if grant.by == signer {
-                return Ok(());
-            }
-            at = grant.grant.parent.and_then(|parent| self.grants.get(&parent));
-        }
-        if self.has_role(signer, Role::Operator) {
+        let gave = self.lineage(given).any(|grant| grant.by == signer);
+        if gave || self.has_role(signer, Role::Operator) {
             return Ok(());
         }
         let expected = format!("{}, who gave it, or an operator", given.by);
@@ -300,6 +293,10 @@ impl Registry {
     }
 
     fn proposal_is_sound(&self, body: &Body<'_>, received_at: Micros) -> Result<(), Reject> {
+        // Event ids are unique for each signer only, and approvals cite nothing else.
+        if self.proposals.contains_key(&body.id()) {
+            return Err(invalid("id", "an id that no proposal has"));
+        }
         let needed = body.field("registry.m").and_then(Item::uint).unwrap_or_default();
         let (quorum, operators) = (self.quorum(), self.operators());
         if needed < quorum || needed > operators {
