@@ -16,7 +16,7 @@ use crate::exit::Exit;
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
     /// Let an agent act in your name; what is left out binds nothing
-    Give(Give),
+    Give(Box<Give>),
     /// Take a grant back, and with it all that rests on it
     Revoke {
         /// Id of the grant

@@ -11,7 +11,7 @@ fn feature_40_who_has_access_is_folded_to_any_point() {
     stage.agent("orchestrator-v2");
     stage.agent("db-migration-agent");
     let agreed =
-        stage.say(OWNER, contract("orchestrator-v2", json!({ "deploy": ["deploy"] }), json!({})));
+        stage.say(OWNER, contract("orchestrator-v2", &json!({ "deploy": ["deploy"] }), &json!({})));
     let g1 = stage.say(ONCALL, json!({
         "kind": "delegation.granted",
         "grant": { "id": grant_id(1), "to": "orchestrator-v2", "scope": ["deploy", "db:migrate"] },
@@ -32,7 +32,7 @@ fn feature_40_who_has_access_is_folded_to_any_point() {
     let by_contract = row(agreed.index, OWNER, "orchestrator-v2");
     let by_grant = row(g1.index, ONCALL, "orchestrator-v2");
     let below = row(g2.index, ONCALL, "db-migration-agent");
-    assert_eq!(rows(&stage, agreed.index), [by_contract.clone()]);
+    assert_eq!(rows(&stage, agreed.index), std::slice::from_ref(&by_contract));
     assert_eq!(rows(&stage, g2.index), [by_contract.clone(), by_grant, below]);
     let revoked = stage.say(
         ONCALL,

@@ -137,7 +137,7 @@ fn feature_4_which_agent_and_what_was_it_allowed_is_one_command() {
     let mut stage = Stage::new();
     let grants = release(&mut stage);
     let more = json!({ "environments": ["staging"], "targets": ["postgres:staging/*"] });
-    stage.say(OWNER, contract("db-migration-agent", json!({ "postgres": ["db:migrate"] }), more));
+    stage.say(OWNER, contract("db-migration-agent", &json!({ "postgres": ["db:migrate"] }), &more));
     stage.say(
         "db-migration-agent",
         start("db-migration-agent", "release", "run pending migrations"),

@@ -67,15 +67,15 @@ fn feature_25_a_contract_without_an_owner_is_refused_with_its_line() {
     let hours = "hours: {action: a, from: 18:00, to: 09:00, zone: Europe/Berlin}\n";
     refuse(&format!("{YAML}{hours}"), &["line 11", "after from"]);
     // The ledger says the same to whoever does not ask the command first.
-    let mut event = contract("pr-review-agent", json!({ "github": ["repo:read"] }), json!({}));
+    let mut event = contract("pr-review-agent", &json!({ "github": ["repo:read"] }), &json!({}));
     event["registry"]["agent"].as_object_mut().unwrap().remove("owner");
     let (reason, place, _) = stage.refused(OWNER, event);
     assert_eq!((reason.as_str(), place.as_str()), ("missing_field", "registry.agent.owner"));
-    let mut event = contract("pr-review-agent", json!({ "github": ["repo:read"] }), json!({}));
+    let mut event = contract("pr-review-agent", &json!({ "github": ["repo:read"] }), &json!({}));
     event["registry"]["agent"]["expiry"] = "2020-07-01".into();
     let (reason, place, _) = stage.refused(OWNER, event);
     assert_eq!((reason.as_str(), place.as_str()), ("invalid_field", "registry.agent.expiry"));
-    let mut event = contract("pr-review-agent", json!({ "github": ["repo:read"] }), json!({}));
+    let mut event = contract("pr-review-agent", &json!({ "github": ["repo:read"] }), &json!({}));
     event["registry"]["digest"] = "00".repeat(32).into();
     let (reason, place, _) = stage.refused(OWNER, event);
     assert_eq!((reason.as_str(), place.as_str()), ("digest_mismatch", "registry.digest"));
@@ -90,7 +90,7 @@ fn feature_27_who_expires_soon_is_listed() {
     };
     for (agent, days) in [("soon", 20), ("later", 200)] {
         stage.agent(agent);
-        let mut event = contract(agent, json!({ "mail": ["email.send"] }), json!({}));
+        let mut event = contract(agent, &json!({ "mail": ["email.send"] }), &json!({}));
         event["registry"]["agent"]["expiry"] = day(days).into();
         stage.say(OWNER, event);
     }

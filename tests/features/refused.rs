@@ -49,7 +49,7 @@ fn a_statement_without_the_right_is_a_recorded_refusal() {
     }
     // A role alone is not enough: the contract is the owner's to say.
     stage.principal("other-owner@example.com", &["owner"]);
-    let mut foreign = contract("worker", json!({ "mail": ["email.send"] }), json!({}));
+    let mut foreign = contract("worker", &json!({ "mail": ["email.send"] }), &json!({}));
     foreign["owner"] = "other-owner@example.com".into();
     let (reason, path, expected) = stage.refused("other-owner@example.com", foreign);
     assert_eq!((reason.as_str(), path.as_str()), ("role_not_allowed", "signer"));

@@ -168,7 +168,7 @@ impl Stage {
 }
 
 /// An agent's contract as its owner signs it, with these fields besides.
-pub(crate) fn contract(agent: &str, permissions: Json, more: Json) -> Json {
+pub(crate) fn contract(agent: &str, permissions: &Json, more: &Json) -> Json {
     let mut registry = json!({
         "agent": {
             "name": agent, "owner": OWNER, "permissions": permissions,

@@ -16,24 +16,24 @@ pub fn render_why(why: &Json) -> String {
     if why.get("redacted").is_some() {
         lines.add(
             "entry",
-            format!("#{} is erased: nothing of it can be explained", at(why, "/entry/index")),
+            &format!("#{} is erased: nothing of it can be explained", at(why, "/entry/index")),
         );
         return lines.0;
     }
-    lines.add("action", action(why));
-    lines.add("agent", agent(why));
-    lines.add("owner", or(at(why, "/owner"), "nobody is registered"));
-    lines.add("for", or(at(why, "/human"), "itself"));
+    lines.add("action", &action(why));
+    lines.add("agent", &agent(why));
+    lines.add("owner", &or(at(why, "/owner"), "nobody is registered"));
+    lines.add("for", &or(at(why, "/human"), "itself"));
     chain(why, &mut lines);
-    lines.add("contract", contract(why));
-    lines.add("used", used(why));
-    lines.add("task", task(why));
-    lines.add("model", model(why));
+    lines.add("contract", &contract(why));
+    lines.add("used", &used(why));
+    lines.add("task", &task(why));
+    lines.add("model", &model(why));
     if let Some(trigger) = trigger(why) {
-        lines.add("trigger", trigger);
+        lines.add("trigger", &trigger);
     }
     for source in list(why, "/sources") {
-        lines.add("read", format!("{} {}", at(source, "/type"), at(source, "/ref")));
+        lines.add("read", &format!("{} {}", at(source, "/type"), at(source, "/ref")));
     }
     verdicts(why, &mut lines);
     approvals(why, &mut lines);
@@ -41,8 +41,10 @@ pub fn render_why(why: &Json) -> String {
     for finding in list(why, "/findings") {
         let code = at(finding, "/code");
         let code = if code.is_empty() { code } else { format!(" ({code})") };
-        lines
-            .add("finding", format!("! #{} {}{code}", at(finding, "/index"), at(finding, "/rule")));
+        lines.add(
+            "finding",
+            &format!("! #{} {}{code}", at(finding, "/index"), at(finding, "/rule")),
+        );
     }
     lines.0
 }
@@ -50,7 +52,7 @@ pub fn render_why(why: &Json) -> String {
 struct Lines(String);
 
 impl Lines {
-    fn add(&mut self, label: &str, text: String) {
+    fn add(&mut self, label: &str, text: &str) {
         self.0.push_str(format!("{label:<9} {text}").trim_end());
         self.0.push('\n');
     }
@@ -101,7 +103,7 @@ fn chain(why: &Json, lines: &mut Lines) {
     let hops = list(why, "/chain");
     let names: Vec<_> = hops.iter().map(|hop| at(hop, "/id")).collect();
     if !names.is_empty() {
-        lines.add("chain", names.join(" → "));
+        lines.add("chain", &names.join(" → "));
     }
     for hop in hops {
         let faults: Vec<_> = list(hop, "/faults").iter().map(fault).collect();
@@ -112,7 +114,7 @@ fn chain(why: &Json, lines: &mut Lines) {
             } else {
                 format!("  ! {}", faults.join(", "))
             };
-            lines.add("", format!("{}: {}{wrong}", at(hop, "/id"), or(grant, "no grant")));
+            lines.add("", &format!("{}: {}{wrong}", at(hop, "/id"), or(grant, "no grant")));
         }
     }
 }
@@ -183,7 +185,7 @@ fn trigger(why: &Json) -> Option<String> {
 fn verdicts(why: &Json, lines: &mut Lines) {
     let verdicts = list(why, "/verdicts");
     if verdicts.is_empty() {
-        lines.add("gates", "none decided".to_owned());
+        lines.add("gates", "none decided");
     }
     for verdict in verdicts {
         let basis = at(verdict, "/basis/source");
@@ -195,7 +197,7 @@ fn verdicts(why: &Json, lines: &mut Lines) {
             at(verdict, "/decision"),
             at(verdict, "/reason"),
         );
-        lines.add("gate", format!("{head}  {}", policy(verdict)));
+        lines.add("gate", &format!("{head}  {}", policy(verdict)));
     }
 }
 
@@ -214,7 +216,7 @@ fn approvals(why: &Json, lines: &mut Lines) {
         let expired = if at(approval, "/expired") == "true" { ", expired" } else { "" };
         lines.add(
             "approval",
-            format!(
+            &format!(
                 "#{} {} by {}{subject} [{}]{expired}",
                 at(approval, "/index"),
                 at(approval, "/decision"),
@@ -233,13 +235,13 @@ fn results(why: &Json, lines: &mut Lines) {
     };
     let outcomes = list(why, "/outcomes");
     if outcomes.is_empty() {
-        lines.add("outcome", "none is known".to_owned());
+        lines.add("outcome", "none is known");
     }
     for outcome in outcomes {
-        lines.add("outcome", line(outcome));
+        lines.add("outcome", &line(outcome));
     }
     for witness in list(why, "/witnesses") {
-        lines.add("witness", line(witness));
+        lines.add("witness", &line(witness));
     }
 }
 
