@@ -1,7 +1,9 @@
 //! The command line: one command a file, one way to fail, one way to print.
 
+mod access;
 mod admin;
 mod agent;
+mod approval;
 mod bundle;
 mod chain;
 mod checkpoint;
@@ -9,13 +11,18 @@ mod code;
 mod complete;
 pub(crate) mod context;
 mod contexts;
+mod contract;
+mod credential;
 mod delivery;
+mod eras;
 mod events;
 mod evidence;
 mod explain;
 pub(crate) mod failure;
 mod follow;
+mod freeze;
 mod get;
+mod grant;
 mod init;
 mod intake;
 mod interrupt;
@@ -27,17 +34,22 @@ mod nats;
 mod operator;
 pub(crate) mod out;
 mod parse;
+mod point;
+mod policy;
 mod principal;
 mod progress;
+mod proposal;
 mod prove;
 mod publish;
 mod query;
 mod redact;
 mod tail;
+mod thread;
 pub(crate) mod trust;
 mod verdict;
 mod verify;
 mod watch;
+mod why;
 mod witness;
 mod witnesses;
 
@@ -88,6 +100,14 @@ enum Command {
     Get(get::Args),
     /// Rebuild a workflow
     Chain(chain::Args),
+    /// Explain an action: on whose authority, within what limits, and what came of it
+    Why(why::Args),
+    /// Show what was done under a principal, and its grants
+    Lineage(lineage::Args),
+    /// Name the workflow that an inbound message belongs to
+    Thread(thread::Args),
+    /// Show who may do what, or what changed in it
+    Access(access::Args),
     /// Check every hash, signature, proof and checkpoint
     Verify(verify::Args),
     /// Evidence that proves itself offline: one file for a case
@@ -106,6 +126,26 @@ enum Command {
     /// People and services in the registry
     #[command(subcommand)]
     Principal(principal::Command),
+    /// Credentials of agents, by id
+    #[command(subcommand)]
+    Credential(credential::Command),
+    /// What agents may do, as their owners say
+    Contract(contract::Args),
+    /// Texts that gates apply
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Authority passed on
+    #[command(subcommand)]
+    Grant(grant::Command),
+    /// What waits for a human, and who decided
+    #[command(subcommand)]
+    Approval(approval::Command),
+    /// Changes that several operators have to agree to
+    #[command(subcommand)]
+    Proposal(proposal::Command),
+    /// What may not be done for a while
+    #[command(subcommand)]
+    Freeze(freeze::Command),
     /// Keys of signers
     #[command(subcommand)]
     Key(key::Command),
@@ -173,6 +213,10 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Query(args) => query::run(&args, context),
         Command::Get(args) => get::run(&args, context),
         Command::Chain(args) => chain::run(&args, context),
+        Command::Why(args) => why::run(&args, context),
+        Command::Lineage(args) => lineage::run(&args, context),
+        Command::Thread(args) => thread::run(&args, context),
+        Command::Access(args) => access::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Bundle(command) => bundle::run(&command, context),
         Command::Prove(args) => prove::run(&args, context),
@@ -180,6 +224,13 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Publish(args) => publish::run(&args, context),
         Command::Agent(command) => agent::run(command, context),
         Command::Principal(command) => principal::run(command, context),
+        Command::Credential(command) => credential::run(&command, context),
+        Command::Contract(args) => contract::run(&args, context),
+        Command::Policy(command) => policy::run(&command, context),
+        Command::Grant(command) => grant::run(&command, context),
+        Command::Approval(command) => approval::run(&command, context),
+        Command::Proposal(command) => proposal::run(&command, context),
+        Command::Freeze(command) => freeze::run(&command, context),
         Command::Key(command) => key::run(command, context),
         Command::Nats(command) => nats::run(&command, context),
         Command::Admin(command) => admin::run(&command, context),

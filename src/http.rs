@@ -2,6 +2,7 @@
 
 mod admin;
 mod deadline;
+mod submissions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,17 +32,19 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use admin::Admin;
 use deadline::Deadline;
+pub(crate) use submissions::Intake;
 
 /// How long the listener rests when the system gives it no connection, in milliseconds.
 const ACCEPT_REST_MS: u64 = 100;
 
 /// Health, version and administration, as routes.
-pub(crate) fn routes(health: Health, admin: Admin) -> Router {
+pub(crate) fn routes(health: Health, admin: Admin, intake: Intake) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/version", get(version))
         .route("/readyz", get(ready).with_state(health))
         .merge(admin::routes(admin))
+        .merge(submissions::routes(intake))
 }
 
 /// Lets only requests in that name this machine, and answers in one voice where nothing is found.

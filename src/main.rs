@@ -22,6 +22,7 @@ mod spool;
 mod table;
 mod telemetry;
 mod witness;
+mod yaml;
 
 use std::io::Write as _;
 use std::process::ExitCode;

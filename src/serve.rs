@@ -235,8 +235,13 @@ impl Server {
             connection: self.ingest.connection(),
             shutdown: shutdown.clone(),
         };
+        let intake = http::Intake {
+            door: self.ingest.door(),
+            ledger: ledger.clone(),
+            clock: self.clock.clone(),
+        };
         let clock = self.clock.clone();
-        let router = http::routes(health, admin)
+        let router = http::routes(health, admin, intake)
             .merge(query::routes(ledger.clone(), move || clock.now()))
             .merge(tail::routes(ledger.clone(), readers.clone()));
         Ok(router)

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use schemas::body::{self, BODY_VERSION, Body, Seq};
 use schemas::detail::Detail;
 use schemas::id::{BodyDigest, EventId, Micros, SessionId, SignerId, Tenant, hex, sha256};
+use schemas::kind::Kind;
 use schemas::reject::{Reason, Reject};
 use schemas::shape::{open_value, time_json};
 use schemas::submission;
@@ -60,7 +61,7 @@ impl EventSigner {
     /// Body and detail of an event in its JSON form.
     ///
     /// What is absent is filled in: `v`, `id`, `salt`, `tenant`, `time` (`now`), `session`, `seq`, and
-    /// `signer` where the agent is another. A `detail` that is an object is content: it is salted, its
+    /// `signer` where the agent is another; a trigger that names no workflow begins one of its own. A `detail` that is an object is content: it is salted, its
     /// digest takes its place in the body.
     ///
     /// # Errors
@@ -105,11 +106,24 @@ impl EventSigner {
             let (n, prev) = last.map_or((1, BodyDigest::ZERO), |last| (last.n + 1, last.prev));
             event.insert("seq".to_owned(), json!({ "n": n, "prev": prev.to_string() }));
         }
+        if !event.contains_key("correlation")
+            && let Some(correlation) = correlation(event)
+        {
+            event.insert("correlation".to_owned(), correlation.into());
+        }
         let agent = event.get("agent").and_then(|agent| agent.get("id")).and_then(Json::as_str);
         if agent != Some(self.key.signer.as_str()) && !event.contains_key("signer") {
             event.insert("signer".to_owned(), self.key.signer.as_str().into());
         }
     }
+}
+
+/// The workflow that a trigger begins, where it names none: the same for the same message, always.
+fn correlation(event: &Map<String, Json>) -> Option<String> {
+    let is_trigger = event.get("kind")? == Kind::TriggerObserved.as_str();
+    let trigger = event.get("trigger").filter(|_| is_trigger)?;
+    let text = |name: &str| trigger.get(name).and_then(Json::as_str);
+    Some(schemas::trigger::correlation(text("type")?, text("ref")?))
 }
 
 /// The bytes of a `detail` that is content; a digest is left where it is.

@@ -199,6 +199,12 @@ impl World {
         assert!(status.success(), "{status}\n{}", self.log());
     }
 
+    /// Stops nats-server; [`World::restart_nats`] is not for afterwards.
+    pub(crate) fn stop_nats(&mut self) {
+        let nats = self.nats.take().unwrap();
+        self.runtime.block_on(nats.stop()).unwrap();
+    }
+
     /// Restarts nats-server on the same port with what it had.
     pub(crate) fn restart_nats(&mut self) {
         let binary = ingest::find(None).unwrap();

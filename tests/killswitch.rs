@@ -1,7 +1,9 @@
-//! A kill switch never waits behind a backlog.
+//! A kill switch never waits behind a backlog, nor behind agents that go on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use ingest::Publisher;
 use schemas::kind::Stream;
 use schemas::limits::BATCH_MESSAGES_MAX;
 use schemas::reply::Fate;
@@ -9,12 +11,15 @@ use schemas::terms::Key;
 use serde_json::json;
 
 use crate::harness::World;
-use crate::signer::intent;
+use crate::signer::{Signer, intent};
 
-const AGENTS: usize = 10;
+const AGENTS: usize = 20;
 const WAITING: usize = 50_000;
 /// Publishes under way at a time.
 const WINDOW: usize = 500;
+/// Events that each agent goes on to publish while the backlog is taken in, one every [`PACE`].
+const LIVE: usize = 200;
+const PACE: Duration = Duration::from_millis(5);
 
 #[test]
 fn disabling_takes_effect_in_the_next_commit_before_50_000_waiting_events() {
@@ -45,12 +50,16 @@ fn disabling_takes_effect_in_the_next_commit_before_50_000_waiting_events() {
                     }
                 }
                 window.join_all().await;
+                (agent, publisher)
             })
         })
         .collect();
-    for task in tasks {
-        world.runtime.block_on(task).unwrap();
-    }
+    let agents: Vec<_> =
+        tasks.into_iter().map(|task| world.runtime.block_on(task).unwrap()).collect();
+    let live: Vec<_> = agents
+        .into_iter()
+        .map(|(agent, publisher)| world.runtime.spawn(go_on(agent, publisher)))
+        .collect();
     world.runtime.block_on(operator.publish(disable.clone().into(), Stream::Op)).unwrap();
     world.signal("-CONT");
     let reply = world.submit(&operator, &disable, Stream::Op);
@@ -61,11 +70,30 @@ fn disabling_takes_effect_in_the_next_commit_before_50_000_waiting_events() {
     // Two batches may have been on their way when the server was stopped: one being committed, one checked.
     let ahead = switched - before;
     assert!(ahead <= 2 * BATCH_MESSAGES_MAX as u64, "{ahead} entries went ahead of the switch");
-    // What was sent after the whole backlog is answered after it.
+    for task in live {
+        world.runtime.block_on(task).unwrap();
+    }
+    // What was sent after everything else is answered after it.
     let last = world.operator.event(json!({"kind": "gap.declared", "gap": {"from": 1, "to": 1}}));
     world.submit(&operator, &last, Stream::In);
     world.stop();
     check(&world.open(), before, switched);
+}
+
+/// Publishes at its pace.
+async fn go_on(mut agent: Signer, publisher: Arc<Publisher>) {
+    let mut pace = tokio::time::interval(PACE);
+    let mut window = tokio::task::JoinSet::new();
+    for n in 0..LIVE {
+        pace.tick().await;
+        let id = agent.id.to_string();
+        let message = agent.event(intent(&id, &format!("workflow-{}", n % 100)));
+        let publisher = Arc::clone(&publisher);
+        window.spawn(async move {
+            publisher.publish(message.into(), Stream::In).await.unwrap();
+        });
+    }
+    window.join_all().await;
 }
 
 fn check(ledger: &ledger::Ledger, before: u64, switched: u64) {
@@ -78,7 +106,7 @@ fn check(ledger: &ledger::Ledger, before: u64, switched: u64) {
         refused += 1;
         next = mine.at_or_after(index.0 + 1).unwrap();
     }
-    let mine = WAITING as u64 / AGENTS as u64;
+    let mine = (WAITING / AGENTS + LIVE) as u64;
     let accepted = ledger.terms(Key::Agent, "agent-0", 1).unwrap()[0].count - refused;
     let counted = flooded(ledger);
     assert!(

@@ -10,6 +10,7 @@
 mod bundle;
 mod crash;
 mod demo;
+mod features;
 mod harness;
 mod killswitch;
 mod proof;

@@ -9,6 +9,7 @@ use schemas::id::{Tenant, unhex};
 use schemas::limits::{BROKER_BACKOFF_MS_MAX, BROKER_REQUEST_S_MAX};
 use tokio::sync::watch;
 
+use crate::door::Door;
 use crate::error::BrokerError;
 
 /// Silence after which the server is asked whether it is still there.
@@ -60,6 +61,7 @@ pub struct Config {
     /// What is erased on schedule.
     pub retention: Retention,
     pub(crate) connection: watch::Sender<Connection>,
+    pub(crate) door: Door,
 }
 
 /// Whether submissions are coming in.
@@ -82,7 +84,14 @@ impl Config {
             max_bytes: 512 << 20,
             retention: Retention::default(),
             connection: watch::Sender::new(Connection::Down),
+            door: Door::default(),
         }
+    }
+
+    /// The way in for submissions that do not come by the broker.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        self.door.clone()
     }
 
     /// Tells whether submissions are coming in, for readiness.

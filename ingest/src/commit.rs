@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::door::Knock;
 use crate::error::IngestError;
 use crate::incoming::Incoming;
 
@@ -54,15 +55,19 @@ impl Pen {
         let mut pen = self;
         spawn_blocking(move || {
             pen.writer.incident(code, &note, (pen.clock)())?;
-            pen.append(std::iter::empty())?;
+            pen.append(Vec::new(), std::iter::empty())?;
             Ok(pen)
         })
         .await?
     }
 
     /// Commits messages on their own.
-    pub(crate) async fn commit(self, first: Vec<Incoming>) -> Result<(Self, Done), IngestError> {
-        let (ledger, turn) = (self.writer.ledger(), Turn { pen: self, first });
+    pub(crate) async fn commit(
+        self,
+        direct: Vec<Knock>,
+        first: Vec<Incoming>,
+    ) -> Result<(Self, Done), IngestError> {
+        let (ledger, turn) = (self.writer.ledger(), Turn { pen: self, direct, first });
         spawn_blocking(move || turn.commit(&ledger, &[], Vec::new())).await?
     }
 
@@ -78,8 +83,10 @@ impl Pen {
         Ok((self, Done::default()))
     }
 
+    /// Commits submissions that came directly, then messages of the broker.
     fn append<'m>(
         &mut self,
+        mut batch: Vec<Submission<'m>>,
         messages: impl Iterator<Item = (&'m Incoming, Checked<'m>)>,
     ) -> Result<Committed, IngestError> {
         let mut cursors = self.cursors.clone();
@@ -91,7 +98,7 @@ impl Pen {
             let via = Via { stream, token, source: Some(message.source) };
             Submission { message: message.bytes(), via, checked }
         };
-        let batch: Vec<_> = messages.map(submission).collect();
+        batch.extend(messages.map(submission));
         self.cursors = cursors;
         // Both each time, so that a new life of a quiet stream is remembered, too.
         let known = self.cursors.iter().flat_map(|known| [known.input.clone(), known.op.clone()]);
@@ -115,6 +122,8 @@ pub(crate) struct Done {
 /// The pen, and what goes first.
 struct Turn {
     pen: Pen,
+    /// Who waits at the door.
+    direct: Vec<Knock>,
     first: Vec<Incoming>,
 }
 
@@ -169,19 +178,19 @@ impl Desk {
         self.ahead = Some(Ahead { work, asks, ask: None });
     }
 
-    /// Starts the next commit, if there is one: `first` stands before the batch that was checked.
+    /// Starts the next commit, if there is one: `direct` and `first` stand before the batch that was checked.
     /// With `first_only` that batch waits for another turn.
-    pub(crate) fn start(&mut self, first: Vec<Incoming>, first_only: bool) {
+    pub(crate) fn start(&mut self, direct: Vec<Knock>, first: Vec<Incoming>, first_only: bool) {
         let Some(pen) = self.pen.take() else { return };
         let asking = self.ahead.take_if(|ahead| !first_only && ahead.ask.is_some());
         if let Some(Ahead { work, ask: Some(ask), .. }) = asking {
             // If the thread is gone, the pen is gone with it, and joining the thread says why.
-            ask.send(Turn { pen, first }).ok();
+            ask.send(Turn { pen, direct, first }).ok();
             self.running = Some(work);
-        } else if first.is_empty() {
+        } else if first.is_empty() && direct.is_empty() {
             self.pen = Some(pen);
         } else {
-            let (ledger, turn) = (self.ledger.clone(), Turn { pen, first });
+            let (ledger, turn) = (self.ledger.clone(), Turn { pen, direct, first });
             self.running = Some(spawn_blocking(move || turn.commit(&ledger, &[], Vec::new())));
         }
     }
@@ -283,11 +292,21 @@ impl Turn {
         batch: &[Incoming],
         checked: Vec<Checked<'_>>,
     ) -> Result<(Pen, Done), IngestError> {
-        let Self { mut pen, first } = self;
+        let Self { mut pen, direct, first } = self;
+        let keys = ledger.key_set();
         let urgent = check_all(ledger, &first);
         let messages = first.iter().zip(urgent).chain(batch.iter().zip(checked));
-        let committed = pen.append(messages)?;
-        let replies = committed.replies.iter().map(|reply| reply.encode().into()).collect();
+        let handed = direct.iter().map(|Knock { message, .. }| Submission {
+            message,
+            via: Via::default(),
+            checked: check(message, &keys),
+        });
+        let committed = pen.append(handed.collect(), messages)?;
+        let mut replies = committed.replies.iter().map(|reply| Bytes::from(reply.encode()));
+        for (knock, reply) in direct.into_iter().zip(replies.by_ref()) {
+            knock.answer(reply);
+        }
+        let replies = replies.collect();
         let announce = |index: &Index| announcement(ledger, *index);
         let announcements = committed.control.iter().map(announce).collect::<Result<_, _>>()?;
         Ok((pen, Done { messages: first, replies, announcements, erased: committed.erased }))

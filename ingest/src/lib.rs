@@ -20,6 +20,7 @@
 mod broker;
 mod commit;
 mod contact;
+mod door;
 mod error;
 mod feed;
 mod incoming;
@@ -35,6 +36,7 @@ mod stream;
 mod subjects;
 mod version;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use ledger::{Retention, Writer};
@@ -42,6 +44,7 @@ use schemas::id::Micros;
 use tokio_util::sync::CancellationToken;
 
 pub use broker::{Broker, Config, Connection, Tls};
+pub use door::{Door, DoorError};
 pub use error::{BrokerError, IngestError, PublishError, Refusal};
 pub use mailbox::Replies;
 pub use permissions::permissions;
@@ -51,6 +54,7 @@ pub use version::Version;
 
 use commit::{Desk, Pen};
 use contact::{Contact, Entry};
+use door::{Knocks, knocked};
 use error::{Stop, Trouble};
 use link::Link;
 
@@ -69,15 +73,18 @@ pub async fn run(
 ) -> Result<(), IngestError> {
     let ledger = writer.ledger();
     let mut pen = Pen { writer, cursors: None, has_read: false, clock: Arc::new(clock) };
+    let mut knocks = config.door.listen().await;
     let mut attempt = 0;
     loop {
-        let open = Contact::open(&config, &ledger, pen.cursors.as_ref());
-        let opened = Box::pin(shutdown.run_until_cancelled(open)).await;
+        let known = pen.cursors.clone();
+        let open = shutdown.run_until_cancelled(Contact::open(&config, &ledger, known.as_ref()));
+        let (back, opened) = Box::pin(attended(pen, &mut knocks, open)).await?;
+        pen = back;
         let Some(opened) = opened else { return Ok(()) };
         let trouble = match opened {
             Ok(contact) => {
                 let before = ledger.head().size;
-                let (back, end) = session(pen, contact, &config, &shutdown).await?;
+                let (back, end) = session(pen, contact, &config, &mut knocks, &shutdown).await?;
                 pen = back;
                 if ledger.head().size > before {
                     attempt = 0;
@@ -92,7 +99,28 @@ pub async fn run(
         attempt += 1;
         tracing::warn!(attempt, error = %trouble, "no submissions come in; trying again");
         let pause = tokio::time::sleep(broker::pause(attempt));
-        let Some(()) = shutdown.run_until_cancelled(pause).await else { return Ok(()) };
+        let pause = shutdown.run_until_cancelled(pause);
+        let (back, rested) = attended(pen, &mut knocks, pause).await?;
+        pen = back;
+        let Some(()) = rested else { return Ok(()) };
+    }
+}
+
+/// Does `work` without the broker, and takes in whoever comes to the door meanwhile.
+async fn attended<T>(
+    mut pen: Pen,
+    knocks: &mut Knocks,
+    work: impl Future<Output = T>,
+) -> Result<(Pen, T), IngestError> {
+    let mut work = pin!(work);
+    loop {
+        let direct = tokio::select! {
+            biased;
+            done = &mut work => return Ok((pen, done)),
+            direct = knocked(knocks) => direct,
+        };
+        // Who follows the broker's announcements catches up once it is back.
+        (pen, _) = pen.commit(direct, Vec::new()).await?;
     }
 }
 
@@ -101,6 +129,7 @@ async fn session(
     mut pen: Pen,
     mut contact: Contact,
     config: &Config,
+    knocks: &mut Knocks,
     shutdown: &CancellationToken,
 ) -> Result<(Pen, Option<Trouble>), IngestError> {
     pen.cursors = Some(contact.cursors.clone());
@@ -115,7 +144,7 @@ async fn session(
             Some(Ok(Entry::Free(link))) => break link,
             Some(Ok(Entry::Odd(odd))) => {
                 let done;
-                (pen, done) = pen.commit(odd).await?;
+                (pen, done) = pen.commit(Vec::new(), odd).await?;
                 if let Err(trouble) = contact.answer(&done).await {
                     return Ok((pen, Some(trouble)));
                 }
@@ -128,7 +157,7 @@ async fn session(
     pen.has_read = true;
     config.connection.send_replace(Connection::Up);
     let mut desk = Desk::new(pen);
-    let end = pump(&mut contact, &mut link, &mut desk, config.retention, shutdown).await;
+    let end = pump(&mut contact, &mut link, &mut desk, knocks, config.retention, shutdown).await;
     config.connection.send_replace(Connection::Down);
     let trouble = match end {
         Ok(()) => None,
@@ -151,9 +180,11 @@ async fn pump(
     contact: &mut Contact,
     link: &mut Link,
     desk: &mut Desk,
+    knocks: &mut Knocks,
     retention: Retention,
     shutdown: &CancellationToken,
 ) -> Result<(), Stop> {
+    let mut direct = Vec::new();
     loop {
         let Link { op, input, rest, watchdog, retain } = link;
         let done = tokio::select! {
@@ -162,6 +193,7 @@ async fn pump(
             () = contact.lost.wait() => return Err(Trouble::Disconnected.into()),
             progress = desk.progress() => progress?,
             ready = op.ready(), if desk.is_free() => ready.map(|()| None)?,
+            handed = knocked(knocks), if desk.is_free() => { direct.extend(handed); None }
             batch = input.batch(), if desk.has_room() => { desk.check(batch?); None }
             _ = rest.tick(), if desk.is_free() => { desk.rest(); None }
             _ = retain.tick(), if desk.is_free() => { desk.retain(retention); None }
@@ -174,7 +206,7 @@ async fn pump(
         };
         if desk.is_free() {
             let first = link.op.drain().await?;
-            desk.start(first, link.op.has_more());
+            desk.start(std::mem::take(&mut direct), first, link.op.has_more());
         }
         if let Some(done) = done {
             contact.answer(&done).await?;

@@ -10,9 +10,10 @@ use serde_json::{Value as Json, json};
 
 use crate::error::Error;
 use crate::proof::Proofs;
+use crate::registry::{access, agents, approvals, control, holds, keys, lists};
 use crate::{
-    agents, bundle, checkpoints, claims, consistency, entries, holds, identity, keys, lineage, log,
-    parts, workflow,
+    bundle, checkpoints, claims, consistency, entries, identity, lineage, log, parts, threads, why,
+    workflow,
 };
 
 /// What a handler reads from; cheap to clone.
@@ -61,10 +62,26 @@ pub fn routes(
         .route("/entries/{index}/detail", get(parts::detail))
         .route("/entries/{index}/receipt", get(parts::receipt))
         .route("/entries/{index}/proof", get(parts::proof))
+        .route("/entries/{index}/why", get(why::one))
         .route("/workflows/{correlation}", get(workflow::one))
+        .route("/threads/{message}", get(threads::one))
         .route("/agents", get(agents::list))
         .route("/agents/{id}", get(agents::one))
+        .route("/principals", get(lists::principals))
         .route("/principals/{id}/lineage", get(lineage::one))
+        .route("/credentials", get(lists::credentials))
+        .route("/credentials/{id}", get(lists::credential))
+        .route("/contracts", get(lists::contracts))
+        .route("/contracts/{agent}", get(lists::contract))
+        .route("/grants", get(lists::grants))
+        .route("/grants/{id}", get(lists::grant))
+        .route("/policies", get(lists::policies))
+        .route("/policies/{digest}", get(lists::policy))
+        .route("/proposals", get(lists::proposals))
+        .route("/freezes", get(lists::freezes))
+        .route("/approvals", get(approvals::list))
+        .route("/access", get(access::read))
+        .route("/control", get(control::list))
         .route("/checkpoints", get(checkpoints::newest))
         .route("/checkpoints/{size}", get(checkpoints::one))
         .route("/consistency", get(consistency::one))

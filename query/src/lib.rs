@@ -19,7 +19,6 @@
 //!
 //! It is *not* a writer and does not authenticate: whoever mounts the routes decides who may read.
 
-mod agents;
 mod api;
 mod bundle;
 mod checkpoints;
@@ -34,10 +33,8 @@ mod filter;
 mod gaps;
 mod graph;
 mod gzip;
-mod holds;
 mod identity;
 mod join;
-mod keys;
 mod lineage;
 mod log;
 mod node;
@@ -45,12 +42,17 @@ mod params;
 mod parts;
 mod plan;
 mod proof;
+mod registry;
 mod sequence;
 mod source;
 mod steps;
 mod text;
+mod threads;
+mod why;
 mod window;
 mod workflow;
 
 pub use api::routes;
+pub use registry::impact::impact;
 pub use text::render_chain;
+pub use why::render_why;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use ledger::{Entry, Ledger, PrincipalRecord, ReadError};
+use ledger::{Entry, Ledger, ReadError};
 use schemas::body::Body;
 use schemas::deterministic::Item;
 use schemas::id::{Index, TreeSize};
@@ -15,10 +15,11 @@ use schemas::shape::open_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::agents::{agent_json, term_json, term_row};
 use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::params::{Params, Segment};
+use crate::registry::agents::{term_json, term_row};
+use crate::registry::view::{agent_json, principal_json};
 use crate::source::{Order, Seek, Source, Walk};
 
 pub(crate) async fn one(
@@ -51,17 +52,6 @@ fn read_one(api: &Api, id: &str) -> Result<Value, Error> {
         "incomplete": lineage.scanned_to.map(|index| json!({ "scanned_to": index })),
         "as_of": as_of(&head),
     }))
-}
-
-fn principal_json(record: &PrincipalRecord) -> Value {
-    let roles: Vec<_> = record.roles.iter().map(|role| role.as_str()).collect();
-    json!({
-        "id": record.id,
-        "roles": roles,
-        "enabled": record.enabled,
-        "registered": record.registered.0,
-        "changed": record.changed.0,
-    })
 }
 
 /// How many entries, and which are the ends.

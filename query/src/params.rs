@@ -38,6 +38,15 @@ impl Params {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
+    /// A parameter that is `true` or `false`; false if it is absent.
+    pub(crate) fn flag(&self, param: &'static str) -> Result<bool, Error> {
+        match self.get(param) {
+            None | Some("false") => Ok(false),
+            Some("true" | "") => Ok(true),
+            Some(_) => Err(Error::InvalidParameter { param, expected: "true or false" }),
+        }
+    }
+
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -54,4 +54,5 @@ pub mod statement;
 pub mod submission;
 pub mod terms;
 pub mod tree;
+pub mod trigger;
 pub mod witness;

@@ -62,6 +62,22 @@ pub const PROPOSAL_DAYS_MAX: u64 = 30;
 pub const HOLDERS_MAX: usize = 16;
 /// Bound of a cap: actions an hour or a day.
 pub const CAP_MAX: u64 = 1 << 32;
+/// Seconds that a submission over HTTP waits for its receipt.
+pub const SUBMISSION_S_MAX: u64 = 10;
+/// Submissions that wait at once to be taken in other than by the broker.
+pub const DOOR_WAITING_MAX: usize = 256;
+/// Changes of an agent that its history shows.
+pub const AGENT_HISTORY_MAX: usize = 200;
+/// Names of agents that are looked through for shadows.
+pub const SHADOW_NAMES_MAX: usize = 100_000;
+/// Rows of who may do what, and of changes to that.
+pub const ACCESS_ROWS_MAX: usize = 10_000;
+/// Entries of a credential that are looked at for who else uses it.
+pub const IMPACT_LOOKS_MAX: usize = 4096;
+/// Entries around an action that are looked at for what it rests on and what came of it.
+pub const WHY_ENTRIES_MAX: usize = 256;
+/// Approvals and control entries that one answer holds.
+pub const CONTROL_ENTRIES_MAX: usize = 1000;
 /// Largest `ext` map, encoded.
 pub const EXT_BYTES_MAX: usize = 2 << 10;
 /// Longest query text.

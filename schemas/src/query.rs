@@ -435,6 +435,14 @@ fn parse_bound(text: &str, day: Option<jiff::civil::Date>) -> Option<Bound> {
     duration_us(text).map(Bound::Ago)
 }
 
+impl Bound {
+    /// A place in the log as people write it: `900`, `#900`, `2026-04-08`, RFC 3339, or a span before now as `15m`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_bound(text, None)
+    }
+}
+
 fn clock_time(text: &str) -> Option<jiff::civil::Time> {
     let (hour, minute) = text.split_once(':')?;
     jiff::civil::Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()

@@ -5,6 +5,7 @@
 
 mod agent;
 mod apply;
+mod approval;
 mod chain;
 mod contract;
 mod credential;
@@ -21,6 +22,7 @@ mod text;
 use std::collections::HashMap;
 
 pub use agent::{AgentRecord, AgentState, Profile};
+pub use approval::HumanMark;
 pub use chain::{ChainCheck, ChainFault, HopCheck, Ungranted};
 pub use contract::ContractRecord;
 pub use credential::{CredentialRecord, Holder};

@@ -201,6 +201,7 @@ pub fn of_entry<'a>(leaf: &Leaf, body: &'a Body<'a>, owner: Option<&'a str>) -> 
     terms.verdicts(body);
     terms.origins(body);
     terms.decision(body);
+    terms.texts(body);
     if body.text("owner").is_none() {
         terms.add_some(Key::Owner, owner);
     }
@@ -306,6 +307,16 @@ impl<'a> Terms<'a> {
                 self.add(Key::Assertion, format!("{key}={value}"));
             }
         }
+    }
+
+    /// What a registered text is known by.
+    fn texts(&mut self, body: &Body<'a>) {
+        let key = match body.kind() {
+            Kind::ContractRegistered => Key::Contract,
+            Kind::PolicyRegistered => Key::Digest,
+            _ => return,
+        };
+        self.add_some(key, body.field("registry.digest").and_then(Item::bytes).map(hex));
     }
 
     fn decision(&mut self, body: &Body<'a>) {

@@ -50,6 +50,8 @@ codes! {
         "Standard output failed for another reason than a closed pipe, which ends a command quietly.";
     Context = "SW0107" Usage "a context cannot be used"
         "Contexts are files below ~/.config/sworn (XDG_CONFIG_HOME). SWORN_CONTEXT names one, else the one\nselected is used: sworn context ls";
+    Contract = "SW0108" Usage "a file is no contract"
+        "The line below names the field, the reason and what was expected. Nothing was signed or sent. What a\ncontract may say is in docs/registry.md.";
     Unreachable = "SW0201" Unreachable "the server cannot be reached"
         "No connection, or no answer in time. The address is --url or SWORN_URL. A server that is starting\nor stopping refuses connections for a moment.";
     NotFound = "SW0202" NotFound "there is no such thing"

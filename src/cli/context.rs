@@ -9,9 +9,9 @@ use schemas::era::{Era, Eras};
 use schemas::id::{Micros, Tenant, TreeSize};
 use serde_json::Value as Json;
 
+use crate::cli::eras;
 use crate::cli::failure::Failure;
 use crate::cli::line::text;
-use crate::cli::lineage;
 use crate::cli::out::{Format, Out};
 use crate::cli::trust::Trust;
 use crate::cli::watch::{Basis, Watch};
@@ -196,7 +196,7 @@ impl Context {
     fn accept(&self, trust: &Trust, current: NoteKey) -> Result<NoteKey, Failure> {
         match trust.accept(current.clone()) {
             Err(other @ Failure::OtherKey { .. }) => match self.eras()? {
-                Some(eras) if lineage::accepts(trust, eras) => {
+                Some(eras) if eras::accepts(trust, eras) => {
                     let last = eras.current().note_key();
                     if last == current { Ok(current) } else { Err(other) }
                 }
@@ -209,7 +209,7 @@ impl Context {
     fn eras(&self) -> Result<Option<&Eras>, Failure> {
         if self.eras.get().is_none() {
             let proved = match self.status() {
-                Some(status) => lineage::proved(&self.unwatched()?, &status.json)?,
+                Some(status) => eras::proved(&self.unwatched()?, &status.json)?,
                 None => None,
             };
             let _first = self.eras.set(proved);

@@ -75,6 +75,15 @@ pub(crate) enum Failure {
         #[source]
         source: serde_json::Error,
     },
+    /// A contract's YAML.
+    #[error("{} is no contract", path.display())]
+    Contract {
+        /// Which file.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        fault: crate::yaml::Fault,
+    },
     /// The spool.
     #[error("the spool cannot be used")]
     Spool(#[from] SpoolError),
@@ -169,6 +178,7 @@ impl Failure {
             Self::Contexts(_) | Self::Pin(PinError::File { .. }) => Code::Context,
             Self::Pin(PinError::Unsigned { .. }) => Code::Conflict,
             Self::Input { .. } => Code::Input,
+            Self::Contract { .. } => Code::Contract,
             Self::Spool(_) => Code::Spool,
             Self::Client(error) => client_code(error),
             Self::Broker { .. } => Code::Broker,

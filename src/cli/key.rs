@@ -99,7 +99,7 @@ const COLUMNS: [Column; 4] =
 pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Gen { signer, file } => generate(context, signer, &file),
-        Command::Ls => listing::list(context, "/api/v1/keys", COLUMNS),
+        Command::Ls => listing::list(context, "/api/v1/keys", &[], COLUMNS),
         Command::Enroll { signer, public, operator } => {
             let key = public.key(&signer)?;
             operator::submit(context, &operator, vec![enrolment(&signer, &key)])

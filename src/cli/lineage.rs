@@ -1,64 +1,69 @@
-//! A trusted key followed through the rotations and epochs of its ledger, each proved by its own entry.
+//! `lineage`: all that was done under a principal, and the grants that it gave and got.
 
-use schemas::body::Body;
-use schemas::era::Eras;
-use schemas::id::Index;
-use schemas::statement::Statement;
+use schemas::printable::printable;
 use serde_json::Value as Json;
 
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::trust::Trust;
-use crate::client::Client;
+use crate::cli::line::text;
+use crate::cli::out::Format;
+use crate::client::segment;
 use crate::exit::Exit;
+use crate::table::Table;
 
-/// Most changes that a server may name: each costs two requests.
-const CHANGES_MAX: usize = 256;
-
-/// The eras that the server names in its `status`, proved from genesis on; `None` if it names only one,
-/// of which nothing needs proof.
-///
-/// # Errors
-/// [`Failure::Verdict`] when an entry does not prove its change; failures of the server.
-pub(crate) fn proved(client: &Client, status: &Json) -> Result<Option<Eras>, Failure> {
-    let named = status.get("eras").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-    if named.len() < 2 {
-        return Ok(None);
-    }
-    let unproved = |what: String| Failure::Verdict {
-        exit: Exit::BadSignature,
-        what,
-        details: vec!["the server names another origin or key than the trusted one".to_owned()],
-    };
-    if named.len() > CHANGES_MAX {
-        return Err(unproved(format!("the server names more than {CHANGES_MAX} changes")));
-    }
-    let mut eras: Option<Eras> = None;
-    for era in named {
-        let index = Index(era.get("from").and_then(Json::as_u64).unwrap_or(u64::MAX));
-        let path = format!("/api/v1/entries/{}", index.0);
-        let body = client.bytes(&format!("{path}/body"), &[], "application/cbor")?;
-        let parsed = Body::parse(&body)
-            .map_err(|refused| unproved(format!("entry {index} is no change: {refused}")))?;
-        let Some(known) = eras.as_mut() else {
-            eras = Eras::genesis(&parsed).filter(|_| index == Index(0));
-            continue;
-        };
-        let statement = client.bytes(&format!("{path}/statement"), &[], "application/cose")?;
-        let signed = Statement::parse(&statement).is_ok_and(|statement| {
-            let covers = statement.payload() == Body::digest(&body).as_bytes();
-            covers && statement.verifies(&known.current().key)
-        });
-        if !signed {
-            return Err(unproved(format!("entry {index} is not signed by the key before it")));
-        }
-        known
-            .take(index, &parsed)
-            .map_err(|fault| unproved(format!("entry {index} is no change: {fault}")))?;
-    }
-    eras.map(Some).ok_or_else(|| unproved("the server names no genesis entry".to_owned()))
+/// Arguments of `lineage`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// A person, a service or an agent
+    principal: String,
 }
 
-/// Whether `trust` is for a key that the ledger had in some era.
-pub(crate) fn accepts(trust: &Trust, eras: &Eras) -> bool {
-    eras.iter().any(|era| trust.accept(era.note_key()).is_ok())
+/// Shows it.
+///
+/// # Errors
+/// [`Failure`] of the server and the output.
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let path = format!("/api/v1/principals/{}/lineage", segment(&args.principal));
+    let lineage = context.client()?.json(&path, &[])?;
+    let out = context.out();
+    if out.format() != Format::Table {
+        out.json(&lineage)?;
+        return Ok(Exit::Ok);
+    }
+    for (heading, name) in [("gave", "given"), ("got", "received")] {
+        for grant in list(&lineage, &format!("/grants/{name}")) {
+            out.line(&grant_line(heading, grant))?;
+        }
+    }
+    let mut table = Table::new(["CHAIN", "ENTRIES", "FIRST", "LAST"]);
+    for chain in list(&lineage, "/chains") {
+        let hops = list(chain, "/path").iter().filter_map(Json::as_str).map(printable);
+        let hops = hops.collect::<Vec<_>>().join(" → ");
+        let [entries, first, last] = ["entries", "first", "last"].map(|name| number(chain, name));
+        table.row([hops.as_str(), &entries, &first, &last]);
+    }
+    table.lines().try_for_each(|line| out.line(&line))?;
+    if let Some(reached) = lineage.pointer("/incomplete/scanned_to").and_then(Json::as_u64) {
+        out.line(&format!("older entries than #{reached} were not looked at"))?;
+        return Ok(Exit::Undecidable);
+    }
+    Ok(Exit::Ok)
+}
+
+fn list<'j>(json: &'j Json, pointer: &str) -> &'j [Json] {
+    json.pointer(pointer).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn number(json: &Json, name: &str) -> String {
+    json.get(name).and_then(Json::as_u64).map(|number| number.to_string()).unwrap_or_default()
+}
+
+/// Who gave whom which scope: down a chain it only shrinks, or a finding says so.
+fn grant_line(heading: &str, grant: &Json) -> String {
+    let at = |name: &str| printable(text(grant, name).unwrap_or_default());
+    let scope = list(grant, "/grant/scope").iter().filter_map(Json::as_str).map(printable);
+    let (scope, environment) = (scope.collect::<Vec<_>>().join(", "), at("grant.environment"));
+    let bounds = [scope, environment].into_iter().filter(|bound| !bound.is_empty());
+    let bounds = bounds.collect::<Vec<_>>().join(" · ");
+    format!("{heading:<5} #{} {} → {}  {bounds}", number(grant, "index"), at("by"), at("grant.to"))
 }

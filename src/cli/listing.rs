@@ -19,10 +19,11 @@ pub(crate) type Column = (&'static str, &'static str);
 /// [`Failure::Client`] and those of the output.
 pub(crate) fn list<const N: usize>(
     context: &Context,
-    path: &'static str,
+    path: &str,
+    query: &[(&str, &str)],
     columns: [Column; N],
 ) -> Result<Exit, Failure> {
-    let items = pages(context, path)?;
+    let items = pages(context, path, query)?;
     let out = context.out();
     if out.format() != Format::Table {
         out.jsons(&items)?;
@@ -37,11 +38,12 @@ pub(crate) fn list<const N: usize>(
     Ok(Exit::Ok)
 }
 
-fn pages(context: &Context, path: &'static str) -> Result<Vec<Json>, Failure> {
+fn pages(context: &Context, path: &str, query: &[(&str, &str)]) -> Result<Vec<Json>, Failure> {
     let client = context.client()?;
     let (mut items, mut after) = (Vec::new(), None::<String>);
     loop {
-        let query: Vec<_> = after.iter().map(|after| ("after", after.as_str())).collect();
+        let after_query = after.iter().map(|after| ("after", after.as_str()));
+        let query: Vec<_> = query.iter().copied().chain(after_query).collect();
         let mut page = client.json(path, &query)?;
         let Some(Json::Array(found)) = page.get_mut("items").map(Json::take) else {
             let expected = "a list of items";
@@ -99,6 +101,13 @@ fn cell(json: &Json) -> String {
         Json::Null => String::new(),
         Json::String(text) => text.clone(),
         Json::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
+        // Records in a list are known by who they are of.
+        Json::Object(record)
+            if ["agent", "operator"].iter().any(|name| record.contains_key(*name)) =>
+        {
+            let name = record.get("agent").or_else(|| record.get("operator"));
+            name.map(cell).unwrap_or_default()
+        }
         json => json.to_string(),
     }
 }

@@ -1,8 +1,8 @@
-//! Registry and control statements: signed by an operator, published on `op`, receipted.
+//! Statements for the registry: signed by an operator, an owner or a delegator, published, receipted.
 
 use std::path::PathBuf;
 
-use schemas::kind::Stream;
+use schemas::kind::{Kind, Stream};
 use serde_json::Value as Json;
 
 use crate::cli::context::Context;
@@ -17,7 +17,7 @@ use crate::sign::EventSigner;
 /// Who signs, why, and how long to wait.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Args {
-    /// Key file of the operator who signs
+    /// Key file of who signs
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// Why; becomes the entry's note
@@ -25,6 +25,35 @@ pub(crate) struct Args {
     reason: Option<String>,
     #[command(flatten)]
     options: Options,
+}
+
+/// As [`Args`], where a command can do something without a signature too.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Optional {
+    /// Key file of who signs
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Why; becomes the entry's note
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Optional {
+    /// The same, with the key that is needed now.
+    ///
+    /// # Errors
+    /// [`Failure::Argument`] without one.
+    pub(crate) fn needed(&self) -> Result<Args, Failure> {
+        let Self { key, reason, options } = self.clone();
+        let key = key.ok_or(Failure::Argument {
+            name: "--key",
+            value: String::new(),
+            expected: "the key file of who signs",
+        })?;
+        Ok(Args { key, reason, options })
+    }
 }
 
 /// Signs these events at once and waits for their receipts. They end in one commit, in this order.
@@ -37,6 +66,7 @@ pub(crate) fn submit(context: &Context, args: &Args, events: Vec<Json>) -> Resul
     let now = context.now();
     let mut items = Vec::new();
     let mut names = Vec::new();
+    let stream = events.first().map_or(Stream::Op, lane);
     for mut event in events {
         if let (Some(reason), Json::Object(event)) = (&args.reason, &mut event) {
             event.insert("note".to_owned(), reason.as_str().into());
@@ -47,7 +77,7 @@ pub(crate) fn submit(context: &Context, args: &Args, events: Vec<Json>) -> Resul
     let message = signer.submission(&items);
     let verdicts = runtime()?.block_on(async {
         let courier = Courier::connect(context, signer.signer(), &args.options).await?;
-        courier.deliver(message, Stream::Op).await
+        courier.deliver(message, stream).await
     })?;
     report(context, &verdicts, &names)
 }
@@ -61,9 +91,17 @@ fn report(context: &Context, verdicts: &[Verdict], names: &[String]) -> Result<E
     Ok(exit)
 }
 
+/// Delegations travel with their signer's other events, everything else here with the statements of operators.
+fn lane(event: &Json) -> Stream {
+    let kind = event.get("kind").and_then(Json::as_str).and_then(Kind::parse);
+    kind.map_or(Stream::Op, Kind::stream)
+}
+
 /// The event's kind and what it is about.
 fn name(event: &Json) -> String {
     let at = |path: &str| event.pointer(path).and_then(Json::as_str);
-    let about = ["/agent/id", "/registry/id", "/registry/signer"].into_iter().find_map(at);
+    let about = ["/agent/id", "/registry/id", "/registry/signer", "/credential/id", "/grant/id"]
+        .into_iter()
+        .find_map(at);
     format!("{} {}", at("/kind").unwrap_or_default(), about.unwrap_or_default())
 }

@@ -9,6 +9,8 @@ use serde_json::{Value as Json, json};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::key::{enrolment, load_or_generate};
+use crate::cli::listing::{self, Column};
+use crate::cli::point::Point;
 use crate::cli::{operator, parse};
 use crate::exit::Exit;
 
@@ -35,6 +37,17 @@ pub(crate) enum Command {
         #[command(flatten)]
         operator: operator::Args,
     },
+    /// List people and services
+    Ls {
+        /// Those with this role
+        #[arg(long, value_parser = parse::role)]
+        role: Option<Role>,
+        /// Those that have left
+        #[arg(long)]
+        disabled: bool,
+        #[command(flatten)]
+        point: Point,
+    },
     /// Record that a person or a service has left
     Disable {
         /// Its id
@@ -44,6 +57,14 @@ pub(crate) enum Command {
         operator: operator::Args,
     },
 }
+
+const COLUMNS: [Column; 5] = [
+    ("PRINCIPAL", "id"),
+    ("ROLES", "roles"),
+    ("ENABLED", "enabled"),
+    ("ROUTE", "route"),
+    ("REGISTERED", "registered"),
+];
 
 /// Runs it.
 ///
@@ -58,6 +79,12 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
                 events.push(enrolment(&principal, &load_or_generate(&principal, &path)?.public()));
             }
             operator::submit(context, &operator, events)
+        }
+        Command::Ls { role, disabled, point } => {
+            let mut query: Vec<_> = role.iter().map(|role| ("role", role.as_str())).collect();
+            query.extend(disabled.then_some(("disabled", "true")));
+            query.extend(point.query());
+            listing::list(context, "/api/v1/principals", &query, COLUMNS)
         }
         Command::Disable { principal, operator } => {
             let id = principal.as_str();

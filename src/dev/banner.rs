@@ -89,7 +89,8 @@ fn suggestions(dev: &Dev, args: &Args) -> Vec<(String, &'static str)> {
     ];
     let dropped = dev.ledger.postings(Key::Target, "postgres:prod/sessions").at_or_after(0);
     if let Ok(Some(index)) = dropped {
-        tried.push((format!("sworn get {}", index.0), "that table's DROP, signed by its agent"));
+        tried
+            .push((format!("sworn why {}", index.0), "on whose authority, and within what limits"));
     }
     tried.extend([verify, tamper]);
     tried

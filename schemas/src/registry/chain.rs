@@ -156,7 +156,7 @@ impl Registry {
 
     fn check_root(&self, hop: &Principal<'_>, alone: bool) -> HopCheck {
         let mut found = HopCheck::default();
-        let active = self.is_active(hop.id);
+        let active = self.standing(hop.id);
         if active.is_none() {
             found.faults.push(ChainFault::RootUnregistered);
         }
@@ -190,7 +190,7 @@ impl Registry {
         if let Some(why) = self.ungranted(given, received_at) {
             found.faults.push(missing(why));
         }
-        if self.lineage(given).any(|grant| self.is_active(&grant.by) == Some(false)) {
+        if self.lineage(given).any(|grant| !self.is_active(&grant.by)) {
             found.faults.push(ChainFault::GrantorInactive);
         }
         let parent = before.grant.is_none() || given.grant.parent == before.grant;
@@ -229,9 +229,14 @@ impl Registry {
         std::iter::successors(Some(given), parent).take(PRINCIPALS_MAX)
     }
 
-    /// Whether somebody may still let others act: an agent that is not stopped, a person who has not left. `None` of
-    /// whom nothing is known.
-    fn is_active(&self, id: &str) -> Option<bool> {
+    /// Whether somebody may still let others act: an agent that is not stopped, a person who has not left.
+    #[must_use]
+    pub fn is_active(&self, id: &str) -> bool {
+        self.standing(id) != Some(false)
+    }
+
+    /// The same of somebody who is known; `None` of others.
+    fn standing(&self, id: &str) -> Option<bool> {
         match self.agents.get(id) {
             Some(agent) => Some(agent.state == AgentState::Active),
             None => self.principals.get(id).map(|principal| principal.enabled),

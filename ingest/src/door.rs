@@ -1,0 +1,79 @@
+//! The other way in: submissions handed over in this process, whether the broker can be reached or not.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use schemas::limits::DOOR_WAITING_MAX;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
+
+/// Where submissions are handed over. Clones lead to the same ledger.
+#[derive(Clone, Debug)]
+pub struct Door {
+    sender: mpsc::Sender<Knock>,
+    receiver: Arc<Mutex<mpsc::Receiver<Knock>>>,
+}
+
+/// Why a submission was not taken in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum DoorError {
+    /// As many wait as may wait.
+    #[error("{DOOR_WAITING_MAX} submissions wait already: try again")]
+    Full,
+    /// The ledger takes nothing in any more. What became of the submission is unknown.
+    #[error("the ledger is shutting down: whether the submission was committed is unknown")]
+    Closed,
+}
+
+/// A submission that waits for its reply.
+pub(crate) struct Knock {
+    pub(crate) message: Bytes,
+    answer: oneshot::Sender<Bytes>,
+}
+
+/// Who waits at the door.
+pub(crate) type Knocks = OwnedMutexGuard<mpsc::Receiver<Knock>>;
+
+impl Default for Door {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::channel(DOOR_WAITING_MAX);
+        Self { sender, receiver: Arc::new(Mutex::new(receiver)) }
+    }
+}
+
+impl Door {
+    /// Hands a submission over; gives the reply once its commit is durable.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn submit(&self, message: Bytes) -> Result<Bytes, DoorError> {
+        let (answer, reply) = oneshot::channel();
+        self.sender.try_send(Knock { message, answer }).map_err(|error| match error {
+            TrySendError::Full(_) => DoorError::Full,
+            TrySendError::Closed(_) => DoorError::Closed,
+        })?;
+        reply.await.map_err(|_dropped| DoorError::Closed)
+    }
+
+    /// Listens at the door; nobody else can meanwhile.
+    pub(crate) async fn listen(&self) -> Knocks {
+        Arc::clone(&self.receiver).lock_owned().await
+    }
+}
+
+impl Knock {
+    /// Tells who waits. It may have gone: then it asks again, and gets the same receipt.
+    pub(crate) fn answer(self, reply: Bytes) {
+        self.answer.send(reply).ok();
+    }
+}
+
+/// Waits for somebody at the door, and takes in whoever stands behind.
+pub(crate) async fn knocked(knocks: &mut Knocks) -> Vec<Knock> {
+    let Some(first) = knocks.recv().await else { return std::future::pending().await };
+    let mut all = vec![first];
+    while let Ok(next) = knocks.try_recv() {
+        all.push(next);
+    }
+    all
+}

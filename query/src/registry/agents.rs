@@ -1,0 +1,206 @@
+//! `agents`, `agents/{id}`: the inventory, and one agent with its keys, contract, grants, sessions and history.
+
+use axum::Json;
+use axum::extract::State;
+use ledger::{Ledger, ReadError, TermRow};
+use schemas::id::{Micros, TreeSize};
+use schemas::kind::Kind;
+use schemas::limits::{AGENT_HISTORY_MAX, QUERY_SCAN_MAX, SHADOW_NAMES_MAX};
+use schemas::query::duration_us;
+use schemas::registry::AgentRecord;
+use schemas::shape::time_json;
+use schemas::terms::Key;
+use serde_json::{Value, json};
+
+use super::impact::live_sessions;
+use super::keys::key_json;
+use super::past::Past;
+use super::view::{agent_row, contract_json, credential_json, grant_json, is_alive};
+use crate::api::Api;
+use crate::entries::entry_json;
+use crate::error::Error;
+use crate::params::{Params, Segment};
+use crate::source::{Order, Seek, Source, Walk};
+
+const PARAMS: &[&str] =
+    &["after", "limit", "at", "state", "owner", "expiring", "expired", "ownerless", "shadow"];
+
+pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
+    let params = params.only(PARAMS)?;
+    api.read(move |api| read_list(api, &params)).await.map(Json)
+}
+
+/// Which agents are asked for: those to which any of the flags applies, of the state and the owner.
+struct Wanted<'p> {
+    state: Option<&'p str>,
+    owner: Option<&'p str>,
+    expiring: Option<Micros>,
+    expired: bool,
+    ownerless: bool,
+    shadow: bool,
+}
+
+impl<'p> Wanted<'p> {
+    fn of(params: &'p Params, now: Micros) -> Result<Self, Error> {
+        let expected = "a span as 30d";
+        let invalid = Error::InvalidParameter { param: "expiring", expected };
+        let expiring = match params.get("expiring").map(duration_us) {
+            None => None,
+            Some(Some(us)) => Some(Micros(now.0.saturating_add(us))),
+            Some(None) => return Err(invalid),
+        };
+        Ok(Self {
+            state: params.get("state"),
+            owner: params.get("owner"),
+            expiring,
+            expired: params.flag("expired")?,
+            ownerless: params.flag("ownerless")?,
+            shadow: params.flag("shadow")?,
+        })
+    }
+
+    fn has_flag(&self) -> bool {
+        self.expiring.is_some() || self.expired || self.ownerless || self.shadow
+    }
+
+    fn takes(&self, record: &AgentRecord, past: &Past) -> bool {
+        let contract = past.registry.contract(&record.id).filter(|known| known.is_in_force());
+        let expiry = contract.and_then(|known| known.contract.expiry);
+        let expired = expiry.is_some_and(|at| at <= past.now);
+        let soon = self.expiring.is_some_and(|end| expiry.is_some_and(|at| at <= end && !expired));
+        let ownerless = super::view::is_ownerless(record, &past.registry);
+        let flagged = soon || (self.expired && expired) || (self.ownerless && ownerless);
+        self.state.is_none_or(|state| state == record.state.as_str())
+            && self.owner.is_none_or(|owner| owner == record.owner)
+            && (flagged || !self.has_flag())
+    }
+}
+
+fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
+    let limit = params.limit()?;
+    let past = Past::of(api, params)?;
+    let wanted = Wanted::of(params, past.now)?;
+    let known = past.registry.agents();
+    let known = known.into_iter().filter(|record| wanted.takes(record, &past));
+    let mut rows: Vec<_> =
+        known.map(|record| (record.id.clone(), agent_row(record, &past))).collect();
+    if wanted.shadow {
+        rows.extend(shadows(&api.ledger, &past)?);
+        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+    }
+    let after = params.get("after").unwrap_or_default();
+    rows.retain(|(id, _)| id.as_str() > after);
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|(id, _)| id.clone());
+    let items: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
+    Ok(past.answer(json!({ "items": items, "next_after": next })))
+}
+
+/// Agents that entries name and nobody registered.
+fn shadows(ledger: &Ledger, past: &Past) -> Result<Vec<(String, Value)>, ReadError> {
+    let seen = ledger.terms(Key::Agent, "", SHADOW_NAMES_MAX)?;
+    let stranger = |row: &TermRow| {
+        let registry = &past.registry;
+        row.first.0 < past.size.0
+            && registry.agent(&row.value).is_none()
+            && registry.principal(&row.value).is_none()
+    };
+    let row = |row: TermRow| {
+        let json = json!({
+            "id": row.value, "state": "shadow", "entries": row.count,
+            "first": row.first.0, "last": row.last.0,
+        });
+        (row.value, json)
+    };
+    Ok(seen.into_iter().filter(stranger).map(row).collect())
+}
+
+pub(crate) async fn one(
+    State(api): State<Api>,
+    id: Segment,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    let params = params.only(&["at"])?;
+    api.read(move |api| read_one(api, &id.0, &params)).await.map(Json)
+}
+
+fn read_one(api: &Api, name: &str, params: &Params) -> Result<Value, Error> {
+    let past = Past::of(api, params)?;
+    let registry = &past.registry;
+    let record = registry.agent(name).or_else(|| registry.named(name));
+    let record = record.ok_or(Error::Unknown("agent"))?;
+    let id = record.id.as_str();
+    let keys = registry.keys();
+    let keys: Vec<_> = keys.into_iter().filter(|key| key.signer == id).map(key_json).collect();
+    let credentials = registry.credentials();
+    let credentials =
+        credentials.into_iter().filter(|known| known.holders.iter().any(|h| h.agent == id));
+    let grants = registry.grants();
+    let given = |to: bool| {
+        let own = |record: &&&schemas::registry::GrantRecord| {
+            let party = if to { &record.grant.to } else { &record.by };
+            party == id && is_alive(record, registry, past.now)
+        };
+        let json =
+            |record: &&schemas::registry::GrantRecord| grant_json(record, registry, past.now);
+        grants.iter().filter(own).map(json).collect::<Vec<_>>()
+    };
+    let row = term_row(&api.ledger, Key::Agent, id)?;
+    let last = match &row {
+        Some(row) if row.last.0 < past.size.0 => api.ledger.entry(row.last)?,
+        _ => None,
+    };
+    Ok(past.answer(json!({
+        "agent": agent_row(record, &past),
+        "contract": registry.contract(id).map(contract_json),
+        "keys": keys,
+        "credentials": credentials.map(credential_json).collect::<Vec<_>>(),
+        "grants": { "received": given(true), "given": given(false) },
+        "sessions": live_sessions(&api.ledger, id, past.size)?,
+        "history": history(&api.ledger, id, past.size)?,
+        "counts": row.as_ref().map(term_json),
+        "last_entry": last.as_ref().map(entry_json),
+    })))
+}
+
+/// Every change of an agent, the newest first, with who signed it.
+fn history(ledger: &Ledger, id: &str, size: TreeSize) -> Result<Vec<Value>, ReadError> {
+    let kinds = Kind::ALL.iter().filter(|kind| kind.changes_registry());
+    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
+    let changes = Source::any(kinds.map(|kind| term(Key::Kind, kind.as_str())));
+    let mut source = Source::All(vec![term(Key::Agent, id), changes]);
+    let mut walk = Walk::new(Order::Newest, QUERY_SCAN_MAX);
+    let (mut at, mut found) = (size.0.checked_sub(1), Vec::new());
+    while let Some(from) = at.filter(|_| found.len() < AGENT_HISTORY_MAX) {
+        let Seek::At(index) = source.seek(from, &mut walk)? else { break };
+        if let Some(entry) = ledger.entry(schemas::id::Index(index))?
+            && let Some(body) = entry.body()
+        {
+            found.push(json!({
+                "index": index,
+                "received_at": time_json(entry.leaf.received_at),
+                "kind": body.kind().as_str(),
+                "signer": body.signer(),
+                "note": body.text("note"),
+            }));
+        }
+        at = Order::Newest.beyond(index);
+    }
+    Ok(found)
+}
+
+/// The row of exactly this term.
+pub(crate) fn term_row(
+    ledger: &Ledger,
+    key: Key,
+    value: &str,
+) -> Result<Option<TermRow>, ReadError> {
+    // A value comes before all those that it is a prefix of.
+    let rows = ledger.terms(key, value, 1)?;
+    Ok(rows.into_iter().find(|row| row.value == value))
+}
+
+pub(crate) fn term_json(row: &TermRow) -> Value {
+    json!({ "entries": row.count, "first": row.first.0, "last": row.last.0 })
+}

@@ -1,0 +1,250 @@
+//! Lists of records, and single ones: principals, credentials, contracts, grants, policies, proposals, freezes.
+
+use axum::Json;
+use axum::extract::State;
+use schemas::id::EventId;
+use serde_json::{Value, json};
+
+use super::past::Past;
+use super::view::{
+    contract_brief, contract_json, credential_json, freeze_json, grant_json, is_alive, policy_json,
+    principal_json, proposal_json,
+};
+use crate::api::Api;
+use crate::error::Error;
+use crate::params::{Params, Segment};
+
+/// A page of rows that are in the order of their keys.
+fn page(past: &Past, params: &Params, mut rows: Vec<(String, Value)>) -> Result<Value, Error> {
+    let limit = params.limit()?;
+    if let Some(after) = params.get("after") {
+        let place = rows.iter().position(|(key, _)| key == after);
+        let expected = "the next_after of a page before";
+        let place = place.ok_or(Error::InvalidParameter { param: "after", expected })?;
+        rows.drain(..=place);
+    }
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|(key, _)| key.clone());
+    let items: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
+    Ok(past.answer(json!({ "items": items, "next_after": next })))
+}
+
+/// `principals`: `?role=` those with it, `?disabled=true` those that have left.
+pub(crate) async fn principals(
+    State(api): State<Api>,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    let params = params.only(&["after", "limit", "at", "role", "disabled"])?;
+    api.read(move |api| {
+        let past = Past::of(api, &params)?;
+        let left = params.flag("disabled")?;
+        let mut known = past.registry.principals();
+        known.retain(|record| !left || !record.enabled);
+        if let Some(role) = params.get("role") {
+            known.retain(|record| record.roles.iter().any(|own| own.as_str() == role));
+        }
+        let rows = known.into_iter().map(|record| (record.id.clone(), principal_json(record)));
+        page(&past, &params, rows.collect())
+    })
+    .await
+    .map(Json)
+}
+
+/// `credentials`: `?agent=` those that it holds.
+pub(crate) async fn credentials(
+    State(api): State<Api>,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    let params = params.only(&["after", "limit", "at", "agent"])?;
+    api.read(move |api| {
+        let past = Past::of(api, &params)?;
+        let mut known = past.registry.credentials();
+        if let Some(agent) = params.get("agent") {
+            known.retain(|record| record.holders.iter().any(|holder| holder.agent == agent));
+        }
+        let rows = known.into_iter().map(|record| (record.id.clone(), credential_json(record)));
+        page(&past, &params, rows.collect())
+    })
+    .await
+    .map(Json)
+}
+
+/// `credentials/{id}`.
+pub(crate) async fn credential(
+    State(api): State<Api>,
+    id: Segment,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    let params = params.only(&["at"])?;
+    api.read(move |api| {
+        let past = Past::of(api, &params)?;
+        let record = past.registry.credential(&id.0).ok_or(Error::Unknown("credential"))?;
+        Ok(past.answer(credential_json(record)))
+    })
+    .await
+    .map(Json)
+}
+
+/// `contracts`: each agent's newest.
+pub(crate) async fn contracts(
+    State(api): State<Api>,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    let params = params.only(&["after", "limit", "at"])?;
+    api.read(move |api| {
+        let past = Past::of(api, &params)?;
+        let known = past.registry.contracts();
+        let rows =
+            known.into_iter().map(|known| (known.contract.agent.clone(), contract_brief(known)));
+        page(&past, &params, rows.collect())
+    })
+    .await
+    .map(Json)
+}
+
+/// `contracts/{agent}`: the one in force, with its text.
+pub(crate) async fn contract(
+    State(api): State<Api>,
+    agent: Segment,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    let params = params.only(&["at"])?;
+    api.read(move |api| {
+        let past = Past::of(api, &params)?;
+        let record = past.registry.contract(&agent.0).ok_or(Error::Unknown("contract"))?;
+        let mut json = contract_json(record);
+        let text = super::texts::text(&api.ledger, record.registered)?;
+        if let Value::Object(json) = &mut json {
+            let in_force = record.is_in_force() && !record.contract.is_expired(past.now);
+            json.insert("in_force".to_owned(), in_force.into());
+            json.insert("yaml".to_owned(), text.into());
+        }
+        Ok(past.answer(json))
+    })
+    .await
+    .map(Json)
+}
+
+/// `grants`: `?by=`, `?to=`, `?active=true`.
+pub(crate) async fn grants(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
+    let params = params.only(&["after", "limit", "at", "by", "to", "active"])?;
+    api.read(move |api| {
+        let past = Past::of(api, &params)?;
+        let active = params.flag("active")?;
+        let mut known = past.registry.grants();
+        known.retain(|record| {
+            params.get("by").is_none_or(|by| by == record.by)
+                && params.get("to").is_none_or(|to| to == record.grant.to)
+                && (!active || is_alive(record, &past.registry, past.now))
+        });
+        let row = |record: &schemas::registry::GrantRecord| {
+            (record.grant.id.to_string(), grant_json(record, &past.registry, past.now))
+        };
+        page(&past, &params, known.into_iter().map(row).collect())
+    })
+    .await
+    .map(Json)
+}
+
+/// `grants/{id}`, with what was given under it.
+pub(crate) async fn grant(
+    State(api): State<Api>,
+    id: Segment,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    let params = params.only(&["at"])?;
+    api.read(move |api| {
+        let past = Past::of(api, &params)?;
+        let id = event_id(&id)?;
+        let record = past.registry.grant(id).ok_or(Error::Unknown("grant"))?;
+        let json = |record| grant_json(record, &past.registry, past.now);
+        let mut answer = json(record);
+        let children = past.registry.grants();
+        let children = children.into_iter().filter(|child| child.grant.parent == Some(id));
+        if let Value::Object(answer) = &mut answer {
+            answer.insert("children".to_owned(), children.map(json).collect());
+        }
+        Ok(past.answer(answer))
+    })
+    .await
+    .map(Json)
+}
+
+fn event_id(id: &Segment) -> Result<EventId, Error> {
+    EventId::parse(&id.0).ok_or(Error::InvalidParameter { param: "id", expected: "an event id" })
+}
+
+/// `policies`.
+pub(crate) async fn policies(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
+    let params = params.only(&["after", "limit", "at"])?;
+    api.read(move |api| {
+        let past = Past::of(api, &params)?;
+        let known = past.registry.policies();
+        let rows = known.into_iter().map(|known| (known.digest.to_string(), policy_json(known)));
+        page(&past, &params, rows.collect())
+    })
+    .await
+    .map(Json)
+}
+
+/// `policies/{digest}`, with its text.
+pub(crate) async fn policy(
+    State(api): State<Api>,
+    digest: Segment,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    let params = params.only(&["at"])?;
+    api.read(move |api| {
+        let past = Past::of(api, &params)?;
+        let expected = "64 hex digits";
+        let digest = schemas::id::Digest::from_hex(&digest.0)
+            .ok_or(Error::InvalidParameter { param: "digest", expected })?;
+        let record = past.registry.policy(&digest).ok_or(Error::Unknown("policy"))?;
+        let mut json = policy_json(record);
+        let text = super::texts::text(&api.ledger, record.registered)?;
+        if let Value::Object(json) = &mut json {
+            json.insert("text".to_owned(), text.into());
+        }
+        Ok(past.answer(json))
+    })
+    .await
+    .map(Json)
+}
+
+/// `proposals`: `?open=true` those that wait for approvals.
+pub(crate) async fn proposals(
+    State(api): State<Api>,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    let params = params.only(&["after", "limit", "at", "open"])?;
+    api.read(move |api| {
+        let past = Past::of(api, &params)?;
+        let open = params.flag("open")?;
+        let mut known = past.registry.proposals();
+        known.retain(|record| !open || record.in_force.is_none());
+        let rows = known.into_iter().map(|record| (record.id.to_string(), proposal_json(record)));
+        let mut answer = page(&past, &params, rows.collect())?;
+        if let Value::Object(answer) = &mut answer {
+            answer.insert("quorum".to_owned(), past.registry.quorum().into());
+            answer.insert("operators".to_owned(), past.registry.operators().into());
+        }
+        Ok(answer)
+    })
+    .await
+    .map(Json)
+}
+
+/// `freezes`: those in force; `?all=true` with those that were lifted.
+pub(crate) async fn freezes(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
+    let params = params.only(&["at", "all"])?;
+    api.read(move |api| {
+        let past = Past::of(api, &params)?;
+        let all = params.flag("all")?;
+        let known = past.registry.freezes().iter().filter(|freeze| all || freeze.lifted.is_none());
+        let items: Vec<_> = known.map(freeze_json).collect();
+        Ok(past.answer(json!({ "items": items })))
+    })
+    .await
+    .map(Json)
+}

@@ -1,0 +1,74 @@
+//! The registry at a point: the head, or wherever `at` says.
+
+use schemas::id::{Index, Micros, TreeSize};
+use schemas::query::Bound;
+use schemas::registry::Registry;
+use serde_json::Value;
+
+use crate::api::{Api, as_of};
+use crate::error::Error;
+use crate::params::Params;
+
+/// The registry as of all entries below `size`, and the time then.
+pub(crate) struct Past {
+    pub(crate) registry: Registry,
+    pub(crate) size: TreeSize,
+    pub(crate) now: Micros,
+    as_of: Value,
+}
+
+impl Past {
+    /// Where the parameter `at` says: an index (with that entry), a time, or a span before now; without it, the head.
+    pub(crate) fn of(api: &Api, params: &Params) -> Result<Self, Error> {
+        match params.get("at") {
+            None => {
+                let head = api.ledger.head();
+                let registry = api.ledger.registry()?;
+                Ok(Self { registry, size: head.size, now: api.now(), as_of: as_of(&head) })
+            }
+            Some(text) => Self::at(api, "at", text),
+        }
+    }
+
+    /// At the point that the parameter's text names.
+    pub(crate) fn at(api: &Api, param: &'static str, text: &str) -> Result<Self, Error> {
+        let (size, now) = point(api, param, text)?;
+        let registry = api.ledger.registry_at(size)?;
+        Ok(Self { registry, size, now, as_of: as_of(&api.ledger.head()) })
+    }
+
+    /// An answer's object, with the point that it speaks of.
+    pub(crate) fn answer(&self, mut answer: Value) -> Value {
+        if let Value::Object(answer) = &mut answer {
+            answer.insert("at".to_owned(), self.size.0.checked_sub(1).into());
+            answer.insert("as_of".to_owned(), self.as_of.clone());
+        }
+        answer
+    }
+}
+
+/// The number of entries up to a point, and the time then.
+pub(crate) fn point(
+    api: &Api,
+    param: &'static str,
+    text: &str,
+) -> Result<(TreeSize, Micros), Error> {
+    let invalid = |expected| Error::InvalidParameter { param, expected };
+    let head = api.ledger.head();
+    match Bound::parse(text).ok_or_else(|| invalid("an index, a time, a date or a span"))? {
+        Bound::Index(index) if index < head.size.0 => {
+            Ok((TreeSize(index + 1), api.ledger.leaf(Index(index))?.received_at))
+        }
+        Bound::Index(_) => Err(invalid("the index of an entry that is there")),
+        Bound::Time(time) => Ok((entries_until(api, time)?, time)),
+        Bound::Ago(us) => {
+            let time = Micros(api.now().0.saturating_sub(us));
+            Ok((entries_until(api, time)?, time))
+        }
+    }
+}
+
+/// Entries received at this time are among them.
+fn entries_until(api: &Api, time: Micros) -> Result<TreeSize, Error> {
+    Ok(TreeSize(api.ledger.index_at(Micros(time.0.saturating_add(1)))?.0))
+}

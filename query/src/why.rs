@@ -1,0 +1,254 @@
+//! `entries/{index}/why`: on whose authority an action ran, within what limits, who agreed, and what came of it.
+//!
+//! The question is of an action: asked of an outcome, a verdict, a witness or a finding, it is answered for the intent
+//! that it belongs to.
+
+mod around;
+mod text;
+
+use axum::Json;
+use axum::extract::State;
+use ledger::{Entry, Ledger, ReadError};
+use schemas::body::Body;
+use schemas::deterministic::Item;
+use schemas::id::{Digest, EventId, Index, TreeSize};
+use schemas::kind::Kind;
+use schemas::leaf::Status;
+use schemas::registry::{ContractRecord, Registry};
+use schemas::shape::time_json;
+use serde_json::{Value, json};
+
+use crate::api::{Api, as_of};
+use crate::entries::entry_json;
+use crate::error::Error;
+use crate::params::{Params, Segment};
+use crate::registry::approvals::decisions;
+use crate::registry::texts;
+use crate::registry::view::{agent_json, chain_json, contract_brief, grant_json};
+use around::Around;
+
+pub use text::render_why;
+
+pub(crate) async fn one(
+    State(api): State<Api>,
+    index: Segment,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    params.only(&[])?;
+    let index = index.index()?;
+    api.read(move |api| read_one(api, index)).await.map(Json)
+}
+
+fn read_one(api: &Api, asked: Index) -> Result<Value, Error> {
+    let ledger = &api.ledger;
+    let head = ledger.head();
+    if asked.0 >= head.size.0 {
+        return Err(Error::Unknown("entry"));
+    }
+    let entry = ledger.entry(asked)?.ok_or(Error::Unknown("entry"))?;
+    let entry = around::intent_of(ledger, entry)?;
+    let index = entry.leaf.index;
+    let Some(body) = entry.body() else {
+        // Nothing is known of what is erased but that it was.
+        return Ok(json!({
+            "asked": asked.0, "entry": entry_json(&entry), "redacted": true, "as_of": as_of(&head),
+        }));
+    };
+    let then = ledger.registry_at(TreeSize(index.0))?;
+    let around = Around::of(ledger, &body, head.size)?;
+    let agent = body.agent().unwrap_or_else(|| body.signer());
+    let owner = then.agent(agent).map(|record| record.owner.clone());
+    Ok(json!({
+        "asked": asked.0,
+        "entry": entry_json(&entry),
+        "agent": then.agent(agent).map(agent_json),
+        "owner": owner,
+        "human": human(&body),
+        "chain": chain(ledger, &entry, &body, &then)?,
+        "contract": contract(ledger, &then, agent, &entry)?,
+        "session": around.session.as_ref().map(session_json),
+        "model": model(&body, around.session.as_ref()),
+        "trigger": trigger(&body, &around),
+        "sources": shown(&body, "sources"),
+        "assertions": shown(&body, "assertions"),
+        "verdicts": verdicts(ledger, &then, &around)?,
+        "approvals": decisions(ledger, body.id(), head.size, api.now())?,
+        "outcomes": around.outcomes.iter().map(outcome).collect::<Vec<_>>(),
+        "witnesses": around.witnesses.iter().map(outcome).collect::<Vec<_>>(),
+        "findings": around.findings.iter().map(finding).collect::<Vec<_>>(),
+        "as_of": as_of(&head),
+    }))
+}
+
+/// The first human of the chain, else on whose behalf it was.
+fn human(body: &Body<'_>) -> Option<String> {
+    let hops = body.principals();
+    let first = hops.iter().find(|hop| hop.kind == "human").map(|hop| hop.id);
+    first.or_else(|| body.text("on_behalf_of")).map(str::to_owned)
+}
+
+/// Every hop: who, under which grant, and what is wrong with that.
+fn chain(
+    ledger: &Ledger,
+    entry: &Entry,
+    body: &Body<'_>,
+    then: &Registry,
+) -> Result<Vec<Value>, ReadError> {
+    let check = ledger.chain_check(entry.leaf.index)?.unwrap_or_default();
+    let checked = chain_json(&check);
+    let hop = |(place, hop): (usize, &schemas::body::Principal<'_>)| {
+        let grant = hop.grant.and_then(|id| then.grant(id));
+        let grant = grant.map(|grant| grant_json(grant, then, entry.leaf.received_at));
+        let faults = checked.get(place).and_then(|check| check.get("faults")).cloned();
+        json!({
+            "id": hop.id,
+            "type": hop.kind,
+            "task": hop.task,
+            "grant_id": hop.grant.map(|id| id.to_string()),
+            "grant": grant,
+            "faults": faults.unwrap_or_else(|| json!([])),
+        })
+    };
+    Ok(body.principals().iter().enumerate().map(hop).collect())
+}
+
+/// The contract in force then, with the operations that it permits.
+fn contract(
+    ledger: &Ledger,
+    then: &Registry,
+    agent: &str,
+    entry: &Entry,
+) -> Result<Value, ReadError> {
+    let Some(record) = then.contract(agent).filter(|record| record.is_in_force()) else {
+        return Ok(Value::Null);
+    };
+    let ContractRecord { contract, registered, .. } = record;
+    let mut json = contract_brief(record);
+    if let Value::Object(json) = &mut json {
+        let text = texts::text(ledger, *registered)?;
+        let expired = contract.is_expired(entry.leaf.received_at);
+        json.insert("permissions".to_owned(), json!(contract.permissions));
+        json.insert("environments".to_owned(), json!(contract.environments));
+        json.insert("targets".to_owned(), json!(contract.targets));
+        json.insert("execution_mode".to_owned(), contract.mode.as_str().into());
+        json.insert("expired".to_owned(), expired.into());
+        json.insert("yaml".to_owned(), text.into());
+    }
+    Ok(json)
+}
+
+fn session_json(entry: &Entry) -> Value {
+    let Some(body) = entry.body() else {
+        return json!({ "index": entry.leaf.index.0, "redacted": true });
+    };
+    let json = body.to_json();
+    let part = |name: &str| json.get(name).cloned().unwrap_or_default();
+    json!({
+        "index": entry.leaf.index.0,
+        "session": part("session"),
+        "since": time_json(entry.leaf.received_at),
+        "task": part("task"),
+        "model": part("model"),
+        "agent": part("agent"),
+        "contract": part("contract"),
+        "attestation": part("attestation"),
+        "parent_session": part("parent_session"),
+    })
+}
+
+/// The action's own model, else the session's.
+fn model(body: &Body<'_>, session: Option<&Entry>) -> Value {
+    let own = body.to_json().get("model").cloned();
+    let of_session = || session?.body()?.to_json().get("model").cloned();
+    own.or_else(of_session).unwrap_or_default()
+}
+
+fn shown(body: &Body<'_>, field: &str) -> Value {
+    body.to_json().get(field).cloned().unwrap_or_default()
+}
+
+fn trigger(body: &Body<'_>, around: &Around) -> Value {
+    let own = shown(body, "trigger");
+    match (&own, &around.trigger) {
+        (Value::Null, Some(entry)) => entry.body().map_or(
+            Value::Null,
+            |body| json!({ "index": entry.leaf.index.0, "trigger": shown(&body, "trigger") }),
+        ),
+        (Value::Null, None) => Value::Null,
+        _ => json!({ "index": null, "trigger": own }),
+    }
+}
+
+/// Each gate's decision, with the text of the policy that it applied.
+fn verdicts(ledger: &Ledger, then: &Registry, around: &Around) -> Result<Vec<Value>, ReadError> {
+    let mut found = Vec::new();
+    for entry in &around.verdicts {
+        let Some(body) = entry.body() else { continue };
+        let json = body.to_json();
+        let items = body.field("verdicts").and_then(Item::array).unwrap_or_default();
+        for (place, item) in items.iter().enumerate() {
+            let mut verdict =
+                json.pointer(&format!("/verdicts/{place}")).cloned().unwrap_or_default();
+            let digest = item.get("policy_digest").and_then(Item::bytes);
+            let digest = digest.and_then(Digest::from_slice);
+            if let Value::Object(verdict) = &mut verdict {
+                verdict.insert("index".to_owned(), entry.leaf.index.0.into());
+                verdict.insert("signer".to_owned(), body.signer().into());
+                verdict.insert("policy".to_owned(), policy(ledger, then, digest)?);
+            }
+            found.push(verdict);
+        }
+    }
+    Ok(found)
+}
+
+fn policy(ledger: &Ledger, then: &Registry, digest: Option<Digest>) -> Result<Value, ReadError> {
+    let Some(digest) = digest else { return Ok(Value::Null) };
+    let Some(record) = then.policy(&digest) else {
+        return Ok(json!({ "digest": digest.to_string(), "name": null, "text": null }));
+    };
+    let text = texts::text(ledger, record.registered)?;
+    Ok(json!({
+        "digest": digest.to_string(),
+        "name": record.name,
+        "registered": record.registered.0,
+        "text": text,
+    }))
+}
+
+fn outcome(entry: &Entry) -> Value {
+    let Some(body) = entry.body() else {
+        return json!({ "index": entry.leaf.index.0, "redacted": true });
+    };
+    json!({
+        "index": entry.leaf.index.0,
+        "signer": body.signer(),
+        "received_at": time_json(entry.leaf.received_at),
+        "status": body.text("outcome.status"),
+        "code": body.text("outcome.code"),
+        "external_ref": body.text("outcome.external_ref"),
+    })
+}
+
+fn finding(entry: &Entry) -> Value {
+    let Some(body) = entry.body() else { return json!({ "index": entry.leaf.index.0 }) };
+    json!({
+        "index": entry.leaf.index.0,
+        "rule": body.text("rule.name"),
+        "code": body.text("code"),
+    })
+}
+
+/// Whether an entry was accepted and is of one of these kinds.
+fn is_of(entry: &Entry, kinds: &[Kind]) -> bool {
+    let kind = entry.body().or_else(|| entry.residue()).map(|body| body.kind());
+    entry.leaf.status == Status::Accepted && kind.is_some_and(|kind| kinds.contains(&kind))
+}
+
+/// The accepted entry of this event that came first.
+fn entry_of(ledger: &Ledger, id: EventId) -> Result<Option<Entry>, ReadError> {
+    match ledger.find(id)?.first() {
+        Some(index) => ledger.entry(*index),
+        None => Ok(None),
+    }
+}

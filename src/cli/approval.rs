@@ -1,0 +1,108 @@
+//! `approval`: what waits for a human, and who decided.
+
+use schemas::id::{EventId, Micros};
+use schemas::printable::printable;
+use schemas::shape::time_json;
+use serde_json::{Value as Json, json};
+
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::line::text;
+use crate::cli::out::Format;
+use crate::cli::{operator, parse};
+use crate::exit::Exit;
+
+/// Commands about approvals.
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum Command {
+    /// List requests, the newest first, with the decisions on them
+    Ls {
+        /// Those that wait
+        #[arg(long)]
+        open: bool,
+        /// Those that somebody decided
+        #[arg(long)]
+        approver: Option<String>,
+    },
+    /// Allow or deny what a request asks for
+    Decide {
+        /// Id of the request
+        #[arg(value_parser = id)]
+        request: EventId,
+        /// What you decide
+        #[arg(value_parser = ["allow", "deny"])]
+        decision: String,
+        /// How long an allow counts, as 15m
+        #[arg(long, value_name = "SPAN", value_parser = parse::duration)]
+        expires: Option<std::time::Duration>,
+        #[command(flatten)]
+        approver: operator::Args,
+    },
+}
+
+fn id(text: &str) -> Result<EventId, &'static str> {
+    EventId::parse(text).ok_or("expected an id as 019d6b2c-ee80-7001-8002-030405060708")
+}
+
+/// Runs it.
+///
+/// # Errors
+/// [`Failure`] of the server, or of key, broker and receipts.
+pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Ls { open, approver } => {
+            let mut query: Vec<_> =
+                approver.iter().map(|approver| ("approver", approver.as_str())).collect();
+            query.extend(open.then_some(("open", "true")));
+            list(context, &query)
+        }
+        Command::Decide { request, decision, expires, approver } => {
+            let mut approval = json!({ "request": request.to_string(), "decision": decision });
+            if let (Some(span), Json::Object(approval)) = (expires, &mut approval) {
+                let us = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+                let end = Micros(context.now().0.saturating_add(us));
+                approval.insert("expires".to_owned(), time_json(end));
+            }
+            let event = json!({
+                "kind": "approval.decided",
+                "causes": [request.to_string()],
+                "approval": approval,
+            });
+            operator::submit(context, approver, vec![event])
+        }
+    }
+}
+
+fn list(context: &Context, query: &[(&str, &str)]) -> Result<Exit, Failure> {
+    let approvals = context.client()?.json("/api/v1/approvals", query)?;
+    let out = context.out();
+    if out.format() != Format::Table {
+        out.json(&approvals)?;
+        return Ok(Exit::Ok);
+    }
+    let cell = |json: &Json, name: &str| printable(text(json, name).unwrap_or_default());
+    for request in approvals.get("items").and_then(Json::as_array).into_iter().flatten() {
+        let index = request.get("index").and_then(Json::as_u64).unwrap_or_default();
+        out.line(&format!(
+            "#{index} {}  {}  {} {}  {}",
+            cell(request, "id"),
+            cell(request, "agent"),
+            cell(request, "action"),
+            cell(request, "target"),
+            cell(request, "correlation"),
+        ))?;
+        let decisions = request.get("decisions").and_then(Json::as_array);
+        for decision in decisions.into_iter().flatten() {
+            let at = decision.get("index").and_then(Json::as_u64).unwrap_or_default();
+            let latency = decision.get("latency_us").and_then(Json::as_u64).unwrap_or_default();
+            out.line(&format!(
+                "    #{at} {} by {} [{}] after {} s",
+                cell(decision, "decision"),
+                cell(decision, "approver"),
+                cell(decision, "human"),
+                latency / 1_000_000,
+            ))?;
+        }
+    }
+    Ok(Exit::Ok)
+}

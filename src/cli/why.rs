@@ -1,0 +1,33 @@
+//! `why`: on whose authority an action ran, within what limits, who agreed, and what came of it.
+
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::out::Format;
+use crate::exit::Exit;
+
+/// Arguments of `why`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The entry: an intent, or what belongs to one
+    #[arg(value_name = "N", value_parser = index)]
+    index: u64,
+}
+
+fn index(text: &str) -> Result<u64, &'static str> {
+    text.trim_start_matches('#').parse().map_err(|_none| "expected an index as 900 or #900")
+}
+
+/// Explains it.
+///
+/// # Errors
+/// [`Failure`] of the server and the output.
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let why = context.client()?.json(&format!("/api/v1/entries/{}/why", args.index), &[])?;
+    let out = context.out();
+    if out.format() == Format::Table {
+        out.line(query::render_why(&why).trim_end())?;
+    } else {
+        out.json(&why)?;
+    }
+    Ok(Exit::Ok)
+}
