@@ -156,7 +156,7 @@ impl Registry {
 
     fn check_root(&self, hop: &Principal<'_>, alone: bool) -> HopCheck {
         let mut found = HopCheck::default();
-        let active = self.is_active(hop.id);
+        let active = self.standing(hop.id);
         if active.is_none() {
             found.faults.push(ChainFault::RootUnregistered);
         }
@@ -190,11 +190,12 @@ impl Registry {
         if let Some(why) = self.ungranted(given, received_at) {
             found.faults.push(missing(why));
         }
-        if self.lineage(given).any(|grant| self.is_active(&grant.by) == Some(false)) {
+        if self.lineage(given).any(|grant| !self.is_active(&grant.by)) {
             found.faults.push(ChainFault::GrantorInactive);
         }
-        let parent = before.grant.is_none() || given.grant.parent == before.grant;
-        if given.by != before.id || given.grant.to != hop.id || !parent {
+        // Whoever leaves out the hops above also leaves out who they were.
+        let follows = given.grant.parent == before.grant;
+        if given.by != before.id || given.grant.to != hop.id || !follows {
             found.faults.push(ChainFault::PrincipalMismatch);
         }
         found.faults.extend(given.widens.iter().map(|bound| ChainFault::ScopeWidened(*bound)));
@@ -230,12 +231,16 @@ impl Registry {
     #[must_use]
     pub fn is_alive(&self, given: &GrantRecord, at: Micros) -> bool {
         self.ungranted(given, at).is_none()
-            && self.lineage(given).all(|grant| self.is_active(&grant.by) != Some(false))
+            && self.lineage(given).all(|grant| self.is_active(&grant.by))
     }
 
-    /// Whether somebody may still let others act: an agent that is not stopped, a person who has not left. `None` of
-    /// whom nothing is known.
-    fn is_active(&self, id: &str) -> Option<bool> {
+    /// Whether somebody may still let others act: not a stopped agent, not a person who has left.
+    fn is_active(&self, id: &str) -> bool {
+        self.standing(id) != Some(false)
+    }
+
+    /// The same of somebody who is known; `None` of others.
+    fn standing(&self, id: &str) -> Option<bool> {
         match self.agents.get(id) {
             Some(agent) => Some(agent.state == AgentState::Active),
             None => self.principals.get(id).map(|principal| principal.enabled),

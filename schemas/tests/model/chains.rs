@@ -66,7 +66,7 @@ impl Reference {
         if lineage.iter().any(|given| !self.is_active(&given.by)) {
             faults.insert("grantor_inactive".to_owned());
         }
-        let follows = before.grant.is_none() || given.grant.parent == before.grant;
+        let follows = given.grant.parent == before.grant;
         if given.by != before.id || given.grant.to != hop.id || !follows {
             faults.insert("principal_mismatch".to_owned());
         }
