@@ -22,7 +22,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     fn capped(max: u64) -> World {
         let mut world = World::new();

@@ -43,7 +43,7 @@ fn contradicts(view: &View<'_>) -> Option<impl Iterator<Item = &'static str>> {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     #[test]
     fn a_witness_is_held_against_the_intent() {

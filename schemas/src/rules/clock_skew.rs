@@ -33,7 +33,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     #[test]
     fn times_far_off_are_flagged() {

@@ -48,7 +48,7 @@ fn fault(life: (Option<Micros>, Option<Micros>), max: Option<u64>, at: Micros) -
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     fn world(credential: &serde_json::Value) -> (World, Vec<String>) {
         let mut world = World::new();

@@ -34,7 +34,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     #[test]
     fn scopes_lie_within_the_permissions() {

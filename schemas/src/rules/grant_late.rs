@@ -30,7 +30,7 @@ fn judge(_: &Late<'_>) -> Ruling {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     #[test]
     fn use_then_grant() {

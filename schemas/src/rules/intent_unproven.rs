@@ -18,7 +18,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     const GRANT: &str = "019d6b2c-ee80-7001-8002-030405060708";
 

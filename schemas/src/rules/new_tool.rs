@@ -26,7 +26,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     /// Runs `n` actions, one in 70 seconds.
     fn act(world: &mut World, n: u64, more: &serde_json::Value) {

@@ -57,7 +57,7 @@ fn judge(late: &Late<'_>) -> Ruling {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     #[test]
     fn dispatched_is_not_the_end() {

@@ -99,7 +99,7 @@ fn data_class(view: &View<'_>, contract: &Contract) -> bool {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     fn world(more: &serde_json::Value) -> World {
         let mut world = World::new();
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn each_bound_is_named() {
         let bounds = json!({
-            "targets": ["sys:x/*", "*@example.com"], "environments": ["test"], "domains": ["example.com"],
+            "targets": ["sys:x/*", "x@example.com"], "environments": ["test"], "domains": ["example.com"],
             "data_classes": ["public"],
         });
         for (more, expected) in [

@@ -38,7 +38,7 @@ fn judge(late: &Late<'_>) -> Ruling {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     #[test]
     fn the_date_passes_once() {

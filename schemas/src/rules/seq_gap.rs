@@ -84,7 +84,7 @@ fn numbers(from: u64, to: u64) -> Flag {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     fn numbered(n: u64) -> serde_json::Value {
         json!({ "seq": { "n": n, "prev": "01".repeat(32) } })

@@ -36,7 +36,7 @@ fn judge(late: &Late<'_>) -> Ruling {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     #[test]
     fn silence_is_told_and_an_end_is_not() {

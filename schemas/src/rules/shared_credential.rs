@@ -28,7 +28,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     #[test]
     fn registered_to_one_and_seen_with_another() {

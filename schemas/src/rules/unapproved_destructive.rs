@@ -24,7 +24,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     fn deleted() -> serde_json::Value {
         json!({ "action": action("DELETE", "destructive", "sys:x/y") })

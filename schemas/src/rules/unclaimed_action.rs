@@ -36,7 +36,7 @@ fn judge(late: &Late<'_>) -> Ruling {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     #[test]
     fn an_intent_comes_first() {

@@ -43,7 +43,7 @@ fn judge(late: &Late<'_>) -> Ruling {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     fn world() -> World {
         let mut world = World::new();

@@ -21,7 +21,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
 mod tests {
     use serde_json::json;
 
-    use crate::rules::testing::*;
+    use crate::rules::tests::testing::*;
 
     /// Hours of twenty actions each.
     fn usual(hours: u64) -> World {

@@ -84,12 +84,7 @@ pub(crate) fn held<R: Rows>(
     Ok((count > 0).then_some(Finding { count: Some(count), ..finding }))
 }
 
-fn finding(
-    rule: &'static Rule,
-    cited: &Cited,
-    flag: Flag,
-    contract: Option<&Contract>,
-) -> Finding {
+fn finding(rule: &'static Rule, cited: &Cited, flag: Flag, contract: Option<&Contract>) -> Finding {
     let contract = contract.filter(|_| rule.by_contract).map(|contract| contract.digest);
     let mut causes = vec![cited.id];
     causes.extend(flag.also.into_iter().filter(|id| *id != cited.id));

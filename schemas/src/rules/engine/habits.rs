@@ -54,8 +54,7 @@ impl Habits {
     /// Takes an action in.
     pub(crate) fn take<R: Rows>(rows: &mut R, doing: &Doing<'_>) -> Result<Self, R::Error> {
         let at = key(b'B', &doing.agent);
-        let mut habits =
-            rows.get(&at)?.and_then(|row| Self::unpack(&row)).unwrap_or_default();
+        let mut habits = rows.get(&at)?.and_then(|row| Self::unpack(&row)).unwrap_or_default();
         let hour = u32::try_from(doing.at.0 / HOUR_US).unwrap_or(u32::MAX);
         if hour != habits.hour {
             habits.turn(rows, doing, hour)?;

@@ -65,7 +65,8 @@ impl Intent {
 
     /// Whether it may run: every gate that it needs allows it, and an approver where one is needed.
     pub(crate) fn is_allowed(&self) -> bool {
-        let passed = |gate: &Mark| self.gates.iter().any(|(known, allows)| known == gate && *allows);
+        let passed =
+            |gate: &Mark| self.gates.iter().any(|(known, allows)| known == gate && *allows);
         let approved = !self.asks || self.allowed > Micros(0);
         approved && !self.is_denied() && self.needed.iter().all(passed)
     }

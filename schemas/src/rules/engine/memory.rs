@@ -63,7 +63,8 @@ impl Memory {
         let mut memory = Self::default();
         if let (Some(session), Some(seq)) = (facts.session, facts.seq) {
             let at = session_key(session, &mark(facts.signer));
-            memory.session = rows.get(&at)?.and_then(|row| Session::unpack(&row)).unwrap_or_default();
+            memory.session =
+                rows.get(&at)?.and_then(|row| Session::unpack(&row)).unwrap_or_default();
             memory.after = memory.session.clone();
             memory.step = memory.after.step(seq, &leaf.body, facts.time);
             memory.after.last = facts.at;
@@ -89,7 +90,9 @@ impl Memory {
                 self.intents = join::caused(rows, facts.agent, body)?;
             }
             Kind::ApprovalDecided => {
-                (self.intents, self.request_ends) = join::decided(rows, facts.agent, body)?;
+                // An agent in an approval is the one that acts, unless it is the one that decides.
+                let acts = facts.agent.filter(|agent| *agent != facts.signer);
+                (self.intents, self.request_ends) = join::decided(rows, acts, body)?;
             }
             Kind::DelegationGranted => self.uses = uses(rows, body)?,
             _ => {}
@@ -144,7 +147,8 @@ impl Memory {
             self.caps = caps::count(rows, contract, action.name, account, facts.at)?;
         }
         if is_judged {
-            let class = contract.and_then(|contract| mapped(contract, action.name)?.class.as_deref());
+            let class =
+                contract.and_then(|contract| mapped(contract, action.name)?.class.as_deref());
             let doing = Doing {
                 agent: hash(agent, ""),
                 at: facts.at,
@@ -225,9 +229,8 @@ fn stopped<R: Rows>(
     let holders = record.map(|record| record.holders.as_slice()).unwrap_or_default();
     let holders = holders.iter().map(|holder| holder.agent.as_str());
     for agent in facts.agent.into_iter().chain(holders) {
-        let is_stopped = |agent| {
-            registry.agent(agent).is_some_and(|record| record.state != AgentState::Active)
-        };
+        let is_stopped =
+            |agent| registry.agent(agent).is_some_and(|record| record.state != AgentState::Active);
         if !is_stopped(agent) {
             continue;
         }

@@ -308,4 +308,3 @@ fn met<R: Rows>(rows: &mut R, view: &View<'_>) {
     let value = Pack::default().u64(until).text(agent).done();
     put_for(rows, met_key(credential), value, until);
 }
-

@@ -35,12 +35,17 @@ pub(crate) struct View<'v> {
 impl<'v> View<'v> {
     /// The intent that an outcome or a witness is of.
     pub(crate) fn intent(&self) -> Option<&'v Intent> {
-        self.memory.intents.first().filter(|_| self.facts.kind.is_action()).map(|(_, intent)| intent)
+        self.memory
+            .intents
+            .first()
+            .filter(|_| self.facts.kind.is_action())
+            .map(|(_, intent)| intent)
     }
 
     /// Whether its agent signed it, and is registered.
     pub(crate) fn is_by_agent(&self) -> bool {
-        self.facts.agent == Some(self.facts.signer) && self.registry.agent(self.facts.signer).is_some()
+        self.facts.agent == Some(self.facts.signer)
+            && self.registry.agent(self.facts.signer).is_some()
     }
 
     /// Whether it is another execution than those known of.

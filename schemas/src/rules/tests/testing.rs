@@ -15,21 +15,21 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value as Json, json};
 
-use super::{Engine, Finding, Rows};
 use crate::body::{self, Body};
 use crate::id::{BodyDigest, ChainHash, Digest, EventId, Index, Micros, SessionId, sha256};
 use crate::kind::Kind;
 use crate::leaf::{Counts, Leaf, Status};
-use crate::reject::Reason;
 use crate::registry::{ChainCheck, Registry};
+use crate::reject::Reason;
+use crate::rules::{Engine, Finding, Rows};
 
 /// Rows in memory.
 #[derive(Default)]
-pub(super) struct Memory {
-    pub(super) rows: BTreeMap<Vec<u8>, Vec<u8>>,
-    ids: Vec<(EventId, String)>,
-    pub(super) gets: usize,
-    pub(super) puts: usize,
+pub(in crate::rules) struct Memory {
+    pub(in crate::rules) rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(in crate::rules) ids: Vec<(EventId, String)>,
+    pub(in crate::rules) gets: usize,
+    pub(in crate::rules) puts: usize,
 }
 
 impl Rows for Memory {
@@ -60,26 +60,34 @@ impl Rows for Memory {
     }
 }
 
-pub(super) struct World {
-    pub(super) registry: Registry,
-    pub(super) rows: Memory,
-    pub(super) now: Micros,
+impl Memory {
+    /// Nothing but the rows is left.
+    pub(in crate::rules) fn restart(&mut self) {
+        let (rows, ids) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.ids));
+        *self = Self { rows, ids, ..Self::default() };
+    }
+}
+
+pub(in crate::rules) struct World {
+    pub(in crate::rules) registry: Registry,
+    pub(in crate::rules) rows: Memory,
+    pub(in crate::rules) now: Micros,
     index: u64,
     /// Number and digest of the last body of each signer's session.
     last: HashMap<(String, String), (u64, String)>,
     /// Id of the last entry.
-    pub(super) id: String,
+    pub(in crate::rules) id: String,
     /// Of the last findings, by name, what they cite.
-    pub(super) found: Vec<Finding>,
+    pub(in crate::rules) found: Vec<Finding>,
 }
 
-pub(super) fn time(text: &str) -> Micros {
+pub(in crate::rules) fn time(text: &str) -> Micros {
     let at: jiff::Timestamp = text.parse().unwrap();
     Micros(u64::try_from(at.as_microsecond()).unwrap())
 }
 
 /// `fields` with those of `more` instead; null takes one away.
-pub(super) fn with(mut fields: Json, more: &Json) -> Json {
+pub(in crate::rules) fn with(mut fields: Json, more: &Json) -> Json {
     for (name, value) in more.as_object().unwrap() {
         match value {
             Json::Null => drop(fields.as_object_mut().unwrap().remove(name)),
@@ -90,16 +98,16 @@ pub(super) fn with(mut fields: Json, more: &Json) -> Json {
 }
 
 /// Session of a signer.
-pub(super) fn session(signer: &str) -> String {
+pub(in crate::rules) fn session(signer: &str) -> String {
     SessionId(sha256(signer.as_bytes())[..16].try_into().unwrap()).to_string()
 }
 
-pub(super) fn action(name: &str, class: &str, target: &str) -> Json {
+pub(in crate::rules) fn action(name: &str, class: &str, target: &str) -> Json {
     json!({ "name": name, "class": class, "system": "sys", "target": target })
 }
 
 /// Names and details of findings.
-pub(super) fn names(found: &[Finding]) -> Vec<String> {
+pub(in crate::rules) fn names(found: &[Finding]) -> Vec<String> {
     let name = |finding: &Finding| {
         let detail = finding.detail.as_ref().map(|detail| format!(" {detail}"));
         let count = finding.count.map(|count| format!(" x{count}"));
@@ -111,7 +119,7 @@ pub(super) fn names(found: &[Finding]) -> Vec<String> {
 
 impl World {
     /// Nobody but an operator.
-    pub(super) fn empty(at: &str) -> Self {
+    pub(in crate::rules) fn empty(at: &str) -> Self {
         let mut world = Self {
             registry: Registry::default(),
             rows: Memory::default(),
@@ -125,7 +133,7 @@ impl World {
         world
     }
 
-    pub(super) fn new() -> Self {
+    pub(in crate::rules) fn new() -> Self {
         let mut world = Self::empty("2026-04-08T03:00:00Z");
         world.principal("human", &["human", "approver"]);
         world.principal("gate", &["gate"]);
@@ -139,13 +147,16 @@ impl World {
         world
     }
 
-    pub(super) fn principal(&mut self, id: &str, roles: &[&str]) {
+    pub(in crate::rules) fn principal(&mut self, id: &str, roles: &[&str]) {
         let registry = json!({ "id": id, "roles": roles });
-        assert_eq!(self.entry("principal.registered", "op", json!({ "registry": registry })), [""; 0]);
+        assert_eq!(
+            self.entry("principal.registered", "op", json!({ "registry": registry })),
+            [""; 0]
+        );
     }
 
     /// An agent with a credential of its own, `cred-` and its name.
-    pub(super) fn agent(&mut self, id: &str, owner: &str) {
+    pub(in crate::rules) fn agent(&mut self, id: &str, owner: &str) {
         let registered = json!({ "agent": { "id": id }, "owner": owner });
         assert_eq!(self.entry("agent.registered", "op", registered), [""; 0]);
         let credential = json!({ "id": format!("cred-{id}") });
@@ -153,7 +164,12 @@ impl World {
         assert_eq!(self.entry("credential.registered", "op", registered), [""; 0]);
     }
 
-    pub(super) fn contract(&mut self, agent: &str, owner: &str, more: &Json) -> Vec<String> {
+    pub(in crate::rules) fn contract(
+        &mut self,
+        agent: &str,
+        owner: &str,
+        more: &Json,
+    ) -> Vec<String> {
         let registry = json!({
             "digest": "07".repeat(32),
             "agent": {
@@ -168,7 +184,7 @@ impl World {
         self.entry("contract.registered", owner, registered)
     }
 
-    pub(super) fn start(&mut self, agent: &str, more: &Json) -> Vec<String> {
+    pub(in crate::rules) fn start(&mut self, agent: &str, more: &Json) -> Vec<String> {
         let fields = json!({
             "agent": { "id": agent, "name": agent, "version": "1", "build": "none" },
             "correlation": "w", "task": { "digest": "05".repeat(32) },
@@ -178,7 +194,7 @@ impl World {
         self.entry("session.start", agent, with(fields, more))
     }
 
-    pub(super) fn intent(&mut self, agent: &str, more: &Json) -> Vec<String> {
+    pub(in crate::rules) fn intent(&mut self, agent: &str, more: &Json) -> Vec<String> {
         let fields = json!({
             "correlation": "w", "action": action("do", "read", "sys:x/y"), "mode": "self",
             "credential": { "id": format!("cred-{agent}") }, "scope": [], "environment": "test",
@@ -187,7 +203,12 @@ impl World {
         self.entry("action.intent", agent, with(fields, more))
     }
 
-    pub(super) fn outcome(&mut self, agent: &str, intent: &str, more: &Json) -> Vec<String> {
+    pub(in crate::rules) fn outcome(
+        &mut self,
+        agent: &str,
+        intent: &str,
+        more: &Json,
+    ) -> Vec<String> {
         let fields = json!({
             "correlation": "w", "action": action("do", "read", "sys:x/y"), "causes": [intent],
             "credential": { "id": format!("cred-{agent}") },
@@ -197,7 +218,12 @@ impl World {
         self.entry("action.outcome", agent, with(fields, more))
     }
 
-    pub(super) fn witness(&mut self, agent: &str, reference: &str, more: &Json) -> Vec<String> {
+    pub(in crate::rules) fn witness(
+        &mut self,
+        agent: &str,
+        reference: &str,
+        more: &Json,
+    ) -> Vec<String> {
         let fields = json!({
             "agent": { "id": agent }, "action": action("do", "read", "sys:x/y"),
             "credential": { "id": format!("cred-{agent}") },
@@ -206,10 +232,13 @@ impl World {
         self.entry("witness.observed", "proxy", with(fields, more))
     }
 
-    pub(super) fn verdict(&mut self, agent: &str, intent: &str, words: &[(&str, &str)]) -> Vec<String> {
-        let verdict = |(gate, decision): &(&str, &str)| {
-            json!({ "gate": gate, "decision": decision, "reason": "r" })
-        };
+    pub(in crate::rules) fn verdict(
+        &mut self,
+        agent: &str,
+        intent: &str,
+        words: &[(&str, &str)],
+    ) -> Vec<String> {
+        let verdict = |(gate, decision): &(&str, &str)| json!({ "gate": gate, "decision": decision, "reason": "r" });
         let fields = json!({
             "agent": { "id": agent }, "correlation": "w", "causes": [intent],
             "verdicts": words.iter().map(verdict).collect::<Vec<_>>(),
@@ -218,7 +247,13 @@ impl World {
     }
 
     /// `by` decides directly on an intent.
-    pub(super) fn decide(&mut self, by: &str, intent: &str, decision: &str, expires: Option<&str>) -> Vec<String> {
+    pub(in crate::rules) fn decide(
+        &mut self,
+        by: &str,
+        intent: &str,
+        decision: &str,
+        expires: Option<&str>,
+    ) -> Vec<String> {
         let mut approval = json!({ "request": intent, "decision": decision });
         if let Some(expires) = expires {
             approval["expires"] = json!(expires);
@@ -227,26 +262,36 @@ impl World {
     }
 
     /// Digest of the last body of a signer.
-    pub(super) fn last_digest(&self, signer: &str) -> String {
+    pub(in crate::rules) fn last_digest(&self, signer: &str) -> String {
         self.last[&(signer.to_owned(), session(signer))].1.clone()
     }
 
-    pub(super) fn new_id(&self) -> String {
+    pub(in crate::rules) fn new_id(&self) -> String {
         let mut random = [0; 10];
         random[2..].copy_from_slice(&self.index.to_be_bytes());
         EventId::new(self.now.0 / 1000, &random).to_string()
     }
 
-    pub(super) fn entry(&mut self, kind: &str, signer: &str, fields: Json) -> Vec<String> {
+    pub(in crate::rules) fn entry(
+        &mut self,
+        kind: &str,
+        signer: &str,
+        fields: Json,
+    ) -> Vec<String> {
         self.entry_as(kind, signer, fields, Status::Accepted)
     }
 
-    pub(super) fn refused(&mut self, kind: &str, signer: &str, fields: Json) -> Vec<String> {
+    pub(in crate::rules) fn refused(
+        &mut self,
+        kind: &str,
+        signer: &str,
+        fields: Json,
+    ) -> Vec<String> {
         self.entry_as(kind, signer, fields, Status::Rejected(Reason::DisabledAgent))
     }
 
     /// Bytes of the body of the next entry.
-    fn bytes(&mut self, kind: &str, signer: &str, fields: &Json) -> Vec<u8> {
+    pub(in crate::rules) fn bytes(&mut self, kind: &str, signer: &str, fields: &Json) -> Vec<u8> {
         let mut body = json!({
             "v": 1, "kind": kind, "id": self.new_id(), "salt": "00".repeat(16), "tenant": "acme",
             "time": self.now.0, "session": session(signer),
@@ -274,20 +319,30 @@ impl World {
         self.take(&body, Body::digest(&bytes), status)
     }
 
-    /// Takes a body in, whole or what is left of it.
-    pub(super) fn take(&mut self, body: &Body<'_>, digest: BodyDigest, status: Status) -> Vec<String> {
-        let leaf = Leaf {
+    /// The leaf of the next entry.
+    pub(in crate::rules) fn leaf(&self, body: &Body<'_>, digest: BodyDigest) -> Leaf {
+        Leaf {
             index: Index(self.index),
             previous: ChainHash::ZERO,
             received_at: self.now,
-            status,
+            status: Status::Accepted,
             statement: Digest::ZERO,
             body: digest,
             position: 0,
             id: Some(body.id()),
             counts: Counts::default(),
             source: None,
-        };
+        }
+    }
+
+    /// Takes a body in, whole or what is left of it.
+    pub(in crate::rules) fn take(
+        &mut self,
+        body: &Body<'_>,
+        digest: BodyDigest,
+        status: Status,
+    ) -> Vec<String> {
+        let leaf = Leaf { status, ..self.leaf(body, digest) };
         self.index += 1;
         self.id = body.id().to_string();
         let chain = match body.kind().is_action() {
@@ -307,15 +362,15 @@ impl World {
     }
 
     /// Lets the time pass, and what falls due until then.
-    pub(super) fn due(&mut self, at: &str) -> Vec<String> {
+    pub(in crate::rules) fn due(&mut self, at: &str) -> Vec<String> {
         self.due_at(time(at))
     }
 
-    pub(super) fn due_in(&mut self, seconds: u64) -> Vec<String> {
+    pub(in crate::rules) fn due_in(&mut self, seconds: u64) -> Vec<String> {
         self.due_at(Micros(self.now.0 + seconds * 1_000_000))
     }
 
-    pub(super) fn due_at(&mut self, at: Micros) -> Vec<String> {
+    pub(in crate::rules) fn due_at(&mut self, at: Micros) -> Vec<String> {
         assert!(at >= self.now, "the ledger's clock does not go back");
         self.now = at;
         let mut all = Vec::new();
@@ -323,7 +378,8 @@ impl World {
             let before = self.rows.puts;
             let left = self.rows.rows.len();
             let Ok(found) = Engine.due(&mut self.rows, &self.registry, at, 1000);
-            let is_done = found.is_empty() && self.rows.puts == before && self.rows.rows.len() == left;
+            let is_done =
+                found.is_empty() && self.rows.puts == before && self.rows.rows.len() == left;
             all.extend(found);
             if is_done {
                 break;
@@ -334,10 +390,10 @@ impl World {
     }
 
     /// Runs what stands at a time.
-    pub(super) fn at(&mut self, at: &str) -> &mut Self {
+    pub(in crate::rules) fn at(&mut self, at: &str) -> &mut Self {
         assert_eq!(self.due(at), [""; 0], "until {at}");
         self
     }
 }
 
-pub(super) const NONE: [&str; 0] = [];
+pub(in crate::rules) const NONE: [&str; 0] = [];
