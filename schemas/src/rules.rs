@@ -13,7 +13,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-pub use engine::{Engine, Rows};
+pub use engine::{Engine, Row, Rows};
 use engine::{Flag, Late, Ruling, View, Wait};
 
 use crate::id::{Digest, EventId, Index};

@@ -27,8 +27,8 @@ pub(super) mod zone;
 pub(super) use caps::offset_s;
 pub(super) use flag::Flag;
 pub(super) use intent::Intent;
-pub use rows::Rows;
 pub(super) use rows::mark;
+pub use rows::{Row, Rows};
 pub(super) use session::{link, session_key};
 pub(super) use settle::{is_self, words};
 pub(super) use view::{View, same_name};
@@ -79,7 +79,7 @@ impl Engine {
         let mut facts = Facts::read(leaf, body);
         let mut memory = Memory::session(rows, &facts, leaf)?;
         if leaf.status != Status::Accepted {
-            settle::session_row(rows, &memory, facts.at);
+            settle::session_row(rows, &memory, &memory.after, facts.at);
             return Ok(Vec::new());
         }
         // A witness may know an agent by another of its names.

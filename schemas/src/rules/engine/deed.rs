@@ -21,7 +21,7 @@ impl Deed {
     pub(crate) fn of(facts: &Facts<'_>, body: &Body<'_>) -> Self {
         let action = facts.action;
         Self {
-            class: mark_of(action.map(|action| action.class)),
+            class: action.map_or(NOTHING, |action| class_mark(action.class)),
             system: mark_of(action.and_then(|action| action.system)),
             target: mark_of(action.and_then(|action| action.target)),
             scope: scope_mark(body),
@@ -62,6 +62,13 @@ impl Deed {
             credential: row.array()?,
         })
     }
+}
+
+/// A class is one of five words, so that its beginning tells it.
+fn class_mark(class: &str) -> Mark {
+    let mut mark = NOTHING;
+    mark.iter_mut().zip(class.bytes()).for_each(|(to, from)| *to = from);
+    mark
 }
 
 /// Mark of the scopes used, whatever their order.

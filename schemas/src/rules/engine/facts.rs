@@ -1,5 +1,6 @@
 //! The few fields of a body that rules ask for, read once.
 
+use super::rows::{Mark, mark};
 use crate::body::{Body, Seq};
 use crate::id::{EventId, Index, Micros, SessionId};
 use crate::kind::Kind;
@@ -26,6 +27,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) time: Micros,
     pub(crate) agent: Option<&'a str>,
     pub(crate) signer: &'a str,
+    /// Its mark.
+    pub(crate) by: Mark,
     pub(crate) session: Option<SessionId>,
     pub(crate) seq: Option<Seq>,
     pub(crate) correlation: Option<&'a str>,
@@ -51,6 +54,7 @@ impl<'a> Facts<'a> {
             time: body.time(),
             agent: body.agent(),
             signer: body.signer(),
+            by: mark(body.signer()),
             session: body.session(),
             seq: body.seq(),
             correlation: body.correlation(),

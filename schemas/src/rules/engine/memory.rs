@@ -8,7 +8,7 @@ use super::intent::Intent;
 use super::join;
 use super::pack::Unpack;
 use super::reference::Reference;
-use super::rows::{Rows, hash, key, mark, mark_of};
+use super::rows::{Rows, hash, key, mark_of};
 use super::session::{Session, Step, session_key};
 use super::target;
 use super::view::mapped;
@@ -62,7 +62,7 @@ impl Memory {
     ) -> Result<Self, R::Error> {
         let mut memory = Self::default();
         if let (Some(session), Some(seq)) = (facts.session, facts.seq) {
-            let at = session_key(session, &mark(facts.signer));
+            let at = session_key(session, &facts.by);
             memory.session =
                 rows.get(&at)?.and_then(|row| Session::unpack(&row)).unwrap_or_default();
             memory.after = memory.session.clone();

@@ -21,6 +21,9 @@
 
 use crate::id::EventId;
 
+/// A row: its key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
 /// Where the engine's rows are: small, keyed, in order. A row that is put is read back at once.
 pub trait Rows {
     /// Why they cannot be read.
@@ -43,7 +46,7 @@ pub trait Rows {
     ///
     /// # Errors
     /// If the store cannot be read.
-    fn first(&mut self, prefix: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, Self::Error>;
+    fn first(&mut self, prefix: &[u8]) -> Result<Option<Row>, Self::Error>;
 
     /// Whether an event with this id by another signer was accepted before.
     ///
@@ -70,11 +73,12 @@ pub(crate) fn mark_of(text: Option<&str>) -> Mark {
 
 /// Sixteen bytes of the hash of two texts.
 pub(crate) fn hash(first: &str, second: &str) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&u64::try_from(first.len()).unwrap_or(u64::MAX).to_be_bytes());
-    hasher.update(first.as_bytes()).update(second.as_bytes());
+    let mut text = Vec::with_capacity(8 + first.len() + second.len());
+    text.extend_from_slice(&u64::try_from(first.len()).unwrap_or(u64::MAX).to_be_bytes());
+    text.extend_from_slice(first.as_bytes());
+    text.extend_from_slice(second.as_bytes());
     let mut short = [0; 16];
-    hasher.finalize_xof().fill(&mut short);
+    short.iter_mut().zip(blake3::hash(&text).as_bytes()).for_each(|(to, from)| *to = *from);
     short
 }
 

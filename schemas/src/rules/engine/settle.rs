@@ -6,6 +6,7 @@ use super::join::{call_key, intent_key, request_key};
 use super::memory::{Memory, met_key, stopped_key, unpack_uses, uses_key};
 use super::pack::Pack;
 use super::rows::{Mark, Rows, key, mark};
+use super::session::Session;
 use super::sweep;
 use super::view::View;
 use super::wait::Cited;
@@ -46,39 +47,33 @@ pub(crate) fn settle<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Er
 }
 
 /// Writes the session of an entry; of a refused one only its number counts.
-pub(crate) fn session_row<R: Rows>(rows: &mut R, memory: &Memory, at: Micros) {
+pub(crate) fn session_row<R: Rows>(rows: &mut R, memory: &Memory, after: &Session, at: Micros) {
     let Some(row) = &memory.session_key else { return };
     let until = at.0.saturating_add(SESSION_DAYS_KEPT * DAY_US);
     if memory.session.last == Micros(0) {
         sweep::plan(rows, row, Micros(until));
     }
-    rows.put(row.clone(), memory.after.pack(until));
+    rows.put(row.clone(), after.pack(until));
 }
 
 fn session<R: Rows>(rows: &mut R, view: &View<'_>) {
-    // A copy of what is small; the memory itself is what rules saw.
-    let mut memory = Memory {
-        session_key: view.memory.session_key.clone(),
-        session: view.memory.session.clone(),
-        after: view.memory.after.clone(),
-        ..Memory::default()
-    };
-    memory.after.begun = true;
+    let mut after = view.memory.after.clone();
+    after.begun = true;
     match view.facts.kind {
         Kind::SessionStart => {
-            memory.after.declared = true;
-            memory.after.attested = view.said.text("attestation.environment").map(str::to_owned);
+            after.declared = true;
+            after.attested = view.said.text("attestation.environment").map(str::to_owned);
         }
-        Kind::SessionEnd => memory.after.ended = true,
+        Kind::SessionEnd => after.ended = true,
         Kind::GapDeclared => {
             let number = |path: &str| view.said.field(path).and_then(Item::uint);
             if let (Some(from), Some(to)) = (number("gap.from"), number("gap.to")) {
-                memory.after.declare(from, to);
+                after.declare(from, to);
             }
         }
         _ => {}
     }
-    session_row(rows, &memory, view.facts.at);
+    session_row(rows, view.memory, &after, view.facts.at);
 }
 
 fn kept_until(view: &View<'_>) -> u64 {
@@ -116,12 +111,14 @@ fn new_intent(view: &View<'_>, agent: &str, deed: Deed) -> Intent {
     let agents = hops.iter().filter(|hop| view.registry.agent(hop.id).is_some());
     Intent {
         cited: Cited::of(view.facts, view.body),
-        agent: mark(agent),
+        agent: view.facts.by,
         deed,
         asks: view.needs_approval(),
         needed: view.gates().iter().map(|gate| mark(gate)).collect(),
         is_dangerous: view.is_dangerous(),
-        chain: agents.map(|hop| mark(hop.id)).collect(),
+        chain: agents
+            .map(|hop| if hop.id == agent { view.facts.by } else { mark(hop.id) })
+            .collect(),
         gates: Vec::new(),
         allowed: Micros(0),
         by_human: Micros(0),

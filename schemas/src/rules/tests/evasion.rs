@@ -253,38 +253,41 @@ fn rows_survive_a_restart_and_a_rebuild_finds_the_same() {
 }
 
 #[test]
-#[allow(clippy::print_stderr, clippy::disallowed_methods, reason = "temporary")]
-fn timing() {
+fn a_stop_that_several_operators_agreed_on_counts_like_one() {
     let mut world = World::new();
-    let mut bodies = Vec::new();
-    for n in 0..20000u64 {
-        let action = json!({
-            "correlation": "w", "mode": "self", "credential": { "id": "cred-a" }, "scope": ["x"],
-            "environment": "test", "prompt": "none", "input": "none",
-            "principals": [{ "type": "agent", "id": "a" }], "action": action("do", "read", "sys:x/y"),
-        });
-        let id = {
-            let mut r = [0; 10];
-            r[2..].copy_from_slice(&(n + 1000).to_be_bytes());
-            crate::id::EventId::new(world.now.0 / 1000, &r).to_string()
-        };
-        bodies.push(world.bytes("action.intent", "a", &with(action, &json!({"id": id}))));
+    world.principal("op2", &["operator"]);
+    let operation = json!({ "kind": "agent.disabled", "agent": { "id": "a" } });
+    let proposed = json!({ "registry": { "m": 2, "operation": operation } });
+    assert_eq!(world.entry("proposal", "op", proposed), NONE);
+    let proposal = world.id.clone();
+    for operator in ["op", "op2"] {
+        assert_eq!(world.witness("a", operator, &json!({})), NONE);
+        let approved = json!({ "causes": [proposal] });
+        assert_eq!(world.entry("proposal.approved", operator, approved), NONE);
     }
-    let parsed: Vec<_> =
-        bodies.iter().map(|b| (Body::parse(b).unwrap(), Body::digest(b))).collect();
-    world.rows.ids.clear();
-    let t = std::time::Instant::now();
-    for (body, digest) in &parsed {
-        world.now.0 += 70_000_000;
-        let l = world.leaf(body, *digest);
-        let chain = crate::registry::ChainCheck::default();
-        let Ok(_f) =
-            crate::rules::Engine.observe(&mut world.rows, &world.registry, &chain, &l, body);
-    }
-    eprintln!(
-        "{} ns an event, {} gets, {} puts",
-        t.elapsed().as_nanos() / 20000,
-        world.rows.gets,
-        world.rows.puts
-    );
+    let stop = world.id.clone();
+    assert_eq!(world.witness("a", "r", &json!({})), ["acted_after_disable"]);
+    assert_eq!(world.found[0].causes[1].to_string(), stop);
+}
+
+#[test]
+fn a_baseline_tells_each_bound() {
+    let mut world = World::new();
+    world.contract("a", "owner", &json!({ "thresholds": { "volume": 7 } }));
+    world.intent("a", &json!({}));
+    let Ok(baseline) = crate::rules::Engine.baseline(&mut world.rows, &world.registry, "a");
+    assert_eq!((baseline.actions, baseline.usual), (1, 0));
+    let bounds = [
+        ("clock_skew", 120),
+        ("new_target", 100),
+        ("new_tool", 100),
+        ("no_outcome", 900),
+        ("odd_hour", 20),
+        ("seq_gap", 300),
+        ("session_unended", 86_400),
+        ("unclaimed_action", 300),
+        ("unwitnessed", 300),
+        ("volume", 7),
+    ];
+    assert_eq!(baseline.thresholds, bounds);
 }

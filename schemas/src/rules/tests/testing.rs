@@ -4,6 +4,7 @@
 //! gate, a witness. In it nothing is flagged.
 
 #![allow(
+    clippy::needless_pass_by_value,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -21,7 +22,7 @@ use crate::kind::Kind;
 use crate::leaf::{Counts, Leaf, Status};
 use crate::registry::{ChainCheck, Registry};
 use crate::reject::Reason;
-use crate::rules::{Engine, Finding, Rows};
+use crate::rules::{Engine, Finding, Row, Rows};
 
 /// Rows in memory.
 #[derive(Default)]
@@ -49,7 +50,7 @@ impl Rows for Memory {
         self.rows.remove(&key);
     }
 
-    fn first(&mut self, prefix: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, Self::Error> {
+    fn first(&mut self, prefix: &[u8]) -> Result<Option<Row>, Self::Error> {
         let next = self.rows.range(prefix.to_vec()..).next();
         let row = next.filter(|(key, _)| key.starts_with(prefix));
         Ok(row.map(|(key, value)| (key.clone(), value.clone())))
@@ -278,7 +279,7 @@ impl World {
         signer: &str,
         fields: Json,
     ) -> Vec<String> {
-        self.entry_as(kind, signer, fields, Status::Accepted)
+        self.entry_as(kind, signer, &fields, Status::Accepted)
     }
 
     pub(in crate::rules) fn refused(
@@ -287,7 +288,7 @@ impl World {
         signer: &str,
         fields: Json,
     ) -> Vec<String> {
-        self.entry_as(kind, signer, fields, Status::Rejected(Reason::DisabledAgent))
+        self.entry_as(kind, signer, &fields, Status::Rejected(Reason::DisabledAgent))
     }
 
     /// Bytes of the body of the next entry.
@@ -313,8 +314,8 @@ impl World {
         bytes
     }
 
-    fn entry_as(&mut self, kind: &str, signer: &str, fields: Json, status: Status) -> Vec<String> {
-        let bytes = self.bytes(kind, signer, &fields);
+    fn entry_as(&mut self, kind: &str, signer: &str, fields: &Json, status: Status) -> Vec<String> {
+        let bytes = self.bytes(kind, signer, fields);
         let body = Body::parse(&bytes).unwrap_or_else(|reject| panic!("{reject:?}: {fields}"));
         self.take(&body, Body::digest(&bytes), status)
     }
