@@ -15,7 +15,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let expected = view.contract?.build?;
-    let attested = view.said.field("attestation.build").and_then(Item::bytes)?;
+    let attested = view.body.field("attestation.build").and_then(Item::bytes)?;
     (Digest::from_slice(attested) != Some(expected)).then(Flag::plain)
 }
 

@@ -19,7 +19,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
     if !view.uses_credential() && !is_registered {
         return None;
     }
-    let time = |path: &str| view.said.field(path).and_then(Item::uint).map(Micros);
+    let time = |path: &str| view.body.field(path).and_then(Item::uint).map(Micros);
     let claimed = (time("credential.issued"), time("credential.expires"));
     let held = holder(view).filter(|_| !is_registered).map(|holder| (holder.issued, holder.expires));
     let lives = std::iter::once(claimed).chain(held);

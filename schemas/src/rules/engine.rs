@@ -45,7 +45,6 @@ use super::{Baseline, Finding, RULES, Rule, When, rule};
 use crate::body::{Body, LEDGER_SIGNER};
 use crate::contract::Contract;
 use crate::id::Micros;
-use crate::kind::Kind;
 use crate::leaf::{Leaf, Status};
 use crate::limits::FINDINGS_DUE_ROWS_MAX;
 use crate::registry::{ChainCheck, Registry};
@@ -87,17 +86,7 @@ impl Engine {
             facts.agent = Some(registry.named(known).map_or(known, |agent| agent.id.as_str()));
         }
         let mut entry = Entry { rows, registry, chain, leaf, body };
-        if facts.kind != Kind::ProposalApproved {
-            return entry.run(&facts, &mut memory, body);
-        }
-        let in_force = registry.decided(body, |said| {
-            let facts = Facts { kind: said.kind(), agent: said.agent(), ..facts };
-            entry.run(&facts, &mut memory, said)
-        });
-        match in_force {
-            Some(findings) => findings,
-            None => entry.run(&facts, &mut memory, body),
-        }
+        entry.run(&facts, &mut memory)
     }
 
     /// Takes out what fell due at or before `now`, and returns the findings of it: by deadline, rule, flagged entry;
@@ -176,14 +165,9 @@ struct Entry<'e, R> {
 }
 
 impl<R: Rows> Entry<'_, R> {
-    fn run(
-        &mut self,
-        facts: &Facts<'_>,
-        memory: &mut Memory,
-        said: &Body<'_>,
-    ) -> Result<Vec<Finding>, R::Error> {
+    fn run(&mut self, facts: &Facts<'_>, memory: &mut Memory) -> Result<Vec<Finding>, R::Error> {
         let contract = facts.agent.and_then(|agent| in_force(self.registry, agent));
-        memory.load(self.rows, self.registry, facts, said)?;
+        memory.load(self.rows, self.registry, facts, self.body)?;
         let is_judged = facts.action.is_some() && memory.intents.is_empty();
         let days_min = contract.and_then(|contract| contract.thresholds.get("odd_hour").copied());
         let days_min = days_min.or_else(|| rule("odd_hour")?.threshold).unwrap_or(u64::MAX);
@@ -194,7 +178,6 @@ impl<R: Rows> Entry<'_, R> {
             chain: self.chain,
             leaf: self.leaf,
             body: self.body,
-            said,
             facts,
             contract,
             mapped: facts.action.zip(contract).and_then(|(a, c)| view::mapped(c, a.name)),

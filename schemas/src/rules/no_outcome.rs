@@ -26,7 +26,7 @@ fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
             return;
         }
         Kind::GateVerdict => words(view).any(|(_, allows)| allows),
-        Kind::ApprovalDecided => view.said.text("approval.decision") == Some("allow"),
+        Kind::ApprovalDecided => view.body.text("approval.decision") == Some("allow"),
         _ => return,
     };
     if allows {

@@ -17,7 +17,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
     if view.facts.kind != Kind::DelegationGranted {
         return Flag::each(view.faults("scope_widened").filter_map(|fault| fault.detail()));
     }
-    let grant = view.said.field("grant").and_then(Grant::read)?;
+    let grant = view.body.field("grant").and_then(Grant::read)?;
     let parent = view.registry.grant(grant.parent?)?;
     Flag::each(grant.widens(&parent.grant).into_iter().map(|bound| bound.as_str()))
 }

@@ -14,7 +14,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let allows = view.facts.kind == Kind::ApprovalDecided
-        && view.said.text("approval.decision") == Some("allow");
+        && view.body.text("approval.decision") == Some("allow");
     let mut intents = view.memory.intents.iter().filter(|_| allows);
     let (id, _) = intents.find(|(_, intent)| is_self(view, intent))?;
     Some(Flag::plain().citing(*id))

@@ -43,7 +43,7 @@ fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
 
 /// What a session says of the signer's last one.
 fn previous(view: &View<'_>) -> Option<Wait> {
-    let field = |path: &str| view.said.field(path);
+    let field = |path: &str| view.body.field(path);
     let session = SessionId::from_slice(field("previous.session")?.bytes()?)?;
     let digest = BodyDigest::from_slice(field("previous.digest")?.bytes()?)?;
     let mut wait = view.wait(&RULE);

@@ -15,7 +15,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
     let agent = view.facts.agent?;
     let credential = match view.facts.kind {
         Kind::WitnessObserved => view.facts.credential?,
-        Kind::CredentialRegistered => view.said.text("credential.id")?,
+        Kind::CredentialRegistered => view.body.text("credential.id")?,
         _ => return None,
     };
     let record = view.registry.credential(credential);

@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let contract: &Contract = view.contract.filter(|_| view.starts() && view.is_by_agent())?;
-    let lacks = |path: &str| view.said.field(path).is_none();
+    let lacks = |path: &str| view.body.field(path).is_none();
     let ways = [
         ("build", contract.build.is_some() && lacks("attestation.build")),
         ("environment", contract.environment.is_some() && lacks("attestation.environment")),

@@ -34,7 +34,7 @@ pub(crate) fn settle<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Er
             rows.delete(stopped_key(view.facts.agent.unwrap_or_default()));
         }
         Kind::DelegationGranted => {
-            let grant = view.said.field("grant.id").and_then(Item::bytes);
+            let grant = view.body.field("grant.id").and_then(Item::bytes);
             if let Some(grant) = grant.and_then(EventId::from_slice) {
                 rows.delete(uses_key(grant));
             }
@@ -62,11 +62,11 @@ fn session<R: Rows>(rows: &mut R, view: &View<'_>) {
     match view.facts.kind {
         Kind::SessionStart => {
             after.declared = true;
-            after.attested = view.said.text("attestation.environment").map(str::to_owned);
+            after.attested = view.body.text("attestation.environment").map(str::to_owned);
         }
         Kind::SessionEnd => after.ended = true,
         Kind::GapDeclared => {
-            let number = |path: &str| view.said.field(path).and_then(Item::uint);
+            let number = |path: &str| view.body.field(path).and_then(Item::uint);
             if let (Some(from), Some(to)) = (number("gap.from"), number("gap.to")) {
                 after.declare(from, to);
             }
@@ -190,7 +190,7 @@ fn verdict<R: Rows>(rows: &mut R, view: &View<'_>) {
 
 /// The gates of a verdict, and whether each allows.
 pub(crate) fn words(view: &View<'_>) -> impl Iterator<Item = (Mark, bool)> {
-    let verdicts = view.said.field("verdicts").and_then(Item::array).unwrap_or_default();
+    let verdicts = view.body.field("verdicts").and_then(Item::array).unwrap_or_default();
     verdicts.iter().filter_map(|verdict| {
         let gate = verdict.get("gate")?.text()?;
         Some((mark(gate), verdict.get("decision")?.text()? == "allow"))
@@ -198,9 +198,9 @@ pub(crate) fn words(view: &View<'_>) -> impl Iterator<Item = (Mark, bool)> {
 }
 
 fn requested<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
-    let request = view.said.field("approval.request").and_then(Item::bytes);
+    let request = view.body.field("approval.request").and_then(Item::bytes);
     let request = request.and_then(EventId::from_slice);
-    let ends = view.said.field("approval.expires").and_then(Item::uint).unwrap_or_default();
+    let ends = view.body.field("approval.expires").and_then(Item::uint).unwrap_or_default();
     let until = kept_until(view);
     for id in std::iter::once(view.facts.id).chain(request) {
         let row = request_key(id);
@@ -217,8 +217,8 @@ fn requested<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
 }
 
 fn decided<R: Rows>(rows: &mut R, view: &View<'_>) {
-    let allows = view.said.text("approval.decision") == Some("allow");
-    let own = view.said.field("approval.expires").and_then(Item::uint).map(Micros);
+    let allows = view.body.text("approval.decision") == Some("allow");
+    let own = view.body.field("approval.expires").and_then(Item::uint).map(Micros);
     let ends = own.or(view.memory.request_ends).unwrap_or(Micros(u64::MAX));
     for (id, before) in &view.memory.intents {
         // Nobody allows himself anything.

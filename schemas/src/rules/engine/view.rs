@@ -20,8 +20,6 @@ pub(crate) struct View<'v> {
     pub(crate) leaf: &'v Leaf,
     /// The entry.
     pub(crate) body: &'v Body<'v>,
-    /// What it says: of an approval that puts a proposal in force, what was proposed.
-    pub(crate) said: &'v Body<'v>,
     pub(crate) facts: &'v Facts<'v>,
     /// The contract in force of its agent.
     pub(crate) contract: Option<&'v Contract>,
@@ -102,7 +100,7 @@ impl<'v> View<'v> {
 
     /// Texts of a list in what it says.
     pub(crate) fn list(&self, path: &str) -> impl Iterator<Item = &'v str> + use<'v> {
-        let items = self.said.field(path).and_then(Item::array).unwrap_or_default();
+        let items = self.body.field(path).and_then(Item::array).unwrap_or_default();
         items.iter().filter_map(Item::text)
     }
 

@@ -253,24 +253,6 @@ fn rows_survive_a_restart_and_a_rebuild_finds_the_same() {
 }
 
 #[test]
-fn a_stop_that_several_operators_agreed_on_counts_like_one() {
-    let mut world = World::new();
-    world.principal("op2", &["operator"]);
-    let operation = json!({ "kind": "agent.disabled", "agent": { "id": "a" } });
-    let proposed = json!({ "registry": { "m": 2, "operation": operation } });
-    assert_eq!(world.entry("proposal", "op", proposed), NONE);
-    let proposal = world.id.clone();
-    for operator in ["op", "op2"] {
-        assert_eq!(world.witness("a", operator, &json!({})), NONE);
-        let approved = json!({ "causes": [proposal] });
-        assert_eq!(world.entry("proposal.approved", operator, approved), NONE);
-    }
-    let stop = world.id.clone();
-    assert_eq!(world.witness("a", "r", &json!({})), ["acted_after_disable"]);
-    assert_eq!(world.found[0].causes[1].to_string(), stop);
-}
-
-#[test]
 fn a_baseline_tells_each_bound() {
     let mut world = World::new();
     world.contract("a", "owner", &json!({ "thresholds": { "volume": 7 } }));
