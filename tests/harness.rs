@@ -87,6 +87,7 @@ impl World {
             operator: world.operator.id.clone(),
             operator_key: world.operator.public(),
             clock_start: None,
+            finds: false,
         };
         let now = Micros(jiff::Timestamp::now().as_microsecond().unsigned_abs());
         ledger::create(&world.ledger_config(), world.ledger_key.clone(), &genesis, now).unwrap();

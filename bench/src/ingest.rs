@@ -63,6 +63,7 @@ pub(crate) fn create(directory: &std::path::Path) -> Result<Writer, Failure> {
         operator,
         operator_key: PublicKey::of(&operator_key),
         clock_start: None,
+        finds: false,
     };
     Ok(ledger::create(&config, key(1), &genesis, Micros(START_US))?)
 }

@@ -78,6 +78,8 @@ pub const IMPACT_LOOKS_MAX: usize = 4096;
 pub const WHY_ENTRIES_MAX: usize = 256;
 /// Approvals and control entries that one answer holds.
 pub const CONTROL_ENTRIES_MAX: usize = 1000;
+/// Findings on a deadline that one commit begins with.
+pub const FINDINGS_DUE_MAX: usize = 1000;
 /// Largest `ext` map, encoded.
 pub const EXT_BYTES_MAX: usize = 2 << 10;
 /// Longest query text.

@@ -8,6 +8,7 @@
 //! Names and versions are part of the format: a rule that comes to flag something else has another version.
 
 mod engine;
+mod entry;
 #[cfg(test)]
 mod tests;
 
@@ -109,6 +110,9 @@ pub struct Baseline {
     /// Each rule that has a bound, and that bound.
     pub thresholds: Vec<(&'static str, u64)>,
 }
+
+/// Version of the rules as a whole, which a ledger's genesis names.
+pub const RULES_VERSION: u64 = 1;
 
 /// The rule with this name.
 #[must_use]

@@ -94,6 +94,7 @@ impl Bench {
             operator: operator.id.clone(),
             operator_key: PublicKey::of(&operator.key),
             clock_start: None,
+            finds: false,
         };
         let writer = ledger::create(&config(directory.path()), key(1), &genesis, START).unwrap();
         Self { directory, writer: Some(writer), now: START, operator }

@@ -28,7 +28,7 @@ fn agents_are_paged_and_shown_with_keys_and_counts() {
     assert_eq!(agent["counts"]["last"], last);
     assert_eq!(agent["last_entry"]["index"], last);
     assert_eq!(world.problem("/agents/nobody"), (404, "not-found".into(), None));
-    assert_eq!(world.problem("/agents?owner=x").1, "unknown-parameter");
+    assert_eq!(world.problem("/agents?colour=x").1, "unknown-parameter");
 }
 
 #[test]

@@ -76,9 +76,8 @@ pub(in crate::rules) struct World {
     index: u64,
     /// Number and digest of the last body of each signer's session.
     last: HashMap<(String, String), (u64, String)>,
-    /// Id of the last entry.
     pub(in crate::rules) id: String,
-    /// Of the last findings, by name, what they cite.
+    /// The last findings.
     pub(in crate::rules) found: Vec<Finding>,
 }
 
@@ -98,7 +97,6 @@ pub(in crate::rules) fn with(mut fields: Json, more: &Json) -> Json {
     fields
 }
 
-/// Session of a signer.
 pub(in crate::rules) fn session(signer: &str) -> String {
     SessionId(sha256(signer.as_bytes())[..16].try_into().unwrap()).to_string()
 }
