@@ -168,3 +168,68 @@ fn fold_entry(
 fn bad_row(index: Index, family: ColumnFamily) -> ReadError {
     damaged(family, &keys::index(index))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use schemas::body::from_json;
+    use schemas::id::EventId;
+    use schemas::rules::rule;
+    use serde_json::json;
+
+    use super::*;
+
+    const FLAGGED: &str = "019d6b2c-ee80-7001-8002-030405060708";
+
+    fn given(name: &str) -> Finding {
+        Finding {
+            rule: rule(name).unwrap(),
+            causes: vec![EventId::parse(FLAGGED).unwrap()],
+            cited: Index(7),
+            agent: Some("worker".to_owned()),
+            correlation: None,
+            detail: None,
+            contract: None,
+            count: None,
+        }
+    }
+
+    fn said(name: &str, agent: &str) -> Vec<u8> {
+        from_json(&json!({
+            "v": 1, "kind": "finding", "id": FLAGGED, "salt": "00".repeat(16), "tenant": "t", "time": 1,
+            "signer": "ledger", "agent": { "id": agent }, "causes": [FLAGGED],
+            "rule": { "name": name, "version": 1 },
+        }))
+        .unwrap()
+    }
+
+    fn fault(given: Vec<Finding>, entries: &[Vec<u8>]) -> Option<String> {
+        let mut findings = Findings { given, ..Findings::default() };
+        for bytes in entries {
+            findings.take(Index(8), &Body::parse(bytes).unwrap());
+        }
+        findings.fault(9).map(|(_, why)| why)
+    }
+
+    #[test]
+    fn a_missing_an_extra_and_an_altered_finding_are_told_apart() {
+        let sound = || vec![given("out_of_scope"), given("volume")];
+        let entries = || vec![said("out_of_scope", "worker"), said("volume", "worker")];
+        assert_eq!(fault(sound(), &entries()), None);
+        let missing = fault(sound(), &entries()[..1]).unwrap();
+        assert_eq!(missing, "the finding volume of entry #7 is missing");
+        let extra = fault(vec![given("out_of_scope")], &entries()).unwrap();
+        assert_eq!(extra, "the log gives no such finding");
+        let altered = [said("out_of_scope", "somebody else"), said("volume", "worker")];
+        assert_eq!(
+            fault(sound(), &altered).unwrap(),
+            "the log gives out_of_scope of entry #7 here"
+        );
+        let swapped: Vec<_> = entries().into_iter().rev().collect();
+        assert_eq!(
+            fault(sound(), &swapped).unwrap(),
+            "the log gives out_of_scope of entry #7 here"
+        );
+    }
+}

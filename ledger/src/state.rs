@@ -9,7 +9,7 @@ use schemas::id::Micros;
 use schemas::leaf::{Counts, Leaf, Status};
 use schemas::limits::FINDINGS_DUE_MAX;
 use schemas::registry::{ChainCheck, Registry};
-use schemas::rules::{Engine, Finding};
+use schemas::rules::{Baseline, Engine, Finding};
 use schemas::terms::Key;
 
 use crate::error::ReadError;
@@ -140,6 +140,12 @@ impl State {
         }
         let (_, mut rows) = self.remembered(store);
         Ok(Engine.next_due(&mut rows)?.is_some_and(|at| at <= now))
+    }
+
+    /// What is usual for an agent.
+    pub(crate) fn baseline(&mut self, store: &Store, agent: &str) -> Result<Baseline, ReadError> {
+        let (registry, mut rows) = self.remembered(store);
+        Engine.baseline(&mut rows, registry, agent)
     }
 
     fn remembered<'s>(&'s mut self, store: &'s Store) -> (&'s Registry, Remembered<'s>) {
