@@ -4,6 +4,7 @@ mod access;
 mod admin;
 mod agent;
 mod approval;
+mod baseline;
 mod bundle;
 mod chain;
 mod checkpoint;
@@ -19,6 +20,7 @@ mod events;
 mod evidence;
 mod explain;
 pub(crate) mod failure;
+mod finding;
 mod follow;
 mod freeze;
 mod get;
@@ -143,6 +145,11 @@ enum Command {
     /// Changes that several operators have to agree to
     #[command(subcommand)]
     Proposal(proposal::Command),
+    /// What broke a rule, and what was done about it
+    #[command(subcommand)]
+    Finding(finding::Command),
+    /// Show what is usual for an agent, and where rules draw the line
+    Baseline(baseline::Args),
     /// What may not be done for a while
     #[command(subcommand)]
     Freeze(freeze::Command),
@@ -164,7 +171,7 @@ enum Command {
     /// Demonstrations on a development ledger
     #[command(subcommand)]
     Demo(demo::Command),
-    /// Explain an error code
+    /// Explain an error code, or the rule of a finding
     Explain(explain::Args),
 }
 
@@ -230,6 +237,8 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Grant(command) => grant::run(&command, context),
         Command::Approval(command) => approval::run(&command, context),
         Command::Proposal(command) => proposal::run(&command, context),
+        Command::Finding(command) => finding::run(&command, context),
+        Command::Baseline(args) => baseline::run(&args, context),
         Command::Freeze(command) => freeze::run(&command, context),
         Command::Key(command) => key::run(command, context),
         Command::Nats(command) => nats::run(&command, context),

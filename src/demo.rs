@@ -17,7 +17,7 @@ use schemas::key::PublicKey;
 use schemas::reject::Reason;
 
 pub(crate) use billing::WORKFLOW as BILLING_WORKFLOW;
-pub(crate) use cast::{AGENTS, LOAD, MIGRATION, OPERATOR, PRINCIPALS};
+pub(crate) use cast::{AGENTS, CAST, LOAD, MIGRATION, OPERATOR, PRINCIPALS, REVIEW};
 pub(crate) use load::Load;
 pub(crate) use release::WORKFLOW as RELEASE_WORKFLOW;
 pub(crate) use review::WORKFLOW as REVIEW_WORKFLOW;

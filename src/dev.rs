@@ -178,6 +178,7 @@ fn open(place: &Place, args: &Args, began: Option<Micros>) -> Result<(Writer, Cl
                 operator_key: operator.public(),
                 operator: operator.signer,
                 clock_start: began,
+                finds: true,
             };
             Ok((ledger::create(&config, key, &genesis, clock.now())?, clock))
         }

@@ -7,6 +7,7 @@ mod approvals;
 mod chains;
 mod contracts;
 mod control;
+mod findings;
 mod keys;
 mod operators;
 mod refused;

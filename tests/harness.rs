@@ -59,6 +59,15 @@ pub(crate) struct World {
 impl World {
     /// With a ledger that holds its genesis entry, and the server running.
     pub(crate) fn new() -> Self {
+        Self::founded(false)
+    }
+
+    /// The same, and findings follow what breaks a rule.
+    pub(crate) fn finding() -> Self {
+        Self::founded(true)
+    }
+
+    fn founded(finds: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let binary = ingest::find(None).unwrap();
@@ -87,6 +96,7 @@ impl World {
             operator: world.operator.id.clone(),
             operator_key: world.operator.public(),
             clock_start: None,
+            finds,
         };
         let now = Micros(jiff::Timestamp::now().as_microsecond().unsigned_abs());
         ledger::create(&world.ledger_config(), world.ledger_key.clone(), &genesis, now).unwrap();

@@ -17,10 +17,10 @@ use crate::round::{Failure, rate};
 /// Checked batches that may wait for the writer.
 const WAITING_BATCHES: usize = 1;
 
-/// Events a second.
-pub(crate) fn core(workload: &Workload) -> Result<f64, Failure> {
+/// Events a second; `finds` with the rules, and the findings that follow.
+pub(crate) fn core(workload: &Workload, finds: bool) -> Result<f64, Failure> {
     let directory = tempfile::tempdir()?;
-    let mut writer = create(directory.path())?;
+    let mut writer = create(directory.path(), finds)?;
     let keys = writer.ledger().key_set();
     let registrations = checked(&workload.registrations, &keys);
     writer.append(registrations, Micros(START_US), &[])?;
@@ -54,7 +54,7 @@ pub(crate) fn core(workload: &Workload) -> Result<f64, Failure> {
     }
 }
 
-pub(crate) fn create(directory: &std::path::Path) -> Result<Writer, Failure> {
+pub(crate) fn create(directory: &std::path::Path, finds: bool) -> Result<Writer, Failure> {
     let config = Config { store: directory.join("store"), mark: directory.join("mark/bench.note") };
     let (operator, operator_key) = operator();
     let genesis = Genesis {
@@ -63,6 +63,7 @@ pub(crate) fn create(directory: &std::path::Path) -> Result<Writer, Failure> {
         operator,
         operator_key: PublicKey::of(&operator_key),
         clock_start: None,
+        finds,
     };
     Ok(ledger::create(&config, key(1), &genesis, Micros(START_US))?)
 }

@@ -67,16 +67,18 @@ fn main() -> Result<(), round::Failure> {
     let mut verify = Series::new("verify_strict, all cores");
     let mut raw = Series::new("raw RocksDB, synced batches");
     let mut core = Series::new("ingest core, 1 event a signature");
+    let mut ruled = Series::new("the same, with rules and findings");
     let mut grouped = Series::new("ingest core, batched signatures");
     for round in 1..=rounds {
         verify.add(floors::verify_strict(&single)?);
         raw.add(floors::raw_rocksdb(&single)?);
-        core.add(ingest::core(&single)?);
-        grouped.add(ingest::core(&batched)?);
+        core.add(ingest::core(&single, false)?);
+        ruled.add(ingest::core(&single, true)?);
+        grouped.add(ingest::core(&batched, false)?);
         println!("round {round} done");
     }
     println!();
-    for series in [&verify, &raw, &core, &grouped] {
+    for series in [&verify, &raw, &core, &ruled, &grouped] {
         println!("{}", series.line(&verify));
     }
     Ok(())

@@ -160,7 +160,7 @@ async fn receipts(
     workload: &Workload,
     rate: usize,
 ) -> Result<Latencies, Failure> {
-    let mut writer = create(directory)?;
+    let mut writer = create(directory, false)?;
     let keys = writer.ledger().key_set();
     let registrations = workload
         .registrations

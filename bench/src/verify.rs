@@ -76,7 +76,7 @@ fn build(plan: &Plan<'_>, directory: &Path, kept: &Path) -> Result<(), Failure> 
     let config = Config { store: store.clone(), mark: directory.join("mark/bench.note") };
     let (before, since) = all.messages.split_at(all.messages.len() / 100 * 99);
     let began = Instant::now();
-    let mut writer = create(directory)?;
+    let mut writer = create(directory, false)?;
     append(&mut writer, &all.registrations)?;
     append(&mut writer, before)?;
     drop(writer);

@@ -71,9 +71,15 @@ impl Pen {
         spawn_blocking(move || turn.commit(&ledger, &[], Vec::new())).await?
     }
 
-    /// Erases some of what is kept too long.
-    fn retain(mut self, retention: Retention) -> Result<(Self, Done), IngestError> {
-        self.writer.retain(&retention, (self.clock)())?;
+    /// What time alone brings: findings that fell due, and the end of what is kept too long.
+    fn pass_time(mut self, retention: Retention) -> Result<(Self, Done), IngestError> {
+        let now = (self.clock)();
+        if self.writer.findings_are_due(now)? {
+            self.append(Vec::new(), std::iter::empty())?;
+        }
+        if retention != Retention::default() {
+            self.writer.retain(&retention, now)?;
+        }
         Ok((self, Done::default()))
     }
 
@@ -207,12 +213,10 @@ impl Desk {
         }
     }
 
-    /// Erases some of what is kept too long, where anything is limited.
-    pub(crate) fn retain(&mut self, retention: Retention) {
-        if retention != Retention::default()
-            && let Some(pen) = self.pen.take()
-        {
-            self.running = Some(spawn_blocking(move || pen.retain(retention)));
+    /// Does what time alone brings.
+    pub(crate) fn pass_time(&mut self, retention: Retention) {
+        if let Some(pen) = self.pen.take() {
+            self.running = Some(spawn_blocking(move || pen.pass_time(retention)));
         }
     }
 

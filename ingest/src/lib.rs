@@ -196,7 +196,7 @@ async fn pump(
             handed = knocked(knocks), if desk.is_free() => { direct.extend(handed); None }
             batch = input.batch(), if desk.has_room() => { desk.check(batch?); None }
             _ = rest.tick(), if desk.is_free() => { desk.rest(); None }
-            _ = retain.tick(), if desk.is_free() => { desk.retain(retention); None }
+            _ = retain.tick(), if desk.is_free() => { desk.pass_time(retention); None }
             _ = watchdog.tick() => {
                 if desk.has_moved() {
                     link.check_progress().await?;

@@ -104,8 +104,7 @@ impl Writer {
         cursors: &[Cursor],
     ) -> Result<Committed, AppendError> {
         self.guarded(|writer| {
-            let mut draft =
-                Draft::new(received_at.max(writer.received_at), writer.fold.growth.size());
+            let mut draft = writer.begin(received_at)?;
             for submission in batch {
                 writer.stage(&mut draft, submission)?;
             }
@@ -138,8 +137,7 @@ impl Writer {
         received_at: Micros,
     ) -> Result<Arc<Head>, AppendError> {
         self.guarded(|writer| {
-            let mut draft =
-                Draft::new(received_at.max(writer.received_at), writer.fold.growth.size());
+            let mut draft = writer.begin(received_at)?;
             writer.stage_own(&mut draft, kind, fields)?;
             Ok(writer.commit(draft)?.head)
         })
@@ -160,6 +158,22 @@ impl Writer {
             }
             Ok(())
         })
+    }
+
+    /// A commit, with what fell due.
+    fn begin(&mut self, received_at: Micros) -> Result<Draft, AppendError> {
+        let received_at = received_at.max(self.received_at);
+        let mut draft = Draft::new(received_at, self.fold.growth.size());
+        self.stage_due(&mut draft)?;
+        Ok(draft)
+    }
+
+    /// Whether findings have fallen due, for which an empty batch makes a commit.
+    ///
+    /// # Errors
+    /// As for [`Writer::append`].
+    pub fn findings_are_due(&mut self, now: Micros) -> Result<bool, AppendError> {
+        self.guarded(|writer| Ok(writer.fold.state.is_due(&writer.store, now)?))
     }
 
     pub(crate) fn guarded<T>(

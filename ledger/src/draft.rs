@@ -3,6 +3,7 @@
 use schemas::encode::Value;
 use schemas::id::{BodyDigest, Digest, EventId, Index, Micros, TreeSize};
 use schemas::reject::{Reason, Reject};
+use schemas::rules::Finding;
 use schemas::submission::Verified;
 
 use crate::fold::Derived;
@@ -32,6 +33,8 @@ pub(crate) struct Draft {
     /// Accepted entries that change what a signer may do.
     pub(crate) control: Vec<Index>,
     pub(crate) keys_changed: bool,
+    /// Findings that follow the submission being staged.
+    pub(crate) findings: Vec<Finding>,
     /// Redactions that operators have agreed to in it, by the approval and what it redacts.
     pub(crate) agreed: Vec<(EventId, Value)>,
     /// Whether a redaction is in it.
@@ -55,6 +58,7 @@ impl Draft {
             ends: Vec::new(),
             control: Vec::new(),
             keys_changed: false,
+            findings: Vec::new(),
             agreed: Vec::new(),
             redacts: false,
             own: 0,

@@ -6,6 +6,7 @@
 use schemas::body::Body;
 use schemas::leaf::{Counts, Leaf};
 use schemas::refused;
+use schemas::rules::Finding;
 use schemas::terms;
 use schemas::tree;
 
@@ -46,7 +47,7 @@ impl Fold {
         self.state.count(store, body)
     }
 
-    /// Takes the next entry in, its leaf complete.
+    /// Takes the next entry in, its leaf complete; gives the findings that follow it.
     pub(crate) fn take(
         &mut self,
         store: &Store,
@@ -54,10 +55,10 @@ impl Fold {
         bytes: &[u8],
         beside: &Beside<'_>,
         derived: &mut Derived,
-    ) -> Result<(), ReadError> {
+    ) -> Result<Vec<Finding>, ReadError> {
         derived.rows.extend(self.growth.push(tree::leaf_hash(bytes)));
         match beside {
-            Beside::Body(None) => Ok(()),
+            Beside::Body(None) => Ok(Vec::new()),
             Beside::Body(Some(body)) => {
                 derived.rows.push(event_row(leaf, body));
                 self.take_signed(store, leaf, body, derived)
@@ -70,7 +71,7 @@ impl Fold {
                     None => {
                         let claimed = claimed(leaf, refusal);
                         derived.gathered.add(leaf.index, &terms::of_refusal(leaf, &claimed));
-                        Ok(())
+                        Ok(Vec::new())
                     }
                 }
             }
@@ -83,7 +84,7 @@ impl Fold {
         leaf: &Leaf,
         body: &Body<'_>,
         derived: &mut Derived,
-    ) -> Result<(), ReadError> {
+    ) -> Result<Vec<Finding>, ReadError> {
         let owner = body.agent().and_then(|agent| self.state.registry.owner(agent));
         derived.gathered.add(leaf.index, &terms::of_entry(leaf, body, owner));
         self.state.fold(store, leaf, body)

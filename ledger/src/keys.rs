@@ -11,7 +11,8 @@
 //! ids          'e' id:16 signer:16                     an accepted event
 //!              'r' refusal:32                          a refusal, so that a repeat makes no second leaf
 //! state        'a' agent:*  'p' principal:*  'k' kid:32  'h' placed:8  'c' credential:*  't' agent:*
-//!              'g' grant:16  'y' digest:32  'o' proposal:16  'f' frozen:8  'q'
+//!              'g' grant:16  'y' digest:32  'o' proposal:16  'f' frozen:8  'q'  'r'
+//!              'w' *                                   what the rules remember (schemas: rules/engine/rows.rs)
 //!              'v' index:8                             a principal chain held against the grants
 //!              'n' term:16                             accepted entries of an agent, session, workflow
 //!              's' signer:16 session:16                the signer's own chain
@@ -119,10 +120,13 @@ pub(crate) const POLICY: u8 = b'y';
 pub(crate) const PROPOSAL: u8 = b'o';
 pub(crate) const FREEZE: u8 = b'f';
 pub(crate) const QUORUM: u8 = b'q';
+pub(crate) const RULES: u8 = b'r';
 
 /// What the rows of the registry begin with.
-pub(crate) const RECORDS: [u8; 11] =
-    [AGENT, PRINCIPAL, KEY, HOLD, CREDENTIAL, CONTRACT, GRANT, POLICY, PROPOSAL, FREEZE, QUORUM];
+pub(crate) const RECORDS: [u8; 12] = [
+    AGENT, PRINCIPAL, KEY, HOLD, CREDENTIAL, CONTRACT, GRANT, POLICY, PROPOSAL, FREEZE, QUORUM,
+    RULES,
+];
 
 pub(crate) fn named(prefix: u8, name: &str) -> Vec<u8> {
     joined([&[prefix], name.as_bytes()])
@@ -140,6 +144,14 @@ pub(crate) fn ordered(prefix: u8, made: Index) -> Vec<u8> {
 /// Records by a binary id.
 pub(crate) fn identified(prefix: u8, id: &[u8]) -> Vec<u8> {
     joined([&[prefix], id])
+}
+
+/// What the keys of rows begin with that the rules remember.
+pub(crate) const REMEMBERED: u8 = b'w';
+
+/// A row that the rules remember.
+pub(crate) fn remembered(key: &[u8]) -> Vec<u8> {
+    joined([&[REMEMBERED], key])
 }
 
 /// What was found of the principal chain of the entry at `index`.

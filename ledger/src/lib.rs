@@ -35,6 +35,7 @@ mod rebuild;
 mod records;
 mod refusal;
 mod registry;
+mod remember;
 mod replay;
 mod retain;
 mod seal;

@@ -31,6 +31,7 @@ use crate::seal::{Identity, Mark, Marked, Seal};
 use crate::state::State;
 use crate::store::{ColumnFamily, Store};
 use crate::tiles::{Growth, Nodes};
+use schemas::rules::RULES_VERSION;
 
 /// Where a ledger lives.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,6 +55,8 @@ pub struct Genesis {
     pub operator_key: PublicKey,
     /// Where a simulated clock begins; `None` for the real one.
     pub clock_start: Option<Micros>,
+    /// Whether findings follow what breaks a rule: for ever, so that everybody can recompute them.
+    pub finds: bool,
 }
 
 /// Makes a ledger with its genesis entry.
@@ -114,6 +117,9 @@ fn genesis_fields(genesis: &Genesis, identity: &Identity) -> Vec<(&'static str, 
         ("ledger_key", bytes(identity.key.as_bytes())),
         ("operator_key", bytes(genesis.operator_key.as_bytes())),
     ];
+    if genesis.finds {
+        registry.push(("rules", Value::from(RULES_VERSION)));
+    }
     if let Some(start) = genesis.clock_start {
         registry.push(("clock_start", Value::from(start.0)));
     }

@@ -2,8 +2,10 @@
 
 use schemas::body::Body;
 use schemas::id::{Index, TreeSize};
+use schemas::kind::Kind;
 use schemas::leaf::{Counts, Status};
 use schemas::residue::Residue;
+use schemas::rules::Finding;
 
 use crate::error::{OpenError, ReadError};
 use crate::fold::{Beside, Derived, Fold, family_beside};
@@ -37,9 +39,9 @@ pub fn rebuild(config: &Config, progress: impl Fn(u64, u64)) -> Result<TreeSize,
     let mut from = 0;
     for boundary in replay::boundaries(&store) {
         let (to, _) = boundary?;
-        let rows =
+        let folded =
             fold_commit(&mut fold, &store, &store, from, to.0, &mut |_read, _beside| Ok(()))?;
-        store.write_scratch(&rows).map_err(ReadError::from)?;
+        store.write_scratch(&folded.rows).map_err(ReadError::from)?;
         from = to.0;
         progress(from, size.0);
     }
@@ -53,7 +55,7 @@ pub fn rebuild(config: &Config, progress: impl Fn(u64, u64)) -> Result<TreeSize,
     Ok(size)
 }
 
-/// Folds the commit of entries `from..to` of `log` and gives its derived rows; counters not yet in memory
+/// Folds the commit of entries `from..to` of `log` and gives its derived rows, and whether its findings follow; counters not yet in memory
 /// are read from `derived`. `check` sees each entry before it is folded.
 pub(crate) fn fold_commit(
     fold: &mut Fold,
@@ -62,17 +64,64 @@ pub(crate) fn fold_commit(
     from: u64,
     to: u64,
     check: &mut impl FnMut(&Checking<'_>, &Fold) -> Result<(), ReadError>,
-) -> Result<Vec<Row>, ReadError> {
+) -> Result<Folded, ReadError> {
     let leaves = replay::leaves(log, from..to)?;
     let bodies = replay::rows(log, ColumnFamily::Bodies, from..to)?;
     let statements = replay::rows(log, ColumnFamily::Statements, from..to)?;
     let mut rows = Derived::default();
+    let mut findings = Findings::default();
+    if let Some(first) = leaves.first() {
+        findings.given = fold.state.due(derived, first.leaf.received_at)?;
+    }
     for read in &leaves {
         let beside =
             if family_beside(&read.leaf) == ColumnFamily::Bodies { &bodies } else { &statements };
-        fold_entry(fold, derived, read, beside, &mut rows, check)?;
+        fold_entry(fold, derived, read, beside, &mut rows, &mut findings, check)?;
     }
-    Ok(fold.finish(rows))
+    Ok(Folded { rows: fold.finish(rows), fault: findings.fault(to) })
+}
+
+/// What a commit leaves behind.
+pub(crate) struct Folded {
+    /// Its derived rows.
+    pub(crate) rows: Vec<Row>,
+    /// The first entry whose findings are not those that the log gives, and in what way.
+    pub(crate) fault: Option<(Index, String)>,
+}
+
+/// The findings that a commit's entries give, and those that are among its entries.
+#[derive(Default)]
+struct Findings {
+    given: Vec<Finding>,
+    said: usize,
+    wrong: Option<(Index, String)>,
+}
+
+impl Findings {
+    /// Holds an entry that is a finding against the next one that the log gives.
+    fn take(&mut self, index: Index, body: &Body<'_>) {
+        if body.kind() != Kind::Finding || self.wrong.is_some() {
+            return;
+        }
+        self.wrong = match self.given.get(self.said) {
+            None => Some((index, "the log gives no such finding".to_owned())),
+            Some(given) if !given.is_said_by(body) => Some((
+                index,
+                format!("the log gives {} of entry {} here", given.rule.name, given.cited),
+            )),
+            Some(_) => None,
+        };
+        self.said += 1;
+    }
+
+    /// What is wrong with them in a commit that ends before `to`.
+    fn fault(self, to: u64) -> Option<(Index, String)> {
+        let last = Index(to.saturating_sub(1));
+        let missing = |given: &Finding| {
+            (last, format!("the finding {} of entry {} is missing", given.rule.name, given.cited))
+        };
+        self.wrong.or_else(|| self.given.get(self.said).map(missing))
+    }
 }
 
 /// An entry about to be folded, and the ordinals that the fold gives it.
@@ -88,6 +137,7 @@ fn fold_entry(
     read: &Read,
     beside: &Rows,
     rows: &mut Derived,
+    findings: &mut Findings,
     check: &mut impl FnMut(&Checking<'_>, &Fold) -> Result<(), ReadError>,
 ) -> Result<(), ReadError> {
     let Read { leaf, bytes } = read;
@@ -96,7 +146,8 @@ fn fold_entry(
         check(&Checking { read, body: None, counts: Counts::default() }, fold)?;
         let refusal = row.and_then(|row| Refusal::decode(row));
         let refusal = refusal.ok_or_else(|| bad_row(leaf.index, family_beside(leaf)))?;
-        return fold.take(derived, leaf, bytes, &Beside::Refusal(&refusal), rows);
+        fold.take(derived, leaf, bytes, &Beside::Refusal(&refusal), rows)?;
+        return Ok(());
     }
     let missing = ReadError::Missing { family: ColumnFamily::Bodies, index: leaf.index };
     let row = row.ok_or(missing)?;
@@ -108,9 +159,77 @@ fn fold_entry(
     };
     let counts = fold.count(derived, &body)?;
     check(&Checking { read, body: Some(&body), counts }, fold)?;
-    fold.take(derived, leaf, bytes, &Beside::Body(Some(&body)), rows)
+    findings.take(leaf.index, &body);
+    let given = fold.take(derived, leaf, bytes, &Beside::Body(Some(&body)), rows)?;
+    findings.given.extend(given);
+    Ok(())
 }
 
 fn bad_row(index: Index, family: ColumnFamily) -> ReadError {
     damaged(family, &keys::index(index))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use schemas::body::from_json;
+    use schemas::id::EventId;
+    use schemas::rules::rule;
+    use serde_json::json;
+
+    use super::*;
+
+    const FLAGGED: &str = "019d6b2c-ee80-7001-8002-030405060708";
+
+    fn given(name: &str) -> Finding {
+        Finding {
+            rule: rule(name).unwrap(),
+            causes: vec![EventId::parse(FLAGGED).unwrap()],
+            cited: Index(7),
+            agent: Some("worker".to_owned()),
+            correlation: None,
+            detail: None,
+            contract: None,
+            count: None,
+        }
+    }
+
+    fn said(name: &str, agent: &str) -> Vec<u8> {
+        from_json(&json!({
+            "v": 1, "kind": "finding", "id": FLAGGED, "salt": "00".repeat(16), "tenant": "t", "time": 1,
+            "signer": "ledger", "agent": { "id": agent }, "causes": [FLAGGED],
+            "rule": { "name": name, "version": 1 },
+        }))
+        .unwrap()
+    }
+
+    fn fault(given: Vec<Finding>, entries: &[Vec<u8>]) -> Option<String> {
+        let mut findings = Findings { given, ..Findings::default() };
+        for bytes in entries {
+            findings.take(Index(8), &Body::parse(bytes).unwrap());
+        }
+        findings.fault(9).map(|(_, why)| why)
+    }
+
+    #[test]
+    fn a_missing_an_extra_and_an_altered_finding_are_told_apart() {
+        let sound = || vec![given("out_of_scope"), given("volume")];
+        let entries = || vec![said("out_of_scope", "worker"), said("volume", "worker")];
+        assert_eq!(fault(sound(), &entries()), None);
+        let missing = fault(sound(), &entries()[..1]).unwrap();
+        assert_eq!(missing, "the finding volume of entry #7 is missing");
+        let extra = fault(vec![given("out_of_scope")], &entries()).unwrap();
+        assert_eq!(extra, "the log gives no such finding");
+        let altered = [said("out_of_scope", "somebody else"), said("volume", "worker")];
+        assert_eq!(
+            fault(sound(), &altered).unwrap(),
+            "the log gives out_of_scope of entry #7 here"
+        );
+        let swapped: Vec<_> = entries().into_iter().rev().collect();
+        assert_eq!(
+            fault(sound(), &swapped).unwrap(),
+            "the log gives out_of_scope of entry #7 here"
+        );
+    }
 }

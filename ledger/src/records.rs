@@ -50,6 +50,7 @@ pub(crate) fn row(record: &Record) -> Row {
             (keys::ordered(keys::FREEZE, record.frozen), freeze::encode(record))
         }
         Record::Quorum(needed) => (vec![keys::QUORUM], needed.to_be_bytes().to_vec()),
+        Record::Rules(version) => (vec![keys::RULES], version.to_be_bytes().to_vec()),
     };
     Row::new(ColumnFamily::State, key, value)
 }
@@ -57,8 +58,11 @@ pub(crate) fn row(record: &Record) -> Row {
 /// The record of a row; `None` if it is damaged or another thing's.
 pub(crate) fn record(key: &[u8], value: &[u8]) -> Option<Record> {
     let (prefix, name) = key.split_first()?;
-    if *prefix == keys::QUORUM {
-        return value.try_into().ok().map(u64::from_be_bytes).map(Record::Quorum);
+    let number = || value.try_into().ok().map(u64::from_be_bytes);
+    match *prefix {
+        keys::QUORUM => return number().map(Record::Quorum),
+        keys::RULES => return number().map(Record::Rules),
+        _ => {}
     }
     let root = decode(value, Bounds::WIRE).ok()?;
     let fields = root.array()?;

@@ -9,6 +9,7 @@ use schemas::registry::{
     AgentRecord, ChainCheck, ContractRecord, CredentialRecord, GrantRecord, HoldRecord, KeyRecord,
     PolicyRecord, PrincipalRecord, ProposalRecord, Record, Registry,
 };
+use schemas::rules::Baseline;
 use schemas::terms::Key;
 
 use crate::error::ReadError;
@@ -216,6 +217,18 @@ impl Ledger {
         }
         entries.sort_unstable();
         Ok(entries)
+    }
+
+    /// What is usual for an agent, and the bound of each rule that has one; `None` of whom nobody registered.
+    ///
+    /// # Errors
+    /// As for [`Ledger::agent`].
+    pub fn baseline(&self, agent: &str) -> Result<Option<Baseline>, ReadError> {
+        let mut state = State::load(&self.store)?;
+        match state.registry.agent(agent) {
+            Some(_) => state.baseline(&self.store, agent).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// What was found of the principal chain of the entry at `index`; `None` if it has none, or acts alone and

@@ -9,6 +9,7 @@ use schemas::kind::{Kind, Stream};
 use schemas::leaf::{Counts, Leaf, Status, chain_hash};
 use schemas::registry;
 use schemas::reject::{Reason, Reject};
+use schemas::rules::Finding;
 use schemas::secret;
 use schemas::statement::Statement;
 use schemas::submission::{self, Verified, VerifiedItem};
@@ -59,7 +60,8 @@ impl Writer {
             Checked::Undecided(_) => Vec::new(),
         };
         draft.ends.push((Digest(sha256(message)), outcomes));
-        Ok(())
+        let findings = std::mem::take(&mut draft.findings);
+        self.stage_findings(draft, findings)
     }
 
     fn admission(&self, draft: &Draft) -> Admission<'_> {
@@ -323,6 +325,23 @@ impl Writer {
         Ok(Placed::Leaf)
     }
 
+    /// What fell due, before anything else of the commit.
+    pub(crate) fn stage_due(&mut self, draft: &mut Draft) -> Result<(), AppendError> {
+        let due = self.fold.state.due(&self.store, draft.received_at)?;
+        self.stage_findings(draft, due)
+    }
+
+    fn stage_findings(
+        &mut self,
+        draft: &mut Draft,
+        findings: Vec<Finding>,
+    ) -> Result<(), AppendError> {
+        for finding in findings {
+            self.stage_own(draft, Kind::Finding, finding.fields())?;
+        }
+        Ok(())
+    }
+
     /// The redactions that operators have agreed to, each as an own entry that cites the last approval.
     pub(crate) fn stage_agreed(&mut self, draft: &mut Draft) -> Result<(), AppendError> {
         for (approval, redact) in std::mem::take(&mut draft.agreed) {
@@ -401,7 +420,8 @@ impl Writer {
         beside: &Beside<'_>,
     ) -> Result<Index, AppendError> {
         let bytes = leaf.encode();
-        self.fold.take(&self.store, leaf, &bytes, beside, &mut draft.derived)?;
+        let findings = self.fold.take(&self.store, leaf, &bytes, beside, &mut draft.derived)?;
+        draft.findings.extend(findings);
         self.chain = chain_hash(&bytes);
         draft.rows.push(Row::new(ColumnFamily::Leaves, keys::index(leaf.index), bytes.as_slice()));
         draft.leaves.push(bytes);

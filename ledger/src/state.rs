@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 
 use rocksdb::Direction;
 use schemas::body::Body;
+use schemas::id::Micros;
 use schemas::leaf::{Counts, Leaf, Status};
-use schemas::registry::Registry;
+use schemas::limits::FINDINGS_DUE_MAX;
+use schemas::registry::{ChainCheck, Registry};
+use schemas::rules::{Baseline, Engine, Finding};
 use schemas::terms::Key;
 
 use crate::error::ReadError;
 use crate::keys::{self, Map};
 use crate::read::damaged;
 use crate::records;
+use crate::remember::{Recall, Remembered};
 use crate::sequence::Sequence;
 use crate::store::{ColumnFamily, Row, Store};
 
@@ -24,7 +28,8 @@ const CACHED_ROWS_MAX: usize = 200_000;
 pub(crate) struct State {
     pub(crate) registry: Registry,
     cached: Map<Vec<u8>, Vec<u8>>,
-    changed: BTreeMap<Vec<u8>, Vec<u8>>,
+    changed: Changed,
+    recall: Recall,
 }
 
 impl State {
@@ -65,18 +70,18 @@ impl State {
                 before.ok_or_else(|| damaged(ColumnFamily::State, &row))?.saturating_add(1)
             }
         };
-        self.changed.insert(row, count.to_be_bytes().to_vec());
+        self.changed.insert(row, Some(count.to_be_bytes().to_vec()));
         Ok(count)
     }
 
     /// Takes in what a signed entry, accepted or not, says of its signer's own chain, and what an
-    /// accepted one changes in the registry.
+    /// accepted one changes in the registry; gives the findings that follow it.
     pub(crate) fn fold(
         &mut self,
         store: &Store,
         leaf: &Leaf,
         body: &Body<'_>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<Vec<Finding>, ReadError> {
         if let (Some(session), Some(seq)) = (body.session(), body.seq()) {
             let row = keys::chain(body.signer(), &session);
             let mut sequence = match self.row(store, &row)? {
@@ -86,39 +91,106 @@ impl State {
                 }
             };
             sequence.take(seq, leaf.body);
-            self.changed.insert(row, sequence.encode());
+            self.changed.insert(row, Some(sequence.encode()));
         }
-        if leaf.status == Status::Accepted {
-            self.apply(leaf, body);
+        let is_accepted = leaf.status == Status::Accepted;
+        let check = if is_accepted {
+            self.registry.check_chain(body, leaf.received_at)
+        } else {
+            ChainCheck::default()
+        };
+        let findings = match self.registry.rules() {
+            0 => Vec::new(),
+            _ => {
+                let (registry, mut rows) = self.remembered(store);
+                Engine.observe(&mut rows, registry, &check, leaf, body)?
+            }
+        };
+        if is_accepted {
+            self.recall.accepted(body);
+            self.apply(leaf, body, &check);
         }
-        Ok(())
+        Ok(findings)
     }
 
-    fn apply(&mut self, leaf: &Leaf, body: &Body<'_>) {
-        let check = self.registry.check_chain(body, leaf.received_at);
+    fn apply(&mut self, leaf: &Leaf, body: &Body<'_>, check: &ChainCheck) {
         if check.is_worth_keeping() {
-            self.changed.insert(keys::chain_check(leaf.index), records::check_value(&check));
+            let value = records::check_value(check);
+            self.changed.insert(keys::chain_check(leaf.index), Some(value));
         }
         for record in self.registry.apply(leaf.index, leaf.received_at, body) {
             let row = records::row(&record);
-            self.changed.insert(row.key, row.value);
+            self.changed.insert(row.key, Some(row.value));
         }
     }
 
-    fn row(&self, store: &Store, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        match self.changed.get(key).or_else(|| self.cached.get(key)) {
-            Some(value) => Ok(Some(value.clone())),
-            None => store.get(ColumnFamily::State, key),
+    /// The findings that fell due by `now`, the first in a commit.
+    pub(crate) fn due(&mut self, store: &Store, now: Micros) -> Result<Vec<Finding>, ReadError> {
+        if self.registry.rules() == 0 {
+            return Ok(Vec::new());
         }
+        let (registry, mut rows) = self.remembered(store);
+        Engine.due(&mut rows, registry, now, FINDINGS_DUE_MAX)
+    }
+
+    /// Whether findings may fall due by `now`.
+    pub(crate) fn is_due(&mut self, store: &Store, now: Micros) -> Result<bool, ReadError> {
+        if self.registry.rules() == 0 {
+            return Ok(false);
+        }
+        let (_, mut rows) = self.remembered(store);
+        Ok(Engine.next_due(&mut rows)?.is_some_and(|at| at <= now))
+    }
+
+    /// What is usual for an agent.
+    pub(crate) fn baseline(&mut self, store: &Store, agent: &str) -> Result<Baseline, ReadError> {
+        let (registry, mut rows) = self.remembered(store);
+        Engine.baseline(&mut rows, registry, agent)
+    }
+
+    fn remembered<'s>(&'s mut self, store: &'s Store) -> (&'s Registry, Remembered<'s>) {
+        let Self { registry, cached, changed, recall } = self;
+        (registry, Remembered { store, cached, changed, recall })
+    }
+
+    fn row(&self, store: &Store, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        look_up(store, &self.cached, &self.changed, key)
     }
 
     /// The rows that changed since they were last taken, in order of key.
     pub(crate) fn take_rows(&mut self) -> Vec<Row> {
         let changed = std::mem::take(&mut self.changed);
+        self.recall.forget_commit();
         if self.cached.len() + changed.len() > CACHED_ROWS_MAX {
             self.cached.clear();
         }
-        self.cached.extend(changed.iter().map(|(key, value)| (key.clone(), value.clone())));
-        changed.into_iter().map(|(key, value)| Row::new(ColumnFamily::State, key, value)).collect()
+        for (key, value) in &changed {
+            match value {
+                Some(value) => drop(self.cached.insert(key.clone(), value.clone())),
+                None => drop(self.cached.remove(key)),
+            }
+        }
+        let row = |(key, value)| match value {
+            Some(value) => Row::new(ColumnFamily::State, key, value),
+            None => Row::gone(ColumnFamily::State, key),
+        };
+        changed.into_iter().map(row).collect()
+    }
+}
+
+/// Rows that changed in the commit under way; `None` of those that go.
+pub(crate) type Changed = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// A row as of now: as changed, as cached, as stored.
+pub(crate) fn look_up(
+    store: &Store,
+    cached: &Map<Vec<u8>, Vec<u8>>,
+    changed: &Changed,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, ReadError> {
+    match (changed.get(key), cached.get(key)) {
+        (Some(value), _) => Ok(value.clone()),
+        (None, Some(value)) => Ok(Some(value.clone())),
+        (None, None) => store.get(ColumnFamily::State, key),
     }
 }

@@ -89,6 +89,8 @@ pub(crate) struct Row {
     pub(crate) family: ColumnFamily,
     pub(crate) key: Vec<u8>,
     pub(crate) value: Vec<u8>,
+    /// Whether the row goes instead.
+    pub(crate) is_gone: bool,
 }
 
 impl Row {
@@ -97,7 +99,12 @@ impl Row {
         key: impl Into<Vec<u8>>,
         value: impl Into<Vec<u8>>,
     ) -> Self {
-        Self { family, key: key.into(), value: value.into() }
+        Self { family, key: key.into(), value: value.into(), is_gone: false }
+    }
+
+    /// The end of a row.
+    pub(crate) fn gone(family: ColumnFamily, key: impl Into<Vec<u8>>) -> Self {
+        Self { family, key: key.into(), value: Vec::new(), is_gone: true }
     }
 }
 
@@ -187,6 +194,7 @@ impl Store {
         for row in rows {
             let family = self.family(row.family);
             match row.family {
+                _ if row.is_gone => batch.delete_cf(family, &row.key),
                 ColumnFamily::Terms => batch.merge_cf(family, &row.key, &row.value),
                 _ => batch.put_cf(family, &row.key, &row.value),
             }

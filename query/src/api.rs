@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use crate::error::Error;
 use crate::proof::Proofs;
-use crate::registry::{access, agents, approvals, control, holds, keys, lists};
+use crate::registry::{access, agents, approvals, control, findings, holds, keys, lists};
 use crate::{
     bundle, checkpoints, claims, consistency, entries, identity, lineage, log, parts, threads, why,
     workflow,
@@ -67,6 +67,8 @@ pub fn routes(
         .route("/threads/{message}", get(threads::one))
         .route("/agents", get(agents::list))
         .route("/agents/{id}", get(agents::one))
+        .route("/agents/{id}/baseline", get(findings::baseline))
+        .route("/findings", get(findings::list))
         .route("/principals", get(lists::principals))
         .route("/principals/{id}/lineage", get(lineage::one))
         .route("/credentials", get(lists::credentials))

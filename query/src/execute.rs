@@ -110,6 +110,7 @@ mod tests {
             operator: SignerId::parse("op").unwrap(),
             operator_key: PublicKey::of(&key),
             clock_start: None,
+            finds: false,
         };
         let config = Config { store: dir.path().join("store"), mark: dir.path().join("mark/head") };
         let mut writer = create(&config, key, &genesis, Micros(0)).unwrap();

@@ -235,7 +235,7 @@ fn finding(entry: &Entry) -> Value {
     json!({
         "index": entry.leaf.index.0,
         "rule": body.text("rule.name"),
-        "code": body.text("code"),
+        "code": body.text("reason"),
     })
 }
 

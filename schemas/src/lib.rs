@@ -47,6 +47,7 @@ pub mod registry;
 pub mod reject;
 pub mod reply;
 pub mod residue;
+pub mod rules;
 pub mod secret;
 pub mod sequence;
 pub mod shape;

@@ -78,6 +78,8 @@ pub const IMPACT_LOOKS_MAX: usize = 4096;
 pub const WHY_ENTRIES_MAX: usize = 256;
 /// Approvals and control entries that one answer holds.
 pub const CONTROL_ENTRIES_MAX: usize = 1000;
+/// Findings on a deadline that one commit begins with.
+pub const FINDINGS_DUE_MAX: usize = 1000;
 /// Largest `ext` map, encoded.
 pub const EXT_BYTES_MAX: usize = 2 << 10;
 /// Longest query text.
@@ -216,3 +218,26 @@ pub const BROKER_REQUEST_S_MAX: u64 = 5;
 pub const PUBLISHER_REPLIES_MAX: usize = 1024;
 /// Longest pause before a publisher sends a submission again, in seconds.
 pub const RESEND_S_MAX: u64 = 30;
+
+/// Findings of one rule about one agent within an hour; the rest is counted into one.
+pub const FINDINGS_PER_HOUR_MAX: u32 = 100;
+/// Longest detail of a finding.
+pub const FINDING_DETAIL_BYTES_MAX: usize = 64;
+/// Deadlines that are looked at in one commit.
+pub const FINDINGS_DUE_ROWS_MAX: usize = 4096;
+/// Gaps in a session's numbers that are remembered at once; later ones are told without waiting for what fills them.
+pub const SESSION_GAPS_MAX: usize = 16;
+/// Days that a session without entries is remembered.
+pub const SESSION_DAYS_KEPT: u64 = 35;
+/// Hours that an intent is joined to what comes of it, from the last that came.
+pub const INTENT_HOURS_KEPT: u64 = 24;
+/// Days that the use of a grant which nobody gave is remembered.
+pub const USE_DAYS_KEPT: u64 = 7;
+/// Uses of one such grant that are remembered.
+pub const GRANT_USES_MAX: usize = 16;
+/// Days that a credential which is not registered is remembered with whom it was seen.
+pub const CREDENTIAL_DAYS_KEPT: u64 = 30;
+/// Tools of an agent that are remembered; the one that came first is forgotten first.
+pub const HABIT_TOOLS_MAX: usize = 128;
+/// Groups of targets of an agent that are remembered.
+pub const HABIT_TARGETS_MAX: usize = 256;

@@ -70,6 +70,8 @@ pub enum Record {
     Freeze(FreezeRecord),
     /// Of how many operators have to agree.
     Quorum(u64),
+    /// Of which rules findings follow.
+    Rules(u64),
 }
 
 /// The projection.
@@ -89,6 +91,7 @@ pub struct Registry {
     proposals: Map<EventId, ProposalRecord>,
     freezes: Vec<FreezeRecord>,
     quorum: u64,
+    rules: u64,
 }
 
 fn invalid(path: &str, expected: impl Into<String>) -> Reject {
@@ -215,6 +218,12 @@ impl Registry {
         &self.freezes
     }
 
+    /// Version of the rules of which findings follow in this ledger; 0 where none do.
+    #[must_use]
+    pub fn rules(&self) -> u64 {
+        self.rules
+    }
+
     /// The freeze that an entry with these terms falls under.
     #[must_use]
     pub fn frozen(&self, terms: &[Term<'_>]) -> Option<&FreezeRecord> {
@@ -324,6 +333,7 @@ impl Registry {
             Record::Proposal(record) => drop(self.proposals.insert(record.id, record)),
             Record::Freeze(record) => self.freezes.push(record),
             Record::Quorum(needed) => self.quorum = needed,
+            Record::Rules(version) => self.rules = version,
         }
     }
 }

@@ -1,4 +1,6 @@
-//! `explain`: what an error code means.
+//! `explain`: what an error code means, or a finding of a rule.
+
+use schemas::rules::{RULES, rule};
 
 use crate::cli::code::Code;
 use crate::cli::context::Context;
@@ -8,7 +10,7 @@ use crate::exit::Exit;
 /// Arguments of `explain`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// Code as in SW0412; without one, all of them are listed
+    /// Code as in SW0412, or name of a rule; without one, all of them are listed
     code: Option<String>,
 }
 
@@ -27,9 +29,18 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
                 code.title()
             ))?;
         }
+        for rule in RULES {
+            out.line(rule.name)?;
+        }
         return Ok(Exit::Ok);
     };
-    let expected = "a code that `sworn explain` lists";
+    if let Some(rule) = rule(text) {
+        let bound = rule.threshold.map_or_else(String::new, |bound| format!(", bound {bound}"));
+        out.line(&format!("{} (version {}{bound})\n", rule.name, rule.version))?;
+        out.line(rule.text)?;
+        return Ok(Exit::Ok);
+    }
+    let expected = "a code or a rule that `sworn explain` lists";
     let code = Code::parse(text);
     let code =
         code.ok_or_else(|| Failure::Argument { name: "CODE", value: text.clone(), expected })?;

@@ -57,6 +57,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         operator: args.operator.clone(),
         operator_key,
         clock_start: None,
+        finds: true,
     };
     let writer = ledger::create(&place, key.key, &genesis, Clock::system().now())?;
     let trust = writer.ledger().identity().note_key();

@@ -13,6 +13,9 @@ pub(crate) const ORCHESTRATOR: &str = "orchestrator-v2";
 pub(crate) const MIGRATION: &str = "db-migration-agent";
 pub(crate) const REVIEW: &str = "pr-review-agent";
 
+/// The agents of the worked example.
+pub(crate) const CAST: [&str; 4] = [BILLING, ORCHESTRATOR, MIGRATION, REVIEW];
+
 /// Those that publish besides agents.
 pub(crate) const MAIL: &str = "mail-boundary";
 pub(crate) const WEBHOOK: &str = "webhook-boundary";

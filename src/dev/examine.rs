@@ -47,6 +47,9 @@ pub(crate) enum Unsound {
         /// Expected.
         expected: &'static str,
     },
+    /// The findings are not those of the worked example.
+    #[error("the findings of the worked example are {}", .0.join(", "))]
+    Findings(Vec<String>),
     /// The tail left something out, or gave it twice, or late.
     #[error("the tail: {0}")]
     Tail(String),
@@ -96,6 +99,33 @@ fn say(out: Out, text: &str) {
     let _ = out.line(text);
 }
 
+/// Agents of the worked example with what they break, in its order.
+const FINDINGS: &[(&str, &str)] = &[
+    (demo::MIGRATION, "out_of_contract"),
+    (demo::MIGRATION, "out_of_scope"),
+    (demo::MIGRATION, "unapproved_destructive"),
+    (demo::MIGRATION, "acted_after_disable"),
+    (demo::MIGRATION, "out_of_contract"),
+    (demo::MIGRATION, "unclaimed_action"),
+    (demo::REVIEW, "out_of_contract"),
+];
+
+/// The findings about the agents of the worked example must be those, and no other.
+fn findings(client: &Client) -> Result<(), Unsound> {
+    let page = client.json("/api/v1/findings", &[("limit", "1000")])?;
+    let items = page.get("items").and_then(Json::as_array).ok_or(Unsound::Answer("findings"))?;
+    let text = |item: &Json, name: &str| {
+        item.get(name).and_then(Json::as_str).unwrap_or_default().to_owned()
+    };
+    let told = items.iter().rev().map(|item| (text(item, "agent"), text(item, "rule")));
+    let found: Vec<_> = told.filter(|(agent, _)| demo::CAST.contains(&agent.as_str())).collect();
+    let expected = FINDINGS.iter().map(|(agent, rule)| ((*agent).to_owned(), (*rule).to_owned()));
+    if found.iter().cloned().eq(expected) {
+        return Ok(());
+    }
+    Err(Unsound::Findings(found.iter().map(|(agent, rule)| format!("{agent} {rule}")).collect()))
+}
+
 /// What the worked example must have left.
 fn story(client: &Client, out: Out) -> Result<(), Unsound> {
     let billing = chain(client, demo::BILLING_WORKFLOW)?;
@@ -110,13 +140,22 @@ fn story(client: &Client, out: Out) -> Result<(), Unsound> {
 
     let release = chain(client, demo::RELEASE_WORKFLOW)?;
     let text = query::render_chain(&release);
-    let acts = ["ALTER TABLE", "DROP TABLE", "postgres:prod/sessions", "complete", "verified"];
+    let acts = [
+        "ALTER TABLE",
+        "DROP TABLE",
+        "postgres:prod/sessions",
+        "3 findings",
+        "complete",
+        "verified",
+    ];
     contains(demo::RELEASE_WORKFLOW, &text, &acts)?;
     say(out, "  ok  chain release-2026-04-08: ALTER TABLE in staging, DROP TABLE in production");
 
     finds(client, "agent:db-migration-agent reason:disabled_agent since:0", 1..=1, "1")?;
     finds(client, "kind:agent.disabled agent:db-migration-agent since:0", 1.., "1 or more")?;
     say(out, "  ok  kill drill: the disabled agent's next event was rejected");
+    findings(client)?;
+    say(out, "  ok  findings: those of the worked example, and no other of its agents");
     finds(client, "claimed:billing-ops-agent reason:bad_signature since:0", 1..=1, "1")?;
     say(out, "  ok  forgery: rejected, recorded, and in nobody's workflow");
     finds(

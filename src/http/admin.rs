@@ -237,6 +237,7 @@ mod tests {
             operator: SignerId::parse("operator").unwrap(),
             operator_key: PublicKey::of(&SigningKey::from_bytes(&[2; 32])),
             clock_start: None,
+            finds: false,
         };
         let writer = ledger::create(&config, key, &genesis, START).unwrap();
         let admin = Admin::new(writer.ledger(), &dir.path().join("copies"), &clock).unwrap();

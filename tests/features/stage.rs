@@ -37,7 +37,15 @@ pub(crate) const ONCALL: &str = "oncall@example.com";
 impl Stage {
     /// With the operator, and an owner for agents.
     pub(crate) fn new() -> Self {
-        let world = World::new();
+        Self::in_world(World::new())
+    }
+
+    /// The same, and findings follow what breaks a rule.
+    pub(crate) fn finding() -> Self {
+        Self::in_world(World::finding())
+    }
+
+    fn in_world(world: World) -> Self {
         let mut stage = Self { world, cast: HashMap::new() };
         stage.principal(OWNER, &["human", "owner"]);
         stage

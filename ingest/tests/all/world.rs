@@ -61,6 +61,7 @@ impl World {
             operator: operator.id.clone(),
             operator_key: PublicKey::of(&operator.key),
             clock_start: None,
+            finds: false,
         };
         let writer = ledger::create(&Self::files(&directory), key(1), &genesis, START).unwrap();
         let (port, now) = (server.port(), Arc::new(AtomicU64::new(START.0)));

@@ -7,8 +7,11 @@ use rayon::prelude::*;
 use rocksdb::Direction;
 use schemas::body::Body;
 use schemas::id::{Index, Kid, TreeSize};
+use schemas::kind::Kind;
 use schemas::leaf::Leaf;
+use schemas::redaction::Redaction;
 use schemas::statement::Statement;
+use schemas::terms::Key;
 
 use super::kept::{Reached, Scratch, Touched};
 use super::{AuditError, Counter, DIVERGENCES_MAX, Fault, Verifier};
@@ -16,6 +19,7 @@ use crate::error::ReadError;
 use crate::fold::Fold;
 use crate::keys;
 use crate::meta;
+use crate::postings::Postings;
 use crate::read::parse_statement;
 use crate::rebuild::{Checking, fold_commit};
 use crate::store::{ColumnFamily, Row, Store};
@@ -31,6 +35,8 @@ pub(super) struct Derivation<'s> {
     fold: Fold,
     from: u64,
     found: Found,
+    /// Whether bodies were erased, so that what the rules remember cannot be derived again.
+    is_erased: bool,
 }
 
 /// What the derived half found.
@@ -56,7 +62,8 @@ impl<'s> Derivation<'s> {
             let growth = growth.map_err(|_absent| AuditError::OtherState)?;
             Fold { state: scratch.load()?, growth }
         };
-        Ok(Self { log, scratch, fold, from: before.0, found: Found::new() })
+        let is_erased = erases_bodies(log)?;
+        Ok(Self { log, scratch, fold, from: before.0, found: Found::new(), is_erased })
     }
 
     /// Derives the rows of each commit that is told of, until there are no more or something is wrong.
@@ -78,12 +85,12 @@ impl<'s> Derivation<'s> {
     }
 
     fn commit(&mut self, to: TreeSize) -> Result<Vec<Row>, ReadError> {
-        let Self { log, scratch, fold, from, found } = self;
+        let Self { log, scratch, fold, from, found, .. } = self;
         let scratch = &scratch.store;
         let mut current: Option<CurrentStatement> = None;
         // The scratch store learns of a commit's events when it ends.
         let mut accepted = HashSet::new();
-        fold_commit(fold, log, scratch, *from, to.0, &mut |entry, fold| {
+        let folded = fold_commit(fold, log, scratch, *from, to.0, &mut |entry, fold| {
             let leaf = &entry.read.leaf;
             let mut fault = |fault| found.push((ColumnFamily::Leaves, leaf.index, fault));
             if entry.counts != leaf.counts {
@@ -101,7 +108,12 @@ impl<'s> Derivation<'s> {
             }
             found.truncate(DIVERGENCES_MAX);
             Ok(())
-        })
+        })?;
+        // What was erased gave findings that nobody can recompute any more.
+        if let Some((index, why)) = folded.fault.filter(|_| !self.is_erased) {
+            found.push((ColumnFamily::Leaves, index, Fault::Admission(why)));
+        }
+        Ok(folded.rows)
     }
 }
 
@@ -111,18 +123,19 @@ impl Verifier<'_> {
         for (family, index, fault) in found {
             self.entry(family, index, fault);
         }
+        let is_erased = erases_bodies(self.store)?;
         if scratch.compares_touched() {
-            self.compare_touched(scratch)?;
+            self.compare_touched(scratch, is_erased)?;
         } else {
             let compare = |family| compare(family, self.store, &scratch.store);
             let wrong: Result<Vec<_>, _> =
                 ColumnFamily::DERIVED.into_par_iter().map(compare).collect();
-            self.wrong_rows(wrong?);
+            self.wrong_rows(wrong?, is_erased);
         }
         self.meta()
     }
 
-    fn compare_touched(&mut self, scratch: &Scratch) -> Result<(), AuditError> {
+    fn compare_touched(&mut self, scratch: &Scratch, is_erased: bool) -> Result<(), AuditError> {
         let mut touched = scratch.touched();
         loop {
             let chunk: Vec<Touched> =
@@ -132,12 +145,20 @@ impl Verifier<'_> {
             }
             let compare = |row: &Touched| compare_row(row, self.store, &scratch.store);
             let wrong: Result<Vec<_>, _> = chunk.par_iter().map(compare).collect();
-            self.wrong_rows(wrong?);
+            self.wrong_rows(wrong?, is_erased);
         }
     }
 
-    fn wrong_rows(&mut self, rows: impl IntoIterator<Item: IntoIterator<Item = WrongRow>>) {
+    fn wrong_rows(
+        &mut self,
+        rows: impl IntoIterator<Item: IntoIterator<Item = WrongRow>>,
+        is_erased: bool,
+    ) {
         for (family, key, fault) in rows.into_iter().flatten() {
+            let is_remembered = key.first() == Some(&keys::REMEMBERED);
+            if is_erased && family == ColumnFamily::State && is_remembered {
+                continue;
+            }
             self.row(family, &key, fault);
         }
     }
@@ -160,9 +181,9 @@ fn compare_row(
 ) -> Result<Option<WrongRow>, ReadError> {
     let (theirs, ours) = (log.get(*family, key)?, scratch.get(*family, key)?);
     let fault = match theirs {
+        theirs if theirs == ours => return Ok(None),
         None => Fault::Missing,
-        theirs if theirs != ours => Fault::Derived,
-        Some(_) => return Ok(None),
+        Some(_) => Fault::Derived,
     };
     Ok(Some((*family, key.as_slice().into(), fault)))
 }
@@ -223,6 +244,21 @@ impl CurrentStatement {
         }
         Ok(())
     }
+}
+
+/// Whether a redaction erased bodies.
+fn erases_bodies(log: &Store) -> Result<bool, ReadError> {
+    let term = keys::term_hash(Key::Kind, Kind::Redaction.as_str());
+    let mut postings = Postings::new(log, term, TreeSize(u64::MAX));
+    let mut at = 0;
+    while let Some(index) = postings.at_or_after(at)? {
+        let row = log.get(ColumnFamily::Bodies, &keys::index(index))?;
+        if row.and_then(|row| Redaction::in_row(&row)).is_some_and(|redaction| redaction.body) {
+            return Ok(true);
+        }
+        at = index.0 + 1;
+    }
+    Ok(false)
 }
 
 /// Whether the registry as of the entry before, and the events before it, admit the entry.

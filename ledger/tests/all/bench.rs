@@ -86,6 +86,15 @@ impl Signer {
 
 impl Bench {
     pub(crate) fn new() -> Self {
+        Self::founded(false)
+    }
+
+    /// A ledger in which findings follow what breaks a rule.
+    pub(crate) fn finding() -> Self {
+        Self::founded(true)
+    }
+
+    fn founded(finds: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let operator = Signer::new("operator", 2);
         let genesis = Genesis {
@@ -94,6 +103,7 @@ impl Bench {
             operator: operator.id.clone(),
             operator_key: PublicKey::of(&operator.key),
             clock_start: None,
+            finds,
         };
         let writer = ledger::create(&config(directory.path()), key(1), &genesis, START).unwrap();
         Self { directory, writer: Some(writer), now: START, operator }

@@ -320,6 +320,7 @@ fn founded(directory: &Path, host: &str) -> std::path::PathBuf {
         operator: SignerId::parse("operator").unwrap(),
         operator_key: PublicKey::of(&key(2)),
         clock_start: None,
+        finds: false,
     };
     drop(ledger::create(&config, key(1), &genesis, START).unwrap());
     config.store

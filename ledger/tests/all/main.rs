@@ -9,6 +9,7 @@
 
 mod bench;
 mod epoch;
+mod findings;
 mod incremental;
 mod intrusion;
 mod log;

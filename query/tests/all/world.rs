@@ -69,6 +69,7 @@ impl World {
             operator: SignerId::parse(OPERATOR).unwrap(),
             operator_key: PublicKey::of(&key(OPERATOR)),
             clock_start: Some(Micros(START)),
+            finds: false,
         };
         let writer = create(&config(&dir), key("ledger"), &genesis, Micros(START)).unwrap();
         let clock = Arc::new(AtomicU64::new(START));

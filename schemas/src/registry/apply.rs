@@ -85,6 +85,10 @@ impl Registry {
     /// The genesis entry names the ledger and the first operator, with their keys.
     fn found(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
         let mut records = Vec::new();
+        if let Some(version) = body.field("registry.rules").and_then(Item::uint) {
+            self.rules = version;
+            records.push(Record::Rules(version));
+        }
         let operator = body.text("registry.operator").unwrap_or_default().to_owned();
         for (id, role, path) in [
             (LEDGER_SIGNER, Role::Ledger, "registry.ledger_key"),

@@ -37,6 +37,7 @@ impl World {
             operator: SignerId::parse("op").unwrap(),
             operator_key: PublicKey::of(&operator),
             clock_start: None,
+            finds: false,
         };
         let key = SigningKey::from_bytes(&[seed + 1; 32]);
         let writer = ledger::create(&config, key, &genesis, Micros(START)).unwrap();

@@ -1,0 +1,128 @@
+//! `findings`, `agents/{id}/baseline`: what broke a rule, and what was done about it; what an agent usually does.
+
+use axum::Json;
+use axum::extract::State;
+use ledger::{Entry, Ledger, ReadError};
+use schemas::id::{Index, TreeSize};
+use schemas::kind::Kind;
+use schemas::leaf::Status;
+use schemas::limits::{CONTROL_ENTRIES_MAX, QUERY_SCAN_MAX};
+use schemas::rules::rule;
+use schemas::shape::time_json;
+use schemas::terms::Key;
+use serde_json::{Value, json};
+
+use crate::api::{Api, as_of};
+use crate::error::Error;
+use crate::params::{Params, Segment};
+use crate::source::{Order, Seek, Source, Walk};
+
+/// `?rule=`, `?agent=`, `?open=true` those that nobody resolved; the newest first.
+pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
+    let params = params.only(&["rule", "agent", "open", "limit"])?;
+    api.read(move |api| read_list(api, &params)).await.map(Json)
+}
+
+fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
+    let (limit, open) = (params.limit()?, params.flag("open")?);
+    let ledger = &api.ledger;
+    let head = ledger.head();
+    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
+    let mut terms = vec![term(Key::Kind, Kind::Finding.as_str())];
+    terms.extend(params.get("rule").map(|name| term(Key::Finding, name)));
+    terms.extend(params.get("agent").map(|agent| term(Key::Agent, agent)));
+    let mut items = Vec::new();
+    each(ledger, Source::All(terms), head.size, |entry| {
+        let item = finding(ledger, entry, head.size)?;
+        let resolved = item.get("resolved").is_some_and(Value::is_object);
+        if !(open && resolved) {
+            items.push(item);
+        }
+        Ok(items.len() < limit)
+    })?;
+    Ok(json!({ "items": items, "as_of": as_of(&head) }))
+}
+
+/// Calls `take` with accepted entries, the newest first, until it says that it is enough.
+fn each(
+    ledger: &Ledger,
+    mut source: Source<'_>,
+    size: TreeSize,
+    mut take: impl FnMut(&Entry) -> Result<bool, ReadError>,
+) -> Result<(), ReadError> {
+    let mut walk = Walk::new(Order::Newest, QUERY_SCAN_MAX);
+    let mut at = size.0.checked_sub(1);
+    while let Some(from) = at {
+        let Seek::At(index) = source.seek(from, &mut walk)? else { break };
+        let entry = ledger.entry(Index(index))?;
+        if let Some(entry) = entry.filter(|entry| entry.leaf.status == Status::Accepted)
+            && !take(&entry)?
+        {
+            break;
+        }
+        at = Order::Newest.beyond(index);
+    }
+    Ok(())
+}
+
+fn finding(ledger: &Ledger, entry: &Entry, size: TreeSize) -> Result<Value, ReadError> {
+    let index = entry.leaf.index.0;
+    let Some(body) = entry.body() else { return Ok(json!({ "index": index })) };
+    let name = body.text("rule.name").unwrap_or_default();
+    let mut resolved = Value::Null;
+    let id = body.id().to_string();
+    let mut looks = 0;
+    let citing = Source::All(vec![
+        Source::Term(Box::new(ledger.postings(Key::Cause, &id))),
+        Source::Term(Box::new(ledger.postings(Key::Kind, Kind::FindingResolved.as_str()))),
+    ]);
+    each(ledger, citing, size, |entry| {
+        looks += 1;
+        if let Some(body) = entry.body() {
+            resolved = json!({
+                "index": entry.leaf.index.0,
+                "by": body.signer(),
+                "note": body.text("note"),
+                "reason": body.text("reason"),
+            });
+        }
+        Ok(resolved.is_null() && looks < CONTROL_ENTRIES_MAX)
+    })?;
+    let cited = body.causes().first().map_or(Ok(Vec::new()), |cause| ledger.find(*cause))?;
+    Ok(json!({
+        "index": index,
+        "id": id,
+        "received_at": time_json(entry.leaf.received_at),
+        "rule": name,
+        "detail": body.text("reason"),
+        "agent": body.agent(),
+        "correlation": body.correlation(),
+        "flags": cited.first().map(|index| index.0),
+        "text": rule(name).map(|rule| rule.text),
+        "resolved": resolved,
+    }))
+}
+
+/// What is usual for an agent, and the bound of each rule that has one.
+pub(crate) async fn baseline(
+    State(api): State<Api>,
+    id: Segment,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    params.only(&[])?;
+    api.read(move |api| {
+        let head = api.ledger.head();
+        let known = api.ledger.baseline(&id.0)?.ok_or(Error::Unknown("agent"))?;
+        let bounds =
+            known.thresholds.iter().map(|(name, bound)| json!({ "rule": name, "bound": bound }));
+        Ok(json!({
+            "agent": id.0,
+            "actions": known.actions,
+            "usual": known.usual,
+            "thresholds": bounds.collect::<Vec<_>>(),
+            "as_of": as_of(&head),
+        }))
+    })
+    .await
+    .map(Json)
+}

@@ -1,0 +1,272 @@
+//! Runs every rule over the log, entry by entry, and keeps what they need between entries in small rows.
+//!
+//! `facts.rs` reads an entry once; `memory.rs` reads the rows that bear on it; the rules look at both through
+//! `view.rs`; `settle.rs` writes what the entry leaves behind. `wait.rs` is what falls due. Nothing here knows the
+//! time but from entries, nothing knows a store but through [`Rows`].
+
+mod caps;
+mod deed;
+mod facts;
+mod flag;
+mod flood;
+mod habits;
+mod intent;
+mod join;
+mod memory;
+mod pack;
+mod reference;
+mod rows;
+mod session;
+mod settle;
+mod sweep;
+pub(super) mod target;
+mod view;
+mod wait;
+pub(super) mod zone;
+
+pub(super) use caps::offset_s;
+pub(super) use flag::Flag;
+pub(super) use intent::Intent;
+pub(super) use rows::mark;
+pub use rows::{Row, Rows};
+pub(super) use session::{link, session_key};
+pub(super) use settle::{is_self, words};
+pub(super) use view::{View, same_name};
+pub(super) use wait::{Late, Ruling, Wait};
+
+use facts::Facts;
+use habits::Habits;
+use memory::Memory;
+use reference::Reference;
+use session::Session;
+use wait::{Cited, DEADLINE, HELD};
+
+use super::{Baseline, Finding, RULES, Rule, When, rule};
+use crate::body::{Body, LEDGER_SIGNER};
+use crate::contract::Contract;
+use crate::id::Micros;
+use crate::leaf::{Leaf, Status};
+use crate::limits::FINDINGS_DUE_ROWS_MAX;
+use crate::registry::{ChainCheck, Registry};
+
+/// Runs the rules.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Engine;
+
+impl Engine {
+    /// Takes an entry in, in log order, before the registry does; returns the findings that follow it at once, in
+    /// the order of their rules' names. Each flags the entry itself.
+    ///
+    /// Entries of the ledger's own are not looked at. A refused entry whose signature is valid counts in its session
+    /// and is not flagged; others must not be given.
+    ///
+    /// `chain` is the entry's principal chain held against the same registry.
+    ///
+    /// # Errors
+    /// If the rows cannot be read.
+    pub fn observe<R: Rows>(
+        &self,
+        rows: &mut R,
+        registry: &Registry,
+        chain: &ChainCheck,
+        leaf: &Leaf,
+        body: &Body<'_>,
+    ) -> Result<Vec<Finding>, R::Error> {
+        if body.kind().is_own() || body.signer() == LEDGER_SIGNER {
+            return Ok(Vec::new());
+        }
+        let mut facts = Facts::read(leaf, body);
+        let mut memory = Memory::session(rows, &facts, leaf)?;
+        if leaf.status != Status::Accepted {
+            settle::session_row(rows, &memory, &memory.after, facts.at);
+            return Ok(Vec::new());
+        }
+        // A witness may know an agent by another of its names.
+        if let Some(known) = facts.agent.filter(|agent| registry.agent(agent).is_none()) {
+            facts.agent = Some(registry.named(known).map_or(known, |agent| agent.id.as_str()));
+        }
+        let mut entry = Entry { rows, registry, chain, leaf, body };
+        entry.run(&facts, &mut memory)
+    }
+
+    /// Takes out what fell due at or before `now`, and returns the findings of it: by deadline, rule, flagged entry;
+    /// at most `limit`, and none of more than [`FINDINGS_DUE_ROWS_MAX`] deadlines. The rest stays for the next call.
+    ///
+    /// # Errors
+    /// If the rows cannot be read.
+    pub fn due<R: Rows>(
+        &self,
+        rows: &mut R,
+        registry: &Registry,
+        now: Micros,
+        limit: usize,
+    ) -> Result<Vec<Finding>, R::Error> {
+        let mut findings = Vec::new();
+        for _ in 0..FINDINGS_DUE_ROWS_MAX {
+            if findings.len() >= limit {
+                break;
+            }
+            let Some((key, row)) = rows.first(DEADLINE)? else { break };
+            let Some((at, rest)) = deadline(&key).filter(|(at, _)| *at <= now) else { break };
+            rows.delete(key.clone());
+            match rest.split_first() {
+                Some((0, swept)) => sweep::end(rows, swept, now)?,
+                _ => findings.extend(judge(rows, registry, now, at, rest, &row)?),
+            }
+        }
+        Ok(findings)
+    }
+
+    /// When the next deadline is.
+    ///
+    /// # Errors
+    /// If the rows cannot be read.
+    pub fn next_due<R: Rows>(&self, rows: &mut R) -> Result<Option<Micros>, R::Error> {
+        let first = rows.first(DEADLINE)?;
+        Ok(first.and_then(|(key, _)| deadline(&key).map(|(at, _)| at)))
+    }
+
+    /// What an agent usually does, and the bounds that its contract and its habits set.
+    ///
+    /// # Errors
+    /// If the rows cannot be read.
+    pub fn baseline<R: Rows>(
+        &self,
+        rows: &mut R,
+        registry: &Registry,
+        agent: &str,
+    ) -> Result<Baseline, R::Error> {
+        let habits = Habits::known(rows, rows::hash(agent, ""))?;
+        let contract = in_force(registry, agent);
+        let own = |rule: &Rule| contract?.thresholds.get(rule.name).copied();
+        let bounded = RULES.iter().filter_map(|rule| Some((rule, rule.threshold?)));
+        Ok(Baseline {
+            actions: habits.total,
+            usual: habits.usual,
+            thresholds: bounded
+                .map(|(rule, bound)| (rule.name, own(rule).unwrap_or(bound)))
+                .collect(),
+        })
+    }
+}
+
+/// The contract that binds an agent as of now.
+fn in_force<'r>(registry: &'r Registry, agent: &str) -> Option<&'r Contract> {
+    let record = registry.contract(agent).filter(|record| record.is_in_force())?;
+    Some(&record.contract)
+}
+
+struct Entry<'e, R> {
+    rows: &'e mut R,
+    registry: &'e Registry,
+    chain: &'e ChainCheck,
+    leaf: &'e Leaf,
+    body: &'e Body<'e>,
+}
+
+impl<R: Rows> Entry<'_, R> {
+    fn run(&mut self, facts: &Facts<'_>, memory: &mut Memory) -> Result<Vec<Finding>, R::Error> {
+        let contract = facts.agent.and_then(|agent| in_force(self.registry, agent));
+        memory.load(self.rows, self.registry, facts, self.body)?;
+        let is_judged = facts.action.is_some() && memory.intents.is_empty();
+        let days_min = contract.and_then(|contract| contract.thresholds.get("odd_hour").copied());
+        let days_min = days_min.or_else(|| rule("odd_hour")?.threshold).unwrap_or(u64::MAX);
+        let counts = is_judged && facts.agent.is_some_and(|a| self.registry.agent(a).is_some());
+        memory.count(self.rows, facts, contract, counts, days_min)?;
+        let view = View {
+            registry: self.registry,
+            chain: self.chain,
+            leaf: self.leaf,
+            body: self.body,
+            facts,
+            contract,
+            mapped: facts.action.zip(contract).and_then(|(a, c)| view::mapped(c, a.name)),
+            memory,
+            is_judged,
+        };
+        let findings = check(self.rows, &view)?;
+        settle::settle(self.rows, &view)?;
+        Ok(findings)
+    }
+}
+
+/// Asks every rule.
+fn check<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<Vec<Finding>, R::Error> {
+    let mut findings = Vec::new();
+    let mut waits = Vec::new();
+    for rule in RULES {
+        let flag = match rule.when {
+            When::Entry(check) => check(view),
+            When::Deadline { watch, .. } => {
+                watch(view, &mut waits);
+                for wait in waits.drain(..) {
+                    rows.put(wait.key(rule.name), wait.pack());
+                }
+                None
+            }
+        };
+        if let Some(flag) = flag {
+            let cited = Cited::of(view.facts, view.body);
+            let now = view.facts.at;
+            findings.extend(flood::bounded(rows, rule, &cited, flag, view.contract, now)?);
+        }
+    }
+    Ok(findings)
+}
+
+/// A deadline's time and the rest of its key.
+fn deadline(key: &[u8]) -> Option<(Micros, &[u8])> {
+    let (at, rest) = key.strip_prefix(DEADLINE)?.split_first_chunk::<8>()?;
+    Some((Micros(u64::from_be_bytes(*at)), rest))
+}
+
+fn judge<R: Rows>(
+    rows: &mut R,
+    registry: &Registry,
+    now: Micros,
+    at: Micros,
+    rest: &[u8],
+    row: &[u8],
+) -> Result<Option<Finding>, R::Error> {
+    let name = rest.split(|byte| *byte == 0).next().unwrap_or_default();
+    let rule = std::str::from_utf8(name).ok().and_then(rule);
+    let (Some(rule), Some(mut wait)) = (rule, Wait::unpack(at, row)) else { return Ok(None) };
+    let contract = wait.cited.agent().and_then(|agent| in_force(registry, agent));
+    if wait.tag == HELD {
+        return flood::held(rows, rule, &wait.cited, contract);
+    }
+    let When::Deadline { judge, .. } = rule.when else { return Ok(None) };
+    let (session, intent, reference) = awaited(rows, &wait)?;
+    let late = Late { registry, wait: &wait, now, session, intent, reference };
+    match judge(&late) {
+        Ruling::Clear => Ok(None),
+        Ruling::Later(at) => {
+            wait.at = at;
+            rows.put(wait.key(rule.name), wait.pack());
+            Ok(None)
+        }
+        Ruling::Flagged(mut flag) => {
+            flag.also.extend(wait.also);
+            flood::bounded(rows, rule, &wait.cited, flag, contract, now)
+        }
+    }
+}
+
+type Awaited = (Option<Session>, Option<Intent>, Option<Reference>);
+
+/// The rows that a deadline asks for.
+fn awaited<R: Rows>(rows: &mut R, wait: &Wait) -> Result<Awaited, R::Error> {
+    let session = match wait.session {
+        Some(key) => rows.get(&key)?.and_then(|row| Session::unpack(&row)),
+        None => None,
+    };
+    let intent = match wait.intent {
+        Some(id) => join::intent(rows, id, None)?.map(|(_, intent)| intent),
+        None => None,
+    };
+    let reference = match wait.reference {
+        Some(at) => rows.get(&rows::key(b'R', &at))?.and_then(|row| Reference::unpack(&row)),
+        None => None,
+    };
+    Ok((session, intent, reference))
+}

@@ -1,0 +1,87 @@
+//! What was done, in a form in which an intent, an outcome and a witness can be compared.
+
+use super::facts::Facts;
+use super::pack::{Pack, Unpack};
+use super::rows::{Mark, NOTHING, mark_of};
+use crate::body::Body;
+use crate::deterministic::Item;
+
+/// Marks of what an action says; [`NOTHING`] where it says nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Deed {
+    pub(crate) class: Mark,
+    pub(crate) system: Mark,
+    pub(crate) target: Mark,
+    pub(crate) scope: Mark,
+    pub(crate) environment: Mark,
+    pub(crate) credential: Mark,
+}
+
+impl Deed {
+    pub(crate) fn of(facts: &Facts<'_>, body: &Body<'_>) -> Self {
+        let action = facts.action;
+        Self {
+            class: action.map_or(NOTHING, |action| class_mark(action.class)),
+            system: mark_of(action.and_then(|action| action.system)),
+            target: mark_of(action.and_then(|action| action.target)),
+            scope: scope_mark(body),
+            environment: mark_of(facts.environment),
+            credential: mark_of(facts.credential),
+        }
+    }
+
+    /// What two accounts of one action say differently, where both say something.
+    pub(crate) fn differences(&self, other: &Self) -> impl Iterator<Item = &'static str> + use<> {
+        let pairs = [
+            ("class", self.class, other.class),
+            ("system", self.system, other.system),
+            ("target", self.target, other.target),
+            ("scope", self.scope, other.scope),
+            ("environment", self.environment, other.environment),
+        ];
+        let told = |mark| mark != NOTHING;
+        let differs = move |(_, a, b): &(_, Mark, Mark)| told(*a) && told(*b) && a != b;
+        pairs.into_iter().filter(differs).map(|(name, ..)| name)
+    }
+
+    pub(crate) fn pack(&self, row: &mut Pack) {
+        for mark in
+            [self.class, self.system, self.target, self.scope, self.environment, self.credential]
+        {
+            row.raw(&mark);
+        }
+    }
+
+    pub(crate) fn unpack(row: &mut Unpack<'_>) -> Option<Self> {
+        Some(Self {
+            class: row.array()?,
+            system: row.array()?,
+            target: row.array()?,
+            scope: row.array()?,
+            environment: row.array()?,
+            credential: row.array()?,
+        })
+    }
+}
+
+/// A class is one of five words, so that its beginning tells it.
+fn class_mark(class: &str) -> Mark {
+    let mut mark = NOTHING;
+    mark.iter_mut().zip(class.bytes()).for_each(|(to, from)| *to = from);
+    mark
+}
+
+/// Mark of the scopes used, whatever their order.
+fn scope_mark(body: &Body<'_>) -> Mark {
+    let items = body.field("scope").and_then(Item::array).unwrap_or_default();
+    match items {
+        [] => NOTHING,
+        [one] => mark_of(one.text()),
+        items => {
+            let mut scopes: Vec<_> = items.iter().filter_map(Item::text).collect();
+            scopes.sort_unstable();
+            scopes.dedup();
+            mark_of(Some(&scopes.join("\0")))
+        }
+    }
+}

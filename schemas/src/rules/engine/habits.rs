@@ -1,0 +1,225 @@
+//! What an agent usually does: its actions by the hour, the hours of each class, its tools and its targets.
+//!
+//! Bytes an agent, at most: 50 for this hour, 5,568 for the hours of 29 days in which it acted, 484 for the hours of
+//! each class, 1,024 for tools, 2,048 for targets: 9 KiB. Only the 50 are written at every action; the rest when an
+//! hour begins or something is new.
+
+use super::pack::{Pack, Unpack};
+use super::rows::{Mark, NOTHING, Rows, key};
+use crate::id::Micros;
+use crate::limits::{HABIT_TARGETS_MAX, HABIT_TOOLS_MAX};
+
+const HOUR_US: u64 = 3_600_000_000;
+/// Hours before this one that volume is not held against.
+const RECENT_HOURS: u32 = 24;
+/// Hours before this one that are remembered.
+const HOURS_KEPT: u32 = 29 * 24;
+/// Days before this one that tell the usual hours of a class.
+const DAYS: u32 = 28;
+const CLASSES: [&str; 5] = ["read", "write", "destructive", "payment", "communication"];
+
+/// What an agent has done so far, and how this action compares.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Habits {
+    /// Actions before this one.
+    pub(crate) total: u64,
+    hour: u32,
+    /// Actions of this hour, this one included.
+    pub(crate) count: u32,
+    /// Three times the 95th percentile of its active hours; zero if there were none.
+    pub(crate) usual: u32,
+    /// Classes seen in this hour, and those of them for which the hour is odd.
+    seen: u8,
+    odd: u8,
+    tool: Mark,
+    group: Mark,
+    /// This action's class has at least so many active days, and hardly one in this hour.
+    pub(crate) odd_of: Option<u32>,
+    pub(crate) is_new_tool: bool,
+    pub(crate) is_new_group: bool,
+}
+
+/// What an action is for its agent's habits.
+pub(crate) struct Doing<'a> {
+    pub(crate) agent: [u8; 16],
+    pub(crate) at: Micros,
+    pub(crate) class: &'a str,
+    pub(crate) tool: Mark,
+    pub(crate) group: Mark,
+    /// Active days from which on an hour can be odd.
+    pub(crate) days_min: u32,
+}
+
+impl Habits {
+    /// Takes an action in.
+    pub(crate) fn take<R: Rows>(rows: &mut R, doing: &Doing<'_>) -> Result<Self, R::Error> {
+        let at = key(b'B', &doing.agent);
+        let mut habits = rows.get(&at)?.and_then(|row| Self::unpack(&row)).unwrap_or_default();
+        let hour = u32::try_from(doing.at.0 / HOUR_US).unwrap_or(u32::MAX);
+        if hour != habits.hour {
+            habits.turn(rows, doing, hour)?;
+        }
+        habits.count = habits.count.saturating_add(1);
+        habits.take_class(rows, doing)?;
+        let (tools, groups) = (HABIT_TOOLS_MAX, HABIT_TARGETS_MAX);
+        if doing.tool != habits.tool && doing.tool != NOTHING {
+            habits.is_new_tool = is_new(rows, key(b'T', &doing.agent), doing.tool, tools)?;
+            habits.tool = doing.tool;
+        }
+        if doing.group != habits.group && doing.group != NOTHING {
+            habits.is_new_group = is_new(rows, key(b'N', &doing.agent), doing.group, groups)?;
+            habits.group = doing.group;
+        }
+        rows.put(at, habits.pack());
+        Ok(habits)
+    }
+
+    /// A new hour: the last one joins those of the past.
+    fn turn<R: Rows>(
+        &mut self,
+        rows: &mut R,
+        doing: &Doing<'_>,
+        hour: u32,
+    ) -> Result<(), R::Error> {
+        let at = key(b'V', &doing.agent);
+        let row = rows.get(&at)?.unwrap_or_default();
+        let mut hours: Vec<(u32, u32)> = Vec::with_capacity(row.len() / 8 + 1);
+        let mut past = Unpack(&row);
+        while let (Some(hour), Some(count)) = (past.u32(), past.u32()) {
+            hours.push((hour, count));
+        }
+        if self.count > 0 {
+            hours.push((self.hour, self.count));
+        }
+        hours.retain(|(past, _)| past.saturating_add(HOURS_KEPT) >= hour);
+        let mut row = Pack::with_capacity(hours.len() * 8);
+        for (hour, count) in &hours {
+            row.u32(*hour).u32(*count);
+        }
+        rows.put(at, row.done());
+        self.usual = usual(&hours, hour);
+        (self.hour, self.count, self.seen, self.odd) = (hour, 0, 0, 0);
+        Ok(())
+    }
+
+    fn take_class<R: Rows>(&mut self, rows: &mut R, doing: &Doing<'_>) -> Result<(), R::Error> {
+        let Some(class) = CLASSES.iter().position(|name| *name == doing.class) else {
+            return Ok(());
+        };
+        let bit = 1_u8.checked_shl(u32::try_from(class).unwrap_or_default()).unwrap_or_default();
+        if self.seen & bit == 0 {
+            let at = key(b'O', &doing.agent);
+            let mut hours = ClassHours::unpack(&rows.get(&at)?.unwrap_or_default());
+            hours.turn(self.hour / 24);
+            let hour = usize::try_from(self.hour % 24).unwrap_or_default();
+            if hours.is_odd(class, hour, doing.days_min) {
+                self.odd |= bit;
+            }
+            hours.mark(class, hour);
+            rows.put(at, hours.pack());
+            self.seen |= bit;
+        }
+        self.odd_of = (self.odd & bit > 0).then_some(doing.days_min);
+        Ok(())
+    }
+
+    fn pack(&self) -> Vec<u8> {
+        let mut row = Pack::with_capacity(50);
+        row.u64(self.total.saturating_add(1)).u32(self.hour).u32(self.count).u32(self.usual);
+        row.u8(self.seen).u8(self.odd).raw(&self.tool).raw(&self.group);
+        row.done()
+    }
+
+    fn unpack(row: &[u8]) -> Option<Self> {
+        let mut row = Unpack(row);
+        Some(Self {
+            total: row.u64()?,
+            hour: row.u32()?,
+            count: row.u32()?,
+            usual: row.u32()?,
+            seen: row.u8()?,
+            odd: row.u8()?,
+            tool: row.array()?,
+            group: row.array()?,
+            ..Self::default()
+        })
+    }
+
+    /// What is known of an agent as of its last action: its actions, and the bound that its volume sets.
+    pub(crate) fn known<R: Rows>(rows: &mut R, agent: [u8; 16]) -> Result<Self, R::Error> {
+        let row = rows.get(&key(b'B', &agent))?;
+        Ok(row.and_then(|row| Self::unpack(&row)).unwrap_or_default())
+    }
+}
+
+/// Three times the 95th percentile (nearest rank) of the active hours in the 28 days before the last 24 hours.
+fn usual(hours: &[(u32, u32)], now: u32) -> u32 {
+    let newest = now.saturating_sub(RECENT_HOURS);
+    let oldest = newest.saturating_sub(DAYS * 24);
+    let within = hours.iter().filter(|(hour, _)| (oldest..newest).contains(hour));
+    let mut counts: Vec<u32> = within.map(|(_, count)| *count).collect();
+    counts.sort_unstable();
+    let rank = (counts.len() * 95).div_ceil(100).saturating_sub(1);
+    counts.get(rank).map_or(0, |count| count.saturating_mul(3))
+}
+
+/// Whether a mark is not in a list; it is from then on. The list forgets what came first once it is full.
+fn is_new<R: Rows>(rows: &mut R, at: Vec<u8>, mark: Mark, max: usize) -> Result<bool, R::Error> {
+    let mut list = rows.get(&at)?.unwrap_or_default();
+    if list.chunks_exact(8).any(|known| known == mark) {
+        return Ok(false);
+    }
+    if list.len() >= max * 8 {
+        list.drain(..8);
+    }
+    list.extend_from_slice(&mark);
+    rows.put(at, list);
+    Ok(true)
+}
+
+/// For each class and hour of the day, a bit for each of the last days: the lowest is today's.
+struct ClassHours {
+    day: u32,
+    bits: Vec<u32>,
+}
+
+impl ClassHours {
+    fn unpack(row: &[u8]) -> Self {
+        let mut row = Unpack(row);
+        let day = row.u32().unwrap_or_default();
+        let bits = (0..CLASSES.len() * 24).map(|_| row.u32().unwrap_or_default()).collect();
+        Self { day, bits }
+    }
+
+    fn pack(&self) -> Vec<u8> {
+        let mut row = Pack::with_capacity(4 + self.bits.len() * 4);
+        row.u32(self.day);
+        for bits in &self.bits {
+            row.u32(*bits);
+        }
+        row.done()
+    }
+
+    fn turn(&mut self, day: u32) {
+        let days = day.saturating_sub(self.day);
+        for bits in &mut self.bits {
+            *bits = bits.checked_shl(days).unwrap_or_default();
+        }
+        self.day = day;
+    }
+
+    /// Whether a class had at least `days_min` active days of the 28 before today, at most one of them in this hour.
+    fn is_odd(&self, class: usize, hour: usize, days_min: u32) -> bool {
+        let before = ((1_u32 << DAYS) - 1) << 1;
+        let of_class = self.bits.iter().skip(class * 24).take(24);
+        let days = of_class.fold(0, |days, bits| days | bits) & before;
+        let here = self.bits.get(class * 24 + hour).copied().unwrap_or_default() & before;
+        days.count_ones() >= days_min && here.count_ones() <= 1
+    }
+
+    fn mark(&mut self, class: usize, hour: usize) {
+        if let Some(bits) = self.bits.get_mut(class * 24 + hour) {
+            *bits |= 1;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Which intents an entry is about.
+//!
+//! An intent is joined by its event id, by a vendor's reference that something joined to it carries, or by its call
+//! id; and only to what names the same agent, so that nobody hides behind another's.
+
+use super::facts::Facts;
+use super::intent::Intent;
+use super::pack::Unpack;
+use super::reference::Reference;
+use super::rows::{Rows, hash, key, mark};
+use crate::body::Body;
+use crate::deterministic::Item;
+use crate::id::{EventId, Micros};
+use crate::kind::Kind;
+
+/// Key of an intent's row.
+pub(crate) fn intent_key(id: EventId) -> Vec<u8> {
+    key(b'I', &id.0)
+}
+
+/// Key of a call's row.
+pub(crate) fn call_key(agent: &str, call: &str) -> Vec<u8> {
+    key(b'C', &hash(agent, call))
+}
+
+/// Key of a request's row.
+pub(crate) fn request_key(id: EventId) -> Vec<u8> {
+    key(b'Q', &id.0)
+}
+
+/// The intent with this id, if it is this agent's, or anybody's where none is named.
+pub(crate) fn intent<R: Rows>(
+    rows: &mut R,
+    id: EventId,
+    agent: Option<&str>,
+) -> Result<Option<(EventId, Intent)>, R::Error> {
+    let intent = rows.get(&intent_key(id))?.and_then(|row| Intent::unpack(&row));
+    let own = |intent: &Intent| agent.is_none_or(|agent| mark(agent) == intent.agent);
+    Ok(intent.filter(own).map(|intent| (id, intent)))
+}
+
+/// The intent that an outcome or a witness is of.
+pub(crate) fn action<R: Rows>(
+    rows: &mut R,
+    facts: &Facts<'_>,
+    body: &Body<'_>,
+    reference: &Reference,
+) -> Result<Option<(EventId, Intent)>, R::Error> {
+    let Some(agent) = facts.agent else { return Ok(None) };
+    if facts.kind == Kind::ActionOutcome && facts.signer != agent {
+        return Ok(None);
+    }
+    if let Some(joined) = caused(rows, facts.agent, body)?.into_iter().next() {
+        return Ok(Some(joined));
+    }
+    if let Some((id, _)) = reference.intent
+        && let Some(joined) = intent(rows, id, facts.agent)?
+    {
+        return Ok(Some(joined));
+    }
+    let Some(call) = facts.call else { return Ok(None) };
+    let id = rows.get(&call_key(agent, call))?;
+    match id.and_then(|row| Unpack(row.get(8..).unwrap_or_default()).array()) {
+        Some(id) => intent(rows, EventId(id), facts.agent),
+        None => Ok(None),
+    }
+}
+
+/// The intents among an entry's causes.
+pub(crate) fn caused<R: Rows>(
+    rows: &mut R,
+    agent: Option<&str>,
+    body: &Body<'_>,
+) -> Result<Vec<(EventId, Intent)>, R::Error> {
+    let mut joined = Vec::new();
+    for id in ids(body, "causes") {
+        joined.extend(intent(rows, id, agent)?);
+    }
+    Ok(joined)
+}
+
+/// The intents that an approval decides, by its request or directly, and when the request says that it ends.
+#[expect(clippy::type_complexity, reason = "two answers of one walk")]
+pub(crate) fn decided<R: Rows>(
+    rows: &mut R,
+    agent: Option<&str>,
+    body: &Body<'_>,
+) -> Result<(Vec<(EventId, Intent)>, Option<Micros>), R::Error> {
+    let request = body.field("approval.request").and_then(Item::bytes);
+    let request = request.and_then(EventId::from_slice);
+    let (mut joined, mut ends) = (Vec::new(), None);
+    for cited in ids(body, "causes").chain(request) {
+        let mut intents = vec![cited];
+        if let Some(row) = rows.get(&request_key(cited))? {
+            let mut row = Unpack(row.get(8..).unwrap_or_default());
+            ends = row.u64().filter(|ends| *ends > 0).map(Micros).or(ends);
+            intents.extend(std::iter::from_fn(|| row.array().map(EventId)));
+        }
+        for id in intents {
+            if joined.iter().all(|(known, _)| *known != id) {
+                joined.extend(intent(rows, id, agent)?);
+            }
+        }
+    }
+    Ok((joined, ends))
+}
+
+/// Event ids of a list.
+pub(crate) fn ids<'b>(body: &'b Body<'_>, path: &str) -> impl Iterator<Item = EventId> + use<'b> {
+    let items = body.field(path).and_then(Item::array).unwrap_or_default();
+    items.iter().filter_map(|id| EventId::from_slice(id.bytes()?))
+}

@@ -1,0 +1,245 @@
+//! What the engine remembers that bears on an entry, as of the entry before.
+
+use super::caps::{self, Account, Count};
+use super::deed::Deed;
+use super::facts::Facts;
+use super::habits::{Doing, Habits};
+use super::intent::Intent;
+use super::join;
+use super::pack::Unpack;
+use super::reference::Reference;
+use super::rows::{Rows, hash, key, mark_of};
+use super::session::{Session, Step, session_key};
+use super::target;
+use super::view::mapped;
+use super::wait::Cited;
+use crate::body::Body;
+use crate::contract::Contract;
+use crate::deterministic::Item;
+use crate::id::{EventId, Micros};
+use crate::kind::Kind;
+use crate::leaf::Leaf;
+use crate::registry::Registry;
+
+/// The rows that bear on an entry.
+#[derive(Default, Debug)]
+pub(crate) struct Memory {
+    pub(crate) session_key: Option<Vec<u8>>,
+    /// The session before the entry, and with it.
+    pub(crate) session: Session,
+    pub(crate) after: Session,
+    pub(crate) step: Step,
+    /// Another signer's event has its id.
+    pub(crate) is_taken: bool,
+    /// What it says was done.
+    pub(crate) deed: Option<Deed>,
+    /// The intents that it is about: of an action one at most.
+    pub(crate) intents: Vec<(EventId, Intent)>,
+    /// When an approval ends, by what its request says.
+    pub(crate) request_ends: Option<Micros>,
+    pub(crate) reference_key: Option<[u8; 16]>,
+    pub(crate) reference: Reference,
+    /// It repeats what a witness saw under the same reference.
+    pub(crate) is_repeat: bool,
+    /// It is another execution than those known of.
+    pub(crate) is_fresh: bool,
+    pub(crate) habits: Option<Habits>,
+    pub(crate) caps: Vec<Count>,
+    /// Uses of the grant that it gives.
+    pub(crate) uses: Vec<Cited>,
+    /// An agent that was seen with its unregistered credential before.
+    pub(crate) met: Option<String>,
+    /// When its agent, or a holder of its credential, was stopped, and by which event.
+    pub(crate) stopped: Option<(Micros, EventId)>,
+}
+
+impl Memory {
+    /// Takes in the number of an entry in its session.
+    pub(crate) fn session<R: Rows>(
+        rows: &mut R,
+        facts: &Facts<'_>,
+        leaf: &Leaf,
+    ) -> Result<Self, R::Error> {
+        let mut memory = Self::default();
+        if let (Some(session), Some(seq)) = (facts.session, facts.seq) {
+            let at = session_key(session, &facts.by);
+            memory.session =
+                rows.get(&at)?.and_then(|row| Session::unpack(&row)).unwrap_or_default();
+            memory.after = memory.session.clone();
+            memory.step = memory.after.step(seq, &leaf.body, facts.time);
+            memory.after.last = facts.at;
+            memory.session_key = Some(at);
+        }
+        Ok(memory)
+    }
+
+    /// Reads what bears on an accepted entry.
+    pub(crate) fn load<R: Rows>(
+        &mut self,
+        rows: &mut R,
+        registry: &Registry,
+        facts: &Facts<'_>,
+        body: &Body<'_>,
+    ) -> Result<(), R::Error> {
+        self.is_taken = rows.is_taken(facts.id, facts.signer)?;
+        match facts.kind {
+            Kind::ActionIntent | Kind::ActionOutcome | Kind::WitnessObserved => {
+                self.load_action(rows, facts, body)?;
+            }
+            Kind::GateVerdict | Kind::ApprovalRequested => {
+                self.intents = join::caused(rows, facts.agent, body)?;
+            }
+            Kind::ApprovalDecided => {
+                // An agent in an approval is the one that acts, unless it is the one that decides.
+                let acts = facts.agent.filter(|agent| *agent != facts.signer);
+                (self.intents, self.request_ends) = join::decided(rows, acts, body)?;
+            }
+            Kind::DelegationGranted => self.uses = uses(rows, body)?,
+            _ => {}
+        }
+        if facts.kind == Kind::WitnessObserved {
+            self.stopped = stopped(rows, registry, facts)?;
+            self.met = met(rows, registry, facts)?;
+        }
+        Ok(())
+    }
+
+    fn load_action<R: Rows>(
+        &mut self,
+        rows: &mut R,
+        facts: &Facts<'_>,
+        body: &Body<'_>,
+    ) -> Result<(), R::Error> {
+        let deed = Deed::of(facts, body);
+        self.deed = Some(deed);
+        if facts.kind == Kind::ActionIntent {
+            return Ok(());
+        }
+        if let (Some(agent), Some(reference)) = (facts.agent, facts.reference) {
+            let at = hash(agent, reference);
+            let row = rows.get(&key(b'R', &at))?;
+            self.reference = row.and_then(|row| Reference::unpack(&row)).unwrap_or_default();
+            self.reference_key = Some(at);
+        }
+        let seen = self.reference.witness.is_some_and(|(_, seen)| seen == deed);
+        self.is_repeat = facts.kind == Kind::WitnessObserved && seen;
+        self.intents = join::action(rows, facts, body, &self.reference)?.into_iter().collect();
+        self.is_fresh = facts.is_execution() && !self.is_repeat;
+        if let Some((_, intent)) = self.intents.first() {
+            let mut with = intent.clone();
+            with.count(facts);
+            self.is_fresh &= with.executions() > intent.executions();
+        }
+        Ok(())
+    }
+
+    /// Counts an action towards caps, and, where action rules run on it, among its agent's habits.
+    pub(crate) fn count<R: Rows>(
+        &mut self,
+        rows: &mut R,
+        facts: &Facts<'_>,
+        contract: Option<&Contract>,
+        is_judged: bool,
+        days_min: u64,
+    ) -> Result<(), R::Error> {
+        let (Some(agent), Some(action)) = (facts.agent, facts.action) else { return Ok(()) };
+        if let (Some(contract), Some(account)) = (contract, self.account(facts)) {
+            self.caps = caps::count(rows, contract, action.name, account, facts.at)?;
+        }
+        if is_judged {
+            let class =
+                contract.and_then(|contract| mapped(contract, action.name)?.class.as_deref());
+            let doing = Doing {
+                agent: hash(agent, ""),
+                at: facts.at,
+                class: class.unwrap_or(action.class),
+                tool: mark_of(facts.tool),
+                group: mark_of(action.target.map(target::group).as_deref()),
+                days_min: u32::try_from(days_min).unwrap_or(u32::MAX),
+            };
+            self.habits = Some(Habits::take(rows, &doing)?);
+        }
+        Ok(())
+    }
+
+    /// Which account of its agent's actions an entry adds to: of the outcomes of one intent, each that tells of
+    /// another execution.
+    fn account(&self, facts: &Facts<'_>) -> Option<Account> {
+        match facts.kind {
+            Kind::ActionIntent => Some(Account::Intent),
+            Kind::WitnessObserved => (!self.is_repeat).then_some(Account::Witness),
+            Kind::ActionOutcome if facts.is_execution() => {
+                let Some((_, intent)) = self.intents.first() else { return Some(Account::Outcome) };
+                let mut with = intent.clone();
+                with.count(facts);
+                (with.told() > intent.told()).then_some(Account::Outcome)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Key of what waits for a grant.
+pub(crate) fn uses_key(grant: EventId) -> Vec<u8> {
+    key(b'G', &grant.0)
+}
+
+/// Key of when an agent was stopped.
+pub(crate) fn stopped_key(agent: &str) -> Vec<u8> {
+    key(b'X', &hash(agent, ""))
+}
+
+/// Key of whom an unregistered credential was seen with.
+pub(crate) fn met_key(credential: &str) -> Vec<u8> {
+    key(b'K', &hash(credential, ""))
+}
+
+fn uses<R: Rows>(rows: &mut R, body: &Body<'_>) -> Result<Vec<Cited>, R::Error> {
+    let grant = body.field("grant.id").and_then(Item::bytes).and_then(EventId::from_slice);
+    let Some(grant) = grant else { return Ok(Vec::new()) };
+    Ok(rows.get(&uses_key(grant))?.map(|row| unpack_uses(&row)).unwrap_or_default())
+}
+
+/// Uses in a row, behind when it ends.
+pub(crate) fn unpack_uses(row: &[u8]) -> Vec<Cited> {
+    let mut row = Unpack(row.get(8..).unwrap_or_default());
+    std::iter::from_fn(|| Cited::unpack(&mut row)).collect()
+}
+
+fn met<R: Rows>(
+    rows: &mut R,
+    registry: &Registry,
+    facts: &Facts<'_>,
+) -> Result<Option<String>, R::Error> {
+    let Some(credential) = facts.credential else { return Ok(None) };
+    if registry.credential(credential).is_some_and(|record| record.in_force().next().is_some()) {
+        return Ok(None);
+    }
+    let row = rows.get(&met_key(credential))?;
+    Ok(row.and_then(|row| Unpack(row.get(8..).unwrap_or_default()).text()))
+}
+
+fn stopped<R: Rows>(
+    rows: &mut R,
+    registry: &Registry,
+    facts: &Facts<'_>,
+) -> Result<Option<(Micros, EventId)>, R::Error> {
+    use crate::registry::AgentState;
+    let record = facts.credential.and_then(|credential| registry.credential(credential));
+    let holders = record.map(|record| record.holders.as_slice()).unwrap_or_default();
+    let holders = holders.iter().map(|holder| holder.agent.as_str());
+    for agent in facts.agent.into_iter().chain(holders) {
+        let is_stopped =
+            |agent| registry.agent(agent).is_some_and(|record| record.state != AgentState::Active);
+        if !is_stopped(agent) {
+            continue;
+        }
+        if let Some(row) = rows.get(&stopped_key(agent))? {
+            let mut row = Unpack(&row);
+            if let (Some(at), Some(id)) = (row.u64(), row.array()) {
+                return Ok(Some((Micros(at), EventId(id))));
+            }
+        }
+    }
+    Ok(None)
+}

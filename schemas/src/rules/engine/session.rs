@@ -1,0 +1,164 @@
+//! A signer's session: its own numbers, and what it declared.
+
+use super::pack::{Pack, Unpack};
+use super::rows::Mark;
+use crate::body::Seq;
+use crate::id::{BodyDigest, Micros, SessionId};
+use crate::limits::SESSION_GAPS_MAX;
+
+/// Numbers that have not come, and the links at both sides.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Gap {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    /// Digest of the body before.
+    before: Mark,
+    /// What the body after it says of the last one in it.
+    after: Mark,
+}
+
+/// A session as of its last entry.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Session {
+    /// Whether an entry of it was accepted.
+    pub(crate) begun: bool,
+    /// Whether it began with `session.start`, or has one since.
+    pub(crate) declared: bool,
+    pub(crate) ended: bool,
+    /// Highest number that came, and the digest of its body.
+    pub(crate) high: u64,
+    pub(crate) digest: Mark,
+    /// When its last entry was received.
+    pub(crate) last: Micros,
+    /// The time that its entry with the highest number claims.
+    pub(crate) claimed: Micros,
+    /// The environment that it attested.
+    pub(crate) attested: Option<String>,
+    pub(crate) gaps: Vec<Gap>,
+}
+
+/// What an entry's number is to its session.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Step {
+    /// The number came before.
+    pub(crate) reused: bool,
+    /// It follows another body than the one that the ledger holds.
+    pub(crate) broken: bool,
+    /// Numbers that it leaves out, and whether they will be known again when they come.
+    pub(crate) gap: Option<(u64, u64, bool)>,
+    /// It is the highest so far.
+    pub(crate) is_highest: bool,
+}
+
+/// First bytes of a digest.
+pub(crate) fn link(digest: &BodyDigest) -> Mark {
+    let [a, b, c, d, e, f, g, h, ..] = digest.0;
+    [a, b, c, d, e, f, g, h]
+}
+
+/// Key of a session's row.
+pub(crate) fn session_key(session: SessionId, signer: &Mark) -> Vec<u8> {
+    let mut key = Vec::with_capacity(25);
+    key.push(b'S');
+    key.extend_from_slice(&session.0);
+    key.extend_from_slice(signer);
+    key
+}
+
+impl Session {
+    /// Takes in a number.
+    pub(crate) fn step(&mut self, seq: Seq, body: &BodyDigest, claimed: Micros) -> Step {
+        let (own, prev) = (link(body), link(&seq.prev));
+        if seq.n <= self.high {
+            return self.fill(seq.n, own, prev);
+        }
+        let mut step = Step { is_highest: true, ..Step::default() };
+        if seq.n == self.high + 1 {
+            step.broken = prev != self.digest;
+        } else {
+            let (from, to) = (self.high + 1, seq.n - 1);
+            let is_kept = self.gaps.len() < SESSION_GAPS_MAX;
+            if is_kept {
+                self.gaps.push(Gap { from, to, before: self.digest, after: prev });
+            }
+            step.gap = Some((from, to, is_kept));
+        }
+        (self.high, self.digest, self.claimed) = (seq.n, own, claimed);
+        step
+    }
+
+    fn fill(&mut self, n: u64, own: Mark, prev: Mark) -> Step {
+        let Some(place) = self.gaps.iter().position(|gap| (gap.from..=gap.to).contains(&n)) else {
+            return Step { reused: true, ..Step::default() };
+        };
+        let gap = self.gaps.remove(place);
+        let broken = (n == gap.from && prev != gap.before) || (n == gap.to && own != gap.after);
+        // What stands between two parts of a gap links both; there is room, for one was taken out.
+        if n < gap.to {
+            let rest = Gap { from: n + 1, to: gap.to, before: own, after: gap.after };
+            self.gaps.insert(place, rest);
+        }
+        if n > gap.from {
+            let rest = Gap { from: gap.from, to: n - 1, before: gap.before, after: prev };
+            self.gaps.insert(place, rest);
+        }
+        Step { broken, ..Step::default() }
+    }
+
+    /// Numbers that their signer says are lost.
+    pub(crate) fn declare(&mut self, from: u64, to: u64) {
+        let gaps = std::mem::take(&mut self.gaps);
+        for gap in gaps {
+            if gap.to < from || gap.from > to {
+                self.gaps.push(gap);
+                continue;
+            }
+            if gap.from < from {
+                self.gaps.push(Gap { to: from.saturating_sub(1), ..gap.clone() });
+            }
+            if gap.to > to {
+                self.gaps.push(Gap { from: to.saturating_add(1), ..gap });
+            }
+        }
+    }
+
+    /// Those of these numbers that have not come.
+    pub(crate) fn missing(&self, from: u64, to: u64) -> Option<(u64, u64)> {
+        let within = self.gaps.iter().filter(|gap| gap.from <= to && gap.to >= from);
+        within.map(|gap| (gap.from.max(from), gap.to.min(to))).min()
+    }
+
+    pub(crate) fn pack(&self, until: u64) -> Vec<u8> {
+        let mut row = Pack::with_capacity(64);
+        let flags = u8::from(self.begun) | u8::from(self.declared) << 1 | u8::from(self.ended) << 2;
+        row.u64(until).u8(flags).u64(self.high).raw(&self.digest);
+        row.u64(self.last.0).u64(self.claimed.0);
+        row.text(self.attested.as_deref().unwrap_or_default());
+        for gap in &self.gaps {
+            row.u64(gap.from).u64(gap.to).raw(&gap.before).raw(&gap.after);
+        }
+        row.done()
+    }
+
+    pub(crate) fn unpack(row: &[u8]) -> Option<Self> {
+        let mut row = Unpack(row);
+        row.u64()?;
+        let flags = row.u8()?;
+        let mut session = Self {
+            begun: flags & 1 > 0,
+            declared: flags & 2 > 0,
+            ended: flags & 4 > 0,
+            high: row.u64()?,
+            digest: row.array()?,
+            last: Micros(row.u64()?),
+            claimed: Micros(row.u64()?),
+            attested: row.text().filter(|text| !text.is_empty()),
+            gaps: Vec::new(),
+        };
+        while let Some(from) = row.u64() {
+            let (to, before, after) = (row.u64()?, row.array()?, row.array()?);
+            session.gaps.push(Gap { from, to, before, after });
+        }
+        Some(session)
+    }
+}

@@ -1,0 +1,307 @@
+//! What an accepted entry leaves behind for later ones.
+
+use super::deed::Deed;
+use super::intent::Intent;
+use super::join::{call_key, intent_key, request_key};
+use super::memory::{Memory, met_key, stopped_key, unpack_uses, uses_key};
+use super::pack::Pack;
+use super::rows::{Mark, Rows, key, mark};
+use super::session::Session;
+use super::sweep;
+use super::view::View;
+use super::wait::Cited;
+use crate::deterministic::Item;
+use crate::id::{EventId, Micros};
+use crate::kind::{Kind, Role};
+use crate::limits::{
+    CREDENTIAL_DAYS_KEPT, GRANT_USES_MAX, INTENT_HOURS_KEPT, SESSION_DAYS_KEPT, USE_DAYS_KEPT,
+};
+
+const HOUR_US: u64 = 3_600_000_000;
+const DAY_US: u64 = 24 * HOUR_US;
+
+/// Writes what follows from an entry.
+pub(crate) fn settle<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
+    session(rows, view);
+    match view.facts.kind {
+        Kind::ActionIntent => intent(rows, view)?,
+        Kind::ActionOutcome | Kind::WitnessObserved => execution(rows, view),
+        Kind::GateVerdict => verdict(rows, view),
+        Kind::ApprovalRequested => requested(rows, view)?,
+        Kind::ApprovalDecided => decided(rows, view),
+        Kind::AgentSuspended | Kind::AgentDisabled | Kind::AgentRetired => stop(rows, view)?,
+        Kind::AgentEnabled => {
+            rows.delete(stopped_key(view.facts.agent.unwrap_or_default()));
+        }
+        Kind::DelegationGranted => {
+            let grant = view.body.field("grant.id").and_then(Item::bytes);
+            if let Some(grant) = grant.and_then(EventId::from_slice) {
+                rows.delete(uses_key(grant));
+            }
+        }
+        _ => {}
+    }
+    uses(rows, view)?;
+    met(rows, view);
+    Ok(())
+}
+
+/// Writes the session of an entry; of a refused one only its number counts.
+pub(crate) fn session_row<R: Rows>(rows: &mut R, memory: &Memory, after: &Session, at: Micros) {
+    let Some(row) = &memory.session_key else { return };
+    let until = at.0.saturating_add(SESSION_DAYS_KEPT * DAY_US);
+    if memory.session.last == Micros(0) {
+        sweep::plan(rows, row, Micros(until));
+    }
+    rows.put(row.clone(), after.pack(until));
+}
+
+fn session<R: Rows>(rows: &mut R, view: &View<'_>) {
+    let mut after = view.memory.after.clone();
+    after.begun = true;
+    match view.facts.kind {
+        Kind::SessionStart => {
+            after.declared = true;
+            after.attested = view.body.text("attestation.environment").map(str::to_owned);
+        }
+        Kind::SessionEnd => after.ended = true,
+        Kind::GapDeclared => {
+            let number = |path: &str| view.body.field(path).and_then(Item::uint);
+            if let (Some(from), Some(to)) = (number("gap.from"), number("gap.to")) {
+                after.declare(from, to);
+            }
+        }
+        _ => {}
+    }
+    session_row(rows, view.memory, &after, view.facts.at);
+}
+
+fn kept_until(view: &View<'_>) -> u64 {
+    view.facts.at.0.saturating_add(INTENT_HOURS_KEPT * HOUR_US)
+}
+
+/// Puts a row that ends, and plans its end.
+fn put_for<R: Rows>(rows: &mut R, row: Vec<u8>, value: Vec<u8>, until: u64) {
+    sweep::plan(rows, &row, Micros(until));
+    rows.put(row, value);
+}
+
+/// IMPORTANT: an id that another signer used first stays his, or outcomes of his would join another's intent.
+fn intent<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
+    let facts = view.facts;
+    let (Some(agent), Some(deed)) = (facts.agent, view.memory.deed) else { return Ok(()) };
+    if view.memory.is_taken || agent != facts.signer {
+        return Ok(());
+    }
+    let until = kept_until(view);
+    let intent = new_intent(view, agent, deed);
+    put_for(rows, intent_key(facts.id), intent.pack(until), until);
+    if let Some(call) = facts.call {
+        let row = call_key(agent, call);
+        if rows.get(&row)?.is_none() {
+            let value = Pack::default().u64(until).raw(&facts.id.0).done();
+            put_for(rows, row, value, until);
+        }
+    }
+    Ok(())
+}
+
+fn new_intent(view: &View<'_>, agent: &str, deed: Deed) -> Intent {
+    let hops = view.body.principals();
+    let agents = hops.iter().filter(|hop| view.registry.agent(hop.id).is_some());
+    Intent {
+        cited: Cited::of(view.facts, view.body),
+        agent: view.facts.by,
+        deed,
+        asks: view.needs_approval(),
+        needed: view.gates().iter().map(|gate| mark(gate)).collect(),
+        is_dangerous: view.is_dangerous(),
+        chain: agents
+            .map(|hop| if hop.id == agent { view.facts.by } else { mark(hop.id) })
+            .collect(),
+        gates: Vec::new(),
+        allowed: Micros(0),
+        by_human: Micros(0),
+        refused: false,
+        clock: view.facts.at,
+        dispatched: 0,
+        confirmed: 0,
+        witnessed: 0,
+        is_over: false,
+        is_weighed: false,
+        is_told: false,
+    }
+}
+
+fn execution<R: Rows>(rows: &mut R, view: &View<'_>) {
+    let (facts, memory) = (view.facts, view.memory);
+    let is_witness = facts.kind == Kind::WitnessObserved;
+    if let Some((id, before)) = memory.intents.first() {
+        let mut intent = before.clone();
+        if !memory.is_repeat {
+            intent.count(facts);
+        }
+        if facts.is_execution() {
+            intent.is_weighed |= view.is_dangerous();
+            intent.is_told |= before.is_denied();
+        }
+        // A witness that had waited for its outcome is this intent's from now on.
+        let waited = memory.reference.intent.is_none() && !is_witness;
+        if waited && memory.reference.witness.is_some_and(|(seen, _)| before.cited.index < seen) {
+            intent.witnessed = intent.witnessed.saturating_add(1);
+        }
+        rows.put(intent_key(*id), intent.pack(kept_until(view)));
+    }
+    reference(rows, view, is_witness);
+}
+
+fn reference<R: Rows>(rows: &mut R, view: &View<'_>, is_witness: bool) {
+    let memory = view.memory;
+    let Some(at) = memory.reference_key else { return };
+    let mut after = memory.reference.clone();
+    let joined = memory.intents.first().map(|(id, intent)| (*id, intent.cited.index));
+    after.intent = after.intent.or(joined);
+    if is_witness && after.witness.is_none() {
+        after.witness = memory.deed.map(|deed| (view.facts.index, deed));
+    }
+    if after == memory.reference {
+        return;
+    }
+    let until = kept_until(view);
+    let row = key(b'R', &at);
+    if memory.reference == super::reference::Reference::default() {
+        sweep::plan(rows, &row, Micros(until));
+    }
+    rows.put(row, after.pack(until));
+}
+
+fn verdict<R: Rows>(rows: &mut R, view: &View<'_>) {
+    for (id, before) in &view.memory.intents {
+        let mut intent = before.clone();
+        for (gate, allows) in words(view) {
+            intent.judge(gate, allows);
+            if allows {
+                intent.clock = view.facts.at;
+            }
+        }
+        rows.put(intent_key(*id), intent.pack(kept_until(view)));
+    }
+}
+
+/// The gates of a verdict, and whether each allows.
+pub(crate) fn words(view: &View<'_>) -> impl Iterator<Item = (Mark, bool)> {
+    let verdicts = view.body.field("verdicts").and_then(Item::array).unwrap_or_default();
+    verdicts.iter().filter_map(|verdict| {
+        let gate = verdict.get("gate")?.text()?;
+        Some((mark(gate), verdict.get("decision")?.text()? == "allow"))
+    })
+}
+
+fn requested<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
+    let request = view.body.field("approval.request").and_then(Item::bytes);
+    let request = request.and_then(EventId::from_slice);
+    let ends = view.body.field("approval.expires").and_then(Item::uint).unwrap_or_default();
+    let until = kept_until(view);
+    for id in std::iter::once(view.facts.id).chain(request) {
+        let row = request_key(id);
+        if rows.get(&row)?.is_none() {
+            let mut value = Pack::default();
+            value.u64(until).u64(ends);
+            for (intent, _) in &view.memory.intents {
+                value.raw(&intent.0);
+            }
+            put_for(rows, row, value.done(), until);
+        }
+    }
+    Ok(())
+}
+
+fn decided<R: Rows>(rows: &mut R, view: &View<'_>) {
+    let allows = view.body.text("approval.decision") == Some("allow");
+    let own = view.body.field("approval.expires").and_then(Item::uint).map(Micros);
+    let ends = own.or(view.memory.request_ends).unwrap_or(Micros(u64::MAX));
+    for (id, before) in &view.memory.intents {
+        // Nobody allows himself anything.
+        if allows && is_self(view, before) {
+            continue;
+        }
+        let mut intent = before.clone();
+        intent.refused = !allows;
+        intent.allowed = if allows { ends } else { Micros(0) };
+        intent.by_human = if allows && is_human(view) { ends } else { Micros(0) };
+        if allows {
+            intent.clock = view.facts.at;
+        }
+        rows.put(intent_key(*id), intent.pack(kept_until(view)));
+    }
+}
+
+/// Whether who decides acts himself, or is an agent of the chain.
+pub(crate) fn is_self(view: &View<'_>, intent: &Intent) -> bool {
+    let user = view.body.text("on_behalf_of");
+    let names = std::iter::once(view.facts.signer).chain(user);
+    names.into_iter().any(|name| {
+        let name = view.registry.named(name).map_or(name, |agent| agent.id.as_str());
+        let name = mark(name);
+        name == intent.agent || intent.chain.contains(&name)
+    })
+}
+
+/// Whether a person decides: with a key of his own, or logged in at a service that may sign for people.
+fn is_human(view: &View<'_>) -> bool {
+    let roles = view.registry.principal(view.facts.signer).map(|record| record.roles.as_slice());
+    let roles = roles.unwrap_or_default();
+    let logged_in = || view.body.text("subject.sub").is_some();
+    roles.contains(&Role::Human) || (roles.contains(&Role::Api) && logged_in())
+}
+
+/// The first stop since an agent was last active counts.
+fn stop<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
+    let row = stopped_key(view.facts.agent.unwrap_or_default());
+    if rows.get(&row)?.is_none() {
+        let value = Pack::default().u64(view.facts.at.0).raw(&view.facts.id.0).done();
+        rows.put(row, value);
+    }
+    Ok(())
+}
+
+/// Grants that an action names and nobody gave yet.
+fn uses<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
+    if view.faults("grant_missing").next().is_none() {
+        return Ok(());
+    }
+    let unknown = |id: &EventId| view.registry.grant(*id).is_none();
+    let hops = view.body.principals();
+    for grant in hops.iter().filter_map(|hop| hop.grant).filter(unknown) {
+        let row = uses_key(grant);
+        let known = rows.get(&row)?;
+        let until = view.facts.at.0.saturating_add(USE_DAYS_KEPT * DAY_US);
+        let mut cited = known.as_deref().map(unpack_uses).unwrap_or_default();
+        if known.is_none() {
+            sweep::plan(rows, &row, Micros(until));
+        }
+        if cited.len() >= GRANT_USES_MAX {
+            continue;
+        }
+        cited.push(Cited::of(view.facts, view.body));
+        let mut value = Pack::default();
+        value.u64(until);
+        cited.iter().for_each(|cited| cited.pack(&mut value));
+        rows.put(row, value.done());
+    }
+    Ok(())
+}
+
+/// Whom a credential that nobody holds was seen with first.
+fn met<R: Rows>(rows: &mut R, view: &View<'_>) {
+    let (Some(credential), Some(agent)) = (view.facts.credential, view.facts.agent) else { return };
+    let record = view.registry.credential(credential);
+    let is_held = record.is_some_and(|record| record.in_force().next().is_some());
+    let is_seen = view.facts.kind == Kind::WitnessObserved;
+    if !is_seen || is_held || view.memory.met.is_some() {
+        return;
+    }
+    let until = view.facts.at.0.saturating_add(CREDENTIAL_DAYS_KEPT * DAY_US);
+    let value = Pack::default().u64(until).text(agent).done();
+    put_for(rows, met_key(credential), value, until);
+}

@@ -1,0 +1,23 @@
+//! The end of rows: each that ends begins with the time until which it is kept.
+
+use super::pack::{Pack, Unpack};
+use super::rows::Rows;
+use super::wait::DEADLINE;
+use crate::id::Micros;
+
+/// Plans to look at a row again at a time.
+pub(crate) fn plan<R: Rows>(rows: &mut R, row: &[u8], at: Micros) {
+    let mut key = Pack::with_capacity(10 + row.len());
+    key.raw(DEADLINE).u64(at.0).u8(0).raw(row);
+    rows.put(key.done(), Vec::new());
+}
+
+/// Removes a row that has ended, or looks again when it does.
+pub(crate) fn end<R: Rows>(rows: &mut R, row: &[u8], now: Micros) -> Result<(), R::Error> {
+    let Some(value) = rows.get(row)? else { return Ok(()) };
+    match Unpack(&value).u64() {
+        Some(until) if until > now.0 => plan(rows, row, Micros(until)),
+        _ => rows.delete(row.to_vec()),
+    }
+    Ok(())
+}

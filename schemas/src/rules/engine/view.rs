@@ -1,0 +1,158 @@
+//! What a rule sees of an entry: the entry, the registry as of the one before, and what the engine remembers.
+
+use super::Rule;
+use super::facts::Facts;
+use super::intent::Intent;
+use super::memory::Memory;
+use super::wait::{Cited, Wait};
+use crate::body::Body;
+use crate::contract::{Contract, Mapped};
+use crate::deterministic::Item;
+use crate::id::Micros;
+use crate::kind::Kind;
+use crate::leaf::Leaf;
+use crate::registry::{ChainCheck, ChainFault, Registry};
+
+/// An accepted entry, before it changes anything.
+pub(crate) struct View<'v> {
+    pub(crate) registry: &'v Registry,
+    pub(crate) chain: &'v ChainCheck,
+    pub(crate) leaf: &'v Leaf,
+    /// The entry.
+    pub(crate) body: &'v Body<'v>,
+    pub(crate) facts: &'v Facts<'v>,
+    /// The contract in force of its agent.
+    pub(crate) contract: Option<&'v Contract>,
+    /// What that contract says of its action.
+    pub(crate) mapped: Option<&'v Mapped>,
+    pub(crate) memory: &'v Memory,
+    /// Action rules run on it: an intent, or what no earlier intent is joined to.
+    pub(crate) is_judged: bool,
+}
+
+impl<'v> View<'v> {
+    /// The intent that an outcome or a witness is of.
+    pub(crate) fn intent(&self) -> Option<&'v Intent> {
+        self.memory
+            .intents
+            .first()
+            .filter(|_| self.facts.kind.is_action())
+            .map(|(_, intent)| intent)
+    }
+
+    /// Whether its agent signed it, and is registered.
+    pub(crate) fn is_by_agent(&self) -> bool {
+        self.facts.agent == Some(self.facts.signer)
+            && self.registry.agent(self.facts.signer).is_some()
+    }
+
+    /// Whether it is another execution than those known of.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.memory.is_fresh
+    }
+
+    /// Whether it uses a credential that its intent did not tell of.
+    pub(crate) fn uses_credential(&self) -> bool {
+        let same = self.intent().is_some_and(|intent| {
+            self.memory.deed.is_some_and(|deed| deed.credential == intent.deed.credential)
+        });
+        self.facts.kind.is_action() && self.facts.credential.is_some() && !same
+    }
+
+    /// Whether it could do harm that a human should have allowed: by what it says, by what the contract says of it, or
+    /// by what was meant.
+    pub(crate) fn is_dangerous(&self) -> bool {
+        let Some(action) = self.facts.action else { return false };
+        let production = matches!(self.facts.environment, Some("production" | "prod"));
+        let harms = |class: &str| match class {
+            "destructive" | "payment" => true,
+            "write" => production,
+            _ => false,
+        };
+        harms(action.class)
+            || self.mapped.and_then(|mapped| mapped.class.as_deref()).is_some_and(harms)
+            || self.intent().is_some_and(|intent| intent.is_dangerous)
+    }
+
+    /// Whether nobody may act so without being allowed each time.
+    pub(crate) fn needs_approval(&self) -> bool {
+        use crate::contract::ExecutionMode;
+        let Some(action) = self.facts.action else { return false };
+        let listed = |contract: &Contract| {
+            contract.mode == ExecutionMode::Approval
+                || contract.approval_required.iter().any(|name| same_name(name, action.name))
+        };
+        self.contract.is_some_and(listed)
+            || self.facts.mode == Some("approval")
+            || self.intent().is_some_and(|intent| intent.asks)
+    }
+
+    /// Gates that its action has to pass.
+    pub(crate) fn gates(&self) -> &'v [String] {
+        let (Some(contract), Some(action)) = (self.contract, self.facts.action) else { return &[] };
+        gates_of(contract, action.name)
+    }
+
+    /// Whether it is an agent's session that begins.
+    pub(crate) fn starts(&self) -> bool {
+        self.facts.kind == Kind::SessionStart
+    }
+
+    /// Texts of a list in what it says.
+    pub(crate) fn list(&self, path: &str) -> impl Iterator<Item = &'v str> + use<'v> {
+        let items = self.body.field(path).and_then(Item::array).unwrap_or_default();
+        items.iter().filter_map(Item::text)
+    }
+
+    /// The faults of its chain that break a rule, where action rules run.
+    pub(crate) fn faults(&self, rule: &'static str) -> impl Iterator<Item = ChainFault> {
+        let hops = if self.is_judged { self.chain.hops.as_slice() } else { &[] };
+        let faults = hops.iter().flat_map(|hop| hop.faults.iter().copied());
+        faults.filter(move |fault| fault.rule() == rule)
+    }
+
+    /// A rule's bound: the contract's, else its own.
+    pub(crate) fn threshold(&self, rule: &Rule) -> u64 {
+        let own = self.contract.and_then(|contract| contract.thresholds.get(rule.name).copied());
+        own.or(rule.threshold).unwrap_or_default()
+    }
+
+    /// A deadline so many seconds from now, by a rule's bound.
+    pub(crate) fn wait(&self, rule: &Rule) -> Wait {
+        let us = self.threshold(rule).saturating_mul(1_000_000);
+        self.wait_until(Micros(self.facts.at.0.saturating_add(us)))
+    }
+
+    /// A deadline at a time.
+    pub(crate) fn wait_until(&self, at: Micros) -> Wait {
+        Wait::new(at, Cited::of(self.facts, self.body))
+    }
+}
+
+/// The gates that a contract lists for an action.
+pub(crate) fn gates_of<'c>(contract: &'c Contract, action: &str) -> &'c [String] {
+    if let Some(gates) = contract.gates.get(action) {
+        return gates;
+    }
+    let same = contract.gates.iter().find(|(name, _)| same_name(name, action));
+    same.map(|(_, gates)| gates.as_slice()).unwrap_or_default()
+}
+
+/// What a contract says of an action.
+pub(crate) fn mapped<'c>(contract: &'c Contract, action: &str) -> Option<&'c Mapped> {
+    let same = || contract.actions.iter().find(|(name, _)| same_name(name, action));
+    contract.actions.get(action).or_else(|| same().map(|(_, mapped)| mapped))
+}
+
+/// Whether two names are of one action: `drop  table` is `DROP TABLE`, `pull_request.comment` is
+/// `pull_request:comment`.
+pub(crate) fn same_name(a: &str, b: &str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = u8> {
+        let words = name.split_ascii_whitespace().enumerate();
+        let spaced = words.flat_map(|(place, word)| {
+            std::iter::repeat_n(b' ', usize::from(place > 0)).chain(word.bytes())
+        });
+        spaced.map(|byte| if byte == b':' { b'.' } else { byte.to_ascii_lowercase() })
+    }
+    letters(a).eq(letters(b))
+}

@@ -1,0 +1,55 @@
+//! `grant_late`: a grant was recorded after its use.
+
+use super::{Flag, Late, Rule, Ruling, View, Wait};
+
+pub(super) static RULE: Rule = Rule::at_deadline(
+    "grant_late",
+    watch,
+    judge,
+    "An action named a grant that was not in the ledger yet; the grant came later, \
+     perhaps made up afterwards. The action stays unauthorized as of its index, and its \
+     grant_missing stays too. See that delegators record a grant before they pass it on; \
+     if only the transport reordered the two, publish delegations and wait for the \
+     receipt.",
+);
+
+/// The uses were remembered; the grant itself is the deadline.
+fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
+    for cited in &view.memory.uses {
+        let mut wait = Wait::new(view.facts.at, cited.clone());
+        wait.also = Some(view.facts.id);
+        waits.push(wait);
+    }
+}
+
+fn judge(_: &Late<'_>) -> Ruling {
+    Ruling::Flagged(Flag::plain())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::rules::tests::testing::*;
+
+    #[test]
+    fn use_then_grant() {
+        let mut world = World::new();
+        let id = "019d6b2c-ee80-7001-8002-030405060708";
+        let chain = json!([
+            { "type": "human", "id": "human", "evidence": "09".repeat(32) },
+            { "type": "agent", "id": "a", "grant_id": id },
+        ]);
+        let used = json!({ "principals": chain });
+        assert_eq!(world.intent("a", &used), ["grant_missing unknown"]);
+        let intent = world.id.clone();
+        let grant = json!({ "grant": { "id": id, "to": "a" } });
+        assert_eq!(world.entry("delegation.granted", "human", grant), NONE);
+        let granted = world.id.clone();
+        assert_eq!(world.intent("a", &used), NONE, "39, 40");
+        assert_eq!(world.due_in(0), ["grant_late"]);
+        let causes: Vec<_> = world.found[0].causes.iter().map(ToString::to_string).collect();
+        assert_eq!(causes, [intent, granted]);
+        assert_eq!(world.found[0].agent.as_deref(), Some("a"));
+    }
+}

@@ -1,0 +1,104 @@
+//! `no_outcome`: an action that may run has no final outcome in time.
+
+use super::{Flag, Late, Rule, Ruling, View, Wait};
+use super::engine::{Intent, words};
+use crate::id::{EventId, Micros};
+use crate::kind::Kind;
+
+pub(super) static RULE: Rule = Rule::at_deadline(
+    "no_outcome",
+    watch,
+    judge,
+    "No outcome said within 15 minutes of the allow, or of the intent where nothing has \
+     to allow it, that the action was confirmed, failed or reverted. The agent died, its \
+     events were suppressed, or it keeps silent about what it did: look for a witness of \
+     the action, and for gaps in the session's numbers.",
+).threshold(900);
+
+/// From the intent where nothing has to allow it; from each allow, of which the last counts.
+fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
+    let allows = match view.facts.kind {
+        Kind::ActionIntent => {
+            let free = view.gates().is_empty() && !view.needs_approval();
+            if free && view.is_by_agent() && !view.memory.is_taken {
+                waits.push(due(view, view.facts.id, None));
+            }
+            return;
+        }
+        Kind::GateVerdict => words(view).any(|(_, allows)| allows),
+        Kind::ApprovalDecided => view.body.text("approval.decision") == Some("allow"),
+        _ => return,
+    };
+    if allows {
+        waits.extend(view.memory.intents.iter().map(|(id, intent)| due(view, *id, Some(intent))));
+    }
+}
+
+fn due(view: &View<'_>, id: EventId, intent: Option<&Intent>) -> Wait {
+    let mut wait = view.wait(&RULE);
+    wait.intent = Some(id);
+    wait.numbers.0 = view.facts.at.0;
+    if let Some(intent) = intent {
+        wait.cited = intent.cited.clone();
+    }
+    wait
+}
+
+fn judge(late: &Late<'_>) -> Ruling {
+    let Some(intent) = &late.intent else { return Ruling::Clear };
+    let is_last = intent.clock == Micros(late.wait.numbers.0);
+    if intent.is_over || !is_last || !intent.is_allowed() {
+        return Ruling::Clear;
+    }
+    Ruling::Flagged(Flag::plain())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::rules::tests::testing::*;
+
+    #[test]
+    fn dispatched_is_not_the_end() {
+        let mut world = World::new();
+        for (status, expected) in [("dispatched", vec!["no_outcome"]), ("failed", vec![])] {
+            world.intent("a", &json!({}));
+            let intent = world.id.clone();
+            let told = json!({ "outcome": { "status": status }, "output": null });
+            world.outcome("a", &intent, &told);
+            assert_eq!(world.due_in(899), NONE);
+            assert_eq!(world.due_in(1), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_gated_action_is_due_from_its_last_allow_and_never_after_a_deny() {
+        for (second, expected) in [("allow", vec!["no_outcome"]), ("deny", vec![])] {
+            let mut world = World::new();
+            world.contract("a", "owner", &json!({ "gates": { "do": ["g", "h"] } }));
+            world.intent("a", &json!({}));
+            let intent = world.id.clone();
+            assert_eq!(world.due_in(3600), NONE, "nobody allowed it");
+            world.verdict("a", &intent, &[("g", "allow")]);
+            assert_eq!(world.due_in(3600), NONE, "one gate is left");
+            world.verdict("a", &intent, &[("h", second)]);
+            assert_eq!(world.due_in(900), expected);
+            if let [finding] = world.found.as_slice() {
+                assert_eq!(finding.causes[0].to_string(), intent);
+                assert_eq!(finding.correlation.as_deref(), Some("w"));
+            }
+        }
+    }
+
+    #[test]
+    fn an_approval_starts_the_clock() {
+        let mut world = World::new();
+        world.intent("a", &json!({ "mode": "approval" }));
+        let intent = world.id.clone();
+        assert_eq!(world.due_in(3600), NONE);
+        world.decide("human", &intent, "allow", None);
+        assert_eq!(world.due_in(900), ["no_outcome"]);
+        assert_eq!(world.found[0].agent.as_deref(), Some("a"));
+    }
+}

@@ -1,0 +1,60 @@
+//! `principal_mismatch`: the principal chain is not that of the grants, or not that of who signs.
+
+use super::{Flag, Rule, View};
+
+pub(super) static RULE: Rule = Rule::at_entry(
+    "principal_mismatch",
+    check,
+    "The chain names other people or agents than the grants that it cites, ends with \
+     another agent than the one that acts, or the action is signed by another agent than \
+     the one it is said to be of. Somebody claims an authority that was given to another: \
+     believe the grants and the signature, and look at what else the signer recorded.",
+);
+
+fn check(view: &View<'_>) -> Option<Flag> {
+    use crate::kind::Kind;
+    let claims = matches!(view.facts.kind, Kind::ActionIntent | Kind::ActionOutcome);
+    if claims && view.facts.agent.is_some_and(|agent| agent != view.facts.signer) {
+        return Some(Flag::of("signer"));
+    }
+    view.faults("principal_mismatch").next().map(|_| Flag::plain())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::rules::tests::testing::*;
+
+    const GRANT: &str = "019d6b2c-ee80-7001-8002-030405060708";
+
+    fn chain(first: &str) -> serde_json::Value {
+        json!({ "principals": [
+            { "type": "human", "id": first, "evidence": "09".repeat(32) },
+            { "type": "agent", "id": "a", "grant_id": GRANT },
+        ] })
+    }
+
+    fn granted(more: &serde_json::Value) -> World {
+        let mut world = World::new();
+        let grant = with(json!({ "id": GRANT, "to": "a" }), more);
+        assert_eq!(world.entry("delegation.granted", "human", json!({ "grant": grant })), NONE);
+        world
+    }
+
+    #[test]
+    fn grants_say_who_gave_and_to_whom() {
+        let mut world = granted(&json!({}));
+        world.principal("other", &["human"]);
+        assert_eq!(world.intent("a", &chain("human")), NONE, "equal");
+        assert_eq!(world.intent("a", &chain("other")), ["principal_mismatch"]);
+    }
+
+    #[test]
+    fn nobody_acts_in_anothers_name() {
+        let mut world = World::new();
+        let forged = json!({ "agent": { "id": "b" }, "signer": "a", "principals": [{ "type": "agent", "id": "b" }] });
+        let found = world.intent("a", &with(forged.clone(), &json!({ "credential": { "id": "cred-b" } })));
+        assert_eq!(found, ["principal_mismatch signer"]);
+    }
+}

@@ -1,0 +1,52 @@
+//! `session_unended`: a declared session is silent for a day and never ended.
+
+use super::{Flag, Late, Rule, Ruling, View, Wait};
+use crate::kind::Kind;
+use crate::id::Micros;
+
+pub(super) static RULE: Rule = Rule::at_deadline(
+    "session_unended",
+    watch,
+    judge,
+    "A session was declared, has no session.end, and nothing of it came for 24 hours. The \
+     process died, was killed, or its last events were suppressed. If it restarted, its \
+     next session names the last number of this one: a seq_gap then tells what is \
+     missing.",
+).threshold(86_400);
+
+fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
+    let key = view.memory.session_key.as_deref().and_then(|key| key.try_into().ok());
+    if view.facts.kind == Kind::SessionStart && key.is_some() {
+        let mut wait = view.wait(&RULE);
+        wait.session = key;
+        wait.numbers.0 = wait.at.0.saturating_sub(view.facts.at.0);
+        waits.push(wait);
+    }
+}
+
+fn judge(late: &Late<'_>) -> Ruling {
+    let Some(session) = late.session.as_ref().filter(|session| !session.ended) else {
+        return Ruling::Clear;
+    };
+    let due = Micros(session.last.0.saturating_add(late.wait.numbers.0));
+    if due > late.now { Ruling::Later(due) } else { Ruling::Flagged(Flag::plain()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::rules::tests::testing::*;
+
+    #[test]
+    fn silence_is_told_and_an_end_is_not() {
+        let mut world = World::new();
+        world.now = time("2026-04-08T10:00:00Z");
+        world.entry("session.end", "b", json!({ "outcome": { "code": "done" } }));
+        world.intent("a", &json!({ "mode": "approval" }));
+        assert_eq!(world.due("2026-04-09T09:59:59Z"), NONE);
+        assert_eq!(world.due("2026-04-09T10:00:00Z"), ["session_unended"]);
+        assert_eq!(world.found[0].agent.as_deref(), Some("a"));
+        assert_eq!(world.due("2026-04-19T10:00:00Z"), NONE);
+    }
+}

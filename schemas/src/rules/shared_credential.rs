@@ -1,0 +1,52 @@
+//! `shared_credential`: a credential is registered to, or was witnessed with, two agents.
+
+use super::{Flag, Rule, View};
+use crate::kind::Kind;
+
+pub(super) static RULE: Rule = Rule::at_entry(
+    "shared_credential",
+    check,
+    "One credential works for two agents, so that what it opened cannot be told to be \
+     either's. The finding names the other one. A mere claim is not counted here: it is \
+     an unregistered_credential. Issue one to each, and revoke this one.",
+);
+
+fn check(view: &View<'_>) -> Option<Flag> {
+    let agent = view.facts.agent?;
+    let credential = match view.facts.kind {
+        Kind::WitnessObserved => view.facts.credential?,
+        Kind::CredentialRegistered => view.body.text("credential.id")?,
+        _ => return None,
+    };
+    let record = view.registry.credential(credential);
+    let other = record.and_then(|record| record.in_force().find(|holder| holder.agent != agent));
+    let met = view.memory.met.as_deref().filter(|met| *met != agent);
+    other.map(|holder| holder.agent.as_str()).or(met).map(Flag::named)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::rules::tests::testing::*;
+
+    #[test]
+    fn registered_to_one_and_seen_with_another() {
+        let mut world = World::new();
+        let of_a = json!({ "credential": { "id": "cred-a" } });
+        assert_eq!(world.witness("b", "r", &of_a), ["shared_credential a"]);
+        assert_eq!(world.intent("b", &of_a), ["unregistered_credential another"], "a claim only");
+        let registered = json!({ "agent": { "id": "b" }, "credential": { "id": "cred-a" } });
+        assert_eq!(world.entry("credential.registered", "op", registered), ["shared_credential a"]);
+    }
+
+    #[test]
+    fn registered_to_nobody_and_seen_with_two() {
+        let mut world = World::new();
+        let unknown = json!({ "credential": { "id": "c" } });
+        assert_eq!(world.witness("a", "r", &unknown), ["unregistered_credential unknown"]);
+        assert_eq!(world.witness("a", "s", &unknown), ["unregistered_credential unknown"]);
+        let found = world.witness("b", "t", &unknown);
+        assert_eq!(found, ["shared_credential a", "unregistered_credential unknown"]);
+    }
+}

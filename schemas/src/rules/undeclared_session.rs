@@ -1,0 +1,37 @@
+//! `undeclared_session`: an agent's session begins with something else than its declaration.
+
+use super::{Flag, Rule, View};
+use crate::kind::Kind;
+
+pub(super) static RULE: Rule = Rule::at_entry(
+    "undeclared_session",
+    check,
+    "The first accepted entry of an agent's session is not session.start, so nothing says \
+     which model, task and contract it runs under, or which session came before. Have the \
+     runtime declare the session and wait for the receipt before it acts. An agent that \
+     leaves the declaration out may hide that it was restarted.",
+);
+
+fn check(view: &View<'_>) -> Option<Flag> {
+    let first = view.facts.session.is_some() && !view.memory.session.begun;
+    let undeclared = view.is_by_agent() && view.facts.kind != Kind::SessionStart;
+    (first && undeclared).then(Flag::plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::rules::tests::testing::*;
+
+    #[test]
+    fn a_session_declares_itself_first() {
+        let mut world = World::new();
+        assert_eq!(world.intent("a", &json!({})), NONE, "declared");
+        let fresh = json!({ "session": "0c".repeat(16) });
+        assert_eq!(world.intent("a", &fresh), ["undeclared_session"]);
+        assert_eq!(world.intent("a", &fresh), NONE, "the first alone");
+        let verdict = world.verdict("a", &world.id.clone(), &[("g", "allow")]);
+        assert_eq!(verdict, NONE, "a gate is no agent");
+    }
+}

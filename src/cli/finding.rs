@@ -1,0 +1,95 @@
+//! `finding`: what broke a rule, and what was done about it.
+
+use schemas::printable::printable;
+use serde_json::{Value as Json, json};
+
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::line::text;
+use crate::cli::operator;
+use crate::cli::out::Format;
+use crate::client::ClientError;
+use crate::exit::Exit;
+
+/// Commands about findings.
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum Command {
+    /// List findings, the newest first
+    Ls {
+        /// Of this rule
+        #[arg(long)]
+        rule: Option<String>,
+        /// Of this agent
+        #[arg(long)]
+        agent: Option<String>,
+        /// Those that nobody resolved
+        #[arg(long)]
+        open: bool,
+    },
+    /// Record that a finding is dealt with; it stays
+    Resolve {
+        /// The finding's entry
+        #[arg(value_name = "N")]
+        index: u64,
+        #[command(flatten)]
+        by: operator::Args,
+    },
+}
+
+/// Runs it.
+///
+/// # Errors
+/// [`Failure`] of the server, or of key, broker and receipts.
+pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Ls { rule, agent, open } => {
+            let texts = [("rule", rule), ("agent", agent)];
+            let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
+            let mut query: Vec<_> = texts.collect();
+            query.extend(open.then_some(("open", "true")));
+            list(context, &query)
+        }
+        Command::Resolve { index, by } => {
+            let path = format!("/api/v1/entries/{index}");
+            let entry = context.client()?.json(&path, &[])?;
+            let is_finding = text(&entry, "body.kind") == Some("finding");
+            let id = text(&entry, "id").filter(|_| is_finding);
+            let id = id.ok_or(ClientError::Answer { path, expected: "a finding" })?;
+            // The reason given on the command line is the entry's note, which it needs.
+            let event = json!({ "kind": "finding.resolved", "causes": [id] });
+            operator::submit(context, by, vec![event])
+        }
+    }
+}
+
+fn list(context: &Context, query: &[(&str, &str)]) -> Result<Exit, Failure> {
+    let findings = context.client()?.json("/api/v1/findings", query)?;
+    let out = context.out();
+    if out.format() != Format::Table {
+        out.json(&findings)?;
+        return Ok(Exit::Ok);
+    }
+    let cell = |json: &Json, name: &str| printable(text(json, name).unwrap_or_default());
+    let number =
+        |json: &Json, name: &str| json.get(name).and_then(Json::as_u64).unwrap_or_default();
+    for finding in findings.get("items").and_then(Json::as_array).into_iter().flatten() {
+        let detail = cell(finding, "detail");
+        let detail = if detail.is_empty() { detail } else { format!(" ({detail})") };
+        out.line(&format!(
+            "#{} {}{detail}  {}  flags #{}",
+            number(finding, "index"),
+            cell(finding, "rule"),
+            cell(finding, "agent"),
+            number(finding, "flags"),
+        ))?;
+        if let Some(resolved) = finding.get("resolved").filter(|resolved| resolved.is_object()) {
+            out.line(&format!(
+                "    resolved by {} at #{}: {}",
+                cell(resolved, "by"),
+                number(resolved, "index"),
+                cell(resolved, "note"),
+            ))?;
+        }
+    }
+    Ok(Exit::Ok)
+}
