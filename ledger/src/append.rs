@@ -195,6 +195,10 @@ impl Writer {
 
     pub(crate) fn commit(&mut self, mut draft: Draft) -> Result<Committed, AppendError> {
         let grew = !draft.leaves.is_empty();
+        if !grew {
+            // Whoever rebuilds knows nothing of a commit without entries, so it changes no state.
+            self.fold.state.abandon();
+        }
         let head = self.seal_head(&mut draft);
         self.store.write_synced(&draft.rows)?; // Crash before: redelivery. After: duplicates are known.
         if grew {

@@ -142,6 +142,12 @@ impl State {
         Ok(Engine.next_due(&mut rows)?.is_some_and(|at| at <= now))
     }
 
+    /// Takes back what changed since the last entry.
+    pub(crate) fn abandon(&mut self) {
+        self.changed.clear();
+        self.recall = Recall::default();
+    }
+
     /// What is usual for an agent.
     pub(crate) fn baseline(&mut self, store: &Store, agent: &str) -> Result<Baseline, ReadError> {
         let (registry, mut rows) = self.remembered(store);

@@ -1,7 +1,7 @@
 //! The rules: what an entry may break, and the findings that follow.
 //!
 //! One file a rule, named as the rule, with what it means and its examples as tests. A rule that flags an entry at
-//! once is a pure function of what [`engine`] shows it: the entry, the registry as of the one before, what is
+//! once is a pure function of what the engine shows it: the entry, the registry as of the one before, what is
 //! remembered. A rule on a deadline says what it waits for, and is asked again when the time has come. A new rule is
 //! a file and a line in the list below.
 //!
