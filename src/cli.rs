@@ -45,6 +45,8 @@ mod prove;
 mod publish;
 mod query;
 mod redact;
+mod report;
+mod stats;
 mod tail;
 mod thread;
 pub(crate) mod trust;
@@ -98,6 +100,12 @@ enum Command {
     /// Find entries
     #[command(after_long_help = query_help())]
     Query(query::Args),
+    /// Count entries by one key, with what came of them
+    #[command(after_long_help = query_help())]
+    Stats(stats::Args),
+    /// Reports about sessions and contracts
+    #[command(subcommand)]
+    Report(report::Command),
     /// Show one entry and check its proof
     Get(get::Args),
     /// Rebuild a workflow
@@ -218,6 +226,8 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Init(args) => init::run(&args, context),
         Command::Tail(args) => tail::run(&args, context),
         Command::Query(args) => query::run(&args, context),
+        Command::Stats(args) => stats::run(&args, context),
+        Command::Report(command) => report::run(&command, context),
         Command::Get(args) => get::run(&args, context),
         Command::Chain(args) => chain::run(&args, context),
         Command::Why(args) => why::run(&args, context),

@@ -80,6 +80,10 @@ pub const WHY_ENTRIES_MAX: usize = 256;
 pub const CONTROL_ENTRIES_MAX: usize = 1000;
 /// Findings on a deadline that one commit begins with.
 pub const FINDINGS_DUE_MAX: usize = 1000;
+/// Entries that one answer counts.
+pub const STATS_ENTRIES_MAX: usize = 100_000;
+/// Values that one answer counts by.
+pub const STATS_GROUPS_MAX: usize = 1000;
 /// Largest `ext` map, encoded.
 pub const EXT_BYTES_MAX: usize = 2 << 10;
 /// Longest query text.

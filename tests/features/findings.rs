@@ -206,3 +206,50 @@ fn feature_61_a_finding_is_resolved_with_a_reason_and_stays() {
     stage.world.stop();
     assert_eq!(stage.world.audit().divergences, []);
 }
+
+#[test]
+fn features_17_18_34_models_sessions_and_unused_rights_are_told_apart() {
+    let mut stage = Stage::finding();
+    stage.principal("gate", &["gate"]);
+    stage.clean_agent("a", &json!({}));
+    let session = stage.find("agent:a kind:session.start");
+    let session = stage.get(&format!("/entries/{}", session[0]))["body"]["session"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let model = |name: &str| json!({ "provider": "p", "name": name, "version": "1" });
+    for (name, decisions) in [("m1", ["allow", "allow"]), ("m2", ["allow", "deny"])] {
+        for decision in decisions {
+            let mut event = intent("a", "w", "ALTER TABLE", "postgres:staging/a");
+            event["model"] = model(name);
+            let said = stage.say("a", event);
+            stage.say("gate", json!({
+                "kind": "gate.verdict", "agent": { "id": "a" }, "correlation": "w", "causes": [said.id],
+                "verdicts": [{ "gate": "g", "decision": decision, "reason": "r" }],
+            }));
+        }
+    }
+    let mut push = intent("a", "w", "repo.push", "github:x");
+    push["action"]["system"] = "github".into();
+    push["scope"] = json!(["repo:push"]);
+    let pushed = stage.say("a", push);
+    let m2 = stage.find(&format!("session:{session} model:m2"));
+    assert_eq!(m2.len(), 2, "only that model's");
+    let stats = stage.run(&["stats", "agent:a", "kind:gate.verdict", "--by", "model"]);
+    let row = |name: &str| stats.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(row("m1").contains("0 (0 %)") && row("m2").contains("1 (50 %)"), "{stats}");
+    let report = stage.run(&["report", "postmortem", "--session", &session]);
+    assert!(report.contains("asked    t"), "{report}");
+    let marked: Vec<_> = report.lines().filter(|line| line.starts_with('!')).collect();
+    assert!(
+        marked.iter().any(|line| line.contains(&format!("#{} repo.push", pushed.index))),
+        "{report}"
+    );
+    assert!(report.contains("out_of_contract"), "{report}");
+    let scopes = stage.run(&["report", "scopes", "--agent", "a"]);
+    assert!(
+        scopes.starts_with("a  2 granted, 1 used\n")
+            && scopes.contains("unused  voice: voice.call"),
+        "{scopes}"
+    );
+}

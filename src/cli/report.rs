@@ -1,0 +1,115 @@
+//! `report`: what a session did beside what it was asked to do, and rights that nobody used.
+
+use schemas::printable::printable;
+use serde_json::Value as Json;
+
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::line::text;
+use crate::cli::out::Format;
+use crate::client::segment;
+use crate::exit::Exit;
+
+/// Reports.
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum Command {
+    /// What a session did, under the task that it declared; what breaks a rule is marked
+    Postmortem {
+        /// The session, in hex
+        #[arg(long)]
+        session: String,
+    },
+    /// Operations that contracts permit and nobody used
+    Scopes {
+        /// Of this agent only
+        #[arg(long)]
+        agent: Option<String>,
+        /// How far back
+        #[arg(long, value_name = "WHEN", default_value = "90d")]
+        since: String,
+    },
+}
+
+/// Makes it.
+///
+/// # Errors
+/// [`Failure`] of the server and the output.
+pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Postmortem { session } => postmortem(session, context),
+        Command::Scopes { agent, since } => {
+            let mut query = vec![("since", since.as_str())];
+            query.extend(agent.iter().map(|agent| ("agent", agent.as_str())));
+            scopes(&query, context)
+        }
+    }
+}
+
+fn cell(json: &Json, path: &str) -> String {
+    printable(text(json, path).unwrap_or_default())
+}
+
+fn number(json: &Json, name: &str) -> u64 {
+    json.get(name).and_then(Json::as_u64).unwrap_or_default()
+}
+
+fn items<'j>(json: &'j Json, name: &str) -> &'j [Json] {
+    json.get(name).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn postmortem(session: &str, context: &Context) -> Result<Exit, Failure> {
+    let path = format!("/api/v1/reports/sessions/{}", segment(session));
+    let report = context.client()?.json(&path, &[])?;
+    let out = context.out();
+    if out.format() != Format::Table {
+        out.json(&report)?;
+        return Ok(Exit::Ok);
+    }
+    let task = match (cell(&report, "declared.task.summary"), cell(&report, "declared.task.digest"))
+    {
+        (summary, _) if !summary.is_empty() => summary,
+        (_, digest) if !digest.is_empty() => digest,
+        _ => "not declared".to_owned(),
+    };
+    out.line(&format!("session  {session}"))?;
+    out.line(&format!("agent    {}", cell(&report, "declared.agent.id")))?;
+    out.line(&format!("asked    {task}"))?;
+    for entry in items(&report, "entries") {
+        let flags: Vec<_> =
+            items(entry, "findings").iter().map(|flag| cell(flag, "rule")).collect();
+        let mark = if flags.is_empty() { " " } else { "!" };
+        let what = match cell(entry, "action") {
+            action if action.is_empty() => cell(entry, "kind"),
+            action => format!("{action} {} {}", cell(entry, "target"), cell(entry, "environment")),
+        };
+        let line = format!(
+            "{mark} #{} {} {}  {}",
+            number(entry, "index"),
+            what.trim_end(),
+            cell(entry, "outcome"),
+            flags.join(", ")
+        );
+        out.line(line.trim_end())?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn scopes(query: &[(&str, &str)], context: &Context) -> Result<Exit, Failure> {
+    let report = context.client()?.json("/api/v1/reports/scopes", query)?;
+    let out = context.out();
+    if out.format() != Format::Table {
+        out.json(&report)?;
+        return Ok(Exit::Ok);
+    }
+    for agent in items(&report, "items") {
+        let (granted, used) = (number(agent, "granted"), number(agent, "used"));
+        out.line(&format!("{}  {granted} granted, {used} used", cell(agent, "agent")))?;
+        let unused = agent.get("unused").and_then(Json::as_object);
+        for (system, operations) in unused.into_iter().flatten() {
+            for operation in operations.as_array().into_iter().flatten().filter_map(Json::as_str) {
+                out.line(&format!("  unused  {}: {}", printable(system), printable(operation)))?;
+            }
+        }
+    }
+    Ok(Exit::Ok)
+}
