@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use schemas::limits::DOOR_WAITING_MAX;
+use schemas::limits::{BATCH_BYTES_MAX, DOOR_BATCH_MAX, DOOR_WAITING_MAX};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 
@@ -68,11 +68,14 @@ impl Knock {
     }
 }
 
-/// Waits for somebody at the door, and takes in whoever stands behind.
+/// Waits for somebody at the door, and takes in whoever stands behind, as far as one batch goes.
 pub(crate) async fn knocked(knocks: &mut Knocks) -> Vec<Knock> {
     let Some(first) = knocks.recv().await else { return std::future::pending().await };
+    let mut bytes = first.message.len();
     let mut all = vec![first];
-    while let Ok(next) = knocks.try_recv() {
+    while all.len() < DOOR_BATCH_MAX && bytes < BATCH_BYTES_MAX {
+        let Ok(next) = knocks.try_recv() else { break };
+        bytes += next.message.len();
         all.push(next);
     }
     all

@@ -205,7 +205,14 @@ async fn pump(
             }
         };
         if desk.is_free() {
-            let first = link.op.drain().await?;
+            let first = match link.op.drain().await {
+                Ok(first) => first,
+                Err(stop) => {
+                    // Who came to the door is taken in, whatever becomes of the broker.
+                    desk.start(direct, Vec::new(), true);
+                    return Err(stop.into());
+                }
+            };
             desk.start(std::mem::take(&mut direct), first, link.op.has_more());
         }
         if let Some(done) = done {

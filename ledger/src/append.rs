@@ -161,7 +161,7 @@ impl Writer {
     }
 
     /// A commit, with what fell due.
-    fn begin(&mut self, received_at: Micros) -> Result<Draft, AppendError> {
+    pub(crate) fn begin(&mut self, received_at: Micros) -> Result<Draft, AppendError> {
         let received_at = received_at.max(self.received_at);
         let mut draft = Draft::new(received_at, self.fold.growth.size());
         self.stage_due(&mut draft)?;

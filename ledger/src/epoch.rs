@@ -10,7 +10,6 @@ use schemas::key::PublicKey;
 use schemas::kind::Kind;
 
 use crate::append::Writer;
-use crate::draft::Draft;
 use crate::error::{AppendError, OpenError};
 use crate::open::{Config, Opened};
 use crate::seal::{Identity, Marked};
@@ -55,9 +54,11 @@ pub fn open_new_epoch(config: &Config, key: SigningKey, now: Micros) -> Result<W
         ("note", Value::from(note)),
         ("registry", map([("lost", Value::from(lost)), ("origin", Value::from(origin))])),
     ];
+    // What the journal knows and this copy does not was about these entries, and about no later ones.
+    let size = writer.fold.growth.size();
     writer.own_entry(Kind::LedgerIncident, fields, now)?;
+    writer.redact_restored(size)?;
     writer.erase_due()?;
-    writer.redact_restored()?;
     Ok(writer)
 }
 
@@ -85,8 +86,7 @@ impl Writer {
         ]);
         let fields = vec![("code", Value::from(KEY_ROTATED)), ("registry", registry)];
         self.guarded(|writer| {
-            let received_at = received_at.max(writer.received_at);
-            let mut draft = Draft::new(received_at, writer.fold.growth.size());
+            let mut draft = writer.begin(received_at)?;
             writer.stage_own(&mut draft, Kind::LedgerKeyRotated, fields)?;
             writer.reseal(Identity { key, ..writer.seal.identity().clone() }, new);
             writer.commit(draft).map(|_committed| ())

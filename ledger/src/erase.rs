@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use schemas::body::Body;
 use schemas::encode::{Value, map};
-use schemas::id::{Index, Micros};
+use schemas::id::{Index, Micros, TreeSize};
 use schemas::kind::Kind;
 use schemas::leaf::{Leaf, Status};
 use schemas::limits::REDACT_ENTRIES_MAX;
@@ -73,31 +73,59 @@ impl Writer {
             // Before the bytes go: a note too many does no harm, a backup that brings them back does.
             let body = self.store.get(ColumnFamily::Bodies, &keys::index(index))?;
             let journal = Journal::beside(self.mark.path());
-            journal.note(index, &body.unwrap_or_default(), self.seal.key())?;
+            let lines = journal.note(index, &body.unwrap_or_default(), self.seal.key())?;
             erasure.puts.push(meta::erased_row(index.0 + 1));
+            erasure.puts.push(meta::journaled_row(lines));
             self.store.rewrite_synced(&erasure.puts, &erasure.deletes)?;
             erased = true;
         }
         Ok(erased)
     }
 
-    /// Carries out again what the journal knows and this log, restored from an older copy, does not: each by an
-    /// entry of the ledger's own.
+    /// Carries out again what the journal knows and this log, restored from an older copy of `size` entries, does
+    /// not: each by an entry of the ledger's own. Lines that the store knows of are not looked at again, for other
+    /// entries stand meanwhile where the lost ones stood.
     ///
     /// # Errors
     /// [`OpenError::Journal`]; else as for [`Writer::append`].
-    pub(crate) fn redact_restored(&mut self) -> Result<(), OpenError> {
-        let size = self.fold.growth.size().0;
+    pub(crate) fn redact_restored(&mut self, size: TreeSize) -> Result<(), OpenError> {
+        let known = meta::read_journaled(&self.store)?;
         let eras = self.ledger().eras()?;
-        for noted in Journal::beside(self.mark.path()).read(&eras)? {
-            let Noted { index, mut redaction } = noted;
-            redaction.ranges.retain(|(from, _)| *from < size);
-            redaction.ranges.iter_mut().for_each(|(_, to)| *to = (*to).min(size - 1));
-            if index.0 >= size && self.is_left(&redaction)? {
+        let noted = Journal::beside(self.mark.path()).read(&eras)?;
+        let lines = u64::try_from(noted.len()).unwrap_or(u64::MAX);
+        for (line, Noted { mut redaction }) in (0..).zip(noted) {
+            redaction.ranges = self.erasable(&redaction, size)?;
+            if line >= known && self.is_left(&redaction)? {
                 self.redact_own(&redaction, "restored", Micros(0))?;
             }
         }
+        if lines > known && meta::read_journaled(&self.store)? < lines {
+            self.store.write_synced(&[meta::journaled_row(lines)]).map_err(ReadError::from)?;
+        }
         Ok(())
+    }
+
+    /// The entries of a redaction below `size` that may be erased: not those of the registry, nor held ones.
+    fn erasable(
+        &self,
+        redaction: &Redaction,
+        size: TreeSize,
+    ) -> Result<Vec<(u64, u64)>, ReadError> {
+        let (ledger, holds) = (self.ledger(), self.fold.state.registry.holds());
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        for index in redaction.indexes().take_while(|index| *index < size.0) {
+            let Some(entry) = ledger.entry(Index(index))? else { continue };
+            let kept =
+                entry.body().is_some_and(|body| redaction.body && !body.kind().is_erasable());
+            if kept || holds.iter().any(|hold| entry.terms(|terms| hold.covers(terms))) {
+                continue;
+            }
+            match ranges.last_mut() {
+                Some((_, to)) if to.checked_add(1) == Some(index) => *to = index,
+                _ => ranges.push((index, index)),
+            }
+        }
+        Ok(ranges)
     }
 
     /// Records a redaction of the ledger's own, and carries it out.

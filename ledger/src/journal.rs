@@ -19,8 +19,6 @@ const CONTEXT: &[u8] = b"sworn 2026-11 redaction journal v1\0";
 
 /// A redaction that was carried out at some time.
 pub(crate) struct Noted {
-    /// Its entry, in the history that it was noted in.
-    pub(crate) index: Index,
     pub(crate) redaction: Redaction,
 }
 
@@ -32,13 +30,13 @@ impl Journal {
         Self(mark.with_extension("redactions"))
     }
 
-    /// Notes a redaction, durably.
+    /// Notes a redaction, durably; gives the number of lines with it.
     pub(crate) fn note(
         &self,
         index: Index,
         body: &[u8],
         key: &SigningKey,
-    ) -> Result<(), AppendError> {
+    ) -> Result<u64, AppendError> {
         let failed = |source| AppendError::Journal { path: self.0.clone(), source };
         let signature = key.sign(&message(index, body)).to_bytes();
         let line = format!("{} {} {}\n", index.0, hex(body), hex(&signature));
@@ -47,7 +45,9 @@ impl Journal {
         file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
         // The file's name is durable with its directory.
         let directory = self.0.parent().map(File::open).transpose().map_err(failed)?;
-        directory.map_or(Ok(()), |directory| directory.sync_all()).map_err(failed)
+        directory.map_or(Ok(()), |directory| directory.sync_all()).map_err(failed)?;
+        let text = fs::read(&self.0).map_err(failed)?;
+        Ok(text.iter().filter(|byte| **byte == b'\n').map(|_line| 1).sum())
     }
 
     /// What was noted, in order. A last line that was cut short was never carried out.
@@ -79,7 +79,7 @@ fn parse(line: &str, eras: &Eras) -> Option<Noted> {
     let message = message(index, &body);
     let signed = eras.iter().any(|era| era.key.verifies(&message, signature));
     let redaction = Redaction::of(&Body::parse(&body).ok()?)?;
-    (signed && words.next().is_none()).then_some(Noted { index, redaction })
+    (signed && words.next().is_none()).then_some(Noted { redaction })
 }
 
 fn message(index: Index, body: &[u8]) -> Vec<u8> {

@@ -13,6 +13,7 @@ pub(crate) const FORMAT: u64 = 1;
 const FORMAT_KEY: &[u8] = b"format";
 const REBUILDING_KEY: &[u8] = b"rebuilding";
 const ERASED_KEY: &[u8] = b"erased";
+const JOURNALED_KEY: &[u8] = b"journaled";
 const RETAINED_KEY: &[u8] = b"retained";
 const CURSOR_PREFIX: &[u8] = b"cursor/";
 const REPEAT_PREFIX: &[u8] = b"repeat/";
@@ -85,6 +86,15 @@ pub(crate) fn is_rebuilding(store: &Store) -> Result<bool, ReadError> {
 /// That redactions below this index are carried out.
 pub(crate) fn erased_row(below: u64) -> Row {
     number_row(ERASED_KEY.to_vec(), below)
+}
+
+/// How many lines of the journal of redactions this store knows of.
+pub(crate) fn journaled_row(lines: u64) -> Row {
+    number_row(JOURNALED_KEY.to_vec(), lines)
+}
+
+pub(crate) fn read_journaled(store: &Store) -> Result<u64, ReadError> {
+    Ok(read_number(store, JOURNALED_KEY)?.unwrap_or(0))
 }
 
 pub(crate) fn read_erased(store: &Store) -> Result<u64, ReadError> {

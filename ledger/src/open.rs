@@ -148,8 +148,9 @@ pub fn open(config: &Config, key: SigningKey) -> Result<Writer, OpenError> {
         let note = writer.head.borrow().note.clone();
         writer.mark.raise(&note)?;
     }
+    let size = writer.fold.growth.size();
+    writer.redact_restored(size)?;
     writer.erase_due()?; // A crash may have come between a redaction and what it says.
-    writer.redact_restored()?;
     Ok(writer)
 }
 

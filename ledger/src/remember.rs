@@ -16,6 +16,8 @@ pub(crate) struct Recall {
     /// No row that falls due lies before this key: what fell due is deleted from the front, and reading over the
     /// deleted again and again would cost more and more.
     front: Vec<u8>,
+    /// What the keys of rows that fall due begin with, once one was asked for.
+    prefix: Vec<u8>,
     /// Signers of the events accepted in the commit under way.
     accepted: Map<EventId, Vec<Short>>,
 }
@@ -47,7 +49,7 @@ impl Rows for Remembered<'_> {
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
         let key = keys::remembered(&key);
-        if key < self.recall.front {
+        if key < self.recall.front && key.starts_with(&self.recall.prefix) {
             self.recall.front.clone_from(&key);
         }
         self.changed.insert(key, Some(value));
@@ -59,6 +61,7 @@ impl Rows for Remembered<'_> {
 
     fn first(&mut self, prefix: &[u8]) -> Result<Option<Row>, ReadError> {
         let prefix = keys::remembered(prefix);
+        self.recall.prefix.clone_from(&prefix);
         let from = self.recall.front.clone().max(prefix.clone());
         let here = self.changed.range(from.clone()..).find(|(_, value)| value.is_some());
         let here = here.and_then(|(key, value)| Some((key.clone(), value.clone()?)));

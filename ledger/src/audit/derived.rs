@@ -22,7 +22,7 @@ use crate::meta;
 use crate::postings::Postings;
 use crate::read::parse_statement;
 use crate::rebuild::{Checking, fold_commit};
-use crate::store::{ColumnFamily, Row, Store};
+use crate::store::{ColumnFamily, KeyValue, Row, Store};
 use crate::tiles::Growth;
 
 /// Rows that changed, compared at a time.
@@ -127,7 +127,7 @@ impl Verifier<'_> {
         if scratch.compares_touched() {
             self.compare_touched(scratch, is_erased)?;
         } else {
-            let compare = |family| compare(family, self.store, &scratch.store);
+            let compare = |family| compare(family, self.store, &scratch.store, is_erased);
             let wrong: Result<Vec<_>, _> =
                 ColumnFamily::DERIVED.into_par_iter().map(compare).collect();
             self.wrong_rows(wrong?, is_erased);
@@ -189,9 +189,21 @@ fn compare_row(
 }
 
 /// Walks both stores side by side.
-fn compare(family: ColumnFamily, log: &Store, scratch: &Store) -> Result<Vec<WrongRow>, ReadError> {
-    let mut theirs = log.scan(family, &[], Direction::Forward);
-    let mut ours = scratch.scan(family, &[], Direction::Forward);
+fn compare(
+    family: ColumnFamily,
+    log: &Store,
+    scratch: &Store,
+    is_erased: bool,
+) -> Result<Vec<WrongRow>, ReadError> {
+    // What the rules remember of erased bodies cannot be derived again.
+    let skips = |row: &Result<KeyValue, ReadError>| {
+        let is_remembered = |key: &[u8]| key.first() == Some(&keys::REMEMBERED);
+        is_erased
+            && family == ColumnFamily::State
+            && row.as_ref().is_ok_and(|(key, _)| is_remembered(key))
+    };
+    let mut theirs = log.scan(family, &[], Direction::Forward).filter(|row| !skips(row));
+    let mut ours = scratch.scan(family, &[], Direction::Forward).filter(|row| !skips(row));
     let (mut their, mut our) = (theirs.next().transpose()?, ours.next().transpose()?);
     let mut wrong = Vec::new();
     while wrong.len() < DIVERGENCES_MAX {

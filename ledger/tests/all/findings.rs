@@ -196,3 +196,39 @@ fn a_ledger_that_was_made_without_rules_never_finds_anything() {
     let body = genesis.body().unwrap();
     assert!(body.field("registry.rules").is_none());
 }
+
+#[test]
+fn what_fell_due_comes_before_a_rotation_of_the_ledgers_key() {
+    let mut bench = Bench::finding();
+    let mut agent = bench.agent("worker", 10);
+    bench.one(&agent.event(intent("worker", "w")));
+    bench.now.0 += 60 * MINUTE;
+    let now = bench.now;
+    let before = rules(&mut bench).len();
+    bench.writer().rotate_key(crate::bench::key(9), now).unwrap();
+    assert!(rules(&mut bench).len() > before, "no_outcome at least");
+    bench.writer().publish().unwrap();
+    bench.writer = None;
+    let config = bench.config();
+    let mark = ledger::read_mark(&config.mark).unwrap();
+    let audit = Audit { store: &config.store, trust: None, mark: mark.as_deref(), state: None };
+    assert_eq!(ledger::audit(&audit, &|_| ()).unwrap().divergences, []);
+}
+
+#[test]
+fn many_rows_that_fall_due_while_nothing_happens_change_nothing() {
+    let mut bench = Bench::finding();
+    let mut agent = bench.agent("worker", 10);
+    for _ in 0..6 {
+        let events: Vec<_> = (0..250).map(|_| agent.event(intent("worker", "w"))).collect();
+        bench.commit(&events);
+    }
+    // A day later more rows end than one commit looks at; three times nobody says anything.
+    bench.now.0 += 25 * 60 * MINUTE;
+    for _ in 0..3 {
+        bench.commit(&[]);
+    }
+    bench.one(&agent.event(intent("worker", "w")));
+    bench.one(&agent.event(intent("worker", "w")));
+    assert_eq!(audit(&mut bench).divergences, []);
+}

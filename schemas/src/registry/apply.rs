@@ -311,7 +311,7 @@ impl Registry {
         if record.in_force.is_some() {
             return Vec::new();
         }
-        let decides = record.is_decided_by(body.signer());
+        let decides = self.is_decided_by(&record, body.signer());
         if record.approvals.iter().all(|(operator, _)| operator != body.signer()) {
             record.approvals.push((body.signer().to_owned(), index));
         }

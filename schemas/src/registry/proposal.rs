@@ -40,15 +40,6 @@ pub(super) enum Operation<'a> {
 /// The kind of the one operation that is no statement.
 pub const QUORUM: &str = "quorum";
 
-impl ProposalRecord {
-    /// Whether this operator's approval is the one that is missing.
-    #[must_use]
-    pub fn is_decided_by(&self, operator: &str) -> bool {
-        let others = self.approvals.iter().filter(|(name, _)| name != operator).count();
-        u64::try_from(others).is_ok_and(|others| others + 1 >= self.needed)
-    }
-}
-
 impl<'a> Operation<'a> {
     /// Reads `registry.operation`, proposed by `body`.
     ///
@@ -96,6 +87,18 @@ impl Registry {
     #[must_use]
     pub fn quorum(&self) -> u64 {
         self.quorum.max(1)
+    }
+
+    /// Whether this operator's approval is the one that a proposal lacks. Approvals of operators who have left do not
+    /// count, and it needs as many as are needed by now.
+    pub(super) fn is_decided_by(&self, proposal: &ProposalRecord, operator: &str) -> bool {
+        let counts = |name: &str| {
+            let known = self.principals.get(name);
+            known.is_some_and(|known| known.enabled && known.roles.contains(&Role::Operator))
+        };
+        let others = proposal.approvals.iter().filter(|(name, _)| name != operator && counts(name));
+        let needed = proposal.needed.max(self.quorum());
+        u64::try_from(others.count()).is_ok_and(|others| others + 1 >= needed)
     }
 
     /// Operators that are there.

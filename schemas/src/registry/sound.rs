@@ -337,7 +337,7 @@ impl Registry {
         let Some(proposal) = open else {
             return Err(invalid("causes", "the event of a proposal that waits for approval"));
         };
-        if !proposal.is_decided_by(body.signer()) {
+        if !self.is_decided_by(proposal, body.signer()) {
             return Ok(());
         }
         super::proposal::with_operation(proposal, |operation| {
@@ -356,7 +356,7 @@ impl Registry {
             return None;
         }
         let proposal = self.proposed(body).filter(|known| known.in_force.is_none())?;
-        proposal.is_decided_by(body.signer()).then_some(())?;
+        self.is_decided_by(proposal, body.signer()).then_some(())?;
         super::proposal::with_operation(proposal, |operation| match operation {
             Ok(Operation::Statement(statement)) => Some(with(&statement)),
             _ => None,

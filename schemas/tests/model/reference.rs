@@ -181,14 +181,19 @@ impl Reference {
         self.proposals.iter().find(|proposal| proposal.id == id)
     }
 
-    /// Whether this operator's approval puts the proposal in force.
-    pub(crate) fn decides(proposal: &Proposal, operator: &str) -> bool {
-        let mut approved: Vec<_> =
-            proposal.approvals.iter().map(|(name, _)| name.as_str()).collect();
-        if !approved.contains(&operator) {
-            approved.push(operator);
+    /// Whether this operator's approval puts the proposal in force: with those of operators who are still there, and
+    /// by the number that is needed now.
+    pub(crate) fn decides(&self, proposal: &Proposal, operator: &str) -> bool {
+        let mut approved = vec![operator];
+        for (name, _) in &proposal.approvals {
+            let person = self.people.iter().find(|person| person.id == *name);
+            let counts = person.is_some_and(|p| p.enabled && p.roles.contains(&"operator"));
+            if counts && !approved.contains(&name.as_str()) {
+                approved.push(name);
+            }
         }
-        approved.len() as u64 >= proposal.needed
+        let needed = if proposal.needed < self.quorum { self.quorum } else { proposal.needed };
+        approved.len() as u64 >= needed
     }
 
     /// The grant, and what it rests on up to the top. A grant rests on one that was given before it, or on nothing:
@@ -336,8 +341,8 @@ impl Reference {
 
     fn approve(&mut self, id: u64, signer: &str, index: u64, time: u64) {
         let place = self.proposals.iter().position(|proposal| proposal.id == id).unwrap();
+        let decides = self.decides(&self.proposals[place], signer);
         let proposal = &mut self.proposals[place];
-        let decides = Self::decides(proposal, signer);
         if proposal.approvals.iter().all(|(name, _)| name != signer) {
             proposal.approvals.push((signer.to_owned(), index));
         }

@@ -251,7 +251,7 @@ impl Reference {
         let proposal = self.proposal(id);
         let open = proposal.filter(|known| known.in_force.is_none() && waits(known.time));
         let proposal = open.ok_or(Reject("invalid_field", "causes"))?;
-        match Self::decides(proposal, signer) {
+        match self.decides(proposal, signer) {
             true => self.may_propose(&proposal.operation, &proposal.by, id, now),
             false => Ok(()),
         }

@@ -12,10 +12,11 @@ use super::view::View;
 use super::wait::Cited;
 use crate::deterministic::Item;
 use crate::id::{EventId, Micros};
-use crate::kind::{Kind, Role};
+use crate::kind::Kind;
 use crate::limits::{
     CREDENTIAL_DAYS_KEPT, GRANT_USES_MAX, INTENT_HOURS_KEPT, SESSION_DAYS_KEPT, USE_DAYS_KEPT,
 };
+use crate::registry::HumanMark;
 
 const HOUR_US: u64 = 3_600_000_000;
 const DAY_US: u64 = 24 * HOUR_US;
@@ -249,10 +250,7 @@ pub(crate) fn is_self(view: &View<'_>, intent: &Intent) -> bool {
 
 /// Whether a person decides: with a key of his own, or logged in at a service that may sign for people.
 fn is_human(view: &View<'_>) -> bool {
-    let roles = view.registry.principal(view.facts.signer).map(|record| record.roles.as_slice());
-    let roles = roles.unwrap_or_default();
-    let logged_in = || view.body.text("subject.sub").is_some();
-    roles.contains(&Role::Human) || (roles.contains(&Role::Api) && logged_in())
+    HumanMark::of(view.body, view.registry.principal(view.facts.signer)).is_human()
 }
 
 /// The first stop since an agent was last active counts.
