@@ -29,7 +29,8 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let (limit, open) = (params.limit()?, params.flag("open")?);
     let head = api.ledger.head();
     let mut items = Vec::new();
-    let requests = newest(&api.ledger, Key::Kind, Kind::ApprovalRequested.as_str(), head.size)?;
+    let requested = api.ledger.postings(Key::Kind, Kind::ApprovalRequested.as_str());
+    let requests = newest(&api.ledger, Source::Term(Box::new(requested)), head.size)?;
     for request in requests {
         let item = approval(&api.ledger, &request, head.size, api.now())?;
         let decisions = item.get("decisions").and_then(Value::as_array);
@@ -50,9 +51,12 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     Ok(json!({ "items": items, "as_of": as_of(&head) }))
 }
 
-/// Accepted entries with this term, the newest first.
-fn newest(ledger: &Ledger, key: Key, value: &str, size: TreeSize) -> Result<Vec<Entry>, ReadError> {
-    let mut source = Source::Term(Box::new(ledger.postings(key, value)));
+/// Accepted entries of a source, the newest first.
+fn newest(
+    ledger: &Ledger,
+    mut source: Source<'_>,
+    size: TreeSize,
+) -> Result<Vec<Entry>, ReadError> {
     let mut walk = Walk::new(Order::Newest, QUERY_SCAN_MAX);
     let (mut at, mut found) = (size.0.checked_sub(1), Vec::new());
     while let Some(from) = at.filter(|_| found.len() < CONTROL_ENTRIES_MAX) {
@@ -98,7 +102,12 @@ pub(crate) fn decisions(
     size: TreeSize,
     now: Micros,
 ) -> Result<Vec<Value>, ReadError> {
-    let mut found = newest(ledger, Key::Cause, &of.to_string(), size)?;
+    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
+    let decided = Source::All(vec![
+        term(Key::Cause, &of.to_string()),
+        term(Key::Kind, Kind::ApprovalDecided.as_str()),
+    ]);
+    let mut found = newest(ledger, decided, size)?;
     found.reverse();
     let asked = ledger.find(of)?.first().map(|index| ledger.leaf(*index)).transpose()?;
     let mut decisions = Vec::new();

@@ -4,7 +4,7 @@ use ledger::{Entry, Ledger, ReadError};
 use schemas::body::Body;
 use schemas::id::{EventId, Index, TreeSize};
 use schemas::kind::Kind;
-use schemas::limits::{PRINCIPALS_MAX, SESSION_SCAN_MAX, WHY_ENTRIES_MAX};
+use schemas::limits::{PRINCIPALS_MAX, QUERY_SCAN_MAX, SESSION_SCAN_MAX, WHY_ENTRIES_MAX};
 use schemas::terms::Key;
 
 use super::{entry_of, is_of};
@@ -29,7 +29,7 @@ impl Around {
         let mut around = Self { session: session(ledger, body, size)?, ..Self::default() };
         let mut refs: Vec<String> =
             body.text("tool.call_id").map(str::to_owned).into_iter().collect();
-        for entry in citing(ledger, Key::Cause, &body.id().to_string(), size)? {
+        for entry in caused(ledger, body.id(), size)? {
             if is_of(&entry, &[Kind::ActionOutcome]) {
                 let outcome = entry.body();
                 let names = ["outcome.external_ref", "tool.call_id"];
@@ -61,8 +61,7 @@ impl Around {
     }
 
     fn flagged(&mut self, ledger: &Ledger, id: EventId, size: TreeSize) -> Result<(), ReadError> {
-        let citing = citing(ledger, Key::Cause, &id.to_string(), size)?;
-        self.findings.extend(citing.into_iter().filter(|entry| is_of(entry, &[Kind::Finding])));
+        self.findings.extend(of_kind(ledger, id, Kind::Finding, size)?);
         Ok(())
     }
 }
@@ -90,6 +89,38 @@ pub(super) fn intent_of(ledger: &Ledger, entry: Entry) -> Result<Entry, ReadErro
         }
     }
     Ok(at)
+}
+
+/// What followed from an event. Of each kind by itself: whoever cites an event often hides nothing.
+fn caused(ledger: &Ledger, id: EventId, size: TreeSize) -> Result<Vec<Entry>, ReadError> {
+    let kinds = [Kind::GateVerdict, Kind::ActionOutcome, Kind::WitnessObserved, Kind::Finding];
+    let mut found = Vec::new();
+    for kind in kinds {
+        found.extend(of_kind(ledger, id, kind, size)?);
+    }
+    Ok(found)
+}
+
+/// Accepted entries of a kind that cite an event, the oldest first.
+fn of_kind(
+    ledger: &Ledger,
+    id: EventId,
+    kind: Kind,
+    size: TreeSize,
+) -> Result<Vec<Entry>, ReadError> {
+    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
+    let mut source =
+        Source::All(vec![term(Key::Cause, &id.to_string()), term(Key::Kind, kind.as_str())]);
+    let mut walk = Walk::new(Order::Oldest, QUERY_SCAN_MAX);
+    let (mut at, mut found) = (0, Vec::new());
+    while let Seek::At(index) = source.seek(at, &mut walk)? {
+        if index >= size.0 || found.len() == WHY_ENTRIES_MAX {
+            break;
+        }
+        found.extend(ledger.entry(Index(index))?.filter(|entry| is_of(entry, &[kind])));
+        at = index + 1;
+    }
+    Ok(found)
 }
 
 /// Entries with this term, the oldest first.

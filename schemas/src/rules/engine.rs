@@ -172,6 +172,10 @@ impl<R: Rows> Entry<'_, R> {
         let days_min = contract.and_then(|contract| contract.thresholds.get("odd_hour").copied());
         let days_min = days_min.or_else(|| rule("odd_hour")?.threshold).unwrap_or(u64::MAX);
         let counts = is_judged && facts.agent.is_some_and(|a| self.registry.agent(a).is_some());
+        // Whoever acts under another agent's name uses up none of its caps, and is not what it usually does.
+        let forged =
+            self.registry.agent(facts.signer).is_some() && facts.agent != Some(facts.signer);
+        let counts = counts && !forged;
         memory.count(self.rows, facts, contract, counts, days_min)?;
         let view = View {
             registry: self.registry,

@@ -23,7 +23,14 @@ pub(crate) fn call_key(agent: &str, call: &str) -> Vec<u8> {
     key(b'C', &hash(agent, call))
 }
 
-/// Key of a request's row.
+/// Key of the row of a request that others call by this id, which is no event's.
+pub(crate) fn alias_key(id: EventId) -> Vec<u8> {
+    let mut key = request_key(id);
+    key.push(b'=');
+    key
+}
+
+/// Key of a request's row, by its event.
 pub(crate) fn request_key(id: EventId) -> Vec<u8> {
     key(b'Q', &id.0)
 }
@@ -91,7 +98,12 @@ pub(crate) fn decided<R: Rows>(
     let (mut joined, mut ends) = (Vec::new(), None);
     for cited in ids(body, "causes").chain(request) {
         let mut intents = vec![cited];
-        if let Some(row) = rows.get(&request_key(cited))? {
+        // An id that a request only calls itself by never stands before the event that has it.
+        let known = match rows.get(&request_key(cited))? {
+            None => rows.get(&alias_key(cited))?,
+            known => known,
+        };
+        if let Some(row) = known {
             let mut row = Unpack(row.get(8..).unwrap_or_default());
             ends = row.u64().filter(|ends| *ends > 0).map(Micros).or(ends);
             intents.extend(std::iter::from_fn(|| row.array().map(EventId)));

@@ -5,7 +5,7 @@
 //! 'I' event:16                an intent, and what came of it         24 hours
 //! 'R' agent+reference:16      a vendor's reference                   24 hours
 //! 'C' agent+call:16           a call id, and its intent              24 hours
-//! 'Q' event:16                a request for approval                 24 hours
+//! 'Q' event:16 ?'='           a request for approval, and what it calls itself   24 hours
 //! 'G' grant:16                uses of a grant that nobody gave yet   7 days
 //! 'K' credential:16           who an unregistered credential was witnessed with   30 days
 //! 'X' agent:16                when an agent was stopped              until it is enabled

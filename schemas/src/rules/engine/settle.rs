@@ -2,7 +2,7 @@
 
 use super::deed::Deed;
 use super::intent::Intent;
-use super::join::{call_key, intent_key, request_key};
+use super::join::{alias_key, call_key, intent_key, request_key};
 use super::memory::{Memory, met_key, stopped_key, unpack_uses, uses_key};
 use super::pack::Pack;
 use super::rows::{Mark, Rows, key, mark};
@@ -203,8 +203,8 @@ fn requested<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
     let request = request.and_then(EventId::from_slice);
     let ends = view.body.field("approval.expires").and_then(Item::uint).unwrap_or_default();
     let until = kept_until(view);
-    for id in std::iter::once(view.facts.id).chain(request) {
-        let row = request_key(id);
+    let alias = request.map(alias_key);
+    for row in std::iter::once(request_key(view.facts.id)).chain(alias) {
         if rows.get(&row)?.is_none() {
             let mut value = Pack::default();
             value.u64(until).u64(ends);
