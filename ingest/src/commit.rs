@@ -71,6 +71,12 @@ impl Pen {
         spawn_blocking(move || turn.commit(&ledger, &[], Vec::new())).await?
     }
 
+    /// Does what time alone brings, where it may wait for the disk.
+    pub(crate) async fn wait_out(self, retention: Retention) -> Result<Self, IngestError> {
+        let (pen, _nothing) = spawn_blocking(move || self.pass_time(retention)).await??;
+        Ok(pen)
+    }
+
     /// What time alone brings: findings that fell due, and the end of what is kept too long.
     fn pass_time(mut self, retention: Retention) -> Result<(Self, Done), IngestError> {
         let now = (self.clock)();

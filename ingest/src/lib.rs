@@ -38,9 +38,12 @@ mod version;
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ledger::{Retention, Writer};
 use schemas::id::Micros;
+use schemas::limits::RETAIN_EVERY_S;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use broker::{Broker, Config, Connection, Tls};
@@ -78,7 +81,7 @@ pub async fn run(
     loop {
         let known = pen.cursors.clone();
         let open = shutdown.run_until_cancelled(Contact::open(&config, &ledger, known.as_ref()));
-        let (back, opened) = Box::pin(attended(pen, &mut knocks, open)).await?;
+        let (back, opened) = Box::pin(attended(pen, &mut knocks, config.retention, open)).await?;
         pen = back;
         let Some(opened) = opened else { return Ok(()) };
         let trouble = match opened {
@@ -100,7 +103,7 @@ pub async fn run(
         tracing::warn!(attempt, error = %trouble, "no submissions come in; trying again");
         let pause = tokio::time::sleep(broker::pause(attempt));
         let pause = shutdown.run_until_cancelled(pause);
-        let (back, rested) = attended(pen, &mut knocks, pause).await?;
+        let (back, rested) = attended(pen, &mut knocks, config.retention, pause).await?;
         pen = back;
         let Some(()) = rested else { return Ok(()) };
     }
@@ -110,14 +113,21 @@ pub async fn run(
 async fn attended<T>(
     mut pen: Pen,
     knocks: &mut Knocks,
+    retention: Retention,
     work: impl Future<Output = T>,
 ) -> Result<(Pen, T), IngestError> {
     let mut work = pin!(work);
+    let every = Duration::from_secs(RETAIN_EVERY_S);
+    let mut time = tokio::time::interval_at(Instant::now() + every, every);
     loop {
         let direct = tokio::select! {
             biased;
             done = &mut work => return Ok((pen, done)),
             direct = knocked(knocks) => direct,
+            _ = time.tick() => {
+                pen = pen.wait_out(retention).await?;
+                continue;
+            }
         };
         // Who follows the broker's announcements catches up once it is back.
         (pen, _) = pen.commit(direct, Vec::new()).await?;

@@ -35,8 +35,8 @@ pub(super) struct Derivation<'s> {
     fold: Fold,
     from: u64,
     found: Found,
-    /// Whether bodies were erased, so that what the rules remember cannot be derived again.
-    is_erased: bool,
+    /// The first entry whose body was erased: findings from there on cannot be derived again.
+    erased: Option<Index>,
 }
 
 /// What the derived half found.
@@ -62,8 +62,8 @@ impl<'s> Derivation<'s> {
             let growth = growth.map_err(|_absent| AuditError::OtherState)?;
             Fold { state: scratch.load()?, growth }
         };
-        let is_erased = erases_bodies(log)?;
-        Ok(Self { log, scratch, fold, from: before.0, found: Found::new(), is_erased })
+        let erased = first_erased(log, TreeSize(0))?;
+        Ok(Self { log, scratch, fold, from: before.0, found: Found::new(), erased })
     }
 
     /// Derives the rows of each commit that is told of, until there are no more or something is wrong.
@@ -110,7 +110,8 @@ impl<'s> Derivation<'s> {
             Ok(())
         })?;
         // What was erased gave findings that nobody can recompute any more.
-        if let Some((index, why)) = folded.fault.filter(|_| !self.is_erased) {
+        let is_derived = |index: Index| self.erased.is_none_or(|erased| index < erased);
+        if let Some((index, why)) = folded.fault.filter(|(index, _)| is_derived(*index)) {
             found.push((ColumnFamily::Leaves, index, Fault::Admission(why)));
         }
         Ok(folded.rows)
@@ -123,7 +124,7 @@ impl Verifier<'_> {
         for (family, index, fault) in found {
             self.entry(family, index, fault);
         }
-        let is_erased = erases_bodies(self.store)?;
+        let is_erased = first_erased(self.store, TreeSize(0))?.is_some();
         if scratch.compares_touched() {
             self.compare_touched(scratch, is_erased)?;
         } else {
@@ -258,19 +259,20 @@ impl CurrentStatement {
     }
 }
 
-/// Whether a redaction erased bodies.
-fn erases_bodies(log: &Store) -> Result<bool, ReadError> {
+/// The first entry that the redactions among the entries from `from` on take the body of.
+pub(super) fn first_erased(log: &Store, from: TreeSize) -> Result<Option<Index>, ReadError> {
     let term = keys::term_hash(Key::Kind, Kind::Redaction.as_str());
     let mut postings = Postings::new(log, term, TreeSize(u64::MAX));
-    let mut at = 0;
+    let (mut at, mut first) = (from.0, None);
     while let Some(index) = postings.at_or_after(at)? {
+        // What stands beside a refused one is no body.
         let row = log.get(ColumnFamily::Bodies, &keys::index(index))?;
-        if row.and_then(|row| Redaction::in_row(&row)).is_some_and(|redaction| redaction.body) {
-            return Ok(true);
-        }
+        let redaction = row.and_then(|row| Redaction::in_row(&row)).filter(|said| said.body);
+        let erased = redaction.and_then(|said| said.indexes().next()).map(Index);
+        first = [first, erased].into_iter().flatten().min();
         at = index.0 + 1;
     }
-    Ok(false)
+    Ok(first)
 }
 
 /// Whether the registry as of the entry before, and the events before it, admit the entry.

@@ -9,13 +9,11 @@ use rocksdb::Direction;
 use schemas::deterministic::{Bounds, Item, decode};
 use schemas::encode::Encoder;
 use schemas::id::{ChainHash, Digest, Index, Micros, TreeHash, TreeSize, sha256};
-use schemas::kind::Kind;
-use schemas::terms::Key;
 
+use super::derived::first_erased;
 use super::{AuditError, State, Tally};
 use crate::error::{OpenError, ReadError};
 use crate::keys;
-use crate::postings::Postings;
 use crate::refusal::{sealed, unsealed};
 use crate::store::{ColumnFamily, Row, Store};
 
@@ -103,7 +101,7 @@ impl Scratch {
             (opened.reached, opened.compared) = (kept.reached, kept.compared);
             opened.reached_at = Some(kept.at);
         }
-        if opened.reached.size.0 > 0 && redacts_beyond(store, opened.reached.size)? {
+        if opened.reached.size.0 > 0 && first_erased(store, opened.reached.size)?.is_some() {
             // What was derived of erased bodies is not what the log gives any more.
             opened.forget()?;
         }
@@ -180,13 +178,6 @@ impl Scratch {
         let kept = Kept { log: self.log, reached, compared, at };
         Row::new(ColumnFamily::Meta, KEY, kept.encode())
     }
-}
-
-/// Whether entries from `size` on erase something.
-fn redacts_beyond(store: &Store, size: TreeSize) -> Result<bool, ReadError> {
-    let term = keys::term_hash(Key::Kind, Kind::Redaction.as_str());
-    let mut postings = Postings::new(store, term, TreeSize(u64::MAX));
-    Ok(postings.at_or_after(size.0)?.is_some())
 }
 
 /// A derived row's family and key.
