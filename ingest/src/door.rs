@@ -31,8 +31,15 @@ pub(crate) struct Knock {
     answer: oneshot::Sender<Bytes>,
 }
 
-/// Who waits at the door.
-pub(crate) type Knocks = OwnedMutexGuard<mpsc::Receiver<Knock>>;
+/// Who waits at the door. Dropped, it closes the door for ever, and sends away whoever waits.
+pub(crate) struct Knocks(OwnedMutexGuard<mpsc::Receiver<Knock>>);
+
+impl Drop for Knocks {
+    fn drop(&mut self) {
+        self.0.close();
+        while self.0.try_recv().is_ok() {}
+    }
+}
 
 impl Default for Door {
     fn default() -> Self {
@@ -57,7 +64,7 @@ impl Door {
 
     /// Listens at the door; nobody else can meanwhile.
     pub(crate) async fn listen(&self) -> Knocks {
-        Arc::clone(&self.receiver).lock_owned().await
+        Knocks(Arc::clone(&self.receiver).lock_owned().await)
     }
 }
 
@@ -70,13 +77,27 @@ impl Knock {
 
 /// Waits for somebody at the door, and takes in whoever stands behind, as far as one batch goes.
 pub(crate) async fn knocked(knocks: &mut Knocks) -> Vec<Knock> {
-    let Some(first) = knocks.recv().await else { return std::future::pending().await };
+    let Some(first) = knocks.0.recv().await else { return std::future::pending().await };
     let mut bytes = first.message.len();
     let mut all = vec![first];
     while all.len() < DOOR_BATCH_MAX && bytes < BATCH_BYTES_MAX {
-        let Ok(next) = knocks.try_recv() else { break };
+        let Ok(next) = knocks.0.try_recv() else { break };
         bytes += next.message.len();
         all.push(next);
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_at_a_door_that_closes_is_told() {
+        let door = Door::default();
+        let waiting = door.submit(Bytes::from_static(b"x"));
+        let (ended, ()) = tokio::join!(waiting, async { drop(door.listen().await) });
+        assert_eq!(ended, Err(DoorError::Closed));
+        assert_eq!(door.submit(Bytes::from_static(b"y")).await, Err(DoorError::Closed));
+    }
 }

@@ -19,6 +19,7 @@
 //!
 //! It is *not* a writer and does not authenticate: whoever mounts the routes decides who may read.
 
+mod accepted;
 mod api;
 mod bundle;
 mod checkpoints;

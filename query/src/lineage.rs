@@ -7,20 +7,20 @@ use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError};
 use schemas::body::Body;
 use schemas::deterministic::Item;
-use schemas::id::{Index, TreeSize};
+use schemas::id::TreeSize;
 use schemas::kind::Kind;
-use schemas::leaf::Status;
 use schemas::limits::{LINEAGE_ENTRIES_MAX, LINEAGE_ROWS_MAX};
 use schemas::shape::open_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
+use crate::accepted::{newest_first, term};
 use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::params::{Params, Segment};
 use crate::registry::agents::{term_json, term_row};
 use crate::registry::view::{agent_json, principal_json};
-use crate::source::{Order, Seek, Source, Walk};
+use crate::source::Source;
 
 pub(crate) async fn one(
     State(api): State<Api>,
@@ -75,13 +75,13 @@ struct Lineage {
 impl Lineage {
     fn read(ledger: &Ledger, id: &str, size: TreeSize) -> Result<Self, ReadError> {
         let mut lineage = Self::default();
-        let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
-        lineage.scanned_to = each(ledger, term(Key::Principal, id), size, |entry, body| {
-            lineage.add(entry, body, id);
-        })?;
+        lineage.scanned_to =
+            each(ledger, term(ledger, Key::Principal, id), size, |entry, body| {
+                lineage.add(entry, body, id);
+            })?;
         let given = Source::All(vec![
-            term(Key::Signer, id),
-            term(Key::Kind, Kind::DelegationGranted.as_str()),
+            term(ledger, Key::Signer, id),
+            term(ledger, Key::Kind, Kind::DelegationGranted.as_str()),
         ]);
         each(ledger, given, size, |entry, body| {
             if lineage.given.len() < LINEAGE_ROWS_MAX {
@@ -115,27 +115,16 @@ impl Lineage {
 /// Calls `take` with every accepted entry of `source`; returns where a limit ended that.
 fn each(
     ledger: &Ledger,
-    mut source: Source<'_>,
+    source: Source<'_>,
     size: TreeSize,
     mut take: impl FnMut(&Entry, &Body<'_>),
 ) -> Result<Option<u64>, ReadError> {
-    let mut walk = Walk::new(Order::Newest, LINEAGE_ENTRIES_MAX);
-    let mut at = size.0.checked_sub(1);
-    while let Some(from) = at {
-        let index = match source.seek(from, &mut walk)? {
-            Seek::At(index) => index,
-            Seek::End => return Ok(None),
-            Seek::Spent(reached) => return Ok(Some(reached)),
-        };
-        if let Some(entry) = ledger.entry(Index(index))?
-            && entry.leaf.status == Status::Accepted
-            && let Some(body) = entry.body()
-        {
+    newest_first(ledger, source, size, LINEAGE_ENTRIES_MAX, |entry| {
+        if let Some(body) = entry.body() {
             take(&entry, &body);
         }
-        at = Order::Newest.beyond(index);
-    }
-    Ok(None)
+        Ok(true)
+    })
 }
 
 /// Entries come newest first.

@@ -27,7 +27,7 @@ pub(crate) enum Command {
     /// Allow or deny what a request asks for
     Decide {
         /// Id of the request
-        #[arg(value_parser = id)]
+        #[arg(value_parser = parse::event_id)]
         request: EventId,
         /// What you decide
         #[arg(value_parser = ["allow", "deny"])]
@@ -38,10 +38,6 @@ pub(crate) enum Command {
         #[command(flatten)]
         approver: operator::Args,
     },
-}
-
-fn id(text: &str) -> Result<EventId, &'static str> {
-    EventId::parse(text).ok_or("expected an id as 019d6b2c-ee80-7001-8002-030405060708")
 }
 
 /// Runs it.

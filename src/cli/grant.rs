@@ -20,7 +20,7 @@ pub(crate) enum Command {
     /// Take a grant back, and with it all that rests on it
     Revoke {
         /// Id of the grant
-        #[arg(value_parser = id)]
+        #[arg(value_parser = parse::event_id)]
         grant: EventId,
         #[command(flatten)]
         delegator: operator::Args,
@@ -55,7 +55,7 @@ pub(crate) struct Give {
     #[arg(value_parser = parse::signer)]
     to: SignerId,
     /// The grant that you act under yourself
-    #[arg(long, value_name = "GRANT", value_parser = id)]
+    #[arg(long, value_name = "GRANT", value_parser = parse::event_id)]
     parent: Option<EventId>,
     /// A scope; can be repeated
     #[arg(long = "scope", value_name = "SCOPE")]
@@ -83,10 +83,6 @@ pub(crate) struct Give {
     correlation: Option<String>,
     #[command(flatten)]
     delegator: operator::Args,
-}
-
-fn id(text: &str) -> Result<EventId, &'static str> {
-    EventId::parse(text).ok_or("expected an id as 019d6b2c-ee80-7001-8002-030405060708")
 }
 
 const COLUMNS: [Column; 7] = [

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schemas::id::{Kid, SignerId, unhex};
+use schemas::id::{EventId, Kid, SignerId, unhex};
 use schemas::key::PublicKey;
 use schemas::kind::Role;
 use schemas::query::duration_us;
@@ -27,6 +27,14 @@ pub(crate) fn signer(text: &str) -> Result<SignerId, Unfit> {
 pub(crate) fn kid(text: &str) -> Result<Kid, Unfit> {
     let hex = text.strip_prefix("SHA256:").unwrap_or(text);
     Kid::from_hex(hex).ok_or(Unfit("a key's thumbprint of 64 hex digits"))
+}
+
+/// The id of an event or a grant.
+///
+/// # Errors
+/// [`Unfit`].
+pub(crate) fn event_id(text: &str) -> Result<EventId, Unfit> {
+    EventId::parse(text).ok_or(Unfit("an id as 019d6b2c-ee80-7001-8002-030405060708"))
 }
 
 /// A public key.

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::listing::{self, Column};
-use crate::cli::operator;
+use crate::cli::{operator, parse};
 use crate::exit::Exit;
 
 /// Commands about proposals.
@@ -40,7 +40,7 @@ pub(crate) enum Command {
     /// Agree to a proposal; it is in force from the last approval that it needs
     Approve {
         /// Id of the proposal
-        #[arg(value_parser = id)]
+        #[arg(value_parser = parse::event_id)]
         proposal: EventId,
         #[command(flatten)]
         operator: operator::Args,
@@ -51,10 +51,6 @@ pub(crate) enum Command {
         #[arg(long)]
         open: bool,
     },
-}
-
-fn id(text: &str) -> Result<EventId, &'static str> {
-    EventId::parse(text).ok_or("expected an id as 019d6b2c-ee80-7001-8002-030405060708")
 }
 
 const COLUMNS: [Column; 6] = [

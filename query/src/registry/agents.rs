@@ -14,13 +14,15 @@ use serde_json::{Value, json};
 
 use super::impact::live_sessions;
 use super::keys::key_json;
+use super::lists::page;
 use super::past::Past;
 use super::view::{agent_row, contract_json, credential_json, grant_json};
+use crate::accepted::{newest_first, term};
 use crate::api::Api;
 use crate::entries::entry_json;
 use crate::error::Error;
 use crate::params::{Params, Segment};
-use crate::source::{Order, Seek, Source, Walk};
+use crate::source::Source;
 
 const PARAMS: &[&str] =
     &["after", "limit", "at", "state", "owner", "expiring", "expired", "ownerless", "shadow"];
@@ -77,7 +79,6 @@ impl<'p> Wanted<'p> {
 }
 
 fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
-    let limit = params.limit()?;
     let past = Past::of(api, params)?;
     let wanted = Wanted::of(params, past.now)?;
     let known = past.registry.agents();
@@ -86,15 +87,8 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
         known.map(|record| (record.id.clone(), agent_row(record, &past))).collect();
     if wanted.shadow {
         rows.extend(shadows(&api.ledger, &past)?);
-        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
     }
-    let after = params.get("after").unwrap_or_default();
-    rows.retain(|(id, _)| id.as_str() > after);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|(id, _)| id.clone());
-    let items: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
-    Ok(past.answer(json!({ "items": items, "next_after": next })))
+    page(&past, params, rows)
 }
 
 /// Agents that entries name and nobody registered.
@@ -167,26 +161,21 @@ fn read_one(api: &Api, name: &str, params: &Params) -> Result<Value, Error> {
 /// Every change of an agent, the newest first, with who signed it.
 fn history(ledger: &Ledger, id: &str, size: TreeSize) -> Result<Vec<Value>, ReadError> {
     let kinds = Kind::ALL.iter().filter(|kind| kind.changes_registry());
-    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
-    let changes = Source::any(kinds.map(|kind| term(Key::Kind, kind.as_str())));
-    let mut source = Source::All(vec![term(Key::Agent, id), changes]);
-    let mut walk = Walk::new(Order::Newest, QUERY_SCAN_MAX);
-    let (mut at, mut found) = (size.0.checked_sub(1), Vec::new());
-    while let Some(from) = at.filter(|_| found.len() < AGENT_HISTORY_MAX) {
-        let Seek::At(index) = source.seek(from, &mut walk)? else { break };
-        if let Some(entry) = ledger.entry(schemas::id::Index(index))?
-            && let Some(body) = entry.body()
-        {
-            found.push(json!({
-                "index": index,
+    let changes = Source::any(kinds.map(|kind| term(ledger, Key::Kind, kind.as_str())));
+    let source = Source::All(vec![term(ledger, Key::Agent, id), changes]);
+    let mut found = Vec::new();
+    newest_first(ledger, source, size, QUERY_SCAN_MAX, |entry| {
+        found.extend(entry.body().map(|body| {
+            json!({
+                "index": entry.leaf.index.0,
                 "received_at": time_json(entry.leaf.received_at),
                 "kind": body.kind().as_str(),
                 "signer": body.signer(),
                 "note": body.text("note"),
-            }));
-        }
-        at = Order::Newest.beyond(index);
-    }
+            })
+        }));
+        Ok(found.len() < AGENT_HISTORY_MAX)
+    })?;
     Ok(found)
 }
 

@@ -7,17 +7,17 @@ use schemas::body::Body;
 use schemas::deterministic::Item;
 use schemas::id::{EventId, Index, Micros, TreeSize};
 use schemas::kind::Kind;
-use schemas::leaf::Status;
 use schemas::limits::{CONTROL_ENTRIES_MAX, QUERY_SCAN_MAX};
 use schemas::registry::HumanMark;
 use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
+use crate::accepted::{newest_first, term};
 use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::params::Params;
-use crate::source::{Order, Seek, Source, Walk};
+use crate::source::Source;
 
 /// `?open=true` those that wait, `?approver=` those that somebody decided.
 pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
@@ -29,8 +29,8 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let (limit, open) = (params.limit()?, params.flag("open")?);
     let head = api.ledger.head();
     let mut items = Vec::new();
-    let requested = api.ledger.postings(Key::Kind, Kind::ApprovalRequested.as_str());
-    let requests = newest(&api.ledger, Source::Term(Box::new(requested)), head.size)?;
+    let requested = term(&api.ledger, Key::Kind, Kind::ApprovalRequested.as_str());
+    let requests = newest(&api.ledger, requested, head.size)?;
     for request in requests {
         let item = approval(&api.ledger, &request, head.size, api.now())?;
         let decisions = item.get("decisions").and_then(Value::as_array);
@@ -51,21 +51,13 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     Ok(json!({ "items": items, "as_of": as_of(&head) }))
 }
 
-/// Accepted entries of a source, the newest first.
-fn newest(
-    ledger: &Ledger,
-    mut source: Source<'_>,
-    size: TreeSize,
-) -> Result<Vec<Entry>, ReadError> {
-    let mut walk = Walk::new(Order::Newest, QUERY_SCAN_MAX);
-    let (mut at, mut found) = (size.0.checked_sub(1), Vec::new());
-    while let Some(from) = at.filter(|_| found.len() < CONTROL_ENTRIES_MAX) {
-        let Seek::At(index) = source.seek(from, &mut walk)? else { break };
-        found.extend(
-            ledger.entry(Index(index))?.filter(|entry| entry.leaf.status == Status::Accepted),
-        );
-        at = Order::Newest.beyond(index);
-    }
+/// So many accepted entries of a source, the newest first.
+fn newest(ledger: &Ledger, source: Source<'_>, size: TreeSize) -> Result<Vec<Entry>, ReadError> {
+    let mut found = Vec::new();
+    newest_first(ledger, source, size, QUERY_SCAN_MAX, |entry| {
+        found.push(entry);
+        Ok(found.len() < CONTROL_ENTRIES_MAX)
+    })?;
     Ok(found)
 }
 
@@ -102,10 +94,9 @@ pub(crate) fn decisions(
     size: TreeSize,
     now: Micros,
 ) -> Result<Vec<Value>, ReadError> {
-    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
     let decided = Source::All(vec![
-        term(Key::Cause, &of.to_string()),
-        term(Key::Kind, Kind::ApprovalDecided.as_str()),
+        term(ledger, Key::Cause, &of.to_string()),
+        term(ledger, Key::Kind, Kind::ApprovalDecided.as_str()),
     ]);
     let mut found = newest(ledger, decided, size)?;
     found.reverse();

@@ -3,19 +3,19 @@
 use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError};
-use schemas::id::{Index, TreeSize};
+use schemas::id::TreeSize;
 use schemas::kind::Kind;
-use schemas::leaf::Status;
 use schemas::limits::{CONTROL_ENTRIES_MAX, QUERY_SCAN_MAX};
 use schemas::rules::rule;
 use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
+use crate::accepted::{newest_first, term};
 use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::params::{Params, Segment};
-use crate::source::{Order, Seek, Source, Walk};
+use crate::source::Source;
 
 /// `?rule=`, `?agent=`, `?open=true` those that nobody resolved; the newest first.
 pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
@@ -27,13 +27,12 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let (limit, open) = (params.limit()?, params.flag("open")?);
     let ledger = &api.ledger;
     let head = ledger.head();
-    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
-    let mut terms = vec![term(Key::Kind, Kind::Finding.as_str())];
-    terms.extend(params.get("rule").map(|name| term(Key::Finding, name)));
-    terms.extend(params.get("agent").map(|agent| term(Key::Agent, agent)));
+    let mut terms = vec![term(ledger, Key::Kind, Kind::Finding.as_str())];
+    terms.extend(params.get("rule").map(|name| term(ledger, Key::Finding, name)));
+    terms.extend(params.get("agent").map(|agent| term(ledger, Key::Agent, agent)));
     let mut items = Vec::new();
-    each(ledger, Source::All(terms), head.size, |entry| {
-        let item = finding(ledger, entry, head.size)?;
+    newest_first(ledger, Source::All(terms), head.size, QUERY_SCAN_MAX, |entry| {
+        let item = finding(ledger, &entry, head.size)?;
         let resolved = item.get("resolved").is_some_and(Value::is_object);
         if !(open && resolved) {
             items.push(item);
@@ -43,41 +42,17 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     Ok(json!({ "items": items, "as_of": as_of(&head) }))
 }
 
-/// Calls `take` with accepted entries, the newest first, until it says that it is enough.
-fn each(
-    ledger: &Ledger,
-    mut source: Source<'_>,
-    size: TreeSize,
-    mut take: impl FnMut(&Entry) -> Result<bool, ReadError>,
-) -> Result<(), ReadError> {
-    let mut walk = Walk::new(Order::Newest, QUERY_SCAN_MAX);
-    let mut at = size.0.checked_sub(1);
-    while let Some(from) = at {
-        let Seek::At(index) = source.seek(from, &mut walk)? else { break };
-        let entry = ledger.entry(Index(index))?;
-        if let Some(entry) = entry.filter(|entry| entry.leaf.status == Status::Accepted)
-            && !take(&entry)?
-        {
-            break;
-        }
-        at = Order::Newest.beyond(index);
-    }
-    Ok(())
-}
-
 fn finding(ledger: &Ledger, entry: &Entry, size: TreeSize) -> Result<Value, ReadError> {
     let index = entry.leaf.index.0;
     let Some(body) = entry.body() else { return Ok(json!({ "index": index })) };
     let name = body.text("rule.name").unwrap_or_default();
     let mut resolved = Value::Null;
     let id = body.id().to_string();
-    let mut looks = 0;
     let citing = Source::All(vec![
-        Source::Term(Box::new(ledger.postings(Key::Cause, &id))),
-        Source::Term(Box::new(ledger.postings(Key::Kind, Kind::FindingResolved.as_str()))),
+        term(ledger, Key::Cause, &id),
+        term(ledger, Key::Kind, Kind::FindingResolved.as_str()),
     ]);
-    each(ledger, citing, size, |entry| {
-        looks += 1;
+    newest_first(ledger, citing, size, CONTROL_ENTRIES_MAX, |entry| {
         if let Some(body) = entry.body() {
             resolved = json!({
                 "index": entry.leaf.index.0,
@@ -86,7 +61,7 @@ fn finding(ledger: &Ledger, entry: &Entry, size: TreeSize) -> Result<Value, Read
                 "reason": body.text("reason"),
             });
         }
-        Ok(resolved.is_null() && looks < CONTROL_ENTRIES_MAX)
+        Ok(resolved.is_null())
     })?;
     let cited = body.causes().first().map_or(Ok(Vec::new()), |cause| ledger.find(*cause))?;
     Ok(json!({

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use ledger::{Ledger, ReadError};
-use schemas::id::{Index, Micros, TreeSize};
+use schemas::id::{Micros, TreeSize};
 use schemas::kind::Kind;
-use schemas::leaf::Status;
 use schemas::limits::{IMPACT_LOOKS_MAX, QUERY_SCAN_MAX, SESSION_SCAN_MAX};
 use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
 use super::view::grant_json;
-use crate::source::{Order, Seek, Source, Walk};
+use crate::accepted::{newest_first, term};
+use crate::source::Source;
 
 /// The live sessions, child grants and credential sharers of an agent; `None` if nobody registered it.
 ///
@@ -49,20 +49,12 @@ pub fn impact(ledger: &Ledger, agent: &str, now: Micros) -> Result<Option<Value>
 
 /// Agents in the newest entries that name a credential.
 fn users(ledger: &Ledger, credential: &str, size: TreeSize) -> Result<BTreeSet<String>, ReadError> {
-    let mut source = Source::Term(Box::new(ledger.postings(Key::Cred, credential)));
-    let mut walk = Walk::new(Order::Newest, IMPACT_LOOKS_MAX);
-    let (mut at, mut found) = (size.0.checked_sub(1), BTreeSet::new());
-    while let Some(from) = at {
-        let Seek::At(index) = source.seek(from, &mut walk)? else { break };
-        if let Some(entry) = ledger.entry(Index(index))?
-            && entry.leaf.status == Status::Accepted
-            && let Some(body) = entry.body()
-            && body.kind().is_action()
-        {
-            found.extend(body.agent().map(str::to_owned));
-        }
-        at = Order::Newest.beyond(index);
-    }
+    let mut found = BTreeSet::new();
+    newest_first(ledger, term(ledger, Key::Cred, credential), size, IMPACT_LOOKS_MAX, |entry| {
+        let body = entry.body().filter(|body| body.kind().is_action());
+        found.extend(body.and_then(|body| body.agent().map(str::to_owned)));
+        Ok(true)
+    })?;
     Ok(found)
 }
 
@@ -72,29 +64,26 @@ pub(crate) fn live_sessions(
     agent: &str,
     size: TreeSize,
 ) -> Result<Vec<Value>, ReadError> {
-    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
-    let starts = term(Key::Kind, Kind::SessionStart.as_str());
-    let mut source = Source::All(vec![term(Key::Signer, agent), starts]);
-    let mut walk = Walk::new(Order::Newest, SESSION_SCAN_MAX);
-    let (mut at, mut live) = (size.0.checked_sub(1), Vec::new());
-    while let Some(from) = at {
-        let Seek::At(index) = source.seek(from, &mut walk)? else { break };
-        if let Some(entry) = ledger.entry(Index(index))?
-            && entry.leaf.status == Status::Accepted
-            && let Some(body) = entry.body()
+    let starts = Source::All(vec![
+        term(ledger, Key::Signer, agent),
+        term(ledger, Key::Kind, Kind::SessionStart.as_str()),
+    ]);
+    let mut live = Vec::new();
+    newest_first(ledger, starts, size, SESSION_SCAN_MAX, |entry| {
+        if let Some(body) = entry.body()
             && let Some(session) = body.session()
             && !has_ended(ledger, &session.to_string(), agent, size)?
         {
             live.push(json!({
                 "session": session.to_string(),
-                "started": index,
+                "started": entry.leaf.index.0,
                 "since": time_json(entry.leaf.received_at),
                 "correlation": body.correlation(),
                 "task": body.text("task.summary"),
             }));
         }
-        at = Order::Newest.beyond(index);
-    }
+        Ok(true)
+    })?;
     Ok(live)
 }
 
@@ -104,19 +93,15 @@ fn has_ended(
     agent: &str,
     size: TreeSize,
 ) -> Result<bool, ReadError> {
-    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
-    let ends = term(Key::Kind, Kind::SessionEnd.as_str());
-    let mut source = Source::All(vec![term(Key::Session, session), term(Key::Signer, agent), ends]);
-    let mut walk = Walk::new(Order::Oldest, QUERY_SCAN_MAX);
-    let mut at = 0;
-    while let Seek::At(index) = source.seek(at, &mut walk)? {
-        if index >= size.0 {
-            break;
-        }
-        if ledger.leaf(Index(index))?.status == Status::Accepted {
-            return Ok(true);
-        }
-        at = index + 1;
-    }
-    Ok(false)
+    let ends = Source::All(vec![
+        term(ledger, Key::Session, session),
+        term(ledger, Key::Signer, agent),
+        term(ledger, Key::Kind, Kind::SessionEnd.as_str()),
+    ]);
+    let mut ended = false;
+    newest_first(ledger, ends, size, QUERY_SCAN_MAX, |_end| {
+        ended = true;
+        Ok(false)
+    })?;
+    Ok(ended)
 }

@@ -14,15 +14,16 @@ use crate::api::Api;
 use crate::error::Error;
 use crate::params::{Params, Segment};
 
-/// A page of rows that are in the order of their keys.
-fn page(past: &Past, params: &Params, mut rows: Vec<(String, Value)>) -> Result<Value, Error> {
+/// A page of rows in the order of their keys: it goes on after a key, be that row there any more or not.
+pub(crate) fn page(
+    past: &Past,
+    params: &Params,
+    mut rows: Vec<(String, Value)>,
+) -> Result<Value, Error> {
     let limit = params.limit()?;
-    if let Some(after) = params.get("after") {
-        let place = rows.iter().position(|(key, _)| key == after);
-        let expected = "the next_after of a page before";
-        let place = place.ok_or(Error::InvalidParameter { param: "after", expected })?;
-        rows.drain(..=place);
-    }
+    let after = params.get("after").unwrap_or_default();
+    rows.retain(|(key, _)| key.as_str() > after);
+    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|(key, _)| key.clone());
