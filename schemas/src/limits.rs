@@ -88,6 +88,10 @@ pub const STATS_ENTRIES_MAX: usize = 100_000;
 pub const STATS_GROUPS_MAX: usize = 1000;
 /// Largest `ext` map, encoded.
 pub const EXT_BYTES_MAX: usize = 2 << 10;
+/// Longest word for how something ended that the ledger records itself.
+pub const MEMO_CODE_BYTES_MAX: usize = 64;
+/// Longest name of a reader.
+pub const READER_BYTES_MAX: usize = 256;
 /// Longest query text.
 pub const QUERY_BYTES_MAX: usize = 1024;
 /// Most terms in a query.
