@@ -77,10 +77,13 @@ impl World {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let binary = ingest::find(None).unwrap();
-        let port = free_port();
         let nats_directory = directory.path().join("nats");
-        let started = ingest::start(&binary, &nats_directory, Some(port));
-        let nats = runtime.block_on(started).unwrap();
+        let start = || runtime.block_on(ingest::start(&binary, &nats_directory, Some(free_port())));
+        // A process that is being started holds what we have open for a moment, ports that we only tried too.
+        let nats = std::iter::repeat_with(start)
+            .find(|started| !matches!(started, Err(ingest::ServerError::PortBusy(_))))
+            .unwrap()
+            .unwrap();
         let ledger_signer = Signer::new("ledger");
         ledger_signer.save(&directory.path().join("ledger.key"));
         let operator = Signer::new("operator");
