@@ -44,6 +44,8 @@ pub const DATA_CLASSES_MAX: usize = 8;
 pub const REDACT_RANGES_MAX: usize = 256;
 /// Most entries of one redaction.
 pub const REDACT_ENTRIES_MAX: u64 = 10_000;
+/// Shortest time, in days, for which a contract may say that its agent's entries are kept.
+pub const CONTRACT_RETENTION_DAYS_MIN: u64 = 180;
 /// Most entries that scheduled retention erases at a time.
 pub const RETAIN_ENTRIES_MAX: u64 = 2000;
 /// Most entries that scheduled retention looks at at a time.
