@@ -10,6 +10,7 @@ mod chain;
 mod checkpoint;
 mod code;
 mod complete;
+mod completion;
 pub(crate) mod context;
 mod contexts;
 mod contract;
@@ -32,6 +33,7 @@ mod key;
 pub(crate) mod line;
 mod lineage;
 mod listing;
+mod man;
 mod nats;
 mod operator;
 pub(crate) mod out;
@@ -181,6 +183,10 @@ enum Command {
     Demo(demo::Command),
     /// Explain an error code, or the rule of a finding
     Explain(explain::Args),
+    /// Print what a shell needs to complete commands
+    Completion(completion::Args),
+    /// Print the manual, or write its pages
+    Man(man::Args),
 }
 
 impl Cli {
@@ -256,6 +262,8 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Witness(command) => witnesses::run(&command, context),
         Command::Context(command) => contexts::run(&command, context),
         Command::Explain(args) => explain::run(&args, context),
+        Command::Completion(args) => completion::run(&args, context),
+        Command::Man(args) => man::run(&args, context),
         Command::Demo(command) => demo::run(&command, context.out())
             .map_err(|error| Failure::Demo(error.into()))
             .map(|()| Exit::Ok),

@@ -269,7 +269,12 @@ impl Dev {
         follower.show();
         let enough = async {
             match args.run_for {
-                Some(span) => tokio::time::sleep_until(began + span).await,
+                Some(span) => {
+                    tokio::time::sleep_until(began + span).await;
+                    if args.demo {
+                        denied(&self.ledger).await;
+                    }
+                }
                 None => std::future::pending().await,
             }
         };
@@ -299,6 +304,9 @@ impl Dev {
     }
 }
 
+/// How long the live load may take to have a call denied.
+const DENIAL_S_MAX: u64 = 60;
+
 /// How long after its beginning a ledger may still take up the example's first event.
 const EARLY_US: u64 = 600_000_000;
 
@@ -326,6 +334,17 @@ fn played(ledger: &Ledger) -> Result<Played, ledger::ReadError> {
         at = index.0 + 1;
     }
     Ok(Played::Half)
+}
+
+/// Waits until the live load has had a call denied, which on a busy machine takes longer than `--for` may be; but
+/// not for ever: the check at the end says that it is missing.
+async fn denied(ledger: &Ledger) {
+    let mut head = ledger.watch();
+    let there = head.wait_for(|_head| {
+        let denials = ledger.postings(Key::Reason, demo::DENIAL).at_or_after(0);
+        denials.is_ok_and(|denial| denial.is_some())
+    });
+    let _late = tokio::time::timeout(Duration::from_secs(DENIAL_S_MAX), there).await;
 }
 
 async fn load(
