@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::proof::Proofs;
 use crate::registry::{access, agents, approvals, control, findings, holds, keys, lists};
 use crate::{
-    bundle, checkpoints, claims, consistency, entries, identity, lineage, log, parts, reports,
+    bundle, causal, checkpoints, claims, consistency, entries, identity, impact, lineage, log, parts, reports,
     stats, threads, why, workflow,
 };
 
@@ -63,7 +63,10 @@ pub fn routes(
         .route("/entries/{index}/receipt", get(parts::receipt))
         .route("/entries/{index}/proof", get(parts::proof))
         .route("/entries/{index}/why", get(why::one))
+        .route("/entries/{index}/causes", get(causal::causes))
+        .route("/entries/{index}/effects", get(causal::effects))
         .route("/workflows/{correlation}", get(workflow::one))
+        .route("/impact", get(impact::read))
         .route("/stats", get(stats::read))
         .route("/reports/scopes", get(reports::scopes))
         .route("/reports/sessions/{session}", get(reports::session))

@@ -6,8 +6,9 @@ use serde_json::Value as Json;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::line::{line, text};
-use crate::cli::out::{Format, note};
+use crate::cli::out::{Format, Out, note};
 use crate::cli::query_text;
+use crate::cli::template::Template;
 use crate::client::{Client, ClientError};
 use crate::exit::Exit;
 
@@ -31,6 +32,9 @@ pub(crate) struct Args {
     /// Which come first
     #[arg(long, value_enum, default_value_t)]
     order: Order,
+    /// With `-o template`: a line for each entry, as '{index} {body.agent.id}'
+    #[arg(long, value_name = "TEXT", value_parser = Template::parse)]
+    template: Option<Template>,
 }
 
 /// Which entries come first.
@@ -65,7 +69,13 @@ impl Args {
 /// # Errors
 /// [`Failure`] of the server and the output.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let (client, out) = (context.client()?, context.out());
+    let out = context.out();
+    if (out.format() == Format::Template) != args.template.is_some() {
+        let (name, expected) = ("--template", "given together with -o template");
+        let value = out.format().name();
+        return Err(Failure::Argument { name, value, expected });
+    }
+    let client = context.client()?;
     let mut pages = Pages::new(args);
     let mut collected = Vec::new();
     let mut left = args.limit;
@@ -79,9 +89,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         }))?;
         left = left.saturating_sub(items.len());
         match out.format() {
-            Format::Table => items.iter().try_for_each(|entry| out.line(&line(entry, out)))?,
-            Format::Jsonl => out.jsons(items)?,
             Format::Json => collected.extend_from_slice(items),
+            _ => write(args, out, items, pages.number == 1)?,
         }
         if pages.number == 1 {
             window(&page);
@@ -94,6 +103,19 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         note(&format!("there are more; --limit {} shows them", args.limit.saturating_mul(10)));
     }
     Ok(Exit::Ok)
+}
+
+/// A page of entries as it is asked for.
+fn write(args: &Args, out: Out, items: &[Json], is_first: bool) -> Result<(), Failure> {
+    match (out.format(), &args.template) {
+        (Format::Csv, _) => out.text(&query::entries_csv(items, is_first)),
+        (Format::Raw, _) => items.iter().try_for_each(|entry| out.bytes(&query::json_cbor(entry))),
+        (Format::Template, Some(template)) => {
+            items.iter().try_for_each(|entry| out.line(&template.line(entry)))
+        }
+        (Format::Table, _) => items.iter().try_for_each(|entry| out.line(&line(entry, out))),
+        _ => out.jsons(items),
+    }
 }
 
 /// What was looked at, so that nothing found is not mistaken for nothing there.
