@@ -1,6 +1,7 @@
 //! The command line: one command a file, one way to fail, one way to print.
 
 mod access;
+mod actions;
 mod admin;
 mod agent;
 mod approval;

@@ -20,8 +20,10 @@
 //! It is *not* a writer and does not authenticate: whoever mounts the routes decides who may read.
 
 mod accepted;
+mod actions;
 mod api;
 mod bundle;
+mod cached;
 mod causal;
 mod checkpoints;
 mod claims;
@@ -43,6 +45,7 @@ mod join;
 mod lineage;
 mod linked;
 mod log;
+mod models;
 mod negotiate;
 mod node;
 mod params;
@@ -51,6 +54,7 @@ mod plan;
 mod proof;
 mod registry;
 mod reports;
+mod sample;
 mod sequence;
 mod source;
 mod stats;

@@ -86,6 +86,14 @@ pub const FINDINGS_DUE_MAX: usize = 1000;
 pub const STATS_ENTRIES_MAX: usize = 100_000;
 /// Entries that one answer about a reach looks at.
 pub const REACH_ENTRIES_MAX: usize = 100_000;
+/// Entries that one answer folds to actions.
+pub const ACTIONS_ENTRIES_MAX: usize = 100;
+/// Models and versions of one agent that are told apart.
+pub const MODELS_MAX: usize = 256;
+/// Most entries in a sample.
+pub const SAMPLE_ENTRIES_MAX: usize = 1000;
+/// Entries that a sample is drawn from.
+pub const SAMPLE_POPULATION_MAX: u64 = 100_000;
 /// Values that one answer counts by.
 pub const STATS_GROUPS_MAX: usize = 1000;
 /// Largest `ext` map, encoded.

@@ -3,6 +3,7 @@
 use schemas::limits::{PAGE_ENTRIES_DEFAULT, PAGE_ENTRIES_MAX};
 use serde_json::Value as Json;
 
+use crate::cli::actions;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::line::{line, text};
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     /// Which come first
     #[arg(long, value_enum, default_value_t)]
     order: Order,
+    /// One line an action: whose it is, what was granted and what was used
+    #[arg(long, conflicts_with_all = ["order", "limit", "template"])]
+    actions: bool,
     /// With `-o template`: a line for each entry, as '{index} {body.agent.id}'
     #[arg(long, value_name = "TEXT", value_parser = Template::parse)]
     template: Option<Template>,
@@ -76,6 +80,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         return Err(Failure::Argument { name, value, expected });
     }
     let client = context.client()?;
+    if args.actions {
+        return folded(args, &client, out);
+    }
     let mut pages = Pages::new(args);
     let mut collected = Vec::new();
     let mut left = args.limit;
@@ -101,6 +108,28 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     }
     if pages.cursor.is_some() {
         note(&format!("there are more; --limit {} shows them", args.limit.saturating_mul(10)));
+    }
+    Ok(Exit::Ok)
+}
+
+/// The actions that the entries belong to.
+fn folded(args: &Args, client: &Client, out: Out) -> Result<Exit, Failure> {
+    let pages = Pages::new(args);
+    let params = pages.params.iter().filter(|(name, _)| *name != "order");
+    let params: Vec<_> = params.map(|(name, value)| (*name, value.as_str())).collect();
+    let found = client.json("/api/v1/actions", &params)?;
+    let items = found.get("items").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    match out.format() {
+        Format::Table => items.iter().try_for_each(|item| out.line(&actions::line(item)))?,
+        Format::Json | Format::Jsonl => out.jsons(items)?,
+        format => {
+            let (name, expected) = ("--output", "table, json or jsonl with --actions");
+            return Err(Failure::Argument { name, value: format.name(), expected });
+        }
+    }
+    window(&found);
+    if found.get("incomplete").is_some_and(|incomplete| !incomplete.is_null()) {
+        note("there are older ones; narrow the query or its window");
     }
     Ok(Exit::Ok)
 }
