@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// Replay the worked example, then let example agents work
     #[arg(long)]
     demo: bool,
+    /// With --demo: the worked example alone, without agents that go on working
+    #[arg(long, requires = "demo", conflicts_with = "run_for")]
+    no_load: bool,
     /// Where the clock of a new ledger begins, instead of now
     #[arg(long, value_name = "TIME", value_parser = time)]
     clock_start: Option<Micros>,
@@ -280,7 +283,7 @@ impl Dev {
         };
         tokio::select! {
             () = enough => {}
-            failed = load(args.demo, troupe, &self.ledger) => match failed? {},
+            failed = load(args.demo && !args.no_load, troupe, &self.ledger) => match failed? {},
         }
         examine::examine(&client, &self.ledger, &mut follower, args.demo, out).await?;
         Ok(())
@@ -348,11 +351,11 @@ async fn denied(ledger: &Ledger) {
 }
 
 async fn load(
-    demo: bool,
+    goes_on: bool,
     troupe: &mut Troupe,
     ledger: &Ledger,
 ) -> Result<std::convert::Infallible, DemoError> {
-    match demo {
+    match goes_on {
         true => Load::new(troupe, ledger).run().await,
         false => std::future::pending().await,
     }

@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::proof::Proofs;
 use crate::registry::{access, agents, approvals, control, findings, holds, keys, lists};
 use crate::{
-    bundle, checkpoints, claims, consistency, entries, identity, lineage, log, parts, reports,
-    stats, threads, why, workflow,
+    actions, bundle, causal, checkpoints, claims, consistency, entries, identity, impact, lineage,
+    log, models, parts, reports, sample, stats, threads, why, workflow,
 };
 
 /// What a handler reads from; cheap to clone.
@@ -63,9 +63,15 @@ pub fn routes(
         .route("/entries/{index}/receipt", get(parts::receipt))
         .route("/entries/{index}/proof", get(parts::proof))
         .route("/entries/{index}/why", get(why::one))
+        .route("/entries/{index}/causes", get(causal::causes))
+        .route("/entries/{index}/effects", get(causal::effects))
         .route("/workflows/{correlation}", get(workflow::one))
+        .route("/impact", get(impact::read))
+        .route("/actions", get(actions::list))
         .route("/stats", get(stats::read))
         .route("/reports/scopes", get(reports::scopes))
+        .route("/reports/models", get(models::read))
+        .route("/reports/sample", get(sample::read))
         .route("/reports/sessions/{session}", get(reports::session))
         .route("/threads/{message}", get(threads::one))
         .route("/agents", get(agents::list))

@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use ledger::Entry;
 use schemas::id::{EventId, Index};
 use schemas::limits::QUERY_SCAN_MAX;
@@ -12,14 +14,20 @@ use crate::cursor::PageCursor;
 use crate::error::Error;
 use crate::execute::{Found, Page, Place, page};
 use crate::filter::{self, Filter};
+use crate::formats;
 use crate::params::{Params, Segment};
 use crate::proof::{Held, Proofs, Prover};
 use crate::source::Walk;
 use crate::window::Window;
 
-pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
+pub(crate) async fn list(
+    State(api): State<Api>,
+    params: Params,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let (form, params) = formats::asked(&headers, params)?;
     let params = params.only(filter::PARAMS)?;
-    api.read(move |api| read_page(api, &params)).await.map(Json)
+    api.read(move |api| Ok(formats::page(form, &read_page(api, &params)?))).await
 }
 
 fn read_page(api: &Api, params: &Params) -> Result<Value, Error> {

@@ -8,6 +8,8 @@ use schemas::problem::{PROBLEM_MEDIA_TYPE, Problem};
 use schemas::query::QueryError;
 use schemas::terms::Key;
 
+use crate::negotiate::Form;
+
 /// Why a cursor is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum CursorFault {
@@ -50,6 +52,10 @@ pub(crate) enum Error {
     RepeatedParameter { name: &'static str },
     #[error("{param} must be {expected}")]
     InvalidParameter { param: &'static str, expected: &'static str },
+    #[error("format must be {}", names(forms))]
+    UnknownFormat { forms: &'static [Form] },
+    #[error("there is none of the media types that Accept admits; there are {}", media(forms))]
+    NotAcceptable { forms: &'static [Form] },
     #[error("the query string is not valid UTF-8 in percent-encoding")]
     Undecodable,
     #[error("{fault}")]
@@ -95,6 +101,14 @@ fn offered(known: &[&str]) -> String {
     }
 }
 
+fn names(forms: &[Form]) -> String {
+    forms.iter().map(|form| form.name).collect::<Vec<_>>().join(" or ")
+}
+
+fn media(forms: &[Form]) -> String {
+    forms.iter().map(|form| form.media).collect::<Vec<_>>().join(", ")
+}
+
 impl From<ReadError> for Error {
     fn from(error: ReadError) -> Self {
         if is_damage(&error) { Self::Broken(error) } else { Self::Read(error) }
@@ -112,12 +126,14 @@ impl Error {
             Self::UnknownParameter { .. }
             | Self::RepeatedParameter { .. }
             | Self::InvalidParameter { .. }
+            | Self::UnknownFormat { .. }
             | Self::Undecodable
             | Self::Query { .. }
             | Self::PrefixTooBroad { .. }
             | Self::PrefixUnsupported { .. }
             | Self::Cursor(_) => StatusCode::BAD_REQUEST,
             Self::Unknown(_) | Self::NoPart { .. } => StatusCode::NOT_FOUND,
+            Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
             Self::Redacted { .. } => StatusCode::GONE,
             Self::BundleTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unpublished => StatusCode::SERVICE_UNAVAILABLE,
@@ -131,7 +147,8 @@ impl Error {
         let (code, title) = match self {
             Self::UnknownParameter { .. } => ("unknown-parameter", "There is no such parameter"),
             Self::RepeatedParameter { .. } => ("repeated-parameter", "A parameter is repeated"),
-            Self::InvalidParameter { .. } | Self::Undecodable => {
+            Self::NotAcceptable { .. } => ("not-acceptable", "There is no such form of it"),
+            Self::InvalidParameter { .. } | Self::UnknownFormat { .. } | Self::Undecodable => {
                 ("invalid-parameter", "A parameter cannot be read")
             }
             Self::Query { .. } => ("bad-query", "The query cannot be read"),
@@ -174,6 +191,7 @@ impl Error {
             }
             Self::PrefixTooBroad { .. } | Self::PrefixUnsupported { .. } => Some("q".to_owned()),
             Self::Cursor(_) => Some("cursor".to_owned()),
+            Self::UnknownFormat { .. } => Some("format".to_owned()),
             _ => None,
         }
     }

@@ -86,6 +86,16 @@ pub const CONTROL_ENTRIES_MAX: usize = 1000;
 pub const FINDINGS_DUE_MAX: usize = 1000;
 /// Entries that one answer counts.
 pub const STATS_ENTRIES_MAX: usize = 100_000;
+/// Entries that one answer about a reach looks at.
+pub const REACH_ENTRIES_MAX: usize = 100_000;
+/// Entries that one answer folds to actions.
+pub const ACTIONS_ENTRIES_MAX: usize = 100;
+/// Models and versions of one agent that are told apart.
+pub const MODELS_MAX: usize = 256;
+/// Most entries in a sample.
+pub const SAMPLE_ENTRIES_MAX: usize = 1000;
+/// Entries that a sample is drawn from.
+pub const SAMPLE_POPULATION_MAX: u64 = 100_000;
 /// Values that one answer counts by.
 pub const STATS_GROUPS_MAX: usize = 1000;
 /// Largest `ext` map, encoded.
@@ -149,6 +159,14 @@ pub const PAGE_ENTRIES_MAX: usize = 1000;
 pub const WORKFLOW_ENTRIES_MAX: usize = 10_000;
 /// Bytes of bodies that one rebuilt workflow reads.
 pub const WORKFLOW_BYTES_MAX: usize = 64 << 20;
+/// Most workflows that one is said to be linked with.
+pub const LINKED_WORKFLOWS_MAX: usize = 64;
+/// Entries that are looked at for links between workflows.
+pub const LINKED_LOOKS_MAX: usize = 20_000;
+/// Most entries up or down the causes of one.
+pub const CAUSAL_ENTRIES_MAX: usize = 1000;
+/// Characters of one text in a drawing of a workflow.
+pub const DIAGRAM_LABEL_CHARS_MAX: usize = 80;
 /// Most entries that one query looks at before it says how far it got.
 pub const QUERY_SCAN_MAX: usize = 200_000;
 /// Window of a query that names none, in seconds.
