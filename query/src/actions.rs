@@ -7,14 +7,15 @@ use axum::extract::State;
 use ledger::Entry;
 use schemas::id::Index;
 use schemas::kind::Kind;
-use schemas::limits::{ACTIONS_ENTRIES_MAX, QUERY_SCAN_MAX};
+use schemas::limits::ACTIONS_ENTRIES_MAX;
 use serde_json::{Value, json};
 
 use crate::api::{Api, as_of};
 use crate::error::Error;
-use crate::execute::{Found, Place, page};
+use crate::execute::{Found, Hits, Place};
 use crate::filter::Filter;
 use crate::params::Params;
+use crate::plan::Plan;
 use crate::source::{Order, Walk};
 use crate::why;
 use crate::window::Window;
@@ -28,14 +29,15 @@ pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<
 }
 
 fn read_actions(api: &Api, params: &Params) -> Result<Value, Error> {
-    let filter = Filter::of(params)?;
+    let filter = Filter::of(params, "actions", Some(Order::Newest))?;
     let head = api.ledger.head();
     let window = Window::of(&api.ledger, &filter.query, head.size, api.now())?;
     let mut actions: BTreeMap<Index, Vec<u64>> = BTreeMap::new();
     let mut next = None;
-    if let Some(place) = Place::whole(window.from, window.to, Order::Newest) {
-        let walk = Walk::new(Order::Newest, QUERY_SCAN_MAX);
-        let found = page(&api.ledger, &filter.query.expr, place, walk, ACTIONS_ENTRIES_MAX)?;
+    if let Some(place) = Place::whole(window.from, window.to, filter.order) {
+        let plan = Plan::of(&api.ledger, &filter.query.expr)?;
+        let walk = Walk::of_query(filter.order);
+        let found = Hits::new(&api.ledger, plan, place, walk).page(ACTIONS_ENTRIES_MAX)?;
         next = found.next;
         for found in found.entries {
             let Found::Entry(entry) = found else { continue };

@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::proof::Proofs;
 use crate::registry::{access, agents, approvals, control, findings, holds, keys, lists};
 use crate::{
-    actions, bundle, causal, checkpoints, claims, consistency, entries, identity, impact, lineage,
-    log, models, parts, reports, sample, stats, threads, why, workflow,
+    actions, bundle, causal, checkpoints, claims, consistency, count, entries, identity, impact,
+    lineage, log, models, parts, reports, sample, stats, threads, why, workflow,
 };
 
 /// What a handler reads from; cheap to clone.
@@ -69,6 +69,8 @@ pub fn routes(
         .route("/impact", get(impact::read))
         .route("/actions", get(actions::list))
         .route("/stats", get(stats::read))
+        .route("/count", get(count::count))
+        .route("/histogram", get(count::histogram))
         .route("/reports/scopes", get(reports::scopes))
         .route("/reports/models", get(models::read))
         .route("/reports/sample", get(sample::read))

@@ -6,7 +6,6 @@ use ledger::ReadError;
 use schemas::id::Index;
 use schemas::problem::{PROBLEM_MEDIA_TYPE, Problem};
 use schemas::query::QueryError;
-use schemas::terms::Key;
 
 use crate::negotiate::Form;
 
@@ -60,13 +59,6 @@ pub(crate) enum Error {
     Undecodable,
     #[error("{fault}")]
     Query { param: &'static str, fault: QueryError },
-    #[error(
-        "{}:{prefix}* stands for more than {limit} values; lengthen the prefix or add a term",
-        key.as_str()
-    )]
-    PrefixTooBroad { key: Key, prefix: String, limit: usize },
-    #[error("{}:{prefix}* cannot be searched alone; name a whole id or add a term", key.as_str())]
-    PrefixUnsupported { key: Key, prefix: String },
     #[error("the cursor is refused: {0}")]
     Cursor(CursorFault),
     #[error("there is no such {0}")]
@@ -129,8 +121,6 @@ impl Error {
             | Self::UnknownFormat { .. }
             | Self::Undecodable
             | Self::Query { .. }
-            | Self::PrefixTooBroad { .. }
-            | Self::PrefixUnsupported { .. }
             | Self::Cursor(_) => StatusCode::BAD_REQUEST,
             Self::Unknown(_) | Self::NoPart { .. } => StatusCode::NOT_FOUND,
             Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
@@ -151,10 +141,7 @@ impl Error {
             Self::InvalidParameter { .. } | Self::UnknownFormat { .. } | Self::Undecodable => {
                 ("invalid-parameter", "A parameter cannot be read")
             }
-            Self::Query { .. } => ("bad-query", "The query cannot be read"),
-            Self::PrefixTooBroad { .. } | Self::PrefixUnsupported { .. } => {
-                ("prefix-too-broad", "A prefix of the query stands for too many values")
-            }
+            Self::Query { param, fault } => return fault.problem(param),
             Self::Cursor(CursorFault::Malformed) => ("bad-cursor", "The cursor cannot be read"),
             Self::Cursor(CursorFault::OtherFilter) => {
                 ("cursor-of-another-filter", "The cursor belongs to another filter")
@@ -186,10 +173,7 @@ impl Error {
         match self {
             Self::UnknownParameter { name, .. } => Some(name.clone()),
             Self::RepeatedParameter { name } => Some((*name).to_owned()),
-            Self::InvalidParameter { param, .. } | Self::Query { param, .. } => {
-                Some((*param).to_owned())
-            }
-            Self::PrefixTooBroad { .. } | Self::PrefixUnsupported { .. } => Some("q".to_owned()),
+            Self::InvalidParameter { param, .. } => Some((*param).to_owned()),
             Self::Cursor(_) => Some("cursor".to_owned()),
             Self::UnknownFormat { .. } => Some("format".to_owned()),
             _ => None,

@@ -8,17 +8,16 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::extract::State;
 use schemas::id::{Index, TreeSize, hex, sha256};
-use schemas::limits::{
-    PAGE_ENTRIES_MAX, QUERY_SCAN_MAX, SAMPLE_ENTRIES_MAX, SAMPLE_POPULATION_MAX,
-};
+use schemas::limits::{PAGE_ENTRIES_MAX, SAMPLE_ENTRIES_MAX, SAMPLE_POPULATION_MAX};
 use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::entries::entry_json;
 use crate::error::Error;
-use crate::execute::{Found, Place, page};
+use crate::execute::{Found, Hits, Place};
 use crate::filter::Filter;
 use crate::params::Params;
+use crate::plan::Plan;
 use crate::source::{Order, Walk};
 use crate::window::Window;
 
@@ -37,13 +36,14 @@ fn read_sample(api: &Api, params: &Params) -> Result<Value, Error> {
     let seed = seed.ok_or(Error::InvalidParameter { param: "seed", expected })?;
     let mut drawn = Drawn::new(wanted(params)?, seed);
     let (size, root) = checkpoint(api, params)?;
-    let filter = Filter { order: Order::Oldest, ..Filter::of(params)? };
+    let filter = Filter::of(params, "sample", Some(Order::Oldest))?;
     let window = Window::of(&api.ledger, &filter.query, size, api.now())?;
     let mut place = Place::whole(window.from, window.to, filter.order);
     let mut reached = None;
     while let Some(at) = place {
-        let walk = Walk::new(filter.order, QUERY_SCAN_MAX);
-        let found = page(&api.ledger, &filter.query.expr, at, walk, PAGE_ENTRIES_MAX)?;
+        let plan = Plan::of(&api.ledger, &filter.query.expr)?;
+        let walk = Walk::of_query(filter.order);
+        let found = Hits::new(&api.ledger, plan, at, walk).page(PAGE_ENTRIES_MAX)?;
         found.entries.iter().for_each(|found| drawn.add(index(found)));
         place = found.next.map(|start| Place { start, ..at });
         if drawn.population >= SAMPLE_POPULATION_MAX {

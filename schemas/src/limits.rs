@@ -85,7 +85,7 @@ pub const CONTROL_ENTRIES_MAX: usize = 1000;
 /// Findings on a deadline that one commit begins with.
 pub const FINDINGS_DUE_MAX: usize = 1000;
 /// Entries that one answer counts.
-pub const STATS_ENTRIES_MAX: usize = 100_000;
+pub const STATS_ENTRIES_MAX: u64 = 100_000;
 /// Entries that one answer about a reach looks at.
 pub const REACH_ENTRIES_MAX: usize = 100_000;
 /// Entries that one answer folds to actions.
@@ -169,9 +169,16 @@ pub const CAUSAL_ENTRIES_MAX: usize = 1000;
 pub const DIAGRAM_LABEL_CHARS_MAX: usize = 80;
 /// Most entries that one query looks at before it says how far it got.
 pub const QUERY_SCAN_MAX: usize = 200_000;
+/// How long one answer to a query may look for entries, in milliseconds, before it says how far it got.
+pub const QUERY_MS_MAX: u64 = 2000;
+/// Looks that every answer has, however late it is: more than a query has postings, so that each page gets
+/// on.
+pub const QUERY_STEPS_MIN: usize = 4096;
+/// Most spans of time in one page of a histogram.
+pub const HISTOGRAM_BUCKETS_MAX: usize = 1000;
 /// Window of a query that names none, in seconds.
 pub const QUERY_WINDOW_S_DEFAULT: u64 = 24 * 3600;
-/// Most values that one prefix of a query stands for, where nothing else narrows the query.
+/// Most values whose postings the prefixes of one query open; a prefix of more is checked on each entry.
 pub const QUERY_PREFIX_VALUES_MAX: usize = 1000;
 /// Bytes of bodies after which a page of the API ends early; its cursor goes on.
 pub const PAGE_BYTES_MAX: usize = 8 << 20;
