@@ -85,6 +85,11 @@ impl Filter {
             && self.may_see(terms)
     }
 
+    /// Whether there are entries that this reader may not see.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.allows.is_some()
+    }
+
     fn has_begun(&self, index: Index, received_at: Micros) -> bool {
         self.since.iter().all(|edge| edge.is_reached(index, received_at))
     }
