@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use ledger::Ledger;
 use schemas::id::Micros;
@@ -12,7 +13,7 @@ use crate::error::Error;
 use crate::proof::Proofs;
 use crate::registry::{access, agents, approvals, control, findings, holds, keys, lists};
 use crate::{
-    bundle, checkpoints, claims, consistency, entries, identity, lineage, log, parts, reports,
+    bundle, checkpoints, claims, consistency, entries, identity, lineage, log, parts, reports, scope,
     stats, threads, why, workflow,
 };
 
@@ -96,6 +97,7 @@ pub fn routes(
         .route("/keys", get(keys::list))
         .route("/status", get(identity::status))
         .with_state(api.clone());
-    let log = Router::new().route("/log/{tenant}/{*path}", get(log::resource)).with_state(api);
-    Router::new().nest("/api/v1", v1).merge(log)
+    let log = Router::new().route("/log/{tenant}/{*path}", get(log::resource)).with_state(api.clone());
+    let confine = from_fn_with_state(api.clone(), scope::confine);
+    Router::new().nest("/api/v1", v1).merge(log).layer(confine)
 }

@@ -50,6 +50,8 @@ impl Filter {
                 parts.push(Expr::Is(key, pattern(value)));
             }
         }
+        // Beside it and not in it: no parenthesis that a reader writes can reach the scope.
+        parts.extend(params.scope().cloned());
         query.expr = if parts.len() == 1 { parts.remove(0) } else { Expr::All(parts) };
         query.expr = canonical(query.expr)?;
         Ok(Self { query, order: order(params)?, digest: digest(params) })
@@ -106,5 +108,7 @@ fn digest(params: &Params) -> Digest {
     pairs.sort_unstable();
     let text: String =
         pairs.iter().map(|(name, value)| format!("{name}={}:{value};", value.len())).collect();
-    Digest(sha256(text.as_bytes()))
+    // A cursor is no way around a scope, nor from one to another.
+    let scope = params.scope().map(|scope| format!("{scope:?}")).unwrap_or_default();
+    Digest(sha256(format!("{text}{scope}").as_bytes()))
 }

@@ -45,6 +45,8 @@ mod plan;
 mod proof;
 mod registry;
 mod reports;
+mod routes;
+mod scope;
 mod sequence;
 mod source;
 mod stats;
@@ -57,5 +59,7 @@ mod workflow;
 
 pub use api::routes;
 pub use registry::impact::impact;
+pub use routes::ROUTES;
+pub use scope::Scope;
 pub use text::render_chain;
 pub use why::render_why;
