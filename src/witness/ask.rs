@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::routing::get;
 use axum::{Json, Router};
 use ledger::Ledger;
+use schemas::access::{Right, Route};
 use schemas::checkpoint::{Note, NoteError, NoteSignature};
 use schemas::id::TreeSize;
 use schemas::limits::WITNESS_BYTES_MAX;
@@ -151,6 +152,10 @@ impl Witnesses {
         json!({ "witnessed": shared.witnessed.0, "published": published, "items": items })
     }
 }
+
+/// What [`routes`] serves.
+pub(crate) const ROUTES: &[Route] =
+    &[Route::get("/api/v1/witnesses", Right::Known, "How far each witness is")];
 
 /// `GET /api/v1/witnesses`: how far each witness is, and up to which size entries are witnessed.
 pub(crate) fn routes(witnesses: Option<Witnesses>) -> Router {

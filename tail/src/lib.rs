@@ -50,6 +50,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use ledger::{Ledger, ReadError};
+use schemas::access::{Param, Right, Route};
 use schemas::id::Index;
 use schemas::limits::TAIL_STREAMS_MAX;
 use tokio::sync::Semaphore;
@@ -65,6 +66,21 @@ use crate::walk::Walk;
 
 pub use crate::cursor::Token;
 pub use crate::sse::{Decoder, Event, MEDIA_TYPE, Name, TooLarge};
+
+/// What [`routes`] serves, and what a request needs for it.
+pub const ROUTES: &[Route] = &[Route::get("/api/v1/tail", Right::Tail, "The log as it grows")
+    .params(&[
+        Param::text("q", "A query that entries have to fit"),
+        Param::text("since", "Where to begin: a span (`15m`), a time, or an index"),
+        Param::text("last_event_id", "Goes on behind the event with this id"),
+        Param::header("Last-Event-ID", "The same, and wins"),
+        Param::text("agent", "The same as the term in `q`"),
+        Param::text("corr", "The same as the term in `q`"),
+        Param::text("principal", "The same as the term in `q`"),
+        Param::text("kind", "The same as the term in `q`"),
+        Param::text("outcome", "The same as the term in `q`"),
+    ])
+    .media(&[MEDIA_TYPE])];
 
 /// The route of the tail. Its streams end with `shutdown`, each with a `bye`.
 ///
