@@ -183,6 +183,12 @@ pub const TAIL_CHUNK_BYTES: usize = 64 << 10;
 pub const TAIL_READS_MAX: usize = 8;
 /// How long a client may take for one chunk of a tail before the stream ends, in seconds.
 pub const TAIL_WRITE_S_MAX: u64 = 60;
+/// Most open tails of one reader whose name is known.
+pub const TAIL_STREAMS_PER_READER_MAX: usize = 256;
+/// Least life of a tail's connection, in seconds; as much again at most is added at random.
+pub const TAIL_LIFE_S_MIN: u64 = 3600;
+/// Newest entries of which it is remembered whether they fit a condition that several tails share.
+pub const TAIL_VERDICTS: usize = 1024;
 /// Largest server-sent event that a client takes.
 pub const TAIL_EVENT_BYTES_MAX: usize = 1 << 20;
 /// How long a client may take to send its request head, in seconds.

@@ -14,18 +14,18 @@ use axum::body::{Body, BodyDataStream, to_bytes};
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use futures_util::StreamExt as _;
-use schemas::checkpoint::Note;
-use schemas::id::{ChainHash, Index, Micros, TreeHash, TreeSize};
+use schemas::id::{ChainHash, Index, Micros, TreeSize};
 use schemas::limits::{TAIL_RING_FRAMES, TAIL_SKIP_MAX, TAIL_STREAMS_MAX};
 use schemas::shape::time_json;
-use schemas::tree::verify_consistency;
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::tests::world::{HOSTILE, START};
-use crate::{Decoder, Event, Token, routes};
+use crate::{Decoder, Event, Permit, Token, routes};
 
+mod extending;
+mod permits;
 mod world;
 
 pub(crate) use world::World;
@@ -40,9 +40,21 @@ fn random(state: &mut u64, below: u64) -> u64 {
 }
 
 async fn get(router: &Router, parameters: &str, token: Option<&str>) -> Response {
+    ask(router, parameters, token, None).await
+}
+
+async fn ask(
+    router: &Router,
+    parameters: &str,
+    token: Option<&str>,
+    permit: Option<Permit>,
+) -> Response {
     let mut request = Request::get(format!("/api/v1/tail?{parameters}"));
     if let Some(token) = token {
         request = request.header("Last-Event-ID", token);
+    }
+    if let Some(permit) = permit {
+        request = request.extension(permit);
     }
     router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
@@ -56,7 +68,10 @@ struct Reader {
 
 impl Reader {
     async fn connect(router: &Router, parameters: &str, token: Option<&str>) -> Self {
-        let response = get(router, parameters, token).await;
+        Self::of(get(router, parameters, token).await)
+    }
+
+    fn of(response: Response) -> Self {
         assert_eq!(response.status(), StatusCode::OK);
         let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(header("content-type"), "text/event-stream");
@@ -279,45 +294,6 @@ async fn a_filter_that_passes_over_much_still_advances() {
     resumed.expect("message").await;
     assert_eq!(resumed.expect("entry").await["index"], 3700);
     assert_eq!(resumed.expect("caught-up").await["index"], 3700);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn checkpoints_extend_each_other() {
-    let mut world = World::new(1);
-    let router = routes(world.ledger(), CancellationToken::new());
-    let mut reader = Reader::connect(&router, "", None).await;
-    let key = world.ledger().identity().note_key();
-    let mut last: Option<(TreeSize, TreeHash)> = None;
-    for round in 0..6usize {
-        let event = loop {
-            let event = reader.any().await.unwrap();
-            if event.event == "checkpoint" {
-                break event;
-            }
-        };
-        assert_eq!(event.id, None);
-        let data: Json = serde_json::from_str(&event.data).unwrap();
-        let note = Note::parse(data["note"].as_str().unwrap()).unwrap();
-        let checkpoint = note.verify_checkpoint(&key).unwrap();
-        assert_eq!(data["size"], checkpoint.size.0);
-        assert_eq!(data["root"], checkpoint.root.to_string());
-        let path = data["consistency"].as_array().unwrap().iter();
-        let path: Vec<_> =
-            path.map(|hash| TreeHash::from_hex(hash.as_str().unwrap()).unwrap()).collect();
-        match last {
-            Some((size, root)) => {
-                assert_eq!(data["from"], size.0);
-                let (new, extended) = (checkpoint.size, checkpoint.root);
-                verify_consistency(size, &root, new, &extended, &path).unwrap();
-            }
-            None => assert_eq!((&data["from"], path.len()), (&Json::Null, 0)),
-        }
-        last = Some((checkpoint.size, checkpoint.root));
-        // Several are published while the reader does not read: it gets one proof over all of them.
-        for _ in 0..=round % 3 {
-            world.append(3 + round, 2_000_000);
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
