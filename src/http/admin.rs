@@ -229,7 +229,7 @@ mod tests {
     use serde_json::Value as Json;
     use tower::ServiceExt as _;
 
-    use super::super::guarded;
+    use super::super::{Guard, guarded};
     use super::*;
 
     const START: Micros = Micros(1_775_599_200_000_000);
@@ -258,7 +258,7 @@ mod tests {
         };
         let writer = ledger::create(&config, key, &genesis, START).unwrap();
         let admin = Admin::new(writer.ledger(), &dir.path().join("copies"), &clock).unwrap();
-        Server { dir, _writer: writer, clock, router: guarded(routes(admin)) }
+        Server { dir, _writer: writer, clock, router: guarded(routes(admin), Guard::new(Clock::system())) }
     }
 
     struct Asked {

@@ -85,8 +85,10 @@ pub const ROUTES: &[Route] = &[Route::get("/api/v1/tail", Right::Tail, "The log 
         Param::text("principal", "The same as the term in `q`"),
         Param::text("kind", "The same as the term in `q`"),
         Param::text("outcome", "The same as the term in `q`"),
+        Param::integer("checkpoint", "Size of a checkpoint that the first one sent has to extend"),
     ])
-    .media(&[MEDIA_TYPE])];
+    .media(&[MEDIA_TYPE])
+    .filtered()];
 
 /// The route of the tail. Its streams end with `shutdown`, each with a `bye`.
 ///
