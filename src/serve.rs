@@ -196,8 +196,12 @@ impl Access {
     }
 
     fn guard(&self, recorder: Option<Arc<Recorder>>, metrics: Arc<Metrics>, clock: Clock) -> Guard {
-        let (names, gate) = (self.names.clone(), self.gate.clone());
-        Guard { names, gate, recorder, metrics, ..Guard::new(clock) }
+        let mut guard = Guard::new(clock);
+        guard.names = self.names.clone();
+        guard.gate = self.gate.clone();
+        guard.recorder = recorder;
+        guard.metrics = metrics;
+        guard
     }
 }
 

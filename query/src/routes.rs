@@ -160,7 +160,8 @@ pub const ROUTES: &[Route] = &[
         Param::text("to", "What changed until then"),
     ]),
     Route::get("/api/v1/control", Known, "Announcements, for gateways that were away")
-        .params(&[Param::integer("after", "Begins behind this index"), LIMIT]),
+        .params(&[Param::integer("after", "Begins behind this index"), LIMIT])
+        .refused(),
     Route::get("/api/v1/checkpoints", Known, "The newest published checkpoint"),
     Route::get("/api/v1/checkpoints/{size}", Known, "A checkpoint by its size")
         .params(&[Param::path("size", "The tree's size").number()]),

@@ -233,7 +233,7 @@ impl Route {
     ) -> Self {
         // Nobody with a scope gets past what its author did not think of.
         let scoped = match right {
-            Right::Public | Right::Known => Scoped::Free,
+            Right::Public | Right::Known | Right::Publish => Scoped::Free,
             _ => Scoped::Refused,
         };
         let (params, body, media): (&[Param], _, &[&str]) = (&[], None, &[JSON_MEDIA_TYPE]);
@@ -286,6 +286,12 @@ impl Route {
     #[must_use]
     pub const fn single(self) -> Self {
         Self { scoped: Scoped::Single, ..self }
+    }
+
+    /// The same, which readers with a scope do not get.
+    #[must_use]
+    pub const fn refused(self) -> Self {
+        Self { scoped: Scoped::Refused, ..self }
     }
 
     /// The names of the variable segments of the path, in order.

@@ -9,7 +9,7 @@ use schemas::reject::Reject;
 
 use crate::cli::code::Code;
 use crate::access::TokensError;
-use crate::client::ClientError;
+use crate::client::{ClientError, CredentialError};
 use crate::contexts::ContextError;
 use crate::exit::Exit;
 use crate::keyfile::KeyFileError;
@@ -61,6 +61,9 @@ pub(crate) enum Failure {
         #[source]
         source: io::Error,
     },
+    /// What the server is shown.
+    #[error("the server cannot be shown who asks")]
+    Credentials(#[from] CredentialError),
     /// The tokens of a ledger.
     #[error("tokens cannot be used")]
     Tokens(#[from] TokensError),
@@ -180,6 +183,7 @@ impl Failure {
             Self::KeyFile(_) => Code::KeyFile,
             Self::File { .. } => Code::File,
             Self::Tokens(_) => Code::Tokens,
+            Self::Credentials(_) => Code::Argument,
             Self::Contexts(_) | Self::Pin(PinError::File { .. }) => Code::Context,
             Self::Pin(PinError::Unsigned { .. }) => Code::Conflict,
             Self::Input { .. } => Code::Input,
@@ -217,7 +221,8 @@ impl Failure {
                 format!("chmod 600 {}", path.display())
             }
             Self::KeyFile(KeyFileError::Exists(_)) => "give another FILE, or use this one".into(),
-            Self::Tokens(TokensError::Exposed { path, .. }) => {
+            Self::Tokens(TokensError::Exposed { path, .. })
+            | Self::Credentials(CredentialError::Exposed { path, .. }) => {
                 format!("chmod 600 {}", path.display())
             }
             Self::Client(ClientError::Problem { status: 401, .. }) => {
@@ -284,7 +289,7 @@ impl Failure {
 fn client_code(error: &ClientError) -> Code {
     match error {
         ClientError::Unreachable { .. } | ClientError::BrokeOff { .. } => Code::Unreachable,
-        ClientError::Address { .. } => Code::Argument,
+        ClientError::Address { .. } | ClientError::Insecure { .. } => Code::Argument,
         ClientError::Answer { .. } => Code::Answer,
         ClientError::Problem { status, .. } => match status {
             404 | 410 => Code::NotFound,

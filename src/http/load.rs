@@ -145,3 +145,25 @@ fn later(status: StatusCode, code: &'static str, detail: String) -> Box<Response
     response.headers_mut().insert(header::RETRY_AFTER, 1.into());
     Box::new(response)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn one_reader_leaves_room_for_others() {
+        let (load, one, two) = (Load::default(), Arc::from("one"), Arc::from("two"));
+        let mut places: Vec<_> =
+            (0..HTTP_REQUESTS_PER_READER_MAX).map(|_| load.take(Some(&one)).unwrap()).collect();
+        let refused = load.take(Some(&one)).unwrap_err();
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert!(refused.headers().contains_key(header::RETRY_AFTER));
+        assert!(load.take(Some(&two)).is_ok() && load.take(None).is_ok());
+        places.pop();
+        places.push(load.take(Some(&one)).unwrap());
+        places.clear();
+        assert!(lock(&load.of).is_empty());
+    }
+}
