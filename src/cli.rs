@@ -56,6 +56,7 @@ mod stats;
 mod tail;
 mod template;
 mod thread;
+mod token;
 pub(crate) mod trust;
 mod verdict;
 mod verify;
@@ -174,6 +175,9 @@ enum Command {
     /// Keys of signers
     #[command(subcommand)]
     Key(key::Command),
+    /// Tokens of the API: made, listed and revoked in the ledger's directory
+    #[command(subcommand)]
+    Token(token::Command),
     /// The broker's configuration
     #[command(subcommand)]
     Nats(nats::Command),
@@ -282,6 +286,7 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Baseline(args) => baseline::run(&args, context),
         Command::Freeze(command) => freeze::run(&command, context),
         Command::Key(command) => key::run(command, context),
+        Command::Token(command) => token::run(&command, context),
         Command::Nats(command) => nats::run(&command, context),
         Command::Admin(command) => admin::run(&command, context),
         Command::Witness(command) => witnesses::run(&command, context),

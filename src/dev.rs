@@ -26,7 +26,7 @@ use crate::client::Client;
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::demo::{self, DemoError, Load, Troupe, Wiring};
-use crate::serve::{ServeError, Server, Signals};
+use crate::serve::{Access, ServeError, Server, Signals};
 use crate::telemetry;
 
 use follow::Follower;
@@ -134,6 +134,7 @@ async fn start(args: &Args, shutdown: &CancellationToken) -> Result<(), DevError
             ingest: ingest::Config::new(Broker::at(&dev.nats), place::tenant()),
             copies: dev.place.copies(),
             clock: dev.clock.clone(),
+            access: Access::default(),
             writer,
             listener,
         },
@@ -148,7 +149,7 @@ async fn start(args: &Args, shutdown: &CancellationToken) -> Result<(), DevError
 /// The address, or the next ports, or any.
 async fn listen(address: SocketAddr) -> Result<TcpListener, DevError> {
     if !address.ip().is_loopback() {
-        return Err(ConfigError::Exposed(address).into());
+        return Err(ConfigError::NotLoopback(address).into());
     }
     let ip: IpAddr = address.ip();
     let next = (0..=PORTS_TRIED).filter_map(|more| address.port().checked_add(more));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use ledger::Ledger;
 use schemas::id::Micros;
@@ -13,7 +14,7 @@ use crate::proof::Proofs;
 use crate::registry::{access, agents, approvals, control, findings, holds, keys, lists};
 use crate::{
     actions, bundle, causal, checkpoints, claims, consistency, count, entries, identity, impact,
-    lineage, log, models, parts, reports, sample, stats, threads, why, workflow,
+    lineage, log, models, parts, reports, sample, scope, stats, threads, why, workflow,
 };
 
 /// What a handler reads from; cheap to clone.
@@ -104,6 +105,8 @@ pub fn routes(
         .route("/keys", get(keys::list))
         .route("/status", get(identity::status))
         .with_state(api.clone());
-    let log = Router::new().route("/log/{tenant}/{*path}", get(log::resource)).with_state(api);
-    Router::new().nest("/api/v1", v1).merge(log)
+    let log =
+        Router::new().route("/log/{tenant}/{*path}", get(log::resource)).with_state(api.clone());
+    let confine = from_fn_with_state(api.clone(), scope::confine);
+    Router::new().nest("/api/v1", v1).merge(log).layer(confine)
 }

@@ -1,22 +1,27 @@
 //! Query parameters and path segments: what is not known is a problem that names it.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use schemas::id::{Index, TreeSize};
 use schemas::limits::{PAGE_ENTRIES_DEFAULT, PAGE_ENTRIES_MAX};
+use schemas::query::Expr;
 
 use crate::error::Error;
+use crate::scope;
 
-/// The query string's pairs, in order.
+/// The query string's pairs, in order, and what the reader may see at all.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Params(Vec<(String, String)>);
+pub(crate) struct Params(Vec<(String, String)>, Option<Arc<Expr>>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Params {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let pairs = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
-        pairs.map(|Query(pairs)| Self(pairs)).map_err(|_undecodable| Error::Undecodable)
+        let scope = scope::of(&parts.extensions);
+        pairs.map(|Query(pairs)| Self(pairs, scope)).map_err(|_undecodable| Error::Undecodable)
     }
 }
 
@@ -56,6 +61,11 @@ impl Params {
             Some("true" | "") => Ok(true),
             Some(_) => Err(Error::InvalidParameter { param, expected: "true or false" }),
         }
+    }
+
+    /// The condition that everything shown must fit, beside what is asked for.
+    pub(crate) fn scope(&self) -> Option<&Expr> {
+        self.1.as_deref()
     }
 
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {

@@ -237,6 +237,31 @@ pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
 pub const HTTP_HEAD_BYTES_MAX: usize = 64 << 10;
 /// How long a client may take nothing of a response before it is cut, in seconds.
 pub const HTTP_WRITE_S_MAX: u64 = 60;
+/// Requests that are answered at once, open tails aside.
+pub const HTTP_REQUESTS_MAX: usize = 256;
+/// Of these, those of one reader that is known by name.
+pub const HTTP_REQUESTS_PER_READER_MAX: usize = 64;
+/// How long an answer may take to begin, in seconds.
+pub const HTTP_QUERY_S_MAX: u64 = 50;
+/// Bodies of requests that are received at once; each takes the memory of a submission.
+pub const HTTP_BODIES_MAX: usize = 64;
+/// How long a client may take to send a body, in seconds.
+pub const HTTP_BODY_S_MAX: u64 = 30;
+/// Requests under way at once on one connection of HTTP/2.
+pub const HTTP_STREAMS_MAX: u32 = 64;
+/// Most tokens of one ledger.
+pub const TOKENS_MAX: usize = 10_000;
+/// How often files of tokens and keys are looked at, in milliseconds.
+pub const ACCESS_RELOAD_MS: u64 = 400;
+/// How often reads become entries, in seconds.
+pub const ACCESS_FLUSH_S: u64 = 60;
+/// Readers with what they read that are counted apart between two times; all others are counted into one.
+pub const ACCESS_READS_MAX: usize = 1000;
+/// Largest token of OpenID Connect.
+pub const JWT_BYTES_MAX: usize = 8 << 10;
+/// By how much an issuer's clock may be ahead of the ledger's, in seconds.
+pub const JWT_SKEW_S_MAX: u64 = 30;
+
 /// Most copies of a store that the server keeps for verification at a time.
 pub const ADMIN_COPIES_MAX: usize = 4;
 

@@ -7,6 +7,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use ingest::Door;
 use ledger::{Ledger, Memo};
+use schemas::access::{Right, Route};
 use schemas::checkpoint::{Note, NoteError, NoteSignature};
 use schemas::id::TreeSize;
 use schemas::limits::WITNESS_BYTES_MAX;
@@ -154,6 +155,10 @@ impl Witnesses {
         json!({ "witnessed": shared.witnessed.0, "published": published, "items": items })
     }
 }
+
+/// What [`routes`] serves.
+pub(crate) const ROUTES: &[Route] =
+    &[Route::get("/api/v1/witnesses", Right::Known, "How far each witness is")];
 
 /// `GET /api/v1/witnesses`: how far each witness is, and up to which size entries are witnessed.
 pub(crate) fn routes(witnesses: Option<Witnesses>) -> Router {

@@ -56,6 +56,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use ledger::{Ledger, ReadError};
+use schemas::access::{Param, Right, Route};
 use schemas::id::Index;
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +73,23 @@ use crate::walk::Walk;
 pub use crate::cursor::Token;
 pub use crate::permit::{Allows, Permit};
 pub use crate::sse::{Decoder, Event, MEDIA_TYPE, Name, TooLarge};
+
+/// What [`routes`] serves, and what a request needs for it.
+pub const ROUTES: &[Route] = &[Route::get("/api/v1/tail", Right::Tail, "The log as it grows")
+    .params(&[
+        Param::text("q", "A query that entries have to fit"),
+        Param::text("since", "Where to begin: a span (`15m`), a time, or an index"),
+        Param::text("last_event_id", "Goes on behind the event with this id"),
+        Param::header("Last-Event-ID", "The same, and wins"),
+        Param::text("agent", "The same as the term in `q`"),
+        Param::text("corr", "The same as the term in `q`"),
+        Param::text("principal", "The same as the term in `q`"),
+        Param::text("kind", "The same as the term in `q`"),
+        Param::text("outcome", "The same as the term in `q`"),
+        Param::integer("checkpoint", "Size of a checkpoint that the first one sent has to extend"),
+    ])
+    .media(&[MEDIA_TYPE])
+    .filtered()];
 
 /// The route of the tail. Its streams end with `shutdown`, each with a `bye`.
 ///
