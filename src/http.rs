@@ -30,7 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use admin::Admin;
+pub(crate) use admin::{Admin, deliberate};
 use deadline::Deadline;
 pub(crate) use submissions::Intake;
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ingest::IngestError;
@@ -19,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Flags};
 use crate::http::{self, Admin};
 use crate::keyfile::{KeyFile, KeyFileError};
+use crate::routes::{self, Dispatch, Routing, RoutingError};
 use crate::telemetry::{self, TelemetryError};
 use crate::witness::{self, Witnesses};
 
@@ -91,6 +93,9 @@ pub(crate) enum ServeError {
         /// Why.
         source: std::io::Error,
     },
+    /// Routes for findings.
+    #[error("the routes: {0}")]
+    Routing(#[from] RoutingError),
     /// The runtime or its signals.
     #[error("the system: {0}")]
     System(#[from] std::io::Error),
@@ -161,7 +166,8 @@ pub(crate) async fn run(
     tracing::info!(%address, origin, %size, "serving");
     let copies = config.data.join("copies");
     let policy = config.policy.as_deref().map(read_policy).transpose()?;
-    Server { policy, writer, listener, ingest: config.nats, copies, clock }.run(shutdown).await
+    let routing = config.routing();
+    Server { policy, routing, writer, listener, ingest: config.nats, copies, clock }.run(shutdown).await
 }
 
 /// A server that is ready to run: the ledger open, the port taken.
@@ -174,6 +180,8 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     /// Witnesses to ask, and which of them are enough.
     pub(crate) policy: Option<Policy>,
+    /// Where findings go.
+    pub(crate) routing: Routing,
 }
 
 fn read_policy(path: &Path) -> Result<Policy, ServeError> {
@@ -195,12 +203,16 @@ impl Server {
         let ledger = self.writer.ledger();
         let readers = CancellationToken::new();
         let witnesses = self.policy.clone().map(|policy| Witnesses::new(ledger.clone(), policy));
-        let router =
-            self.router(&ledger, &shutdown, &readers)?.merge(witness::routes(witnesses.clone()));
+        let dispatch = Dispatch::new(ledger.clone(), self.ingest.door(), self.routing.clone())?;
+        let router = self
+            .router(&ledger, &shutdown, &readers)?
+            .merge(witness::routes(witnesses.clone()))
+            .merge(routes::api(Arc::clone(&dispatch)));
         let router = http::guarded(router);
         let Self { writer, listener, ingest, clock, .. } = self;
         let asking = witnesses
             .map(|witnesses| AbortOnDropHandle::new(tokio::spawn(witnesses.run(shutdown.clone()))));
+        let routing = AbortOnDropHandle::new(tokio::spawn(dispatch.run(shutdown.clone())));
         let taken = ingest::run(writer, ingest, move || clock.now(), shutdown.clone());
         let mut taken = AbortOnDropHandle::new(tokio::spawn(taken));
         let served = http::serve(listener, router, readers.clone());
@@ -218,7 +230,7 @@ impl Server {
             served = &mut served => served?,
             () = &mut late => tracing::warn!("some requests did not end in time and were cut"),
         }
-        drop(asking);
+        drop((asking, routing));
         ended
     }
 

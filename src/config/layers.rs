@@ -46,6 +46,7 @@ impl Layers<'_> {
                 .optional("witness.policy")
                 .map(|file| file.parse("a file", path))
                 .transpose()?,
+            routes: self.file.as_ref().map(|file| file.routes.clone()).unwrap_or_default(),
             http: Http {
                 listen: self
                     .choose("http.listen")?

@@ -127,7 +127,8 @@ pub(super) fn routes(admin: Admin) -> Router {
     router.route_layer(middleware::from_fn(deliberate)).with_state(Arc::new(admin))
 }
 
-async fn deliberate(request: Request, next: Next) -> Response {
+/// Lets only requests in that say that they mean it.
+pub(crate) async fn deliberate(request: Request, next: Next) -> Response {
     let header = request.headers().get(ADMIN_HEADER);
     if header.is_some_and(|value| value == "1") {
         return next.run(request).await;
