@@ -309,3 +309,20 @@ pub const CREDENTIAL_DAYS_KEPT: u64 = 30;
 pub const HABIT_TOOLS_MAX: usize = 128;
 /// Groups of targets of an agent that are remembered.
 pub const HABIT_TARGETS_MAX: usize = 256;
+
+/// Routes for findings.
+pub const ROUTES_MAX: usize = 32;
+/// Messages a minute that a route may be told to take.
+pub const ROUTE_RATE_MAX: u32 = 6000;
+/// Attempts at one message that a route may be told to make.
+pub const ROUTE_ATTEMPTS_MAX: u32 = 20;
+/// Longest pause between two attempts, in milliseconds.
+pub const ROUTE_PAUSE_MS_MAX: u64 = 900_000;
+/// Findings of one route that wait for their next attempt; the others wait in the ledger.
+pub const ROUTE_WAITING_MAX: usize = 1024;
+/// Requests to one receiver at a time.
+pub const ROUTE_POSTS_MAX: usize = 2;
+/// Findings that a route looks at in one go.
+pub const ROUTE_LOOKS_MAX: usize = 256;
+/// How long a receiver may take for its answer, in seconds.
+pub const ROUTE_ANSWER_S_MAX: u64 = 10;
