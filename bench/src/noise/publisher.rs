@@ -54,9 +54,11 @@ impl Publisher {
         });
         let kind = fields.get("kind").and_then(Json::as_str).unwrap_or_default().to_owned();
         let Some(event) = common.as_object_mut() else { return Vec::new() };
-        if !self.is_agent {
-            event.insert("signer".to_owned(), self.id.as_str().into());
-        } else if kind == "session.start" {
+        match self.is_agent {
+            true => event.insert("agent".to_owned(), json!({"id": self.id.as_str()})),
+            false => event.insert("signer".to_owned(), self.id.as_str().into()),
+        };
+        if kind == "session.start" {
             event.insert("previous".to_owned(), self.previous.clone());
         }
         if let Json::Object(fields) = fields {
