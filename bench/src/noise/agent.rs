@@ -173,7 +173,7 @@ impl Run<'_> {
             },
             "contract": registrar::contract_digest(self.agent, self.at), "attestation": "none",
         });
-        self.say(self.at, fields, false);
+        self.say(self.at, fields, true);
         self.after(2 * SECOND_US);
         for (session, fields) in std::mem::take(&mut self.agent.unsaid) {
             let id = self.agent.id(self.at);
@@ -186,6 +186,12 @@ impl Run<'_> {
     fn after(&mut self, mean_us: u64) {
         self.at += 1000 + self.random.wait(mean_us);
         self.last = self.last.max(self.at);
+    }
+
+    /// It goes on once the receipt of what was said last is there.
+    fn receipt(&mut self) {
+        self.at += 250_000;
+        self.after(SECOND_US / 10);
     }
 
     fn common(&self, kind: &str, act: &Act, target: &str) -> Json {
@@ -204,9 +210,8 @@ impl Run<'_> {
         if act.asks && !is_staffed(self.at) {
             return;
         }
-        let is_prompt = act.asks || act.witnessed || act.gate.is_some();
-        if is_prompt {
-            // It waits for the receipt of such an intent, so it does nothing while nobody gives one.
+        if act.asks || act.witnessed || act.gate.is_some() {
+            // It does no such thing while nobody gives it a receipt; what others do not look at goes on.
             self.at = self.agent.reaches(self.at);
             self.after(SECOND_US);
         }
@@ -214,7 +219,7 @@ impl Run<'_> {
         let day = self.at.saturating_sub(START_US) / DAY_US;
         let target = act.target(self.random, self.agent.number, day);
         let intent = self.intent(act, &target);
-        self.after(SECOND_US / 4);
+        self.receipt();
         if self.is_allowed(act, intent) {
             self.execute(act, &target, intent);
         }
@@ -234,8 +239,7 @@ impl Run<'_> {
             "tool": {"name": act.tool}, "prompt": "none", "input": "none",
         });
         extend(&mut fields, more);
-        let is_prompt = act.asks || act.witnessed || act.gate.is_some();
-        self.say(self.at, fields, is_prompt)
+        self.say(self.at, fields, true)
     }
 
     fn is_allowed(&mut self, act: &Act, intent: EventId) -> bool {
@@ -249,7 +253,7 @@ impl Run<'_> {
                 "verdicts": [{"gate": gate, "decision": decision, "reason": "policy"}],
             });
             self.hear(self.cast.gate, self.at, fields);
-            self.after(SECOND_US / 4);
+            self.receipt();
             if !allows {
                 return false;
             }
@@ -275,7 +279,7 @@ impl Run<'_> {
             },
         });
         self.hear(self.agent.person, self.at, fields);
-        self.after(SECOND_US);
+        self.receipt();
         allows
     }
 
