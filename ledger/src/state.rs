@@ -163,7 +163,7 @@ impl State {
     }
 
     fn remembered<'s>(&'s mut self, store: &'s Store) -> (&'s Registry, Remembered<'s>) {
-        let Self { registry, cached, changed, recall } = self;
+        let Self { registry, cached, changed, recall, .. } = self;
         (registry, Remembered { store, cached, changed, recall })
     }
 
