@@ -4,10 +4,13 @@ mod admin;
 mod asked;
 mod connection;
 mod deadline;
+mod docs;
 mod guard;
 mod load;
 mod metrics;
 mod names;
+mod openapi;
+mod problems;
 mod submissions;
 pub(crate) mod table;
 #[cfg(test)]
@@ -24,7 +27,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use ingest::Connection;
 use ledger::Ledger;
-use schemas::access::{Right, Route};
+use schemas::access::{Param, Right, Route};
 use schemas::problem::{PROBLEM_MEDIA_TYPE, Problem};
 use serde_json::json;
 use tokio::sync::watch;
@@ -47,6 +50,12 @@ const ROUTES: &[Route] = &[
     Route::get("/version", Right::Public, "The program's version"),
     Route::get("/metrics", Right::Read, "Measurements, in the form of Prometheus")
         .media(&["text/plain"]),
+    Route::get("/openapi.json", Right::Public, "This interface, described for programs"),
+    Route::get("/docs", Right::Public, "This interface, described for people")
+        .media(&["text/html"]),
+    Route::get("/problems/{code}", Right::Public, "What a problem means and what to do")
+        .params(&[Param::path("code", "The problem's code")])
+        .media(&["text/plain"]),
 ];
 
 /// Health, version and administration, as routes.
@@ -62,6 +71,9 @@ pub(crate) fn routes(
         .route("/version", get(version))
         .route("/readyz", get(ready).with_state(health))
         .route("/metrics", get(metrics::metrics).with_state(measured))
+        .route("/openapi.json", get(|| async { axum::Json(openapi::document()) }))
+        .route("/docs", get(docs::page))
+        .route("/problems/{code}", get(problems::explained))
         .merge(admin::routes(admin))
         .merge(submissions::routes(intake))
 }

@@ -14,6 +14,7 @@ mod demo;
 mod features;
 mod harness;
 mod killswitch;
+mod openapi;
 mod proof;
 mod python;
 mod reader;

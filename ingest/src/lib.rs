@@ -88,7 +88,8 @@ pub async fn run(
         let trouble = match opened {
             Ok(contact) => {
                 let before = ledger.head().size;
-                let (back, end) = session(pen, contact, &config, &mut knocks, &shutdown).await?;
+                let session = session(pen, contact, &config, &mut knocks, &shutdown);
+                let (back, end) = Box::pin(session).await?;
                 pen = back;
                 if ledger.head().size > before {
                     attempt = 0;

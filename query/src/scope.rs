@@ -41,7 +41,7 @@ pub(crate) async fn confine(State(api): State<Api>, mut request: Request, next: 
     }
     let named =
         request.extract_parts::<RawPathParams>().await.ok().and_then(|params| named(&params));
-    let admitted = api.read(move |api| admitted(&api.ledger, &scope, named)).await;
+    let admitted = api.read(move |api| admitted(&api.ledger, &scope, named.as_ref())).await;
     match admitted {
         Ok(true) => next.run(request).await,
         Ok(false) => Error::Unknown("entry").into_response(),
@@ -65,10 +65,10 @@ fn named(params: &RawPathParams) -> Option<Named> {
 }
 
 /// All entries of an event have to fit: an answer that left some out would say that there are others.
-fn admitted(ledger: &Ledger, scope: &Scope, named: Option<Named>) -> Result<bool, Error> {
+fn admitted(ledger: &Ledger, scope: &Scope, named: Option<&Named>) -> Result<bool, Error> {
     let indexes = match named {
-        Some(Named::Entry(index)) => vec![index],
-        Some(Named::Event(id)) => ledger.find(id)?,
+        Some(Named::Entry(index)) => vec![*index],
+        Some(Named::Event(id)) => ledger.find(*id)?,
         None => Vec::new(),
     };
     for index in &indexes {

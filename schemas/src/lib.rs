@@ -30,6 +30,7 @@ pub mod era;
 pub mod evidence;
 mod fields;
 pub mod grant;
+pub mod html;
 pub mod id;
 pub mod json;
 pub mod key;

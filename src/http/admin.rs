@@ -29,7 +29,8 @@ use crate::clock::{Clock, StepError};
 pub(crate) const ADMIN_HEADER: &str = "x-sworn-admin";
 
 /// What every route that changes something here takes.
-pub(crate) const DELIBERATE: Param = Param::header("X-Sworn-Admin", "`1`: that it is meant").required();
+pub(crate) const DELIBERATE: Param =
+    Param::header("X-Sworn-Admin", "`1`: that it is meant").required();
 
 /// What is served here.
 pub(super) const ROUTES: &[Route] = &[
@@ -38,8 +39,12 @@ pub(super) const ROUTES: &[Route] = &[
     Route::delete("/api/v1/admin/copy/{number}", Right::Operate, "Removes a copy")
         .params(&[Param::path("number", "The copy's number").number(), DELIBERATE])
         .media(&[]),
-    Route::post("/api/v1/admin/purge", Right::Operate, "Rewrites the files that hold what was erased")
-        .params(&[DELIBERATE]),
+    Route::post(
+        "/api/v1/admin/purge",
+        Right::Operate,
+        "Rewrites the files that hold what was erased",
+    )
+    .params(&[DELIBERATE]),
     Route::post("/api/v1/dev/clock", Right::Operate, "Steps a simulated clock forward")
         .params(&[DELIBERATE])
         .body(JSON_MEDIA_TYPE),
@@ -260,7 +265,12 @@ mod tests {
         };
         let writer = ledger::create(&config, key, &genesis, START).unwrap();
         let admin = Admin::new(writer.ledger(), &dir.path().join("copies"), &clock).unwrap();
-        Server { dir, _writer: writer, clock, router: guarded(routes(admin), Guard::new(Clock::system())) }
+        Server {
+            dir,
+            _writer: writer,
+            clock,
+            router: guarded(routes(admin), Guard::new(Clock::system())),
+        }
     }
 
     struct Asked {
