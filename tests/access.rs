@@ -44,7 +44,9 @@ fn made(world: &World, arguments: &[&str]) -> String {
     assert!(token.starts_with("sworn_"), "{token}");
     // The server takes it up by itself.
     let status = world.url("/api/v1/status");
-    until("the token", || ureq::get(&status).header("Authorization", format!("Bearer {token}")).call().ok());
+    until("the token", || {
+        ureq::get(&status).header("Authorization", format!("Bearer {token}")).call().ok()
+    });
     token
 }
 
@@ -62,7 +64,10 @@ fn who_read_a_workflow_is_in_the_log() {
     let listed = utf8(&run(&world, None, &["token", "ls"]).stdout);
     assert!(listed.contains("anna") && !listed.contains(&anna), "{listed}");
     world.stop();
-    assert!(!world.log().contains(anna.trim_start_matches("sworn_")), "a token in the server's log");
+    assert!(
+        !world.log().contains(anna.trim_start_matches("sworn_")),
+        "a token in the server's log"
+    );
     world.serve();
     let asked = ["query", "kind:ledger.access read:corr:w", "-o", "json"];
     let found = run(&world, Some(&anna), &asked);
@@ -97,7 +102,10 @@ fn a_revoked_token_ends_its_streams() {
             break;
         }
     }
-    assert!(!seen.is_empty() && seen.iter().all(|agent| agent.as_deref() == Some("pay-bot")), "{seen:?}");
+    assert!(
+        !seen.is_empty() && seen.iter().all(|agent| agent.as_deref() == Some("pay-bot")),
+        "{seen:?}"
+    );
     let revoked = run(&world, None, &["token", "revoke", "soc"]);
     assert!(revoked.status.success(), "{}", utf8(&revoked.stderr));
     let rest: Vec<_> = lines.collect();

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::RequestExt as _;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use axum::RequestExt as _;
 use ledger::{Ledger, ReadError};
 use schemas::access::Scoped;
 use schemas::id::{EventId, Index};
@@ -39,8 +39,9 @@ pub(crate) async fn confine(State(api): State<Api>, mut request: Request, next: 
         // The server refuses these with a reason; where it forgot to, nothing is shown.
         Some(Scoped::Refused) | None => return Error::Unknown("entry").into_response(),
     }
-    let named = request.extract_parts::<RawPathParams>().await.ok().and_then(|params| named(&params));
-    let admitted = api.read(move |api| admitted(&api.ledger, &scope, named)).await;
+    let named =
+        request.extract_parts::<RawPathParams>().await.ok().and_then(|params| named(&params));
+    let admitted = api.read(move |api| admitted(&api.ledger, &scope, named.as_ref())).await;
     match admitted {
         Ok(true) => next.run(request).await,
         Ok(false) => Error::Unknown("entry").into_response(),
@@ -64,10 +65,10 @@ fn named(params: &RawPathParams) -> Option<Named> {
 }
 
 /// All entries of an event have to fit: an answer that left some out would say that there are others.
-fn admitted(ledger: &Ledger, scope: &Scope, named: Option<Named>) -> Result<bool, Error> {
+fn admitted(ledger: &Ledger, scope: &Scope, named: Option<&Named>) -> Result<bool, Error> {
     let indexes = match named {
-        Some(Named::Entry(index)) => vec![index],
-        Some(Named::Event(id)) => ledger.find(id)?,
+        Some(Named::Entry(index)) => vec![*index],
+        Some(Named::Event(id)) => ledger.find(*id)?,
         None => Vec::new(),
     };
     for index in &indexes {

@@ -37,8 +37,12 @@ pub(super) const ROUTES: &[Route] = &[
     Route::delete("/api/v1/admin/copy/{number}", Right::Operate, "Removes a copy")
         .params(&[Param::path("number", "The copy's number").number(), DELIBERATE])
         .media(&[]),
-    Route::post("/api/v1/admin/purge", Right::Operate, "Rewrites the files that hold what was erased")
-        .params(&[DELIBERATE]),
+    Route::post(
+        "/api/v1/admin/purge",
+        Right::Operate,
+        "Rewrites the files that hold what was erased",
+    )
+    .params(&[DELIBERATE]),
     Route::post("/api/v1/dev/clock", Right::Operate, "Steps a simulated clock forward")
         .params(&[DELIBERATE])
         .body(JSON_MEDIA_TYPE),
@@ -258,7 +262,12 @@ mod tests {
         };
         let writer = ledger::create(&config, key, &genesis, START).unwrap();
         let admin = Admin::new(writer.ledger(), &dir.path().join("copies"), &clock).unwrap();
-        Server { dir, _writer: writer, clock, router: guarded(routes(admin), Guard::new(Clock::system())) }
+        Server {
+            dir,
+            _writer: writer,
+            clock,
+            router: guarded(routes(admin), Guard::new(Clock::system())),
+        }
     }
 
     struct Asked {

@@ -36,7 +36,8 @@ fn terms(uri: &Uri) -> String {
     let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri);
     let pairs = pairs.map(|axum::extract::Query(pairs)| pairs).unwrap_or_default();
     let of = |name: &'static str| pairs.iter().filter(move |(known, _)| known == name);
-    let beside = TERMS.iter().flat_map(|name| of(name).map(|(name, value)| format!("{name}:{value}")));
+    let beside =
+        TERMS.iter().flat_map(|name| of(name).map(|(name, value)| format!("{name}:{value}")));
     let words: Vec<_> = beside.chain(of("q").map(|(_, value)| value.clone())).collect();
     words.join(" ")
 }
@@ -51,7 +52,11 @@ mod tests {
     #[test]
     fn a_read_is_called_what_a_query_would_ask_for() {
         for (path, uri, expected) in [
-            ("/api/v1/entries", "/api/v1/entries?q=env:prod&agent=a&corr=w%201", "corr:w 1 agent:a env:prod"),
+            (
+                "/api/v1/entries",
+                "/api/v1/entries?q=env:prod&agent=a&corr=w%201",
+                "corr:w 1 agent:a env:prod",
+            ),
             ("/api/v1/entries", "/api/v1/entries?limit=3", ""),
             ("/api/v1/entries/{index}/body", "/api/v1/entries/7/body", "entries/7/body"),
             ("/api/v1/bundles", "/api/v1/bundles?q=corr:w&details=true", "corr:w"),

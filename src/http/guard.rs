@@ -140,8 +140,8 @@ impl Guard {
     /// What those who answer have to know of whoever asks.
     fn introduce(&self, request: &mut Request, identity: Identity) {
         let left_us = identity.expires.0.saturating_sub(self.clock.now().0);
-        let until = tokio::time::Instant::now()
-            .checked_add(std::time::Duration::from_micros(left_us));
+        let until =
+            tokio::time::Instant::now().checked_add(std::time::Duration::from_micros(left_us));
         let extensions = request.extensions_mut();
         let allows = identity.scope.clone().map(|scope| {
             extensions.insert(query::Scope(Arc::clone(&scope)));
@@ -171,7 +171,11 @@ impl Guard {
 }
 
 /// The layer.
-pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(
+    State(guard): State<Arc<Guard>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let response = guard.answer(request, next).await;
     guard.metrics.answered(&response);
     response
@@ -179,7 +183,7 @@ pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, nex
 
 async fn asking(request: &mut Request) -> Asking {
     let path = request.extract_parts::<MatchedPath>().await.ok();
-    let routes = path.as_ref().map_or(&[] as &[_], |path| table::at(path.as_str()));
+    let routes = path.as_ref().map_or_else(Default::default, |path| table::at(path.as_str()));
     let route = table::answering(routes, request.method());
     let params = request.extract_parts::<RawPathParams>().await.ok();
     let asked = route.map(|route| Asked::of(route, params.as_ref(), request.uri()));
@@ -204,7 +208,9 @@ fn bearer(headers: &HeaderMap) -> Bearer<'_> {
         (Some(_), Some(_)) => None,
     };
     match value.and_then(|value| value.split_once(' ')) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Bearer::Given(token.trim()),
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+            Bearer::Given(token.trim())
+        }
         _ => Bearer::Unreadable,
     }
 }

@@ -82,7 +82,12 @@ fn text(Measured { health, metrics }: &Measured) -> String {
     let mut text = String::new();
     for (name, kind, help, value) in [
         ("sworn_log_entries", "counter", "Entries of the log", head.size.0),
-        ("sworn_published_entries", "gauge", "Size of the newest published checkpoint", head.published.0.0),
+        (
+            "sworn_published_entries",
+            "gauge",
+            "Size of the newest published checkpoint",
+            head.published.0.0,
+        ),
         ("sworn_head_age_seconds", "gauge", "Time since the last commit", age_s),
         ("sworn_broker_up", "gauge", "Whether submissions come in by the broker", is_up),
         ("sworn_tails_open", "gauge", "Live streams that are being read", tails),

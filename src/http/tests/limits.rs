@@ -41,7 +41,10 @@ fn never() -> Body {
 async fn an_answer_that_does_not_come_is_not_waited_for() {
     let app = app();
     let answer = ask(&app, "GET", SLOW, Body::empty()).await;
-    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
     assert!(text(answer).await.contains("too-slow"));
     // What goes on in the background keeps its place, so asking again and again runs into the limit.
     for _ in 1..HTTP_REQUESTS_MAX {
@@ -50,7 +53,10 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
     }
     tokio::time::sleep(Duration::from_millis(1)).await;
     let answer = ask(&app, "GET", "/version", Body::empty()).await;
-    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
     assert!(text(answer).await.contains("overloaded"));
 }
 
@@ -69,5 +75,8 @@ async fn bodies_are_bounded_in_size_time_and_number() {
     }
     tokio::time::sleep(Duration::from_millis(1)).await;
     let more = ask(&app, "POST", TAKEN, Body::empty()).await;
-    assert_eq!((more.status().as_u16(), &more.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    assert_eq!(
+        (more.status().as_u16(), &more.headers()["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
 }

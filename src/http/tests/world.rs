@@ -78,8 +78,12 @@ impl World {
         let admin = Admin::new(ledger.clone(), &directory.path().join("copies"), &clock).unwrap();
         let (_sender, connection) = watch::channel(Connection::Down);
         let shutdown = CancellationToken::new();
-        let health =
-            Health { ledger: ledger.clone(), connection, shutdown: shutdown.clone(), clock: clock.clone() };
+        let health = Health {
+            ledger: ledger.clone(),
+            connection,
+            shutdown: shutdown.clone(),
+            clock: clock.clone(),
+        };
         let door = ingest::Door::default();
         let intake = Intake { door: door.clone(), ledger: ledger.clone(), clock: clock.clone() };
         let time = clock.clone();
@@ -107,7 +111,14 @@ impl World {
         Tokens::below(self.directory.path())
     }
 
-    fn add(&self, name: &str, role: Role, of: Tenant, scope: Option<&str>, expires: Micros) -> String {
+    fn add(
+        &self,
+        name: &str,
+        role: Role,
+        of: Tenant,
+        scope: Option<&str>,
+        expires: Micros,
+    ) -> String {
         let token = Token::generate();
         let row = Row {
             name: name.to_owned(),
@@ -196,11 +207,26 @@ impl World {
             ("without its signature", message.to_owned()),
             ("edited", edited),
             ("alg none", self.jwt(&header("none"), &json!({}), |_| Vec::new())),
-            ("alg None with a signature", self.jwt(&header("None"), &json!({}), |m| other.sign(m).to_bytes().to_vec())),
-            ("HMAC with the public key", self.jwt(&header("HS256"), &json!({}), |m| hmac(&public, m))),
-            ("HMAC with the key set", self.jwt(&header("HS256"), &json!({}), |m| hmac(jwks.as_bytes(), m))),
-            ("another algorithm's name", self.jwt(&header("RS256"), &json!({}), |m| self.issuer.sign(m).to_bytes().to_vec())),
-            ("another key's", self.jwt(&header("EdDSA"), &json!({}), |m| other.sign(m).to_bytes().to_vec())),
+            (
+                "alg None with a signature",
+                self.jwt(&header("None"), &json!({}), |m| other.sign(m).to_bytes().to_vec()),
+            ),
+            (
+                "HMAC with the public key",
+                self.jwt(&header("HS256"), &json!({}), |m| hmac(&public, m)),
+            ),
+            (
+                "HMAC with the key set",
+                self.jwt(&header("HS256"), &json!({}), |m| hmac(jwks.as_bytes(), m)),
+            ),
+            (
+                "another algorithm's name",
+                self.jwt(&header("RS256"), &json!({}), |m| self.issuer.sign(m).to_bytes().to_vec()),
+            ),
+            (
+                "another key's",
+                self.jwt(&header("EdDSA"), &json!({}), |m| other.sign(m).to_bytes().to_vec()),
+            ),
             (
                 "an unknown key's",
                 self.jwt(&json!({ "alg": "EdDSA", "kid": "k2" }), &json!({}), |m| {
@@ -209,9 +235,11 @@ impl World {
             ),
             (
                 "of another kind",
-                self.jwt(&json!({ "alg": "EdDSA", "kid": "k1", "typ": "logout+jwt" }), &json!({}), |m| {
-                    self.issuer.sign(m).to_bytes().to_vec()
-                }),
+                self.jwt(
+                    &json!({ "alg": "EdDSA", "kid": "k1", "typ": "logout+jwt" }),
+                    &json!({}),
+                    |m| self.issuer.sign(m).to_bytes().to_vec(),
+                ),
             ),
             ("expired", self.signed(&json!({ "exp": now }))),
             ("without an end", self.signed(&json!({ "exp": null }))),
@@ -310,7 +338,8 @@ fn oidc(keys: std::path::PathBuf) -> Oidc {
 
 fn jwks(issuer: &SigningKey) -> String {
     let x = encode(&issuer.verifying_key().to_bytes());
-    json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "k1", "use": "sig", "x": x }] }).to_string()
+    json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "k1", "use": "sig", "x": x }] })
+        .to_string()
 }
 
 fn base64url(json: &Json) -> String {
