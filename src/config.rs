@@ -64,6 +64,7 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "nats.certificate", default: None },
     Setting { name: "nats.certificate_key", default: None },
     Setting { name: "nats.replicas", default: Some("1") },
+    Setting { name: "nats.mark", default: Some("false") },
 ];
 
 /// Why a configuration is not used.

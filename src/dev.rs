@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// Replay the worked example, then let example agents work
     #[arg(long)]
     demo: bool,
+    /// With --demo: the worked example alone, without agents that go on working
+    #[arg(long, requires = "demo", conflicts_with = "run_for")]
+    no_load: bool,
     /// Where the clock of a new ledger begins, instead of now
     #[arg(long, value_name = "TIME", value_parser = time)]
     clock_start: Option<Micros>,
@@ -270,13 +273,18 @@ impl Dev {
         follower.show();
         let enough = async {
             match args.run_for {
-                Some(span) => tokio::time::sleep_until(began + span).await,
+                Some(span) => {
+                    tokio::time::sleep_until(began + span).await;
+                    if args.demo {
+                        denied(&self.ledger).await;
+                    }
+                }
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             () = enough => {}
-            failed = load(args.demo, troupe, &self.ledger) => match failed? {},
+            failed = load(args.demo && !args.no_load, troupe, &self.ledger) => match failed? {},
         }
         examine::examine(&client, &self.ledger, &mut follower, args.demo, out).await?;
         Ok(())
@@ -299,6 +307,9 @@ impl Dev {
         demo::replay(troupe, key).await
     }
 }
+
+/// How long the live load may take to have a call denied.
+const DENIAL_S_MAX: u64 = 60;
 
 /// How long after its beginning a ledger may still take up the example's first event.
 const EARLY_US: u64 = 600_000_000;
@@ -329,12 +340,23 @@ fn played(ledger: &Ledger) -> Result<Played, ledger::ReadError> {
     Ok(Played::Half)
 }
 
+/// Waits until the live load has had a call denied, which on a busy machine takes longer than `--for` may be; but
+/// not for ever: the check at the end says that it is missing.
+async fn denied(ledger: &Ledger) {
+    let mut head = ledger.watch();
+    let there = head.wait_for(|_head| {
+        let denials = ledger.postings(Key::Reason, demo::DENIAL).at_or_after(0);
+        denials.is_ok_and(|denial| denial.is_some())
+    });
+    let _late = tokio::time::timeout(Duration::from_secs(DENIAL_S_MAX), there).await;
+}
+
 async fn load(
-    demo: bool,
+    goes_on: bool,
     troupe: &mut Troupe,
     ledger: &Ledger,
 ) -> Result<std::convert::Infallible, DemoError> {
-    match demo {
+    match goes_on {
         true => Load::new(troupe, ledger).run().await,
         false => std::future::pending().await,
     }

@@ -237,7 +237,8 @@ impl Server {
     pub(crate) async fn run(self, shutdown: CancellationToken) -> Result<(), ServeError> {
         let ledger = self.writer.ledger();
         let readers = CancellationToken::new();
-        let witnesses = self.policy.clone().map(|policy| Witnesses::new(ledger.clone(), policy));
+        let asked = |policy| Witnesses::new(ledger.clone(), self.ingest.door(), policy);
+        let witnesses = self.policy.clone().map(asked);
         let metrics = Arc::<Metrics>::default();
         let router = self
             .router(&ledger, &shutdown, &readers, &metrics)?

@@ -43,6 +43,17 @@ impl Params {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
+    /// The value of one parameter, and the others; the one is given at most once.
+    pub(crate) fn take(mut self, name: &'static str) -> Result<(Option<String>, Self), Error> {
+        let mut of = self.0.extract_if(.., |(other, _)| other == name).map(|(_, value)| value);
+        let value = of.next();
+        if of.next().is_some() {
+            return Err(Error::RepeatedParameter { name });
+        }
+        drop(of);
+        Ok((value, self))
+    }
+
     /// A parameter that is `true` or `false`; false if it is absent.
     pub(crate) fn flag(&self, param: &'static str) -> Result<bool, Error> {
         match self.get(param) {

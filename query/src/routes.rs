@@ -19,13 +19,17 @@ const OUTCOME: Param = Param::text("outcome", "The same as the term in `q`");
 const AT: Param = Param::text("at", "The registry as of this index or time, instead of now");
 const FROM_NAME: Param = Param::text("after", "Begins behind this id: `next` of the page before");
 const OF_AGENT: Param = Param::text("agent", "Only of this agent");
+const FORMAT: Param = Param::text("format", "A form by name, for whoever cannot set `Accept`");
+const EXPLAIN: Param = Param::flag("explain", "With the plan, and what was read for it");
 const INDEX: Param = Param::path("index", "The entry's place in the log").number();
 const AGENT_ID: Param = Param::path("id", "The agent's id");
 
 const COSE: &str = "application/cose";
 const CBOR: &str = "application/cbor";
 const JSON: &str = schemas::access::JSON_MEDIA_TYPE;
-const RECEIPT: &str = crate::parts::RECEIPT;
+const RECEIPT: &str = crate::parts::RECEIPT.media;
+const MERMAID: &str = "text/vnd.mermaid; charset=utf-8";
+const DOT: &str = "text/vnd.graphviz; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Every route, in the order of the router.
@@ -33,7 +37,9 @@ pub const ROUTES: &[Route] = &[
     Route::get("/api/v1/entries", ReadSensitive, "Entries that fit a query, page by page")
         .params(&[
             Q, SINCE, UNTIL, AFTER, ORDER, LIMIT, CURSOR, AGENT, CORR, PRINCIPAL, KIND, OUTCOME,
+            EXPLAIN, FORMAT,
         ])
+        .media(&[JSON, "application/x-ndjson", "text/csv; charset=utf-8; header=present", CBOR])
         .filtered(),
     Route::get("/api/v1/entries/{index}", ReadSensitive, "One entry with its proof")
         .params(&[INDEX])
@@ -42,23 +48,23 @@ pub const ROUTES: &[Route] = &[
         .params(&[Param::path("id", "The event's id, a UUIDv7")])
         .single(),
     Route::get("/api/v1/entries/{index}/leaf", Read, "What the tree commits to")
-        .params(&[INDEX])
+        .params(&[INDEX, FORMAT])
         .media(&[JSON, CBOR])
         .single(),
     Route::get("/api/v1/entries/{index}/statement", Read, "The exact signed bytes")
-        .params(&[INDEX])
+        .params(&[INDEX, FORMAT])
         .media(&[JSON, COSE])
         .single(),
     Route::get("/api/v1/entries/{index}/body", ReadSensitive, "The event's body, unless erased")
-        .params(&[INDEX])
+        .params(&[INDEX, FORMAT])
         .media(&[JSON, CBOR])
         .single(),
     Route::get("/api/v1/entries/{index}/detail", ReadSensitive, "Its detail, unless erased")
-        .params(&[INDEX])
+        .params(&[INDEX, FORMAT])
         .media(&[JSON, CBOR])
         .single(),
     Route::get("/api/v1/entries/{index}/receipt", Read, "The receipt of a submission")
-        .params(&[INDEX])
+        .params(&[INDEX, FORMAT])
         .media(&[JSON, RECEIPT])
         .single(),
     Route::get("/api/v1/entries/{index}/proof", Read, "The proof of logging (C2SP tlog-proof)")
@@ -71,17 +77,79 @@ pub const ROUTES: &[Route] = &[
         "On whose authority an action ran, within what limits, and what came of it",
     )
     .params(&[INDEX]),
+    Route::get("/api/v1/entries/{index}/causes", ReadSensitive, "What led to an entry")
+        .params(&[INDEX]),
+    Route::get("/api/v1/entries/{index}/effects", ReadSensitive, "What an entry led to")
+        .params(&[INDEX]),
     Route::get("/api/v1/workflows/{correlation}", ReadSensitive, "A workflow as a graph")
-        .params(&[Param::path("correlation", "The workflow's id")]),
+        .params(&[
+            Param::path("correlation", "The workflow's id"),
+            Param::flag("linked", "With the workflows that it is linked with"),
+            FORMAT,
+        ])
+        .media(&[JSON, TEXT, MERMAID, DOT]),
+    Route::get(
+        "/api/v1/impact",
+        ReadSensitive,
+        "How far a credential, a grant, a person or a digest reaches",
+    )
+    .params(&[
+        Param::text("cred", "Of this credential"),
+        Param::text("grant", "Of this grant"),
+        Param::text("principal", "Of this principal"),
+        Param::text("user", "Of this user"),
+        Param::text("tool", "Of this tool"),
+        Param::text("tool_digest", "Of the tool with this digest"),
+        Param::text("digest", "Of content with this digest"),
+        Param::text("source", "Of this source"),
+        Param::text("trigger", "Of this trigger"),
+        Param::text("key", "Of this signing key"),
+        SINCE,
+        UNTIL,
+    ]),
+    Route::get("/api/v1/actions", ReadSensitive, "Actions that fit a query, each in one row")
+        .params(&[Q, SINCE, UNTIL, AFTER]),
+    Route::get("/api/v1/count", ReadSensitive, "How many entries fit a query")
+        .params(&[Q, SINCE, UNTIL, AFTER, CURSOR, EXPLAIN])
+        .filtered(),
+    Route::get("/api/v1/histogram", ReadSensitive, "How many entries fit a query, span by span")
+        .params(&[
+            Q,
+            SINCE,
+            UNTIL,
+            AFTER,
+            CURSOR,
+            EXPLAIN,
+            Param::text("step", "The span, as `5m`").required(),
+        ])
+        .filtered(),
     Route::get("/api/v1/stats", Read, "What fits a query, counted by one key").params(&[
         Q,
         SINCE,
         UNTIL,
         AFTER,
+        CURSOR,
+        EXPLAIN,
         Param::text("by", "The key to count by, as `agent`").required(),
     ]),
     Route::get("/api/v1/reports/scopes", Read, "Rights that nobody used")
         .params(&[OF_AGENT, Param::text("since", "How far back, as `90d`")]),
+    Route::get("/api/v1/reports/models", Read, "An agent before and after a change of its model")
+        .params(&[OF_AGENT, SINCE, UNTIL]),
+    Route::get(
+        "/api/v1/reports/sample",
+        ReadSensitive,
+        "Entries drawn by lot, which anybody can draw again",
+    )
+    .params(&[
+        Q,
+        SINCE,
+        UNTIL,
+        AFTER,
+        Param::integer("sample", "How many"),
+        Param::text("seed", "The text that the lots follow from").required(),
+        Param::integer("size", "Of which published checkpoint; else the newest"),
+    ]),
     Route::get("/api/v1/reports/sessions/{session}", ReadSensitive, "What a session did")
         .params(&[Param::path("session", "The session's id")]),
     Route::get("/api/v1/threads/{message}", Read, "The workflow of an inbound message").params(&[
@@ -169,6 +237,7 @@ pub const ROUTES: &[Route] = &[
         .params(&[
             Param::integer("from", "Size of the older tree").required(),
             Param::integer("to", "Size of the newer tree").required(),
+            FORMAT,
         ])
         .media(&[JSON, RECEIPT]),
     Route::get("/api/v1/claims", Read, "The ledger's signed word on how many entries carry a term")

@@ -44,6 +44,8 @@ pub const DATA_CLASSES_MAX: usize = 8;
 pub const REDACT_RANGES_MAX: usize = 256;
 /// Most entries of one redaction.
 pub const REDACT_ENTRIES_MAX: u64 = 10_000;
+/// Shortest time, in days, for which a contract may say that its agent's entries are kept.
+pub const CONTRACT_RETENTION_DAYS_MIN: u64 = 180;
 /// Most entries that scheduled retention erases at a time.
 pub const RETAIN_ENTRIES_MAX: u64 = 2000;
 /// Most entries that scheduled retention looks at at a time.
@@ -83,7 +85,17 @@ pub const CONTROL_ENTRIES_MAX: usize = 1000;
 /// Findings on a deadline that one commit begins with.
 pub const FINDINGS_DUE_MAX: usize = 1000;
 /// Entries that one answer counts.
-pub const STATS_ENTRIES_MAX: usize = 100_000;
+pub const STATS_ENTRIES_MAX: u64 = 100_000;
+/// Entries that one answer about a reach looks at.
+pub const REACH_ENTRIES_MAX: usize = 100_000;
+/// Entries that one answer folds to actions.
+pub const ACTIONS_ENTRIES_MAX: usize = 100;
+/// Models and versions of one agent that are told apart.
+pub const MODELS_MAX: usize = 256;
+/// Most entries in a sample.
+pub const SAMPLE_ENTRIES_MAX: usize = 1000;
+/// Entries that a sample is drawn from.
+pub const SAMPLE_POPULATION_MAX: u64 = 100_000;
 /// Values that one answer counts by.
 pub const STATS_GROUPS_MAX: usize = 1000;
 /// Largest `ext` map, encoded.
@@ -147,11 +159,26 @@ pub const PAGE_ENTRIES_MAX: usize = 1000;
 pub const WORKFLOW_ENTRIES_MAX: usize = 10_000;
 /// Bytes of bodies that one rebuilt workflow reads.
 pub const WORKFLOW_BYTES_MAX: usize = 64 << 20;
+/// Most workflows that one is said to be linked with.
+pub const LINKED_WORKFLOWS_MAX: usize = 64;
+/// Entries that are looked at for links between workflows.
+pub const LINKED_LOOKS_MAX: usize = 20_000;
+/// Most entries up or down the causes of one.
+pub const CAUSAL_ENTRIES_MAX: usize = 1000;
+/// Characters of one text in a drawing of a workflow.
+pub const DIAGRAM_LABEL_CHARS_MAX: usize = 80;
 /// Most entries that one query looks at before it says how far it got.
 pub const QUERY_SCAN_MAX: usize = 200_000;
+/// How long one answer to a query may look for entries, in milliseconds, before it says how far it got.
+pub const QUERY_MS_MAX: u64 = 2000;
+/// Looks that every answer has, however late it is: more than a query has postings, so that each page gets
+/// on.
+pub const QUERY_STEPS_MIN: usize = 4096;
+/// Most spans of time in one page of a histogram.
+pub const HISTOGRAM_BUCKETS_MAX: usize = 1000;
 /// Window of a query that names none, in seconds.
 pub const QUERY_WINDOW_S_DEFAULT: u64 = 24 * 3600;
-/// Most values that one prefix of a query stands for, where nothing else narrows the query.
+/// Most values whose postings the prefixes of one query open; a prefix of more is checked on each entry.
 pub const QUERY_PREFIX_VALUES_MAX: usize = 1000;
 /// Bytes of bodies after which a page of the API ends early; its cursor goes on.
 pub const PAGE_BYTES_MAX: usize = 8 << 20;

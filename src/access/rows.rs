@@ -41,10 +41,10 @@ impl Row {
 
     /// A scope's condition; `None` where the text is no query, or has a window, which would move with the clock.
     pub(crate) fn condition(scope: &str) -> Option<Expr> {
-        let Query { expr, since, until, after } = Query::parse(scope).ok()?;
-        let bounded = since.is_some() || until.is_some() || after.is_some();
+        let Query { expr, since, until, after, on } = Query::parse(scope).ok()?;
+        let bounded = since.is_some() || until.is_some() || after.is_some() || on.is_some();
         let empty = scope.trim().is_empty();
-        (!bounded && !empty).then_some(expr)?.canonical()
+        (!bounded && !empty).then_some(expr)
     }
 
     pub(super) fn read(table: &toml::Table) -> Result<Self, Fault> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use schemas::id::{Index, Micros};
-use schemas::query::{Bound, Query};
+use schemas::query::{Place, Query};
 use schemas::terms::Term;
 
 use crate::permit::Allows;
@@ -19,20 +19,10 @@ pub(crate) enum Edge {
 }
 
 impl Edge {
-    /// Relative times count from `now`, the ledger's.
-    fn of(bound: Bound, now: Micros) -> Self {
-        match bound {
-            Bound::Index(index) => Self::Index(Index(index)),
-            Bound::Time(time) => Self::Time(time),
-            Bound::Ago(distance) => Self::Time(Micros(now.0.saturating_sub(distance))),
-        }
-    }
-
-    /// The edge that leaves out what this one begins with.
-    fn after(self) -> Self {
-        match self {
-            Self::Index(index) => Self::Index(Index(index.0.saturating_add(1))),
-            Self::Time(time) => Self::Time(Micros(time.0.saturating_add(1))),
+    fn of(place: Place) -> Self {
+        match place {
+            Place::Index(index) => Self::Index(index),
+            Place::Time(time) => Self::Time(time),
         }
     }
 
@@ -58,13 +48,13 @@ pub(crate) struct Filter {
 impl Filter {
     /// The filter of a query that is read at `now`.
     pub(crate) fn new(query: Query, now: Micros, sieves: &Sieves, allows: Option<Allows>) -> Self {
-        let since = query.since.map(|bound| Edge::of(bound, now));
-        let after = query.after.map(|bound| Edge::of(bound, now).after());
+        let since = query.since.map(|bound| Edge::of(bound.place(now)));
+        let after = query.after.map(|bound| Edge::of(bound.place_after(now)));
         Self {
             sieve: sieves.get(query.expr),
             allows,
             since: since.into_iter().chain(after).collect(),
-            until: query.until.map(|bound| Edge::of(bound, now)),
+            until: query.until.map(|bound| Edge::of(bound.place(now))),
         }
     }
 
@@ -83,6 +73,11 @@ impl Filter {
         self.has_begun(index, received_at)
             && self.sieve.fits_shared(index, terms)
             && self.may_see(terms)
+    }
+
+    /// Whether there are entries that this reader may not see.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.allows.is_some()
     }
 
     fn has_begun(&self, index: Index, received_at: Micros) -> bool {
@@ -122,6 +117,8 @@ mod tests {
         check("since:9", &[9, 10, 11], &[]);
         check("since:#9", &[9, 10, 11], &[]);
         check("after:9", &[10, 11], &[]);
+        check("after:checkpoint:9 until:checkpoint:11", &[9, 10, 11], &[11]);
+        check("since:00:00:09", &[9, 10, 11], &[]);
         check("since:1s", &[9, 10, 11], &[]);
         check("after:1s", &[10, 11], &[]);
         check("since:4 after:9", &[10, 11], &[]);

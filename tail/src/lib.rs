@@ -24,7 +24,8 @@
 //! |`reset`|`reason`, `origin`|the token is not of this history (`foreign`, `shorter`, `different`); the stream ends|
 //! |`bye`|`reason`|the stream ends: `shutdown`, `until`, `life`, `expiry`, `revoked`, `slow`, `unreadable`|
 //!
-//! An id without data moves the cursor of a reader whose filter passes over much. A reader that is slow is
+//! An id without data moves the cursor of a reader whose filter passes over much, or whose permit passes
+//! over anything. A reader that is slow is
 //! late, never wrong: every one reads at a cursor of its own, and no event waits in memory for it.
 //!
 //! This is *not* a queue with consumers, and it checks no one's credentials: who reads is found out before

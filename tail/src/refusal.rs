@@ -71,7 +71,8 @@ impl Refusal {
             Self::Repeated { name } => {
                 Problem::new("repeated-parameter", "Repeated parameter", detail).of_param(*name)
             }
-            Self::Query { name, .. } | Self::Terms { name } => {
+            Self::Query { name, error } => error.problem(name),
+            Self::Terms { name } => {
                 Problem::new("bad-query", "The query cannot be read", detail).of_param(*name)
             }
             Self::Since => {

@@ -104,7 +104,7 @@ impl Given {
             if query.since.is_some() {
                 return Err(Refusal::Repeated { name: SINCE });
             }
-            query.since = Some(bound(since)?);
+            query.since = Some(Bound::parse_on(since, query.on).ok_or(Refusal::Since)?);
         }
         query.expr = narrowed(query.expr, &self.terms)?;
         Ok(query)
@@ -118,14 +118,6 @@ fn shorthand(name: String) -> Result<Key, Refusal> {
         let known: Vec<_> = [QUERY, SINCE, TOKEN, CHECKPOINT].into_iter().chain(keys).collect();
         Refusal::UnknownParameter { name, known: known.join(", ") }
     })
-}
-
-fn bound(text: &str) -> Result<Bound, Refusal> {
-    let query = Query::parse(&format!("{SINCE}:{text}"))
-        .map_err(|error| Refusal::Query { name: SINCE, error })?;
-    let Query { expr, since, until, after } = query;
-    let alone = expr == Query::everything().expr && until.is_none() && after.is_none();
-    since.filter(|_| alone).ok_or(Refusal::Since)
 }
 
 /// `expr` and the terms given as parameters: the same key is OR, the rest AND, as in the language.

@@ -24,8 +24,10 @@ use tower::ServiceExt as _;
 use crate::tests::world::{HOSTILE, START};
 use crate::{Decoder, Event, Permit, Token, routes};
 
+mod crowd;
 mod extending;
 mod permits;
+mod splice;
 mod world;
 
 pub(crate) use world::World;
@@ -123,52 +125,6 @@ impl Reader {
             }
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_entry_once_in_order_wherever_a_reader_comes_in() {
-    const ENTRIES: u64 = 1_001;
-    let mut world = World::new(1);
-    let router = routes(world.ledger(), CancellationToken::new());
-    let ledger = world.ledger();
-    let writer = std::thread::spawn(move || {
-        let mut state = 42;
-        while world.ledger().head().size.0 < ENTRIES {
-            let left = ENTRIES - world.ledger().head().size.0;
-            let count = (random(&mut state, 12) + 1).min(left);
-            world.append(count as usize, 30_000);
-        }
-        world
-    });
-    let readers = (0..24u64).map(|seed| {
-        let (router, ledger) = (router.clone(), ledger.clone());
-        tokio::spawn(async move {
-            let mut state = seed;
-            let size = ledger.head().size.0;
-            let mut next = random(&mut state, size + 1);
-            let first = format!("since={next}");
-            let mut token = None;
-            while next < ENTRIES {
-                let mut reader = Reader::connect(&router, &first, token.as_deref()).await;
-                let stop = (next + 1 + random(&mut state, 90)).min(ENTRIES);
-                reader.entries(next, stop).await;
-                // Whatever else was under way is dropped, as when a connection breaks.
-                next = stop;
-                let said = Token::parse(reader.decoder.last_id().unwrap()).unwrap();
-                let at_least_this = said.index().0 >= next - 1;
-                assert!(at_least_this, "the decoder may have read on, but never less");
-                let genesis = ledger.chain(Index(0)).unwrap();
-                let chain = ledger.chain(Index(next - 1)).unwrap();
-                token = Some(Token::new(&genesis, Index(next - 1), &chain).to_string());
-            }
-        })
-    });
-    for reader in readers.collect::<Vec<_>>() {
-        reader.await.unwrap();
-    }
-    let world = writer.join().unwrap();
-    assert_eq!(world.ledger().head().size, TreeSize(ENTRIES));
-    assert_eq!(world.ledger().entries(0..ENTRIES).unwrap().len() as u64, ENTRIES);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -120,6 +120,11 @@ impl Walk {
         if !self.out.is_empty() && self.out.len().saturating_add(event.len()) > TAIL_CHUNK_BYTES {
             return ControlFlow::Break(());
         }
+        // Who asks for everything and may not see everything learns that something lies between.
+        if self.filter.is_limited() {
+            let id = self.unsaid_id().unwrap_or_default();
+            self.out.extend_from_slice(&id);
+        }
         self.advance(link);
         self.unsaid = 0;
         self.out.extend_from_slice(&event);

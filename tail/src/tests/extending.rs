@@ -68,7 +68,7 @@ async fn the_first_checkpoint_of_a_connection_extends_the_readers_own() {
         let parameters = format!("checkpoint={}", last.size.0);
         reader = Reader::connect(&router, &parameters, None).await;
         last = reader.extends(&world, &last).await;
-        assert!(round % 3 != 0 || last == before);
+        assert!(round > 0 || last == before);
         world.append(1, 2_000_000);
         last = reader.extends(&world, &last).await;
     }
