@@ -52,6 +52,7 @@ mod publish;
 mod query;
 mod redact;
 mod report;
+mod route;
 mod stats;
 mod tail;
 mod template;
@@ -167,6 +168,9 @@ enum Command {
     /// What broke a rule, and what was done about it
     #[command(subcommand)]
     Finding(finding::Command),
+    /// Where findings go
+    #[command(subcommand)]
+    Route(route::Command),
     /// Show what is usual for an agent, and where rules draw the line
     Baseline(baseline::Args),
     /// What may not be done for a while
@@ -283,6 +287,7 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Approval(command) => approval::run(&command, context),
         Command::Proposal(command) => proposal::run(&command, context),
         Command::Finding(command) => finding::run(&command, context),
+        Command::Route(command) => route::run(&command, context),
         Command::Baseline(args) => baseline::run(&args, context),
         Command::Freeze(command) => freeze::run(&command, context),
         Command::Key(command) => key::run(command, context),

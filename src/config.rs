@@ -6,6 +6,11 @@
 //!
 //! [http]
 //! listen = "127.0.0.1:7420"
+//!
+//! [[routes]]
+//! name = "*"
+//! url = "https://alerts.example.com/sworn"
+//! secret_file = "/etc/sworn/alerts.secret"
 //! ```
 
 mod file;
@@ -22,6 +27,8 @@ use schemas::id::Tenant;
 use crate::access::Oidc;
 use file::File;
 use layers::Layers;
+
+use crate::routes::{Route, RouteError, Routing};
 
 /// Where a configuration file is looked for when none is named.
 const FILES: [&str; 2] = ["/etc/sworn/config.toml", "./sworn.toml"];
@@ -122,6 +129,14 @@ pub(crate) enum ConfigError {
         /// What it may be.
         expected: &'static str,
     },
+    /// Routes for findings.
+    #[error("{path}: {source}", path = path.display())]
+    Routes {
+        /// In which file.
+        path: PathBuf,
+        /// Which and why.
+        source: RouteError,
+    },
     /// The API would be open to the network.
     #[error(
         "http.listen is {0}, which is not a loopback address, so everyone who reaches it could read: set [http] auth = \"required\" and the files of [http.tls], or listen on 127.0.0.1 or [::1]"
@@ -217,6 +232,8 @@ pub(crate) struct Config {
     pub(crate) nats: ingest::Config,
     /// The witnesses and their quorum.
     pub(crate) policy: Option<PathBuf>,
+    /// Where findings go.
+    pub(crate) routes: Vec<Route>,
 }
 
 /// Settings of the listener.
@@ -255,6 +272,11 @@ impl Config {
             store: self.data.join("store"),
             mark: self.mark.join(format!("{}.note", self.tenant)),
         }
+    }
+
+    /// Where findings go, and the file that remembers how far they came.
+    pub(crate) fn routing(&self) -> Routing {
+        Routing { routes: self.routes.clone(), position: self.data.join("routes.position") }
     }
 
     /// Refuses what must not be started.

@@ -5,6 +5,7 @@ mod error;
 mod examine;
 mod follow;
 mod place;
+mod receiver;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -26,10 +27,12 @@ use crate::client::Client;
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::demo::{self, DemoError, Load, Troupe, Wiring};
+use crate::routes::Routing;
 use crate::serve::{Access, ServeError, Server, Signals};
 use crate::telemetry;
 
 use follow::Follower;
+use receiver::Receiver;
 
 pub(crate) use error::DevError;
 pub(crate) use place::{Place, announced, ledger_in, ledger_key_in};
@@ -127,10 +130,13 @@ async fn start(args: &Args, shutdown: &CancellationToken) -> Result<(), DevError
         place,
         nats: nats.url(),
     };
+    let receiver = if args.demo { Some(Receiver::start().await?) } else { None };
+    let routes = receiver.iter().map(|receiver| receiver.route.clone()).collect();
     let served = dev.serve(
         args,
         Server {
             policy: None,
+            routing: Routing { routes, position: dev.place.position() },
             ingest: ingest::Config::new(Broker::at(&dev.nats), place::tenant()),
             copies: dev.place.copies(),
             clock: dev.clock.clone(),

@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 
-pub(crate) use admin::Admin;
+pub(crate) use admin::{Admin, DELIBERATE, deliberate};
 pub(crate) use connection::serve;
 pub(crate) use guard::Guard;
 pub(crate) use metrics::Metrics;

@@ -15,6 +15,7 @@ mod keyfile;
 mod patience;
 mod pin;
 mod receipts;
+mod routes;
 #[cfg(test)]
 mod scripted;
 mod serve;

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Flags, Http};
 use crate::http::{self, Admin, Guard, Metrics, Names, Tls, TlsError};
 use crate::keyfile::{KeyFile, KeyFileError};
+use crate::routes::{self, Dispatch, Routing, RoutingError};
 use crate::telemetry::{self, TelemetryError};
 use crate::witness::{self, Witnesses};
 
@@ -99,6 +100,9 @@ pub(crate) enum ServeError {
         /// Why.
         source: std::io::Error,
     },
+    /// Routes for findings.
+    #[error("the routes: {0}")]
+    Routing(#[from] RoutingError),
     /// The runtime or its signals.
     #[error("the system: {0}")]
     System(#[from] std::io::Error),
@@ -170,8 +174,9 @@ pub(crate) async fn run(
     tracing::info!(%address, origin, %size, "serving");
     let copies = config.data.join("copies");
     let policy = config.policy.as_deref().map(read_policy).transpose()?;
+    let routing = config.routing();
     let ingest = config.nats;
-    Server { policy, writer, listener, ingest, copies, clock, access }.run(shutdown).await
+    Server { policy, routing, writer, listener, ingest, copies, clock, access }.run(shutdown).await
 }
 
 /// Who may come in, and how; by default everybody on this machine.
@@ -217,6 +222,8 @@ pub(crate) struct Server {
     pub(crate) access: Access,
     /// Witnesses to ask, and which of them are enough.
     pub(crate) policy: Option<Policy>,
+    /// Where findings go.
+    pub(crate) routing: Routing,
 }
 
 fn read_policy(path: &Path) -> Result<Policy, ServeError> {
@@ -240,9 +247,11 @@ impl Server {
         let asked = |policy| Witnesses::new(ledger.clone(), self.ingest.door(), policy);
         let witnesses = self.policy.clone().map(asked);
         let metrics = Arc::<Metrics>::default();
+        let dispatch = Dispatch::new(ledger.clone(), self.ingest.door(), self.routing.clone())?;
         let router = self
             .router(&ledger, &shutdown, &readers, &metrics)?
-            .merge(witness::routes(witnesses.clone()));
+            .merge(witness::routes(witnesses.clone()))
+            .merge(routes::api(Arc::clone(&dispatch)));
         let recorder = self.access.records.then(|| Arc::new(Recorder::new(self.ingest.door())));
         let guard = self.access.guard(recorder.clone(), metrics, self.clock.clone());
         let router = http::guarded(router, guard);
@@ -252,6 +261,7 @@ impl Server {
             .map(|gate| AbortOnDropHandle::new(tokio::spawn(gate.watch(readers.clone()))));
         let asking = witnesses
             .map(|witnesses| AbortOnDropHandle::new(tokio::spawn(witnesses.run(shutdown.clone()))));
+        let routing = AbortOnDropHandle::new(tokio::spawn(dispatch.run(shutdown.clone())));
         // The last reads are recorded before nothing is taken in any more.
         let recorded = CancellationToken::new();
         let recording = recording(recorder, shutdown.clone(), recorded.clone());
@@ -273,7 +283,7 @@ impl Server {
             served = &mut served => served?,
             () = &mut late => tracing::warn!("some requests did not end in time and were cut"),
         }
-        drop((asking, watching, recording));
+        drop((asking, watching, recording, routing));
         ended
     }
 

@@ -21,6 +21,7 @@ mod readme;
 mod redaction;
 mod rejections;
 mod rollback;
+mod routes;
 mod signer;
 mod tidy;
 mod tlog;

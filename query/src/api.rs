@@ -105,7 +105,8 @@ pub fn routes(
         .route("/keys", get(keys::list))
         .route("/status", get(identity::status))
         .with_state(api.clone());
-    let log = Router::new().route("/log/{tenant}/{*path}", get(log::resource)).with_state(api.clone());
+    let log =
+        Router::new().route("/log/{tenant}/{*path}", get(log::resource)).with_state(api.clone());
     let confine = from_fn_with_state(api.clone(), scope::confine);
     Router::new().nest("/api/v1", v1).merge(log).layer(confine)
 }

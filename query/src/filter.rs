@@ -92,8 +92,8 @@ fn named_order(params: &Params) -> Result<Order, Error> {
 fn digest(params: &Params, kind: &str) -> Digest {
     let mut pairs: Vec<_> = params.pairs().filter(|(name, _)| !UNBOUND.contains(name)).collect();
     pairs.sort_unstable();
+    let pairs = pairs.iter().map(|(name, value)| format!("{name}={}:{value};", value.len()));
     // A cursor is no way around a scope, nor from one to another.
     let scope = params.scope().map(|scope| format!("{scope:?}")).unwrap_or_default();
-    let pairs = pairs.iter().map(|(name, value)| format!("{name}={}:{value};", value.len()));
     Digest(sha256(format!("{kind};{}{scope}", pairs.collect::<String>()).as_bytes()))
 }

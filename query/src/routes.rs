@@ -19,8 +19,9 @@ const OUTCOME: Param = Param::text("outcome", "The same as the term in `q`");
 const AT: Param = Param::text("at", "The registry as of this index or time, instead of now");
 const FROM_NAME: Param = Param::text("after", "Begins behind this id: `next` of the page before");
 const OF_AGENT: Param = Param::text("agent", "Only of this agent");
-const FORMAT: Param = Param::text("format", "A form by name, for whoever cannot set `Accept`");
-const EXPLAIN: Param = Param::flag("explain", "With the plan, and what was read for it");
+const EXPLAIN: Param = Param::flag("explain", "With the plan and what it read");
+const FORMAT: Param =
+    Param::text("format", "The answer's form by its short name, instead of by `Accept`");
 const INDEX: Param = Param::path("index", "The entry's place in the log").number();
 const AGENT_ID: Param = Param::path("id", "The agent's id");
 
@@ -28,8 +29,6 @@ const COSE: &str = "application/cose";
 const CBOR: &str = "application/cbor";
 const JSON: &str = schemas::access::JSON_MEDIA_TYPE;
 const RECEIPT: &str = crate::parts::RECEIPT.media;
-const MERMAID: &str = "text/vnd.mermaid; charset=utf-8";
-const DOT: &str = "text/vnd.graphviz; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Every route, in the order of the router.
@@ -39,7 +38,7 @@ pub const ROUTES: &[Route] = &[
             Q, SINCE, UNTIL, AFTER, ORDER, LIMIT, CURSOR, AGENT, CORR, PRINCIPAL, KIND, OUTCOME,
             EXPLAIN, FORMAT,
         ])
-        .media(&[JSON, "application/x-ndjson", "text/csv; charset=utf-8; header=present", CBOR])
+        .media(&[JSON, "application/x-ndjson", "text/csv", CBOR])
         .filtered(),
     Route::get("/api/v1/entries/{index}", ReadSensitive, "One entry with its proof")
         .params(&[INDEX])
@@ -48,23 +47,23 @@ pub const ROUTES: &[Route] = &[
         .params(&[Param::path("id", "The event's id, a UUIDv7")])
         .single(),
     Route::get("/api/v1/entries/{index}/leaf", Read, "What the tree commits to")
-        .params(&[INDEX, FORMAT])
+        .params(&[INDEX])
         .media(&[JSON, CBOR])
         .single(),
     Route::get("/api/v1/entries/{index}/statement", Read, "The exact signed bytes")
-        .params(&[INDEX, FORMAT])
+        .params(&[INDEX])
         .media(&[JSON, COSE])
         .single(),
     Route::get("/api/v1/entries/{index}/body", ReadSensitive, "The event's body, unless erased")
-        .params(&[INDEX, FORMAT])
+        .params(&[INDEX])
         .media(&[JSON, CBOR])
         .single(),
     Route::get("/api/v1/entries/{index}/detail", ReadSensitive, "Its detail, unless erased")
-        .params(&[INDEX, FORMAT])
+        .params(&[INDEX])
         .media(&[JSON, CBOR])
         .single(),
     Route::get("/api/v1/entries/{index}/receipt", Read, "The receipt of a submission")
-        .params(&[INDEX, FORMAT])
+        .params(&[INDEX])
         .media(&[JSON, RECEIPT])
         .single(),
     Route::get("/api/v1/entries/{index}/proof", Read, "The proof of logging (C2SP tlog-proof)")
@@ -77,9 +76,9 @@ pub const ROUTES: &[Route] = &[
         "On whose authority an action ran, within what limits, and what came of it",
     )
     .params(&[INDEX]),
-    Route::get("/api/v1/entries/{index}/causes", ReadSensitive, "What led to an entry")
+    Route::get("/api/v1/entries/{index}/causes", ReadSensitive, "The way back to what set it off")
         .params(&[INDEX]),
-    Route::get("/api/v1/entries/{index}/effects", ReadSensitive, "What an entry led to")
+    Route::get("/api/v1/entries/{index}/effects", ReadSensitive, "What an entry set off")
         .params(&[INDEX]),
     Route::get("/api/v1/workflows/{correlation}", ReadSensitive, "A workflow as a graph")
         .params(&[
@@ -87,42 +86,24 @@ pub const ROUTES: &[Route] = &[
             Param::flag("linked", "With the workflows that it is linked with"),
             FORMAT,
         ])
-        .media(&[JSON, TEXT, MERMAID, DOT]),
-    Route::get(
-        "/api/v1/impact",
-        ReadSensitive,
-        "How far a credential, a grant, a person or a digest reaches",
-    )
-    .params(&[
-        Param::text("cred", "Of this credential"),
-        Param::text("grant", "Of this grant"),
-        Param::text("principal", "Of this principal"),
-        Param::text("user", "Of this user"),
-        Param::text("tool", "Of this tool"),
-        Param::text("tool_digest", "Of the tool with this digest"),
-        Param::text("digest", "Of content with this digest"),
-        Param::text("source", "Of this source"),
-        Param::text("trigger", "Of this trigger"),
-        Param::text("key", "Of this signing key"),
-        SINCE,
-        UNTIL,
-    ]),
-    Route::get("/api/v1/actions", ReadSensitive, "Actions that fit a query, each in one row")
-        .params(&[Q, SINCE, UNTIL, AFTER]),
-    Route::get("/api/v1/count", ReadSensitive, "How many entries fit a query")
-        .params(&[Q, SINCE, UNTIL, AFTER, CURSOR, EXPLAIN])
-        .filtered(),
-    Route::get("/api/v1/histogram", ReadSensitive, "How many entries fit a query, span by span")
+        .media(&[JSON, "text/vnd.mermaid", "text/vnd.graphviz"]),
+    Route::get("/api/v1/impact", ReadSensitive, "How far something reaches; one of the first ten")
         .params(&[
-            Q,
+            Param::text("cred", "A credential's id"),
+            Param::text("grant", "A grant's id"),
+            Param::text("principal", "Somebody in the chain of principals"),
+            Param::text("user", "Whom agents acted for"),
+            Param::text("tool", "A tool's name"),
+            Param::text("tool_digest", "The digest of a tool"),
+            Param::text("digest", "The digest of an input, output or source"),
+            Param::text("source", "What agents read, as `ticket/OPS-77`"),
+            Param::text("trigger", "What set them off, as `mail/M`"),
+            Param::text("key", "A signing key's id"),
             SINCE,
             UNTIL,
-            AFTER,
-            CURSOR,
-            EXPLAIN,
-            Param::text("step", "The span, as `5m`").required(),
-        ])
-        .filtered(),
+        ]),
+    Route::get("/api/v1/actions", ReadSensitive, "What fits a query, one row an action")
+        .params(&[Q, SINCE, UNTIL, AFTER]),
     Route::get("/api/v1/stats", Read, "What fits a query, counted by one key").params(&[
         Q,
         SINCE,
@@ -132,24 +113,34 @@ pub const ROUTES: &[Route] = &[
         EXPLAIN,
         Param::text("by", "The key to count by, as `agent`").required(),
     ]),
+    Route::get("/api/v1/count", Read, "How many entries fit a query")
+        .params(&[Q, SINCE, UNTIL, AFTER, CURSOR, EXPLAIN])
+        .filtered(),
+    Route::get("/api/v1/histogram", Read, "How many entries fit a query, by time")
+        .params(&[
+            Q,
+            SINCE,
+            UNTIL,
+            AFTER,
+            CURSOR,
+            EXPLAIN,
+            Param::text("step", "The span of one bucket, as `1h`").required(),
+        ])
+        .filtered(),
+    Route::get("/api/v1/reports/models", Read, "An agent before and after a change of its model")
+        .params(&[OF_AGENT.required(), SINCE, UNTIL]),
+    Route::get("/api/v1/reports/sample", ReadSensitive, "Entries of a query that chance picks")
+        .params(&[
+            Q,
+            SINCE,
+            UNTIL,
+            AFTER,
+            Param::integer("sample", "How many, 1 to 1000; 25 unless said otherwise"),
+            Param::text("seed", "What to draw lots with").required(),
+            Param::integer("size", "The published checkpoint that it is of"),
+        ]),
     Route::get("/api/v1/reports/scopes", Read, "Rights that nobody used")
         .params(&[OF_AGENT, Param::text("since", "How far back, as `90d`")]),
-    Route::get("/api/v1/reports/models", Read, "An agent before and after a change of its model")
-        .params(&[OF_AGENT, SINCE, UNTIL]),
-    Route::get(
-        "/api/v1/reports/sample",
-        ReadSensitive,
-        "Entries drawn by lot, which anybody can draw again",
-    )
-    .params(&[
-        Q,
-        SINCE,
-        UNTIL,
-        AFTER,
-        Param::integer("sample", "How many"),
-        Param::text("seed", "The text that the lots follow from").required(),
-        Param::integer("size", "Of which published checkpoint; else the newest"),
-    ]),
     Route::get("/api/v1/reports/sessions/{session}", ReadSensitive, "What a session did")
         .params(&[Param::path("session", "The session's id")]),
     Route::get("/api/v1/threads/{message}", Read, "The workflow of an inbound message").params(&[
@@ -237,7 +228,6 @@ pub const ROUTES: &[Route] = &[
         .params(&[
             Param::integer("from", "Size of the older tree").required(),
             Param::integer("to", "Size of the newer tree").required(),
-            FORMAT,
         ])
         .media(&[JSON, RECEIPT]),
     Route::get("/api/v1/claims", Read, "The ledger's signed word on how many entries carry a term")

@@ -291,14 +291,19 @@ pub const RESEND_S_MAX: u64 = 30;
 pub const FINDINGS_PER_HOUR_MAX: u32 = 100;
 /// Longest detail of a finding.
 pub const FINDING_DETAIL_BYTES_MAX: usize = 64;
-/// Deadlines that are looked at in one commit.
+/// Deadlines that are looked at in one commit, once there is a finding among them.
 pub const FINDINGS_DUE_ROWS_MAX: usize = 4096;
+/// Deadlines that are looked at in one commit.
+pub const FINDINGS_SEARCH_ROWS_MAX: usize = 1 << 20;
 /// Gaps in a session's numbers that are remembered at once; later ones are told without waiting for what fills them.
 pub const SESSION_GAPS_MAX: usize = 16;
 /// Days that a session without entries is remembered.
 pub const SESSION_DAYS_KEPT: u64 = 35;
-/// Hours that an intent is joined to what comes of it, from the last that came.
+/// Hours that an intent is joined to what comes of it, from the last that came; more where its contract sets a later
+/// deadline.
 pub const INTENT_HOURS_KEPT: u64 = 24;
+/// Longest bound of a deadline, in seconds; a contract's longer one counts as this. Sessions are remembered longer.
+pub const DEADLINE_S_MAX: u64 = 30 * 86_400;
 /// Days that the use of a grant which nobody gave is remembered.
 pub const USE_DAYS_KEPT: u64 = 7;
 /// Uses of one such grant that are remembered.
@@ -309,3 +314,20 @@ pub const CREDENTIAL_DAYS_KEPT: u64 = 30;
 pub const HABIT_TOOLS_MAX: usize = 128;
 /// Groups of targets of an agent that are remembered.
 pub const HABIT_TARGETS_MAX: usize = 256;
+
+/// Routes for findings.
+pub const ROUTES_MAX: usize = 32;
+/// Messages a minute that a route may be told to take.
+pub const ROUTE_RATE_MAX: u32 = 6000;
+/// Attempts at one message that a route may be told to make.
+pub const ROUTE_ATTEMPTS_MAX: u32 = 20;
+/// Longest pause between two attempts, in milliseconds.
+pub const ROUTE_PAUSE_MS_MAX: u64 = 900_000;
+/// Findings of one route that wait for their next attempt; the others wait in the ledger.
+pub const ROUTE_WAITING_MAX: usize = 1024;
+/// Requests to one receiver at a time.
+pub const ROUTE_POSTS_MAX: usize = 2;
+/// Findings that a route looks at in one go.
+pub const ROUTE_LOOKS_MAX: usize = 256;
+/// How long a receiver may take for its answer, in seconds.
+pub const ROUTE_ANSWER_S_MAX: u64 = 10;

@@ -46,6 +46,7 @@ impl Layers<'_> {
                 .optional("witness.policy")
                 .map(|file| file.parse("a file", path))
                 .transpose()?,
+            routes: self.file.as_ref().map(|file| file.routes.clone()).unwrap_or_default(),
             http: self.http()?,
         };
         config.check()?;

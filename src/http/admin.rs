@@ -28,7 +28,8 @@ use crate::clock::{Clock, StepError};
 /// The header without which nothing here is done; its value is `1`.
 pub(crate) const ADMIN_HEADER: &str = "x-sworn-admin";
 
-const DELIBERATE: Param = Param::header("X-Sworn-Admin", "`1`: that it is meant").required();
+/// What every route that changes something here takes.
+pub(crate) const DELIBERATE: Param = Param::header("X-Sworn-Admin", "`1`: that it is meant").required();
 
 /// What is served here.
 pub(super) const ROUTES: &[Route] = &[
@@ -148,7 +149,8 @@ pub(super) fn routes(admin: Admin) -> Router {
     router.route_layer(middleware::from_fn(deliberate)).with_state(Arc::new(admin))
 }
 
-async fn deliberate(request: Request, next: Next) -> Response {
+/// Lets only requests in that say that they mean it.
+pub(crate) async fn deliberate(request: Request, next: Next) -> Response {
     let header = request.headers().get(ADMIN_HEADER);
     if header.is_some_and(|value| value == "1") {
         return next.run(request).await;

@@ -9,7 +9,7 @@ use schemas::access::Route;
 /// All tables.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
     let here = [super::ROUTES, super::admin::ROUTES, super::submissions::ROUTES];
-    let others = [crate::witness::ROUTES, query::ROUTES, tail::ROUTES];
+    let others = [crate::witness::ROUTES, crate::routes::ROUTES, query::ROUTES, tail::ROUTES];
     here.into_iter().chain(others).flatten()
 }
 
