@@ -333,7 +333,9 @@ mod tests {
         let (url, asked) =
             server(vec!["HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"]);
         Client::with(&url, bearer(), None).unwrap().json("/x", &[]).unwrap();
-        assert!(asked.join().unwrap()[0].to_lowercase().contains("authorization: bearer sworn_00\r\n"));
+        assert!(
+            asked.join().unwrap()[0].to_lowercase().contains("authorization: bearer sworn_00\r\n")
+        );
         for url in ["http://ledger.example", "http://127.0.0.1.evil.example", "http://10.0.0.1"] {
             assert!(matches!(Client::with(url, bearer(), None), Err(ClientError::Insecure { .. })));
         }

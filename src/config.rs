@@ -143,13 +143,17 @@ pub(crate) enum ConfigError {
     )]
     Exposed(SocketAddr),
     /// A development server would be open to the network.
-    #[error("{0} is not a loopback address: a development server listens on 127.0.0.1 or [::1] alone")]
+    #[error(
+        "{0} is not a loopback address: a development server listens on 127.0.0.1 or [::1] alone"
+    )]
     NotLoopback(SocketAddr),
     /// An issuer of tokens where nobody looks at them.
     #[error("[http.oidc] is set, but nobody is asked for a token: set [http] auth = \"required\"")]
     Unasked,
     /// An issuer's users would all be without rights.
-    #[error("[http.oidc.roles] gives no role to anybody: set auditor = \"a value of the claim\", or another role")]
+    #[error(
+        "[http.oidc.roles] gives no role to anybody: set auditor = \"a value of the claim\", or another role"
+    )]
     NoRoles,
     /// The mark must survive what happens to the store.
     #[error("mark {mark} lies inside the store {store}: a rollback of the store would roll the mark back with it", mark = mark.display(), store = store.display())]

@@ -16,8 +16,8 @@ use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::clock::Clock;
 use crate::access::{Gate, GateError, Recorder, Tokens};
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Flags, Http};
 use crate::http::{self, Admin, Guard, Metrics, Names, Tls, TlsError};
 use crate::keyfile::{KeyFile, KeyFileError};

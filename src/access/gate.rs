@@ -119,7 +119,11 @@ impl Gate {
         }
         match self.read(&before) {
             Ok(known) => {
-                tracing::info!(tokens = known.tokens.len(), keys = known.keys.len(), "who may come in has changed");
+                tracing::info!(
+                    tokens = known.tokens.len(),
+                    keys = known.keys.len(),
+                    "who may come in has changed"
+                );
                 self.replace(known);
             }
             Err(error) => {
@@ -140,7 +144,8 @@ impl Gate {
         }
         let keys = self.keys()?;
         let same = before.stamps.1 == stamps.1;
-        let keys_revoked = if same { before.keys_revoked.clone() } else { CancellationToken::new() };
+        let keys_revoked =
+            if same { before.keys_revoked.clone() } else { CancellationToken::new() };
         Ok(Known { tokens, keys, keys_revoked, stamps })
     }
 
@@ -156,8 +161,9 @@ impl Gate {
 
     fn stamps(&self) -> Result<(Stamp, Stamp), GateError> {
         let keys = match &self.oidc {
-            Some(Oidc { keys: path, .. }) => stamp(path)
-                .map_err(|source| GateError::File { path: path.clone(), source })?,
+            Some(Oidc { keys: path, .. }) => {
+                stamp(path).map_err(|source| GateError::File { path: path.clone(), source })?
+            }
             None => None,
         };
         Ok((self.tokens.stamp()?, keys))
@@ -186,9 +192,10 @@ impl Gate {
 }
 
 fn identity(row: &Row) -> Identity {
-    let scope = row.scope.as_deref().map(|scope| {
-        Row::condition(scope).expect("rows are read with a scope that is one")
-    });
+    let scope = row
+        .scope
+        .as_deref()
+        .map(|scope| Row::condition(scope).expect("rows are read with a scope that is one"));
     Identity {
         name: Arc::from(row.name.as_str()),
         roles: vec![row.role],

@@ -86,7 +86,9 @@ fn key(json: &Json, number: usize) -> Result<Option<Key>, JwksError> {
     let part = |name| text(name).ok_or(JwksError::Key { number });
     let (algorithm, key) = match (text("kty"), text("crv")) {
         _ if text("use").is_some_and(|of| of != "sig") => return Ok(None),
-        (Some("RSA"), _) => (Algorithm::RS256, DecodingKey::from_rsa_components(part("n")?, part("e")?)),
+        (Some("RSA"), _) => {
+            (Algorithm::RS256, DecodingKey::from_rsa_components(part("n")?, part("e")?))
+        }
         (Some("EC"), Some("P-256")) => {
             (Algorithm::ES256, DecodingKey::from_ec_components(part("x")?, part("y")?))
         }

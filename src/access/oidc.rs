@@ -93,7 +93,9 @@ impl Oidc {
     fn is_audience(&self, claim: &Json) -> bool {
         match claim {
             Json::String(audience) => *audience == self.audience,
-            Json::Array(audiences) => audiences.iter().any(|one| one.as_str() == Some(&self.audience)),
+            Json::Array(audiences) => {
+                audiences.iter().any(|one| one.as_str() == Some(&self.audience))
+            }
             _ => false,
         }
     }

@@ -101,7 +101,8 @@ impl Recorder {
             let memo = memo(&read, times);
             (read, times, self.door.record(memo).await)
         };
-        let mut recorded = futures_util::stream::iter(reads).map(record).buffer_unordered(DOOR_BATCH_MAX);
+        let mut recorded =
+            futures_util::stream::iter(reads).map(record).buffer_unordered(DOOR_BATCH_MAX);
         while let Some((read, times, outcome)) = recorded.next().await {
             match outcome {
                 Ok(()) => {}

@@ -62,7 +62,8 @@ mod tests {
         assert_ne!(Token::generate().digest(), token.digest());
         assert_eq!(format!("{token:?}"), "Token(withheld)");
         let short = text.get(..text.len() - 2).unwrap();
-        for wrong in ["", "sworn_", "sworn_zz", short, &text.to_uppercase(), text.get(6..).unwrap()] {
+        for wrong in ["", "sworn_", "sworn_zz", short, &text.to_uppercase(), text.get(6..).unwrap()]
+        {
             assert!(Token::parse(wrong).is_none(), "{wrong}");
         }
     }

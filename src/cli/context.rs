@@ -16,9 +16,7 @@ use crate::cli::line::text;
 use crate::cli::out::{Format, Out};
 use crate::cli::trust::Trust;
 use crate::cli::watch::{Basis, Watch};
-use crate::client::{
-    Bearer, Client, ClientError, CredentialError, authorities_in, token_in,
-};
+use crate::client::{Bearer, Client, ClientError, CredentialError, authorities_in, token_in};
 use crate::clock::Clock;
 use crate::contexts::{ContextError, Contexts, Settings};
 use crate::pin::Pin;

@@ -114,7 +114,9 @@ fn create(args: &Create, context: &Context) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     out.line(&text)?;
-    note("This is the only time that it is shown. It goes into SWORN_TOKEN, or into a file of mode 0600.");
+    note(
+        "This is the only time that it is shown. It goes into SWORN_TOKEN, or into a file of mode 0600.",
+    );
     if !config.http.auth {
         note("The server asks nobody for a token yet: set [http] auth = \"required\".");
     }

@@ -49,7 +49,8 @@ impl File {
                     self.values.insert(key, value.to_string());
                 }
                 toml::Value::Array(list) if known => {
-                    let not_text = || ConfigError::NotText { path: self.path.clone(), key: key.clone() };
+                    let not_text =
+                        || ConfigError::NotText { path: self.path.clone(), key: key.clone() };
                     let words = list.iter().map(|word| word.as_str().ok_or_else(not_text));
                     let words = words.collect::<Result<Vec<_>, _>>()?.join(",");
                     self.values.insert(key, words);

@@ -38,7 +38,8 @@ impl Layers<'_> {
                 None => vec![self.choose("host")?.parse("a host name", host)?],
             },
             auth: auth.transpose()?.unwrap_or(false),
-            record_reads: records.map_or(Ok(false), |set| set.parse("true or false", |text| text.parse().ok()))?,
+            record_reads: records
+                .map_or(Ok(false), |set| set.parse("true or false", |text| text.parse().ok()))?,
             tls: self.tls()?,
             oidc: self.oidc()?,
         })

@@ -161,13 +161,20 @@ const ROLES: &str = "[http.oidc.roles]\nauditor = \"x, y\"\n";
 fn the_network_is_served_with_tls_and_tokens_or_not_at_all() {
     let open = "listen = \"0.0.0.0:7420\"\n";
     let auth = "auth = \"required\"\n";
-    for text in [open.to_owned(), format!("{open}{auth}"), format!("{open}{TLS}"), format!("{open}auth = \"none\"\n{TLS}")] {
+    for text in [
+        open.to_owned(),
+        format!("{open}{auth}"),
+        format!("{open}{TLS}"),
+        format!("{open}auth = \"none\"\n{TLS}"),
+    ] {
         assert!(matches!(of_http(&text), Err(ConfigError::Exposed(_))), "{text}");
     }
     let http = of_http(&format!("{open}{auth}{TLS}")).unwrap();
     assert_eq!((http.auth, http.names.as_slice()), (true, ["h.example".to_owned()].as_slice()));
     let default = of_http("").unwrap();
-    assert!(!default.auth && !default.record_reads && default.tls.is_none() && default.oidc.is_none());
+    assert!(
+        !default.auth && !default.record_reads && default.tls.is_none() && default.oidc.is_none()
+    );
 }
 
 #[test]
@@ -193,9 +200,21 @@ fn an_issuer_is_pinned_wholly_or_refused() {
     }
     for algorithm in ["none", "HS256", "RS384", "eddsa", ""] {
         let text = whole.replace("\"EdDSA\"", &format!("\"{algorithm}\""));
-        assert!(matches!(of_http(&text), Err(ConfigError::Invalid { name: "http.oidc.algorithms", .. })), "{algorithm}");
+        assert!(
+            matches!(
+                of_http(&text),
+                Err(ConfigError::Invalid { name: "http.oidc.algorithms", .. })
+            ),
+            "{algorithm}"
+        );
     }
-    assert!(matches!(of_http("auth = \"maybe\"\n"), Err(ConfigError::Invalid { name: "http.auth", .. })));
-    assert!(matches!(of_http("[http.tls]\ncert = \"/c\"\n"), Err(ConfigError::Unset { name: "http.tls.key" })));
+    assert!(matches!(
+        of_http("auth = \"maybe\"\n"),
+        Err(ConfigError::Invalid { name: "http.auth", .. })
+    ));
+    assert!(matches!(
+        of_http("[http.tls]\ncert = \"/c\"\n"),
+        Err(ConfigError::Unset { name: "http.tls.key" })
+    ));
     assert!(matches!(of_http("[http.oidc]\nisuer = \"x\"\n"), Err(ConfigError::UnknownKey { .. })));
 }

@@ -108,7 +108,9 @@ impl Guard {
             let problem = Problem::new("shutting-down", "Shutting down", "ask again in a minute");
             return refuse(StatusCode::SERVICE_UNAVAILABLE, &problem);
         }
-        let place = match self.load.take(identity.as_ref().map(|identity| &identity.name)) {
+        // Tails have places of their own, for as long as they are open.
+        let name = identity.as_ref().map(|identity| &identity.name);
+        let place = match (route.right != Right::Tail).then(|| self.load.take(name)).transpose() {
             Ok(place) => place,
             Err(refused) => return *refused,
         };
@@ -122,10 +124,10 @@ impl Guard {
         if let Some(identity) = identity {
             self.introduce(&mut request, identity);
         }
-        let response = match route.right {
-            // These answer when they are done; a tail at once, and then for as long as its reader likes.
-            Right::Operate | Right::Tail => next.run(request).await,
-            _ => in_time(request, next, place).await,
+        let response = match place {
+            Some(place) if route.right != Right::Operate => in_time(request, next, place).await,
+            // Administration answers when it is done, and a tail at once.
+            _at_its_own_pace => next.run(request).await,
         };
         let status = response.status();
         if recorded && (status.is_success() || status == StatusCode::NOT_MODIFIED) {
@@ -183,7 +185,7 @@ pub(super) async fn guard(
 
 async fn asking(request: &mut Request) -> Asking {
     let path = request.extract_parts::<MatchedPath>().await.ok();
-    let routes = path.as_ref().map_or(&[] as &[_], |path| table::at(path.as_str()));
+    let routes = path.as_ref().map_or_else(Default::default, |path| table::at(path.as_str()));
     let route = table::answering(routes, request.method());
     let params = request.extract_parts::<RawPathParams>().await.ok();
     let asked = route.map(|route| Asked::of(route, params.as_ref(), request.uri()));

@@ -87,7 +87,11 @@ impl World {
         let door = ingest::Door::default();
         let intake = Intake { door: door.clone(), ledger: ledger.clone(), clock: clock.clone() };
         let time = clock.clone();
+        let position = directory.path().join("routes");
+        let routing = crate::routes::Routing { routes: Vec::new(), position };
+        let dispatch = crate::routes::Dispatch::new(ledger.clone(), door.clone(), routing).unwrap();
         let router = routes(health, admin, intake, Arc::default())
+            .merge(crate::routes::api(dispatch))
             .merge(query::routes(ledger.clone(), move || time.now()))
             .merge(tail::routes(ledger, shutdown))
             .merge(crate::witness::routes(None));
