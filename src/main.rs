@@ -1,5 +1,6 @@
 //! The audit ledger for AI agents: one program for server, agents, operators and auditors.
 
+mod access;
 mod cli;
 mod client;
 mod clock;

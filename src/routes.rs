@@ -25,6 +25,7 @@ use ledger::{Ledger, ReadError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use api::ROUTES;
 pub(crate) use config::{Route, RouteError, read as read_routes};
 pub(crate) use sign::{SIGNATURE_HEADER, Secret};
 

@@ -83,7 +83,7 @@ impl Pen {
         if self.writer.findings_are_due(now)? {
             self.append(Vec::new(), std::iter::empty())?;
         }
-        if retention != Retention::default() {
+        if self.writer.retains(&retention) {
             self.writer.retain(&retention, now)?;
         }
         Ok((self, Done::default()))

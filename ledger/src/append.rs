@@ -109,7 +109,6 @@ impl Writer {
             for submission in batch {
                 writer.stage(&mut draft, submission)?;
             }
-            writer.stage_agreed(&mut draft)?;
             writer.stage_floods(&mut draft)?;
             draft.rows.extend(cursors.iter().map(Cursor::row));
             writer.commit(draft)

@@ -44,13 +44,13 @@ impl Erasure {
         // Its owner follows from the agent, which stays.
         let stays = Body::residue(&left)?;
         let (before, after) =
-            (terms::of_entry(leaf, body, None), terms::of_entry(leaf, &stays, None));
+            (terms::indexed(leaf, body, None), terms::indexed(leaf, &stays, None));
         self.unlist(leaf, &before, &after);
         Some(left)
     }
 
     fn unlist(&mut self, leaf: &Leaf, before: &[Term<'_>], after: &[Term<'_>]) {
-        for term in before.iter().filter(|term| term.key != Key::Id && !after.contains(term)) {
+        for term in before.iter().filter(|term| !after.contains(term)) {
             let key = keys::term(term.key, &term.value);
             self.terms.entry(key).or_default().push(leaf.index.0);
         }

@@ -86,7 +86,7 @@ impl Fold {
         derived: &mut Derived,
     ) -> Result<Vec<Finding>, ReadError> {
         let owner = body.agent().and_then(|agent| self.state.registry.owner(agent));
-        derived.gathered.add(leaf.index, &terms::of_entry(leaf, body, owner));
+        derived.gathered.add(leaf.index, &terms::indexed(leaf, body, owner));
         self.state.fold(store, leaf, body)
     }
 

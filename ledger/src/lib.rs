@@ -46,6 +46,7 @@ mod state;
 mod store;
 mod tamper;
 mod tiles;
+mod vouch;
 
 pub use append::{Committed, Submission, Via, Writer};
 pub use audit::{
@@ -68,3 +69,4 @@ pub use schemas::registry::{AgentRecord, AgentState, HoldRecord, KeyRecord, Prin
 pub use seal::Identity;
 pub use store::ColumnFamily;
 pub use tamper::{Tampered, plant, tamper};
+pub use vouch::Vouched;

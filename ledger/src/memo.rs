@@ -1,4 +1,4 @@
-//! What the ledger records of its own doings: who read, and whether an alert reached its route.
+//! What the ledger records of its own doings: who read, whether an alert reached its route, what went wrong.
 
 use schemas::encode::{Value, bytes, map};
 use schemas::id::EventId;
@@ -23,6 +23,13 @@ pub enum Memo {
         /// A word for a read that was refused.
         code: Option<String>,
     },
+    /// What an auditor must know.
+    Incident {
+        /// A word that names it.
+        code: &'static str,
+        /// What happened.
+        note: String,
+    },
     /// An alert reached its route, or failed.
     Delivery {
         /// The finding.
@@ -39,6 +46,7 @@ impl Memo {
         match self {
             Self::Access { .. } => Kind::LedgerAccess,
             Self::Delivery { .. } => Kind::Delivery,
+            Self::Incident { .. } => Kind::LedgerIncident,
         }
     }
 
@@ -57,6 +65,10 @@ impl Memo {
                 fields.extend(code.map(|code| ("code", code)));
                 fields
             }
+            Self::Incident { code, note } => vec![
+                ("code", text(code, MEMO_CODE_BYTES_MAX)),
+                ("note", text(note, QUERY_BYTES_MAX)),
+            ],
             Self::Delivery { finding, code, note } => vec![
                 ("causes", Value::Array(vec![bytes(&finding.0)])),
                 ("code", text(code, MEMO_CODE_BYTES_MAX)),

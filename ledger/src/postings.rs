@@ -5,7 +5,7 @@
 
 use rocksdb::DBRawIterator;
 use schemas::id::{Index, TreeSize};
-use schemas::terms::{Key, Term};
+use schemas::terms::Term;
 
 use crate::error::ReadError;
 use crate::keys::{self, Map, Short};
@@ -23,8 +23,7 @@ pub(crate) struct Gathered {
 impl Gathered {
     /// Notes the terms of the entry at `index`; indexes must ascend.
     pub(crate) fn add(&mut self, index: Index, terms: &[Term<'_>]) {
-        // An entry's own id is found through `ids`.
-        for term in terms.iter().filter(|term| term.key != Key::Id) {
+        for term in terms {
             self.key.clear();
             self.key.push(term.key.code());
             self.key.extend_from_slice(term.value.as_bytes());

@@ -43,8 +43,7 @@ fn read(api: &Api, params: &Params) -> Result<Vec<u8>, Error> {
             return Err(Error::InvalidParameter { param: "details", expected: "true or false" });
         }
     };
-    let mut query = filter::query(params)?;
-    query.expr = filter::canonical(query.expr)?;
+    let query = filter::query(params)?;
     let (size, _) = api.ledger.head().published;
     let window = Window::of(&api.ledger, &query, size, api.now())?;
     let manifest = Manifest {

@@ -2,65 +2,39 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use ledger::Entry;
 use schemas::id::{EventId, Index};
-use schemas::limits::QUERY_SCAN_MAX;
 use serde_json::{Value, json};
 
 use crate::api::{Api, as_of};
-use crate::cursor::PageCursor;
 use crate::error::Error;
-use crate::execute::{Found, Page, Place, page};
-use crate::filter::{self, Filter};
+use crate::execute::Found;
+use crate::filter;
+use crate::formats;
 use crate::params::{Params, Segment};
 use crate::proof::{Held, Proofs, Prover};
-use crate::source::Walk;
-use crate::window::Window;
+use crate::search::{Rest, Search};
 
-pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
+pub(crate) async fn list(
+    State(api): State<Api>,
+    params: Params,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let (form, params) = formats::asked(&headers, params)?;
     let params = params.only(filter::PARAMS)?;
-    api.read(move |api| read_page(api, &params)).await.map(Json)
+    api.read(move |api| Ok(formats::page(form, &read_page(api, &params)?))).await
 }
 
 fn read_page(api: &Api, params: &Params) -> Result<Value, Error> {
-    let filter = Filter::of(params)?;
     let limit = params.limit()?;
-    let (mut cursor, resumed) = match params.get("cursor") {
-        Some(text) => (PageCursor::read(text, &filter.digest, &api.ledger)?, true),
-        None => (first_page(api, &filter)?, false),
-    };
-    let Window { from, to, .. } = cursor.window;
-    let whole = Place::whole(from, to, filter.order);
-    let place =
-        whole.map(|whole| if resumed { Place { start: cursor.start, ..whole } } else { whole });
-    let found = match place {
-        Some(place) => {
-            let walk = Walk::new(filter.order, QUERY_SCAN_MAX);
-            page(&api.ledger, &filter.query.expr, place, walk, limit)?
-        }
-        None => Page::default(),
-    };
-    let next = found.next.map(|next| {
-        cursor.start = next;
-        cursor.encode()
-    });
-    let mut answer = json!({
-        "items": found.entries.iter().map(found_json).collect::<Vec<_>>(),
-        "next_cursor": next,
-        "as_of": { "size": cursor.size.0, "root": cursor.root.to_string() },
-        "window": cursor.window.to_json(),
-    });
-    if let (Some(scanned_to), Value::Object(answer)) = (found.scanned_to, &mut answer) {
-        answer.insert("incomplete".to_owned(), json!({ "scanned_to": scanned_to }));
-    }
-    Ok(answer)
-}
-
-fn first_page(api: &Api, filter: &Filter) -> Result<PageCursor, Error> {
-    let head = api.ledger.head();
-    let window = Window::of(&api.ledger, &filter.query, head.size, api.now())?;
-    let Window { from, .. } = window;
-    Ok(PageCursor { filter: filter.digest, size: head.size, root: head.root, window, start: from })
+    let search = Search::of(api, params, "entries", None)?;
+    let mut hits = search.hits(api)?;
+    let page = hits.as_mut().map(|hits| hits.page(limit)).transpose()?.unwrap_or_default();
+    let items: Vec<_> = page.entries.iter().map(found_json).collect();
+    let rest = Rest { next: page.next, spent: page.scanned_to };
+    search.answer(api, [("items", Value::Array(items))], hits.as_ref(), rest)
 }
 
 fn found_json(found: &Found) -> Value {

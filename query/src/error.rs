@@ -6,7 +6,8 @@ use ledger::ReadError;
 use schemas::id::Index;
 use schemas::problem::{PROBLEM_MEDIA_TYPE, Problem};
 use schemas::query::QueryError;
-use schemas::terms::Key;
+
+use crate::negotiate::Form;
 
 /// Why a cursor is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -50,17 +51,14 @@ pub(crate) enum Error {
     RepeatedParameter { name: &'static str },
     #[error("{param} must be {expected}")]
     InvalidParameter { param: &'static str, expected: &'static str },
+    #[error("format must be {}", names(forms))]
+    UnknownFormat { forms: &'static [Form] },
+    #[error("there is none of the media types that Accept admits; there are {}", media(forms))]
+    NotAcceptable { forms: &'static [Form] },
     #[error("the query string is not valid UTF-8 in percent-encoding")]
     Undecodable,
     #[error("{fault}")]
     Query { param: &'static str, fault: QueryError },
-    #[error(
-        "{}:{prefix}* stands for more than {limit} values; lengthen the prefix or add a term",
-        key.as_str()
-    )]
-    PrefixTooBroad { key: Key, prefix: String, limit: usize },
-    #[error("{}:{prefix}* cannot be searched alone; name a whole id or add a term", key.as_str())]
-    PrefixUnsupported { key: Key, prefix: String },
     #[error("the cursor is refused: {0}")]
     Cursor(CursorFault),
     #[error("there is no such {0}")]
@@ -95,6 +93,14 @@ fn offered(known: &[&str]) -> String {
     }
 }
 
+fn names(forms: &[Form]) -> String {
+    forms.iter().map(|form| form.name).collect::<Vec<_>>().join(" or ")
+}
+
+fn media(forms: &[Form]) -> String {
+    forms.iter().map(|form| form.media).collect::<Vec<_>>().join(", ")
+}
+
 impl From<ReadError> for Error {
     fn from(error: ReadError) -> Self {
         if is_damage(&error) { Self::Broken(error) } else { Self::Read(error) }
@@ -112,12 +118,12 @@ impl Error {
             Self::UnknownParameter { .. }
             | Self::RepeatedParameter { .. }
             | Self::InvalidParameter { .. }
+            | Self::UnknownFormat { .. }
             | Self::Undecodable
             | Self::Query { .. }
-            | Self::PrefixTooBroad { .. }
-            | Self::PrefixUnsupported { .. }
             | Self::Cursor(_) => StatusCode::BAD_REQUEST,
             Self::Unknown(_) | Self::NoPart { .. } => StatusCode::NOT_FOUND,
+            Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
             Self::Redacted { .. } => StatusCode::GONE,
             Self::BundleTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unpublished => StatusCode::SERVICE_UNAVAILABLE,
@@ -131,13 +137,11 @@ impl Error {
         let (code, title) = match self {
             Self::UnknownParameter { .. } => ("unknown-parameter", "There is no such parameter"),
             Self::RepeatedParameter { .. } => ("repeated-parameter", "A parameter is repeated"),
-            Self::InvalidParameter { .. } | Self::Undecodable => {
+            Self::NotAcceptable { .. } => ("not-acceptable", "There is no such form of it"),
+            Self::InvalidParameter { .. } | Self::UnknownFormat { .. } | Self::Undecodable => {
                 ("invalid-parameter", "A parameter cannot be read")
             }
-            Self::Query { .. } => ("bad-query", "The query cannot be read"),
-            Self::PrefixTooBroad { .. } | Self::PrefixUnsupported { .. } => {
-                ("prefix-too-broad", "A prefix of the query stands for too many values")
-            }
+            Self::Query { param, fault } => return fault.problem(param),
             Self::Cursor(CursorFault::Malformed) => ("bad-cursor", "The cursor cannot be read"),
             Self::Cursor(CursorFault::OtherFilter) => {
                 ("cursor-of-another-filter", "The cursor belongs to another filter")
@@ -169,11 +173,9 @@ impl Error {
         match self {
             Self::UnknownParameter { name, .. } => Some(name.clone()),
             Self::RepeatedParameter { name } => Some((*name).to_owned()),
-            Self::InvalidParameter { param, .. } | Self::Query { param, .. } => {
-                Some((*param).to_owned())
-            }
-            Self::PrefixTooBroad { .. } | Self::PrefixUnsupported { .. } => Some("q".to_owned()),
+            Self::InvalidParameter { param, .. } => Some((*param).to_owned()),
             Self::Cursor(_) => Some("cursor".to_owned()),
+            Self::UnknownFormat { .. } => Some("format".to_owned()),
             _ => None,
         }
     }

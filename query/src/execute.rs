@@ -1,13 +1,12 @@
-//! Running a query: one page of the entries that fit, in one order. Pure over what the ledger holds.
+//! Running a query: the entries that fit, one by one or as a page, in one order. Pure over what the ledger holds.
 
 use ledger::{Entry, Ledger};
 use schemas::id::Index;
 use schemas::limits::PAGE_BYTES_MAX;
-use schemas::query::Expr;
 
 use crate::error::{Error, is_damage};
 use crate::plan::Plan;
-use crate::source::{Order, Seek, Walk};
+use crate::source::{Order, Seek, Source, Walk};
 
 /// An entry of a page.
 #[derive(Debug)]
@@ -48,45 +47,109 @@ impl Place {
     }
 }
 
-/// Up to `limit` entries that fit `expr`, from `place` on, for as long as the walk's budget lasts.
-pub(crate) fn page(
-    ledger: &Ledger,
-    expr: &Expr,
+/// What a walk comes to.
+#[derive(Debug)]
+pub(crate) enum Hit {
+    /// This one fits; it stands beside where it had to be read to know.
+    Fits(u64, Option<Box<Entry>>),
+    /// Its rows cannot be read, so nothing tells whether it fits.
+    Damaged(u64),
+    /// The budget ended; nothing from here on was looked at.
+    Spent(u64),
+    /// There are no more.
+    End,
+}
+
+/// A walk over the entries that fit.
+pub(crate) struct Hits<'l> {
+    ledger: &'l Ledger,
+    pub(crate) plan: Plan,
+    source: Source<'l>,
     place: Place,
-    mut walk: Walk,
-    limit: usize,
-) -> Result<Page, Error> {
-    let mut plan = Plan::of(ledger, expr)?;
-    let (mut page, mut bytes) = (Page::default(), 0);
-    let mut at = Some(place.start);
-    while let Some(from) = at {
-        let hit = match plan.source.seek(from, &mut walk)? {
-            Seek::At(hit) if place.holds(hit) => hit,
-            Seek::At(_) | Seek::End => break,
-            Seek::Spent(reached) => {
-                page.scanned_to = place.holds(reached).then_some(reached);
-                page.next = page.scanned_to;
-                break;
-            }
-        };
-        if page.entries.len() == limit || bytes > PAGE_BYTES_MAX {
-            page.next = Some(hit);
-            break;
-        }
-        match ledger.entry(Index(hit)) {
-            Ok(None) => break,
-            Ok(Some(entry)) => {
-                if plan.is_exact() || entry.terms(|terms| plan.accepts(terms)) {
-                    bytes += entry.body.as_ref().map_or(0, Vec::len);
-                    page.entries.push(Found::Entry(Box::new(entry)));
-                }
-            }
-            Err(damage) if is_damage(&damage) => page.entries.push(Found::Damaged(Index(hit))),
-            Err(failure) => return Err(failure.into()),
-        }
-        at = walk.order.beyond(hit);
+    pub(crate) walk: Walk,
+    at: Option<u64>,
+    /// Entries read to know whether they fit.
+    pub(crate) read: u64,
+}
+
+impl<'l> Hits<'l> {
+    pub(crate) fn new(ledger: &'l Ledger, plan: Plan, place: Place, walk: Walk) -> Self {
+        let source = plan.step.open(ledger);
+        Self { ledger, plan, source, place, walk, at: Some(place.start), read: 0 }
     }
-    Ok(page)
+
+    /// Goes back to `index`, which was met last: a page that had no room for it.
+    pub(crate) fn resume(&mut self, index: u64) {
+        self.at = Some(index);
+        self.source = self.plan.step.open(self.ledger);
+    }
+
+    /// The next one.
+    pub(crate) fn next(&mut self) -> Result<Hit, Error> {
+        while let Some(from) = self.at {
+            let index = match self.source.seek(from, &mut self.walk)? {
+                Seek::At(index) if self.place.holds(index) => index,
+                Seek::At(_) | Seek::End => break,
+                Seek::Spent(reached) if self.place.holds(reached) => {
+                    return Ok(Hit::Spent(reached));
+                }
+                Seek::Spent(_) => break,
+            };
+            self.at = self.walk.order.beyond(index);
+            if self.plan.is_exact() {
+                return Ok(Hit::Fits(index, None));
+            }
+            self.read += 1;
+            match read(self.ledger, index)? {
+                Some(Found::Damaged(_)) => return Ok(Hit::Damaged(index)),
+                Some(Found::Entry(entry)) if entry.terms(|terms| self.plan.accepts(terms)) => {
+                    return Ok(Hit::Fits(index, Some(entry)));
+                }
+                Some(Found::Entry(_)) => {}
+                None => break,
+            }
+        }
+        self.at = None;
+        Ok(Hit::End)
+    }
+
+    /// Up to `limit` entries, for as long as the walk's budget lasts.
+    pub(crate) fn page(&mut self, limit: usize) -> Result<Page, Error> {
+        let (mut page, mut bytes) = (Page::default(), 0);
+        loop {
+            let (index, entry) = match self.next()? {
+                Hit::Fits(index, entry) => (index, entry.map(Found::Entry)),
+                Hit::Damaged(index) => (index, Some(Found::Damaged(Index(index)))),
+                Hit::Spent(reached) => {
+                    page.next = Some(reached);
+                    page.scanned_to = Some(reached);
+                    return Ok(page);
+                }
+                Hit::End => return Ok(page),
+            };
+            if page.entries.len() == limit || bytes > PAGE_BYTES_MAX {
+                page.next = Some(index);
+                return Ok(page);
+            }
+            let Some(found) = entry.map_or_else(|| read(self.ledger, index), |e| Ok(Some(e)))?
+            else {
+                return Ok(page);
+            };
+            if let Found::Entry(entry) = &found {
+                bytes += entry.kept().map_or(0, <[u8]>::len);
+            }
+            page.entries.push(found);
+        }
+    }
+}
+
+/// The entry at `index`, as far as it can be read; `None` beyond the head.
+fn read(ledger: &Ledger, index: u64) -> Result<Option<Found>, Error> {
+    match ledger.entry(Index(index)) {
+        Ok(entry) => Ok(entry.map(|entry| Found::Entry(Box::new(entry)))),
+        Err(damage) if is_damage(&damage) => Ok(Some(Found::Damaged(Index(index)))),
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 #[cfg(test)]
@@ -127,7 +190,9 @@ mod tests {
         let mut place = Place::whole(0, SIZE, order).unwrap();
         let (mut hits, mut ended) = (Vec::new(), false);
         loop {
-            let page = page(ledger, &expr, place, Walk::new(order, budget), 4).unwrap();
+            let plan = Plan::of(ledger, &expr).unwrap();
+            let walk = Walk::new(order, budget);
+            let page = Hits::new(ledger, plan, place, walk).page(4).unwrap();
             hits.extend(page.entries.iter().map(|found| match found {
                 Found::Entry(entry) => entry.leaf.index.0,
                 Found::Damaged(index) => index.0,

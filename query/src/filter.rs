@@ -1,7 +1,7 @@
 //! The filter of a page of entries: `q` and its shorthands, as one query.
 
 use schemas::id::{Digest, sha256};
-use schemas::query::{Expr, Pattern, Query, QueryError};
+use schemas::query::{BadValue, Bound, Expr, Pattern, Query, QueryError};
 use schemas::terms::Key;
 
 use crate::error::Error;
@@ -22,7 +22,10 @@ pub(crate) const PARAMS: &[&str] = &[
     "principal",
     "kind",
     "outcome",
+    "explain",
 ];
+/// What may differ from page to page.
+const UNBOUND: [&str; 3] = ["cursor", "limit", "explain"];
 const WINDOW: [&str; 3] = ["since", "until", "after"];
 const SHORTHANDS: [(&str, Key); 5] = [
     ("agent", Key::Agent),
@@ -42,57 +45,43 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    pub(crate) fn of(params: &Params) -> Result<Self, Error> {
+    /// The filter of an answer of this `kind`; in `order`, or as the parameters say.
+    pub(crate) fn of(params: &Params, kind: &str, order: Option<Order>) -> Result<Self, Error> {
         let mut query = query(params)?;
         let mut parts = vec![query.expr];
         for (name, key) in SHORTHANDS {
-            if let Some(value) = params.get(name) {
-                parts.push(Expr::Is(key, pattern(value)));
-            }
+            let Some(value) = params.get(name) else { continue };
+            let invalid = |BadValue(expected)| Error::InvalidParameter { param: name, expected };
+            parts.push(Expr::Is(key, Pattern::of(key, value).map_err(invalid)?));
         }
-        query.expr = if parts.len() == 1 { parts.remove(0) } else { Expr::All(parts) };
-        query.expr = canonical(query.expr)?;
-        Ok(Self { query, order: order(params)?, digest: digest(params) })
+        // Beside it and not in it: no parenthesis that a reader writes can reach the scope.
+        parts.extend(params.scope().cloned());
+        query.expr = Expr::all(parts);
+        let order = order.map_or_else(|| named_order(params), Ok)?;
+        Ok(Self { query, order, digest: digest(params, kind) })
     }
 }
 
 /// `q` with the window's parameters, which win over the same words in it.
 pub(crate) fn query(params: &Params) -> Result<Query, Error> {
-    let text = params.get("q").unwrap_or_default();
     let in_q = |fault| Error::Query { param: "q", fault };
-    let mut query = Query::parse(text).map_err(in_q)?;
+    let mut query = Query::parse(params.get("q").unwrap_or_default()).map_err(in_q)?;
     for name in WINDOW {
         let Some(value) = params.get(name) else { continue };
-        let param = |fault| Error::Query { param: name, fault };
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-+:.#".contains(c);
-        if value.is_empty() || !value.chars().all(plain) {
-            return Err(param(QueryError::BadTime { at: 0, value: value.to_owned() }));
-        }
-        // `on:` in `q` gives `03:40` its day, so the words are read together.
-        let bound = Query::parse(&format!("{text} {name}:{value}")).map_err(param)?;
+        let fault = QueryError::BadTime { at: 0, value: value.to_owned() };
+        // `on:` in `q` gives `03:40` its day.
+        let bound = Bound::parse_on(value, query.on);
+        let bound = Some(bound.ok_or(Error::Query { param: name, fault })?);
         match name {
-            "since" => query.since = bound.since,
-            "until" => query.until = bound.until,
-            _ => query.after = bound.after,
+            "since" => query.since = bound,
+            "until" => query.until = bound,
+            _ => query.after = bound,
         }
     }
     Ok(query)
 }
 
-fn pattern(value: &str) -> Pattern {
-    match value.strip_suffix('*') {
-        Some(prefix) => Pattern::Prefix(prefix.to_owned()),
-        None => Pattern::Exact(value.to_owned()),
-    }
-}
-
-/// Event ids in the one spelling that terms have.
-pub(crate) fn canonical(expr: Expr) -> Result<Expr, Error> {
-    let expected = "a query whose id, cause and grant are UUIDs";
-    expr.canonical().ok_or(Error::InvalidParameter { param: "q", expected })
-}
-
-fn order(params: &Params) -> Result<Order, Error> {
+fn named_order(params: &Params) -> Result<Order, Error> {
     match params.get("order") {
         None | Some("newest") => Ok(Order::Newest),
         Some("oldest") => Ok(Order::Oldest),
@@ -100,11 +89,11 @@ fn order(params: &Params) -> Result<Order, Error> {
     }
 }
 
-fn digest(params: &Params) -> Digest {
-    let mut pairs: Vec<_> =
-        params.pairs().filter(|(name, _)| !matches!(*name, "cursor" | "limit")).collect();
+fn digest(params: &Params, kind: &str) -> Digest {
+    let mut pairs: Vec<_> = params.pairs().filter(|(name, _)| !UNBOUND.contains(name)).collect();
     pairs.sort_unstable();
-    let text: String =
-        pairs.iter().map(|(name, value)| format!("{name}={}:{value};", value.len())).collect();
-    Digest(sha256(text.as_bytes()))
+    let pairs = pairs.iter().map(|(name, value)| format!("{name}={}:{value};", value.len()));
+    // A cursor is no way around a scope, nor from one to another.
+    let scope = params.scope().map(|scope| format!("{scope:?}")).unwrap_or_default();
+    Digest(sha256(format!("{kind};{}{scope}", pairs.collect::<String>()).as_bytes()))
 }

@@ -5,60 +5,50 @@ use schemas::id::EventId;
 use schemas::limits::QUERY_PREFIX_VALUES_MAX;
 use schemas::query::{Expr, Pattern};
 use schemas::terms::{Key, Term};
+use serde_json::{Value as Json, json};
 
-use crate::error::Error;
 use crate::source::Source;
 
 /// Where candidates come from, and what must still be checked on each.
-pub(crate) struct Plan<'l> {
-    pub(crate) source: Source<'l>,
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) step: Step,
     residual: Vec<Expr>,
 }
 
+/// Where candidates come from.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Every entry of the window.
+    Every,
+    /// A term's postings.
+    Term(Key, String),
+    /// These indexes, ascending.
+    List(Vec<u64>),
+    /// Those in each.
+    All(Vec<Step>),
+    /// Those in any.
+    Any(Vec<Step>),
+}
+
 /// What the postings say of one condition.
-enum Part<'l> {
+enum Part {
     /// Exactly its entries.
-    Exact(Source<'l>),
+    Exact(Step),
     /// Its entries, and others.
-    Wider(Source<'l>),
-    /// A prefix of too many values.
-    Broad(Key, String),
-    /// Nothing: it is about what an entry does not carry.
+    Wider(Step),
+    /// Nothing.
     Opaque,
 }
 
-impl<'l> Plan<'l> {
+impl Plan {
     /// The plan of `expr`.
-    ///
-    /// # Errors
-    /// [`Error::PrefixTooBroad`] when nothing but a prefix of too many values narrows it.
-    pub(crate) fn of(ledger: &'l Ledger, expr: &Expr) -> Result<Self, Error> {
+    pub(crate) fn of(ledger: &Ledger, expr: &Expr) -> Result<Self, ReadError> {
+        let mut planner = Planner { ledger, values_left: QUERY_PREFIX_VALUES_MAX };
         let alone = std::slice::from_ref(expr);
         let parts = if let Expr::All(parts) = expr { parts.as_slice() } else { alone };
-        let (mut sources, mut residual, mut broad) = (Vec::new(), Vec::new(), None);
-        for part in parts {
-            match plan(ledger, part)? {
-                Part::Exact(source) => {
-                    sources.push(source);
-                    continue;
-                }
-                Part::Wider(source) => sources.push(source),
-                Part::Broad(key, prefix) => broad = Some((key, prefix)),
-                Part::Opaque => {}
-            }
-            residual.push(part.clone());
-        }
-        let source = match (joined(sources, Source::All), broad) {
-            (Some(source), _) => source,
-            (None, None) => Source::Every,
-            (None, Some((key @ Key::Id, prefix))) => {
-                return Err(Error::PrefixUnsupported { key, prefix });
-            }
-            (None, Some((key, prefix))) => {
-                return Err(Error::PrefixTooBroad { key, prefix, limit: QUERY_PREFIX_VALUES_MAX });
-            }
-        };
-        Ok(Self { source, residual })
+        let (steps, residual) = planner.each(parts)?;
+        Ok(Self { step: joined(steps).unwrap_or(Step::Every), residual })
     }
 
     /// Whether a candidate with these terms fits.
@@ -66,81 +56,152 @@ impl<'l> Plan<'l> {
         self.residual.iter().all(|expr| expr.matches(terms))
     }
 
-    /// Whether there is anything to check.
+    /// Whether there is nothing to check.
     pub(crate) fn is_exact(&self) -> bool {
         self.residual.is_empty()
     }
-}
 
-fn plan<'l>(ledger: &'l Ledger, expr: &Expr) -> Result<Part<'l>, ReadError> {
-    Ok(match expr {
-        Expr::Is(Key::Id, Pattern::Exact(text)) => {
-            let found = EventId::parse(text).map_or(Ok(Vec::new()), |id| ledger.find(id))?;
-            Part::Exact(Source::List(found.into_iter().map(|index| index.0).collect()))
-        }
-        Expr::Is(Key::Id, Pattern::Prefix(prefix)) => Part::Broad(Key::Id, prefix.clone()),
-        Expr::Is(key, Pattern::Exact(value)) => Part::Exact(term(ledger, *key, value)),
-        Expr::Is(key, Pattern::Prefix(prefix)) => {
-            let rows = ledger.terms(*key, prefix, QUERY_PREFIX_VALUES_MAX + 1)?;
-            if rows.len() > QUERY_PREFIX_VALUES_MAX {
-                return Ok(Part::Broad(*key, prefix.clone()));
+    /// How many entries of `from..to` fit, where that needs no walk.
+    pub(crate) fn count(
+        &self,
+        ledger: &Ledger,
+        from: u64,
+        to: u64,
+    ) -> Result<Option<u64>, ReadError> {
+        Ok(match &self.step {
+            _ if !self.is_exact() => None,
+            Step::Every => Some(to.saturating_sub(from)),
+            Step::Term(key, value) => {
+                let row = ledger.terms(*key, value, 1)?.pop();
+                let inside =
+                    row.filter(|row| row.value == *value && row.first.0 >= from && row.last.0 < to);
+                inside.map(|row| row.count)
             }
-            Part::Exact(Source::any(rows.iter().map(|row| term(ledger, *key, &row.value))))
-        }
-        Expr::Not(_) => Part::Opaque,
-        Expr::All(parts) => all(ledger, parts)?,
-        Expr::Any(parts) => any(ledger, parts)?,
-    })
-}
-
-fn term<'l>(ledger: &'l Ledger, key: Key, value: &str) -> Source<'l> {
-    Source::Term(Box::new(ledger.postings(key, value)))
-}
-
-fn all<'l>(ledger: &'l Ledger, parts: &[Expr]) -> Result<Part<'l>, ReadError> {
-    let (mut sources, mut exact, mut broad) = (Vec::new(), true, None);
-    for part in parts {
-        match plan(ledger, part)? {
-            Part::Exact(source) => {
-                sources.push(source);
-                continue;
+            Step::List(list) => {
+                let inside = list.iter().filter(|index| (from..to).contains(index));
+                u64::try_from(inside.count()).ok()
             }
-            Part::Wider(source) => sources.push(source),
-            Part::Broad(key, prefix) => broad = Some(Part::Broad(key, prefix)),
-            Part::Opaque => {}
-        }
-        exact = false;
+            Step::All(_) | Step::Any(_) => None,
+        })
     }
-    Ok(match (joined(sources, Source::All), exact) {
-        (Some(source), true) => Part::Exact(source),
-        (Some(source), false) => Part::Wider(source),
-        (None, _) => broad.unwrap_or(Part::Opaque),
-    })
+
+    /// The plan for people: which postings are met, of how many entries each, and what is checked.
+    pub(crate) fn to_json(&self, ledger: &Ledger) -> Result<Json, ReadError> {
+        let checked: Vec<_> = self.residual.iter().map(ToString::to_string).collect();
+        Ok(json!({ "read": self.step.to_json(ledger)?, "check": checked }))
+    }
 }
 
-fn any<'l>(ledger: &'l Ledger, parts: &[Expr]) -> Result<Part<'l>, ReadError> {
-    let (mut sources, mut exact) = (Vec::new(), true);
-    for part in parts {
-        match plan(ledger, part)? {
-            Part::Exact(source) => sources.push(source),
-            Part::Wider(source) => {
-                sources.push(source);
-                exact = false;
-            }
-            neither => return Ok(neither),
+impl Step {
+    /// The indexes themselves.
+    pub(crate) fn open<'l>(&self, ledger: &'l Ledger) -> Source<'l> {
+        match self {
+            Self::Every => Source::Every,
+            Self::Term(key, value) => Source::Term(Box::new(ledger.postings(*key, value))),
+            Self::List(list) => Source::List(list.clone()),
+            Self::All(steps) => Source::All(steps.iter().map(|step| step.open(ledger)).collect()),
+            Self::Any(steps) => Source::any(steps.iter().map(|step| step.open(ledger))),
         }
     }
-    let source = Source::any(sources);
-    Ok(if exact { Part::Exact(source) } else { Part::Wider(source) })
+
+    fn to_json(&self, ledger: &Ledger) -> Result<Json, ReadError> {
+        let each = |steps: &[Self]| {
+            let each = steps.iter().map(|step| step.to_json(ledger));
+            each.collect::<Result<Vec<_>, _>>()
+        };
+        Ok(match self {
+            Self::Every => json!({ "every": "entry of the window" }),
+            Self::Term(key, value) => {
+                let term = Expr::Is(*key, Pattern::Exact(value.clone()));
+                let row = ledger.terms(*key, value, 1)?.pop().filter(|row| row.value == *value);
+                json!({ "term": term.to_string(), "postings": row.map_or(0, |row| row.count) })
+            }
+            Self::List(list) => json!({ "id": list }),
+            Self::All(steps) => json!({ "all": each(steps)? }),
+            Self::Any(steps) => json!({ "any": each(steps)? }),
+        })
+    }
 }
 
-fn joined<'l>(
-    mut sources: Vec<Source<'l>>,
-    join: impl FnOnce(Vec<Source<'l>>) -> Source<'l>,
-) -> Option<Source<'l>> {
-    match sources.len() {
+struct Planner<'l> {
+    ledger: &'l Ledger,
+    /// How many more values prefixes may stand for: each holds postings open.
+    values_left: usize,
+}
+
+impl Planner<'_> {
+    /// Where the entries that fit all `parts` are, and which of these must still be checked.
+    fn each(&mut self, parts: &[Expr]) -> Result<(Vec<Step>, Vec<Expr>), ReadError> {
+        let (mut steps, mut residual) = (Vec::new(), Vec::new());
+        for part in parts {
+            match self.part(part)? {
+                Part::Exact(step) => {
+                    steps.push(step);
+                    continue;
+                }
+                Part::Wider(step) => steps.push(step),
+                Part::Opaque => {}
+            }
+            residual.push(part.clone());
+        }
+        Ok((steps, residual))
+    }
+
+    fn part(&mut self, expr: &Expr) -> Result<Part, ReadError> {
+        Ok(match expr {
+            Expr::Is(Key::Id, Pattern::Exact(text)) => {
+                let found =
+                    EventId::parse(text).map_or(Ok(Vec::new()), |id| self.ledger.find(id))?;
+                Part::Exact(Step::List(found.into_iter().map(|index| index.0).collect()))
+            }
+            Expr::Is(key, pattern) if key.is_indexed() => match pattern {
+                Pattern::Exact(value) => Part::Exact(Step::Term(*key, value.clone())),
+                Pattern::Prefix(prefix) => self.prefix(*key, prefix)?,
+                Pattern::Span(..) => Part::Opaque,
+            },
+            Expr::Is(..) | Expr::Not(_) => Part::Opaque,
+            Expr::All(parts) => {
+                let (steps, residual) = self.each(parts)?;
+                match (joined(steps), residual.is_empty()) {
+                    (Some(step), true) => Part::Exact(step),
+                    (Some(step), false) => Part::Wider(step),
+                    (None, _) => Part::Opaque,
+                }
+            }
+            Expr::Any(parts) => self.any(parts)?,
+        })
+    }
+
+    /// The postings of each value, unless these are too many.
+    fn prefix(&mut self, key: Key, prefix: &str) -> Result<Part, ReadError> {
+        let rows = self.ledger.terms(key, prefix, self.values_left + 1)?;
+        let Some(left) = self.values_left.checked_sub(rows.len()) else { return Ok(Part::Opaque) };
+        self.values_left = left;
+        let each = rows.into_iter().map(|row| Step::Term(key, row.value));
+        Ok(Part::Exact(Step::Any(each.collect())))
+    }
+
+    fn any(&mut self, parts: &[Expr]) -> Result<Part, ReadError> {
+        let (mut steps, mut exact) = (Vec::new(), true);
+        for part in parts {
+            match self.part(part)? {
+                Part::Exact(step) => steps.push(step),
+                Part::Wider(step) => {
+                    steps.push(step);
+                    exact = false;
+                }
+                Part::Opaque => return Ok(Part::Opaque),
+            }
+        }
+        let step = Step::Any(steps);
+        Ok(if exact { Part::Exact(step) } else { Part::Wider(step) })
+    }
+}
+
+fn joined(mut steps: Vec<Step>) -> Option<Step> {
+    match steps.len() {
         0 => None,
-        1 => sources.pop(),
-        _ => Some(join(sources)),
+        1 => steps.pop(),
+        _ => Some(Step::All(steps)),
     }
 }

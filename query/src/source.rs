@@ -3,7 +3,13 @@
 //! Every source answers one question: which is the next of yours at or beyond this index, in this
 //! order? Whatever it skips is never looked at.
 
+use std::time::{Duration, Instant};
+
 use ledger::{Postings, ReadError};
+use schemas::limits::{QUERY_MS_MAX, QUERY_SCAN_MAX, QUERY_STEPS_MIN};
+
+/// Steps between two looks at the time.
+const STEPS_PER_LOOK: usize = 16;
 
 /// Which way a query walks the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,26 +36,44 @@ impl Order {
     }
 }
 
-/// A walk: its order, and how much it may still look at.
+/// A walk: its order, and how much and how long it may still look.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Walk {
     pub(crate) order: Order,
     pub(crate) budget: usize,
+    /// Looks so far.
+    pub(crate) steps: usize,
+    deadline: Option<Instant>,
 }
 
 impl Walk {
     pub(crate) fn new(order: Order, budget: usize) -> Self {
-        Self { order, budget }
+        Self { order, budget, steps: 0, deadline: None }
+    }
+
+    /// A walk of one answer to a query, which ends in time, too.
+    pub(crate) fn of_query(order: Order) -> Self {
+        let deadline = Instant::now().checked_add(Duration::from_millis(QUERY_MS_MAX));
+        Self { deadline, ..Self::new(order, QUERY_SCAN_MAX) }
     }
 
     fn pay(&mut self) -> bool {
-        match self.budget.checked_sub(1) {
-            Some(left) => {
-                self.budget = left;
-                true
-            }
-            None => false,
-        }
+        let Some(left) = self.budget.checked_sub(1).filter(|_| !self.is_late()) else {
+            return false;
+        };
+        self.budget = left;
+        self.steps += 1;
+        true
+    }
+
+    /// Whether the time is over; not before the walk has surely moved.
+    fn is_late(&self) -> bool {
+        self.steps >= QUERY_STEPS_MIN && self.steps.is_multiple_of(STEPS_PER_LOOK) && self.is_over()
+    }
+
+    /// Whether the time is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 

@@ -8,21 +8,22 @@ use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{EventId, Index};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
-use schemas::limits::{QUERY_SCAN_MAX, STATS_ENTRIES_MAX, STATS_GROUPS_MAX};
+use schemas::limits::{PAGE_ENTRIES_MAX, STATS_ENTRIES_MAX, STATS_GROUPS_MAX};
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::api::{Api, as_of};
+use crate::api::Api;
 use crate::error::Error;
-use crate::execute::{Found, Place, page};
-use crate::filter::Filter;
+use crate::execute::Found;
 use crate::params::Params;
-use crate::source::Walk;
-use crate::window::Window;
+use crate::search::{Rest, Search};
+use crate::source::Order;
 
-const PARAMS: &[&str] = &["q", "since", "until", "after", "by"];
+const PARAMS: &[&str] = &["q", "since", "until", "after", "cursor", "explain", "by"];
 /// Hops from an entry to the one that names the group: an outcome or a verdict to its intent, that to its session.
 const HOPS_MAX: usize = 3;
+/// Events whose values are remembered; those of others are looked up again.
+const NAMES_MAX: usize = 10_000;
 
 pub(crate) async fn read(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
     let params = params.only(PARAMS)?;
@@ -46,40 +47,68 @@ fn read_stats(api: &Api, params: &Params) -> Result<Value, Error> {
     let expected = "a key of the query language, as agent or model";
     let by = params.get("by").and_then(Key::parse);
     let by = by.ok_or(Error::InvalidParameter { param: "by", expected })?;
-    let filter = Filter { order: crate::source::Order::Oldest, ..Filter::of(params)? };
-    let head = api.ledger.head();
-    let window = Window::of(&api.ledger, &filter.query, head.size, api.now())?;
-    let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+    let search = Search::of(api, params, "stats", Some(Order::Oldest))?;
     let mut names = Names { ledger: &api.ledger, by, known: HashMap::new() };
-    let (mut counted, mut reached) = (0, None);
-    let mut place = Place::whole(window.from, window.to, filter.order);
-    while let Some(at) = place {
-        let walk = Walk::new(filter.order, QUERY_SCAN_MAX);
-        let found = page(&api.ledger, &filter.query.expr, at, walk, 1000)?;
-        for entry in &found.entries {
-            let Found::Entry(entry) = entry else { continue };
-            counted += 1;
-            for name in names.of(entry, 0)? {
-                if groups.len() < STATS_GROUPS_MAX || groups.contains_key(&name) {
-                    groups.entry(name).or_default().add(entry);
-                }
+    let mut tally = Tally::default();
+    let mut rest = Rest::default();
+    let mut hits = search.hits(api)?;
+    while let Some(hits) = &mut hits {
+        let page = hits.page(PAGE_ENTRIES_MAX)?;
+        for found in &page.entries {
+            match found {
+                Found::Entry(entry) => tally.add(entry, &names.of(entry, 0)?),
+                Found::Damaged(_) => tally.damaged += 1,
             }
         }
-        place = found.next.map(|start| Place { start, ..at });
-        if counted >= STATS_ENTRIES_MAX {
-            reached = found.next;
+        rest = Rest { next: page.next, spent: page.scanned_to };
+        let Some(next) = rest.next.filter(|_| rest.spent.is_none()) else { break };
+        if tally.entries >= STATS_ENTRIES_MAX || hits.walk.is_over() {
+            rest = Rest::spent(next);
             break;
         }
+        hits.resume(next);
     }
-    let items: Vec<_> = groups.iter().map(|(name, group)| group.json(name)).collect();
-    Ok(json!({
-        "by": by.as_str(),
-        "items": items,
-        "entries": counted,
-        "window": window.to_json(),
-        "incomplete": reached.map(|index| json!({ "scanned_to": index })),
-        "as_of": as_of(&head),
-    }))
+    let members = [
+        ("by", json!(by.as_str())),
+        ("items", tally.items()),
+        ("entries", json!(tally.entries)),
+        ("others", json!(tally.others)),
+        ("damaged", json!(tally.damaged)),
+    ];
+    search.answer(api, members, hits.as_ref(), rest)
+}
+
+/// What was counted so far.
+#[derive(Default)]
+struct Tally {
+    groups: BTreeMap<String, Group>,
+    entries: u64,
+    /// Entries of values beyond those that one answer holds.
+    others: u64,
+    damaged: u64,
+}
+
+impl Tally {
+    fn add(&mut self, entry: &Entry, names: &[String]) {
+        self.entries += 1;
+        let (known, room) = (&mut self.groups, STATS_GROUPS_MAX);
+        let mut missed = false;
+        for name in names {
+            if known.len() < room || known.contains_key(name) {
+                known.entry(name.clone()).or_default().add(entry);
+            } else {
+                missed = true;
+            }
+        }
+        self.others += u64::from(missed);
+    }
+
+    /// The groups, those of most entries first.
+    fn items(&self) -> Value {
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.entries));
+        groups.into_iter().map(|(name, group)| group.json(name)).collect()
+    }
 }
 
 impl Group {
@@ -166,7 +195,9 @@ impl Names<'_> {
             Some(entry) => self.of(entry, hops + 1)?,
             None => Vec::new(),
         };
-        self.known.insert(id, names.clone());
+        if self.known.len() < NAMES_MAX {
+            self.known.insert(id, names.clone());
+        }
         Ok(names)
     }
 

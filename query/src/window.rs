@@ -3,7 +3,7 @@
 use ledger::{Ledger, ReadError};
 use schemas::id::{Micros, TreeSize};
 use schemas::limits::QUERY_WINDOW_S_DEFAULT;
-use schemas::query::{Bound, Expr, Pattern, Query};
+use schemas::query::{Bound, Expr, Pattern, Place, Query};
 use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value as Json, json};
@@ -30,15 +30,13 @@ impl Window {
         if unbounded && !is_narrow(&query.expr) {
             since = Some(Bound::Ago(QUERY_WINDOW_S_DEFAULT.saturating_mul(1_000_000)));
         }
-        let place = |bound: Bound, exclusive: u64| match at(bound, now) {
-            Bound::Index(index) => Ok(index.saturating_add(exclusive)),
-            Bound::Time(Micros(us)) | Bound::Ago(us) => {
-                ledger.index_at(Micros(us.saturating_add(exclusive))).map(|index| index.0)
-            }
+        let index = |place: Place| match place {
+            Place::Index(index) => Ok(index.0),
+            Place::Time(time) => ledger.index_at(time).map(|index| index.0),
         };
-        let low = since.map_or(Ok(0), |bound| place(bound, 0))?;
-        let after = query.after.map_or(Ok(0), |bound| place(bound, 1))?;
-        let high = query.until.map_or(Ok(size.0), |bound| place(bound, 0))?;
+        let low = since.map_or(Ok(0), |bound| index(bound.place(now)))?;
+        let after = query.after.map_or(Ok(0), |bound| index(bound.place_after(now)))?;
+        let high = query.until.map_or(Ok(size.0), |bound| index(bound.place(now)))?;
         Ok(Self {
             from: low.max(after),
             to: high.min(size.0),
@@ -58,17 +56,10 @@ impl Window {
     }
 }
 
-fn at(bound: Bound, now: Micros) -> Bound {
-    match bound {
-        Bound::Ago(us) => Bound::Time(Micros(now.0.saturating_sub(us))),
-        bound => bound,
-    }
-}
-
 fn time(bound: Bound, now: Micros) -> Option<Micros> {
-    match at(bound, now) {
-        Bound::Time(time) => Some(time),
-        _ => None,
+    match bound.place(now) {
+        Place::Time(time) => Some(time),
+        Place::Index(_) => None,
     }
 }
 

@@ -16,6 +16,7 @@
 //! It is *not* a client or a server: it does no I/O, reads no clock, draws no randomness and spawns
 //! nothing.
 
+pub mod access;
 pub mod acknowledgement;
 pub mod body;
 pub mod brief;

@@ -5,11 +5,14 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value as Json;
+
 use crate::body::Body;
 use crate::deterministic::Item;
-use crate::id::{EventId, hex};
+use crate::id::{EventId, Micros, hex};
 use crate::kind::Kind;
 use crate::leaf::{Leaf, Status};
+use crate::shape::time_json;
 
 macro_rules! keys {
     ($($name:ident = $code:literal $text:literal $doc:literal,)*) => {
@@ -37,6 +40,12 @@ macro_rules! keys {
             #[must_use]
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$name => $doc,)* }
+            }
+
+            /// Whether its terms have postings: an id is found by itself, a claimed time is looked at.
+            #[must_use]
+            pub const fn is_indexed(self) -> bool {
+                !matches!(self, Self::Id | Self::Time)
             }
 
             /// The key with this name.
@@ -100,6 +109,7 @@ keys! {
     Read = 43 "read" "what a read covered",
     Id = 44 "id" "event id",
     Code = 45 "code" "code of a ledger's own entry",
+    Time = 46 "time" "time that the entry claims: a day, RFC 3339, or A..B",
 }
 
 /// One term.
@@ -129,7 +139,6 @@ enum Form {
 fn rules(field: &str) -> &'static [(Key, &'static str, Form)] {
     use Form::{Hex, Id, List, Text};
     match field {
-        "id" => &[(Key::Id, "", Id)],
         "code" => &[(Key::Code, "", Text)],
         "mode" => &[(Key::Mode, "", Text)],
         "rule" => &[(Key::Finding, "name", Text)],
@@ -185,6 +194,31 @@ fn rules(field: &str) -> &'static [(Key, &'static str, Form)] {
 /// `owner` is the agent's registered owner at that index, where the body does not name one.
 #[must_use]
 pub fn of_entry<'a>(leaf: &Leaf, body: &'a Body<'a>, owner: Option<&'a str>) -> Vec<Term<'a>> {
+    let mut terms = told(leaf, body, owner);
+    // What was refused has no id in the log: the same one can still be accepted.
+    if leaf.status == Status::Accepted {
+        terms.add(Key::Id, body.id().to_string());
+    }
+    terms.add(Key::Time, time_text(body.time()));
+    terms.finish()
+}
+
+/// Those of [`of_entry`] that have postings: its id is found by itself, and its time is looked at.
+#[must_use]
+pub fn indexed<'a>(leaf: &Leaf, body: &'a Body<'a>, owner: Option<&'a str>) -> Vec<Term<'a>> {
+    told(leaf, body, owner).finish()
+}
+
+/// A time as terms have it, so that texts sort as times do: RFC 3339 with microseconds, and `+` before the
+/// number where the calendar ends.
+pub(crate) fn time_text(time: Micros) -> String {
+    match time_json(time) {
+        Json::String(text) => text,
+        beyond => format!("+{beyond}"),
+    }
+}
+
+fn told<'a>(leaf: &Leaf, body: &'a Body<'a>, owner: Option<&'a str>) -> Terms<'a> {
     let mut terms = Terms(Vec::with_capacity(32));
     terms.add(Key::Kind, body.kind().as_str());
     terms.add(Key::Signer, body.signer());
@@ -209,7 +243,7 @@ pub fn of_entry<'a>(leaf: &Leaf, body: &'a Body<'a>, owner: Option<&'a str>) -> 
         terms.add(Key::Status, "rejected");
         terms.add(Key::Reason, reason.as_str());
     }
-    terms.finish()
+    terms
 }
 
 /// The terms of a rejection of which nothing is verified: its reason, and names as claims.
@@ -387,7 +421,7 @@ mod tests {
         let body = Body::parse(bytes).unwrap();
         let terms = of_entry(&leaf(status), &body, Some("team"));
         assert!(terms.is_sorted());
-        let common = [Key::Kind, Key::Session, Key::Id];
+        let common = [Key::Kind, Key::Session, Key::Id, Key::Time];
         let shown = terms.iter().filter(|term| !common.contains(&term.key));
         shown.map(|term| format!("{}:{}", term.key.as_str(), term.value)).collect()
     }

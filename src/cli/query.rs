@@ -3,11 +3,13 @@
 use schemas::limits::{PAGE_ENTRIES_DEFAULT, PAGE_ENTRIES_MAX};
 use serde_json::Value as Json;
 
+use crate::cli::actions;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::line::{line, text};
-use crate::cli::out::{Format, note};
+use crate::cli::out::{Format, Out, note};
 use crate::cli::query_text;
+use crate::cli::template::Template;
 use crate::client::{Client, ClientError};
 use crate::exit::Exit;
 
@@ -31,6 +33,12 @@ pub(crate) struct Args {
     /// Which come first
     #[arg(long, value_enum, default_value_t)]
     order: Order,
+    /// One line an action: whose it is, what was granted and what was used
+    #[arg(long, conflicts_with_all = ["order", "limit", "template"])]
+    actions: bool,
+    /// With `-o template`: a line for each entry, as '{index} {body.agent.id}'
+    #[arg(long, value_name = "TEXT", value_parser = Template::parse)]
+    template: Option<Template>,
 }
 
 /// Which entries come first.
@@ -65,7 +73,16 @@ impl Args {
 /// # Errors
 /// [`Failure`] of the server and the output.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let (client, out) = (context.client()?, context.out());
+    let out = context.out();
+    if (out.format() == Format::Template) != args.template.is_some() {
+        let (name, expected) = ("--template", "given together with -o template");
+        let value = out.format().name();
+        return Err(Failure::Argument { name, value, expected });
+    }
+    let client = context.client()?;
+    if args.actions {
+        return folded(args, &client, out);
+    }
     let mut pages = Pages::new(args);
     let mut collected = Vec::new();
     let mut left = args.limit;
@@ -79,9 +96,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         }))?;
         left = left.saturating_sub(items.len());
         match out.format() {
-            Format::Table => items.iter().try_for_each(|entry| out.line(&line(entry, out)))?,
-            Format::Jsonl => out.jsons(items)?,
             Format::Json => collected.extend_from_slice(items),
+            _ => write(args, out, items, pages.number == 1)?,
         }
         if pages.number == 1 {
             window(&page);
@@ -94,6 +110,41 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         note(&format!("there are more; --limit {} shows them", args.limit.saturating_mul(10)));
     }
     Ok(Exit::Ok)
+}
+
+/// The actions that the entries belong to.
+fn folded(args: &Args, client: &Client, out: Out) -> Result<Exit, Failure> {
+    let pages = Pages::new(args);
+    let params = pages.params.iter().filter(|(name, _)| *name != "order");
+    let params: Vec<_> = params.map(|(name, value)| (*name, value.as_str())).collect();
+    let found = client.json("/api/v1/actions", &params)?;
+    let items = found.get("items").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    match out.format() {
+        Format::Table => items.iter().try_for_each(|item| out.line(&actions::line(item)))?,
+        Format::Json | Format::Jsonl => out.jsons(items)?,
+        format => {
+            let (name, expected) = ("--output", "table, json or jsonl with --actions");
+            return Err(Failure::Argument { name, value: format.name(), expected });
+        }
+    }
+    window(&found);
+    if found.get("incomplete").is_some_and(|incomplete| !incomplete.is_null()) {
+        note("there are older ones; narrow the query or its window");
+    }
+    Ok(Exit::Ok)
+}
+
+/// A page of entries as it is asked for.
+fn write(args: &Args, out: Out, items: &[Json], is_first: bool) -> Result<(), Failure> {
+    match (out.format(), &args.template) {
+        (Format::Csv, _) => out.text(&query::entries_csv(items, is_first)),
+        (Format::Raw, _) => items.iter().try_for_each(|entry| out.bytes(&query::json_cbor(entry))),
+        (Format::Template, Some(template)) => {
+            items.iter().try_for_each(|entry| out.line(&template.line(entry)))
+        }
+        (Format::Table, _) => items.iter().try_for_each(|entry| out.line(&line(entry, out))),
+        _ => out.jsons(items),
+    }
 }
 
 /// What was looked at, so that nothing found is not mistaken for nothing there.

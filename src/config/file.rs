@@ -45,6 +45,15 @@ impl File {
                 toml::Value::String(text) if known => {
                     self.values.insert(key, text.clone());
                 }
+                toml::Value::Boolean(value) if known => {
+                    self.values.insert(key, value.to_string());
+                }
+                toml::Value::Array(list) if known => {
+                    let not_text = || ConfigError::NotText { path: self.path.clone(), key: key.clone() };
+                    let words = list.iter().map(|word| word.as_str().ok_or_else(not_text));
+                    let words = words.collect::<Result<Vec<_>, _>>()?.join(",");
+                    self.values.insert(key, words);
+                }
                 toml::Value::Table(inner) if is_group(&group) => self.take(&group, inner)?,
                 _ if known => {
                     return Err(ConfigError::NotText { path: self.path.clone(), key });

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
+use schemas::access::{Param, Right};
 use schemas::id::EventId;
 use schemas::problem::Problem;
 use serde_json::{Value, json};
@@ -17,7 +18,18 @@ use tokio::task::spawn_blocking;
 use super::state::shown;
 use super::{Dispatch, Route, assign, message};
 use crate::clock::Clock;
-use crate::http::{deliberate, refuse};
+use crate::http::{DELIBERATE, deliberate, refuse};
+
+/// What is served here.
+pub(crate) const ROUTES: &[schemas::access::Route] = &[
+    schemas::access::Route::get("/api/v1/routes", Right::Read, "Where findings go, and how that does"),
+    schemas::access::Route::post(
+        "/api/v1/admin/routes/test",
+        Right::Operate,
+        "Sends a signed test message to the route of an owner",
+    )
+    .params(&[Param::text("owner", "Whose route").required(), DELIBERATE]),
+];
 
 pub(super) fn routes(dispatch: Arc<Dispatch>) -> Router {
     let test = post(test).route_layer(middleware::from_fn(deliberate));

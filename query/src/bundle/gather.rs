@@ -62,11 +62,12 @@ impl Gathered {
     }
 
     fn take_asked(&mut self, ledger: &Ledger, expr: &Expr, scope: &Scope) -> Result<(), Error> {
-        let mut plan = Plan::of(ledger, expr)?;
+        let plan = Plan::of(ledger, expr)?;
+        let mut source = plan.step.open(ledger);
         let mut walk = Walk::new(Order::Oldest, QUERY_SCAN_MAX);
         let mut at = scope.since;
         loop {
-            let hit = match plan.source.seek(at, &mut walk)? {
+            let hit = match source.seek(at, &mut walk)? {
                 Seek::At(hit) if hit < scope.until => hit,
                 Seek::At(_) | Seek::End => return Ok(()),
                 Seek::Spent(_) => {

@@ -1,7 +1,7 @@
 //! The registry at a point: the head, or wherever `at` says.
 
 use schemas::id::{Index, Micros, TreeSize};
-use schemas::query::Bound;
+use schemas::query::{Bound, Place};
 use schemas::registry::Registry;
 use serde_json::Value;
 
@@ -55,16 +55,17 @@ pub(crate) fn point(
 ) -> Result<(TreeSize, Micros), Error> {
     let invalid = |expected| Error::InvalidParameter { param, expected };
     let head = api.ledger.head();
-    match Bound::parse(text).ok_or_else(|| invalid("an index, a time, a date or a span"))? {
-        Bound::Index(index) if index < head.size.0 => {
-            Ok((TreeSize(index + 1), api.ledger.leaf(Index(index))?.received_at))
+    let bound = Bound::parse(text).ok_or_else(|| invalid("an index, a time, a date or a span"))?;
+    match (bound, bound.place(api.now())) {
+        (Bound::Checkpoint(size), _) if (1..=head.size.0).contains(&size.0) => {
+            Ok((size, api.ledger.leaf(Index(size.0 - 1))?.received_at))
         }
-        Bound::Index(_) => Err(invalid("the index of an entry that is there")),
-        Bound::Time(time) => Ok((entries_until(api, time)?, time)),
-        Bound::Ago(us) => {
-            let time = Micros(api.now().0.saturating_sub(us));
-            Ok((entries_until(api, time)?, time))
+        (Bound::Checkpoint(_), _) => Err(invalid("the size of a tree that is there")),
+        (_, Place::Index(index)) if index.0 < head.size.0 => {
+            Ok((TreeSize(index.0 + 1), api.ledger.leaf(index)?.received_at))
         }
+        (_, Place::Index(_)) => Err(invalid("the index of an entry that is there")),
+        (_, Place::Time(time)) => Ok((entries_until(api, time)?, time)),
     }
 }
 

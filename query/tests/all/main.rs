@@ -5,6 +5,7 @@
 mod billing;
 mod bundle;
 mod entries;
+mod flows;
 mod parts;
 mod registry;
 mod tamper;

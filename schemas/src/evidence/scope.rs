@@ -23,9 +23,7 @@ impl Scope {
     /// # Errors
     /// [`QueryError`].
     pub fn parse(query: &str, since: u64, until: u64) -> Result<Self, QueryError> {
-        let expr = Query::parse(query)?.expr;
-        // A word that is no id fits nothing, in whatever spelling.
-        Ok(Self { expr: expr.clone().canonical().unwrap_or(expr), since, until })
+        Ok(Self { expr: Query::parse(query)?.expr, since, until })
     }
 
     /// Whether it asks for the entry.
@@ -90,10 +88,10 @@ pub fn claimable(expr: &Expr) -> Option<Vec<(Key, String)>> {
     (1..=CLAIM_TERMS_MAX).contains(&terms.len()).then_some(terms)
 }
 
-/// A term that entries carry themselves: ids are looked up and not counted.
+/// A term that has postings: ids and times are looked at and not counted.
 fn exact(expr: &Expr) -> Option<(Key, String)> {
     match expr {
-        Expr::Is(key, Pattern::Exact(value)) if *key != Key::Id => Some((*key, value.clone())),
+        Expr::Is(key, Pattern::Exact(value)) if key.is_indexed() => Some((*key, value.clone())),
         _ => None,
     }
 }
@@ -170,7 +168,14 @@ mod tests {
         assert_eq!(said("corr:w"), "corr:w");
         assert_eq!(said("agent:b agent:a kind:note"), "kind:note agent:a agent:b");
         assert_eq!(said("(agent:b | agent:a)"), "agent:a agent:b");
-        let unsaid = ["", "-corr:w", "corr:w*", "(agent:a | corr:w)", "id:x", "(corr:a) (corr:b)"];
+        let unsaid = [
+            "",
+            "-corr:w",
+            "corr:w*",
+            "(agent:a | corr:w)",
+            "time:2026-04-08",
+            "(corr:a) (corr:b)",
+        ];
         for query in unsaid {
             assert_eq!(terms(query), None, "{query}");
         }

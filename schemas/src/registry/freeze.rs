@@ -27,11 +27,7 @@ impl FreezeRecord {
     pub fn new(applies_to: &str, frozen: Index, lifted: Option<Index>) -> Option<Self> {
         let condition = match applies_to {
             EVERYTHING => Query::everything(),
-            query => {
-                let mut condition = Query::parse(query).ok()?;
-                condition.expr = condition.expr.canonical()?;
-                condition
-            }
+            query => Query::parse(query).ok()?,
         };
         Some(Self { applies_to: applies_to.to_owned(), frozen, lifted, condition })
     }

@@ -24,8 +24,7 @@ impl HoldRecord {
     /// A hold; `None` if its query cannot be read.
     #[must_use]
     pub fn new(id: EventId, placed: Index, lifted: Option<Index>, query: &str) -> Option<Self> {
-        let mut condition = Query::parse(query).ok()?;
-        condition.expr = condition.expr.canonical()?;
+        let condition = Query::parse(query).ok()?;
         Some(Self { id, placed, lifted, query: query.to_owned(), condition })
     }
 
