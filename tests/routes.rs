@@ -49,7 +49,7 @@ fn delivery(stage: &Stage, id: &str) -> Json {
         let of = items(&page).find(|finding| finding["id"] == id).unwrap()["delivery"].clone();
         of.is_object().then_some(of)
     });
-    let entries = stage.find(&format!("kind:delivery cause:{id} status:accepted"));
+    let entries = stage.find(&format!("kind:delivery cause:{id} not:status:rejected"));
     assert_eq!(entries, [settled["index"].as_u64().unwrap()], "exactly one entry");
     settled
 }
@@ -128,12 +128,12 @@ fn the_registry_names_a_route_and_an_owner_is_the_one_of_the_findings_index() {
     // While nothing is delivered, the agent changes hands, and back; each finding keeps to its own time.
     stage.say(
         OPERATOR,
-        json!({ "kind": "agent.updated", "agent": { "id": "a" }, "owner": "team-b" }),
+        json!({ "kind": "agent.updated", "agent": { "id": "a" }, "owner": "team-b", "registry": { "purpose": "p" } }),
     );
     pager.answer(|_| Answer::Status(500));
     let (during, _) = breach(&mut stage, "a");
     pager.wait(1);
-    stage.say(OPERATOR, json!({ "kind": "agent.updated", "agent": { "id": "a" }, "owner": OWNER }));
+    stage.say(OPERATOR, json!({ "kind": "agent.updated", "agent": { "id": "a" }, "owner": OWNER, "registry": { "purpose": "p" } }));
     let registry = json!({ "id": "team-b", "roles": ["owner"], "route": "elsewhere" });
     stage.say(OPERATOR, json!({ "kind": "principal.registered", "registry": registry }));
     pager.answer(Answer::ok);
@@ -200,7 +200,7 @@ fn a_route_that_hangs_holds_up_neither_another_nor_a_commit() {
     stage.principal("team-b", &["owner"]);
     stage.say(
         OPERATOR,
-        json!({ "kind": "agent.updated", "agent": { "id": "b" }, "owner": "team-b" }),
+        json!({ "kind": "agent.updated", "agent": { "id": "b" }, "owner": "team-b", "registry": { "purpose": "p" } }),
     );
     let (hanging, quick) = (Receiver::start(|_| Answer::Hang), Receiver::start(Answer::ok));
     let text =
@@ -209,7 +209,6 @@ fn a_route_that_hangs_holds_up_neither_another_nor_a_commit() {
     let held: Vec<_> = (0..4).map(|_| breach(&mut stage, "a").0).collect();
     hanging.wait(1);
     for _finding in 0..4 {
-        // The contract is its former owner's, so the finding says more than one thing; each is told once.
         let (id, _) = breach(&mut stage, "b");
         assert_eq!(delivery(&stage, &id)["code"], "delivered");
     }
@@ -289,7 +288,11 @@ fn what_is_beyond_a_routes_rate_waits_and_is_not_dropped() {
     stage.world.stop();
     stage.world.serve();
     assert_eq!(delivery(&stage, &ids[2])["code"], "delivered");
-    assert_eq!(receiver.ids(), ids);
+    // Two may be under way at a time, so the first two may change places.
+    let (mut came, mut told) = (receiver.ids(), ids);
+    came.sort();
+    told.sort();
+    assert_eq!(came, told);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -51,14 +52,16 @@ struct Test {
 
 async fn test(
     State(dispatch): State<Arc<Dispatch>>,
-    Query(Test { owner }): Query<Test>,
+    query: Result<Query<Test>, QueryRejection>,
 ) -> Response {
+    let Ok(Query(Test { owner })) = query else {
+        let detail = "owner, and nothing else, says whose route";
+        let problem = Problem::new("invalid-parameter", "Invalid parameter", detail);
+        return refuse(StatusCode::BAD_REQUEST, &problem.of_param("owner"));
+    };
     let tested = spawn_blocking(move || {
         // The receiver may take its time, so nothing of the ledger is held while it does.
-        let (route, message) = match addressed(&dispatch, &owner)? {
-            Some(found) => found,
-            None => return Ok(None),
-        };
+        let Some((route, message)) = addressed(&dispatch, &owner)? else { return Ok(None) };
         drop(dispatch);
         let began = Instant::now();
         let posted = super::post::post(&route, &message);

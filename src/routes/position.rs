@@ -47,7 +47,9 @@ impl Position {
             }
         };
         let position = Self { file, began, places: Mutex::new(vec![settled; places]) };
-        let written = write(&position.file, began, settled);
+        // Only where routing began cannot be found again, so only that has to survive a loss of power.
+        let written = write(&position.file, began, settled)
+            .and_then(|()| std::fs::File::open(&position.file)?.sync_all());
         written.map_err(|source| RoutingError::File { path: position.file.clone(), source })?;
         Ok(position)
     }
@@ -93,7 +95,6 @@ fn write(path: &Path, began: u64, settled: u64) -> std::io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     writeln!(file, "{began} {settled}")?;
-    file.as_file().sync_all()?;
     file.persist(path).map(|_file| ()).map_err(|error| error.error)
 }
 
