@@ -4,6 +4,7 @@
 
 mod billing;
 mod bundle;
+mod differential;
 mod entries;
 mod parts;
 mod registry;
