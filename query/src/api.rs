@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::proof::Proofs;
 use crate::registry::{access, agents, approvals, control, findings, holds, keys, lists};
 use crate::{
-    bundle, checkpoints, claims, consistency, count, entries, identity, lineage, log, parts,
-    reports, stats, threads, why, workflow,
+    bundle, checkpoints, claims, consistency, count, entries, identity, lineage, log, numbers,
+    parts, reports, stats, threads, why, workflow,
 };
 
 /// What a handler reads from; cheap to clone.
@@ -67,6 +67,7 @@ pub fn routes(
         .route("/stats", get(stats::read))
         .route("/count", get(count::count))
         .route("/histogram", get(count::histogram))
+        .route("/gaps", get(numbers::list))
         .route("/reports/scopes", get(reports::scopes))
         .route("/reports/sessions/{session}", get(reports::session))
         .route("/threads/{message}", get(threads::one))

@@ -40,6 +40,7 @@ mod join;
 mod lineage;
 mod log;
 mod node;
+mod numbers;
 mod params;
 mod parts;
 mod plan;

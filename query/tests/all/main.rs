@@ -8,6 +8,7 @@ mod differential;
 mod entries;
 mod parts;
 mod registry;
+mod search;
 mod tamper;
 mod tlog;
 mod workflows;
