@@ -26,6 +26,7 @@ pub(crate) mod failure;
 mod finding;
 mod follow;
 mod freeze;
+mod gaps;
 mod get;
 mod grant;
 mod hook;
@@ -41,6 +42,7 @@ mod man;
 mod nats;
 mod operator;
 pub(crate) mod out;
+mod pages;
 mod parse;
 mod point;
 mod policy;
@@ -55,6 +57,7 @@ mod report;
 mod route;
 mod stats;
 mod tail;
+mod tally;
 mod template;
 mod thread;
 mod token;
@@ -113,6 +116,9 @@ enum Command {
     /// Count entries by one key, with what came of them
     #[command(after_long_help = query_help())]
     Stats(stats::Args),
+    /// Show which of their numbers signers' events lack: open, filled, declared
+    #[command(after_long_help = query_help())]
+    Gaps(gaps::Args),
     /// Reports about sessions and contracts
     #[command(subcommand)]
     Report(report::Command),
@@ -265,6 +271,7 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Tail(args) => tail::run(&args, context),
         Command::Query(args) => query::run(&args, context),
         Command::Stats(args) => stats::run(&args, context),
+        Command::Gaps(args) => gaps::run(&args, context),
         Command::Report(command) => report::run(&command, context),
         Command::Get(args) => get::run(&args, context),
         Command::Chain(args) => chain::run(&args, context),
@@ -335,7 +342,8 @@ fn query_help() -> String {
     format!(
         "Queries: key:value; the same key again is OR, different keys are AND; - or not: negates; a\n\
          trailing * is a prefix, alone any value; quotes hold spaces; (a:1 | b:2) is OR across keys.\n\
-         Window: since: until: after: with 15m, 1d2h, 2026-04-08, RFC 3339, #900, or 03:40 with on:DATE.\n\n\
+         Window: since: until: after: with 15m, 1d2h, 2026-04-08, RFC 3339, #900, checkpoint:900,\n\
+         or 03:40 of today or of on:DATE. time: is the claimed time: a date, RFC 3339, or A..B.\n\n\
          Keys:\n{keys}"
     )
 }

@@ -14,7 +14,7 @@ use crate::proof::Proofs;
 use crate::registry::{access, agents, approvals, control, findings, holds, keys, lists};
 use crate::{
     actions, bundle, causal, checkpoints, claims, consistency, count, entries, identity, impact,
-    lineage, log, models, parts, reports, sample, scope, stats, threads, why, workflow,
+    lineage, log, models, numbers, parts, reports, sample, scope, stats, threads, why, workflow,
 };
 
 /// What a handler reads from; cheap to clone.
@@ -72,6 +72,7 @@ pub fn routes(
         .route("/stats", get(stats::read))
         .route("/count", get(count::count))
         .route("/histogram", get(count::histogram))
+        .route("/gaps", get(numbers::list))
         .route("/reports/scopes", get(reports::scopes))
         .route("/reports/models", get(models::read))
         .route("/reports/sample", get(sample::read))

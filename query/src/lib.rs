@@ -49,6 +49,7 @@ mod log;
 mod models;
 mod negotiate;
 mod node;
+mod numbers;
 mod params;
 mod parts;
 mod plan;

@@ -116,6 +116,8 @@ pub const ROUTES: &[Route] = &[
     Route::get("/api/v1/count", Read, "How many entries fit a query")
         .params(&[Q, SINCE, UNTIL, AFTER, CURSOR, EXPLAIN])
         .filtered(),
+    Route::get("/api/v1/gaps", Read, "Numbers of signers that never came: open, filled, declared")
+        .params(&[Q, SINCE, UNTIL, AFTER, CURSOR, EXPLAIN]),
     Route::get("/api/v1/histogram", Read, "How many entries fit a query, by time")
         .params(&[
             Q,

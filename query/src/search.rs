@@ -57,6 +57,11 @@ impl Search {
         Ok(Self { filter, cursor, resumed, explain })
     }
 
+    /// Entries in the tree that the answer speaks of.
+    pub(crate) fn size(&self) -> u64 {
+        self.cursor.size.0
+    }
+
     pub(crate) fn window(&self) -> Window {
         self.cursor.window
     }

@@ -174,6 +174,8 @@ pub const QUERY_MS_MAX: u64 = 2000;
 /// Looks that every answer has, however late it is: more than a query has postings, so that each page gets
 /// on.
 pub const QUERY_STEPS_MIN: usize = 4096;
+/// Sessions after which one page of signers' gaps ends.
+pub const GAP_SESSIONS_MAX: usize = 1000;
 /// Most spans of time in one page of a histogram.
 pub const HISTOGRAM_BUCKETS_MAX: usize = 1000;
 /// Window of a query that names none, in seconds.

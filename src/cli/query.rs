@@ -1,4 +1,4 @@
-//! `query`: one line per entry that fits, page by page.
+//! `query`: one line per entry that fits, page by page; or how many fit, by a key or in time.
 
 use schemas::limits::{PAGE_ENTRIES_DEFAULT, PAGE_ENTRIES_MAX};
 use serde_json::Value as Json;
@@ -6,39 +6,53 @@ use serde_json::Value as Json;
 use crate::cli::actions;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::line::{line, text};
+use crate::cli::line::line;
 use crate::cli::out::{Format, Out, note};
-use crate::cli::query_text;
+use crate::cli::pages::Pages;
 use crate::cli::template::Template;
-use crate::client::{Client, ClientError};
+use crate::cli::{query_text, stats, tail, tally};
 use crate::exit::Exit;
-
-const PATH: &str = "/api/v1/entries";
 
 /// Arguments of `query`.
 #[derive(clap::Args, Debug)]
+#[command(group(clap::ArgGroup::new("instead").args(["follow", "count", "by", "histogram"])))]
 pub(crate) struct Args {
     /// Query, as in: agent:db-* -env:staging class:destructive
     #[arg(value_name = "QUERY")]
     query: Vec<String>,
-    /// From there on: 15m, 2026-04-08, #900
+    /// From there on: 15m, 2026-04-08, 03:40, #900, checkpoint:900
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
     /// Up to there, exclusive
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "WHEN", conflicts_with = "follow")]
     until: Option<String>,
     /// Most entries
     #[arg(long, value_name = "N", default_value_t = PAGE_ENTRIES_DEFAULT)]
     limit: usize,
     /// Which come first
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, conflicts_with = "instead")]
     order: Order,
     /// One line an action: whose it is, what was granted and what was used
-    #[arg(long, conflicts_with_all = ["order", "limit", "template"])]
+    #[arg(long, conflicts_with_all = ["instead", "order", "limit", "template", "explain"])]
     actions: bool,
     /// With `-o template`: a line for each entry, as '{index} {body.agent.id}'
     #[arg(long, value_name = "TEXT", value_parser = Template::parse)]
     template: Option<Template>,
+    /// Go on with what arrives, after the last of what is there, or from --since
+    #[arg(short, long)]
+    follow: bool,
+    /// Only say how many fit
+    #[arg(long)]
+    count: bool,
+    /// Count by the values of a key, those of most entries first
+    #[arg(long, value_name = "KEY")]
+    by: Option<String>,
+    /// Count by time, in steps as 5m or 1h
+    #[arg(long, value_name = "STEP")]
+    histogram: Option<String>,
+    /// Say which indexes were read
+    #[arg(long, conflicts_with = "follow")]
+    explain: bool,
 }
 
 /// Which entries come first.
@@ -66,6 +80,15 @@ impl Args {
     pub(crate) fn words(&self) -> &[String] {
         &self.query
     }
+
+    /// What every kind of answer is asked for.
+    fn params(&self) -> Vec<(&'static str, String)> {
+        let mut params = vec![("q", query_text(&self.query))];
+        params.extend(self.since.clone().map(|since| ("since", since)));
+        params.extend(self.until.clone().map(|until| ("until", until)));
+        params.extend(self.explain.then(|| ("explain", "true".to_owned())));
+        params
+    }
 }
 
 /// Prints what fits.
@@ -73,6 +96,33 @@ impl Args {
 /// # Errors
 /// [`Failure`] of the server and the output.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let mut params = args.params();
+    if args.follow {
+        return tail::run(&tail::Args::of_query(&args.query, &args.since, args.limit), context);
+    }
+    if args.count {
+        return tally::count(params, context);
+    }
+    if let Some(by) = &args.by {
+        params.push(("by", by.clone()));
+        return stats::show(params, context);
+    }
+    if let Some(step) = &args.histogram {
+        params.push(("step", step.clone()));
+        return tally::histogram(params, context);
+    }
+    if args.actions {
+        return folded(params, context);
+    }
+    params.push(("order", args.order.as_str().to_owned()));
+    entries(params, args, context)
+}
+
+fn entries(
+    params: Vec<(&'static str, String)>,
+    args: &Args,
+    context: &Context,
+) -> Result<Exit, Failure> {
     let out = context.out();
     if (out.format() == Format::Template) != args.template.is_some() {
         let (name, expected) = ("--template", "given together with -o template");
@@ -80,55 +130,45 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         return Err(Failure::Argument { name, value, expected });
     }
     let client = context.client()?;
-    if args.actions {
-        return folded(args, &client, out);
-    }
-    let mut pages = Pages::new(args);
+    let mut pages = Pages::new(&client, "/api/v1/entries", params);
     let mut collected = Vec::new();
     let mut left = args.limit;
+    let mut is_first = true;
     while left > 0
-        && let Some(page) = pages.next(&client, left.min(PAGE_ENTRIES_MAX))?
+        && let Some(mut page) = pages.next(Some(left.min(PAGE_ENTRIES_MAX)))?
     {
-        let items = page.get("items").and_then(Json::as_array);
-        let items = items.ok_or(Failure::from(ClientError::Answer {
-            path: PATH.to_owned(),
-            expected: "a page of entries",
-        }))?;
+        let mut items = pages.items(&mut page)?;
         left = left.saturating_sub(items.len());
         match out.format() {
-            Format::Json => collected.extend_from_slice(items),
-            _ => write(args, out, items, pages.number == 1)?,
+            Format::Json => collected.append(&mut items),
+            _ => write(args, out, &items, is_first)?,
         }
-        if pages.number == 1 {
-            window(&page);
-        }
+        is_first = false;
     }
     if out.format() == Format::Json {
         out.jsons(&collected)?;
     }
-    if pages.cursor.is_some() {
+    if pages.is_cut() {
         note(&format!("there are more; --limit {} shows them", args.limit.saturating_mul(10)));
     }
     Ok(Exit::Ok)
 }
 
 /// The actions that the entries belong to.
-fn folded(args: &Args, client: &Client, out: Out) -> Result<Exit, Failure> {
-    let pages = Pages::new(args);
-    let params = pages.params.iter().filter(|(name, _)| *name != "order");
-    let params: Vec<_> = params.map(|(name, value)| (*name, value.as_str())).collect();
-    let found = client.json("/api/v1/actions", &params)?;
-    let items = found.get("items").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+fn folded(params: Vec<(&'static str, String)>, context: &Context) -> Result<Exit, Failure> {
+    let (client, out) = (context.client()?, context.out());
+    let mut pages = Pages::new(&client, "/api/v1/actions", params);
+    let Some(mut page) = pages.next(None)? else { return Ok(Exit::Ok) };
+    let items = pages.items(&mut page)?;
     match out.format() {
         Format::Table => items.iter().try_for_each(|item| out.line(&actions::line(item)))?,
-        Format::Json | Format::Jsonl => out.jsons(items)?,
+        Format::Json | Format::Jsonl => out.jsons(&items)?,
         format => {
             let (name, expected) = ("--output", "table, json or jsonl with --actions");
             return Err(Failure::Argument { name, value: format.name(), expected });
         }
     }
-    window(&found);
-    if found.get("incomplete").is_some_and(|incomplete| !incomplete.is_null()) {
+    if page.get("incomplete").is_some_and(|incomplete| !incomplete.is_null()) {
         note("there are older ones; narrow the query or its window");
     }
     Ok(Exit::Ok)
@@ -144,51 +184,5 @@ fn write(args: &Args, out: Out, items: &[Json], is_first: bool) -> Result<(), Fa
         }
         (Format::Table, _) => items.iter().try_for_each(|entry| out.line(&line(entry, out))),
         _ => out.jsons(items),
-    }
-}
-
-/// What was looked at, so that nothing found is not mistaken for nothing there.
-fn window(page: &Json) {
-    let number = |path: &str| page.pointer(path).and_then(Json::as_u64).unwrap_or_default();
-    let (from, to, size) = (number("/window/from"), number("/window/to"), number("/as_of/size"));
-    let time = |name: &str| text(page, name).map(schemas::printable::printable);
-    let since = time("window.since").map(|since| format!(" since {since}")).unwrap_or_default();
-    let until = time("window.until").map(|until| format!(" until {until}")).unwrap_or_default();
-    let range = match to.checked_sub(1).filter(|last| *last >= from) {
-        Some(last) => format!("entries #{from} to #{last}"),
-        None => "no entries".to_owned(),
-    };
-    note(&format!("window: {range}{since}{until}, of {size}"));
-}
-
-/// The pages of one query, all of the same state of the log.
-struct Pages {
-    params: Vec<(&'static str, String)>,
-    cursor: Option<String>,
-    number: u64,
-}
-
-impl Pages {
-    fn new(args: &Args) -> Self {
-        let mut params =
-            vec![("q", query_text(&args.query)), ("order", args.order.as_str().to_owned())];
-        params.extend(args.since.clone().map(|since| ("since", since)));
-        params.extend(args.until.clone().map(|until| ("until", until)));
-        Self { params, cursor: None, number: 0 }
-    }
-
-    /// The next page; `None` after the last.
-    fn next(&mut self, client: &Client, limit: usize) -> Result<Option<Json>, Failure> {
-        if self.number > 0 && self.cursor.is_none() {
-            return Ok(None);
-        }
-        let limit = limit.to_string();
-        let mut params: Vec<_> = self.params.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        params.push(("limit", &limit));
-        params.extend(self.cursor.as_deref().map(|cursor| ("cursor", cursor)));
-        let page = client.json(PATH, &params)?;
-        self.cursor = page.get("next_cursor").and_then(Json::as_str).map(str::to_owned);
-        self.number += 1;
-        Ok(Some(page))
     }
 }

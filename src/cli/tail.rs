@@ -4,7 +4,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use ::tail::Event;
-use schemas::limits::READ_AHEAD_MAX;
+use schemas::limits::{PAGE_ENTRIES_MAX, READ_AHEAD_MAX};
+use schemas::query::Query;
 use serde_json::Value as Json;
 
 use crate::cli::context::{Context, given};
@@ -47,6 +48,20 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// To follow a query from `since`, or from the last `limit` entries that fit.
+    pub(crate) fn of_query(query: &[String], since: &Option<String>, limit: usize) -> Self {
+        let last = u16::try_from(limit.clamp(1, PAGE_ENTRIES_MAX)).ok();
+        Self {
+            query: query.to_vec(),
+            since: since.clone(),
+            tail: last.filter(|_| since.is_none() && !begins(query)),
+            limit: None,
+            lasting: None,
+            exec: None,
+            trust: None,
+        }
+    }
+
     /// The query's words as the shell parted them.
     #[cfg(test)]
     pub(crate) fn words(&self) -> &[String] {
@@ -88,6 +103,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     };
     printer.print_all(&news, deadline)?;
     Ok(if printer.hook.is_some_and(|hook| hook.has_failed()) { Exit::Other } else { Exit::Ok })
+}
+
+/// Whether the query itself says where it begins.
+fn begins(query: &[String]) -> bool {
+    let parsed = Query::parse(&query_text(query));
+    parsed.is_ok_and(|query| query.since.is_some() || query.after.is_some())
 }
 
 /// Where the last `count` entries that fit begin.

@@ -182,7 +182,7 @@ fn bad_requests_are_named() {
     for (parameters, code, param) in [
         ("q=corr%3Aa&details=yes", "invalid-parameter", Some("details")),
         ("q=nonsense", "bad-query", Some("q")),
-        ("q=cause%3Ax", "invalid-parameter", Some("q")),
+        ("q=cause%3Ax", "bad-query", Some("q")),
         ("limit=3", "unknown-parameter", Some("limit")),
     ] {
         let (status, found, at) = world.problem(&format!("/bundles?{parameters}"));

@@ -240,7 +240,7 @@ fn a_prefix_of_too_many_values_is_checked_on_each_entry() {
     assert_eq!(
         plan("target:t* agent:a"),
         json!({
-            "read": { "term": "agent:a", "postings": 1251 },
+            "read": { "term": "agent:a", "postings": 1252 },
             "check": ["target:t*"],
         })
     );

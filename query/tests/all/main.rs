@@ -4,10 +4,12 @@
 
 mod billing;
 mod bundle;
+mod differential;
 mod entries;
 mod flows;
 mod parts;
 mod registry;
+mod search;
 mod tamper;
 mod tlog;
 mod workflows;

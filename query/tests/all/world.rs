@@ -186,9 +186,8 @@ impl World {
 
     /// Submits several events under one signature.
     pub(crate) fn submit_all(&mut self, signer: &str, fields: Vec<Json>) -> Vec<Ended> {
-        let items: Vec<_> =
-            fields.into_iter().map(|fields| (self.body(signer, fields, None), None)).collect();
-        self.send(signer, &items)
+        let message = self.sign_all(signer, fields);
+        self.send_raw(&message)
     }
 
     /// Submits one event with a detail.
@@ -199,21 +198,27 @@ impl World {
         self.send(signer, &[(body, Some(detail))])[0].clone()
     }
 
-    fn send(&mut self, signer: &str, items: &[(Vec<u8>, Option<Vec<u8>>)]) -> Vec<Ended> {
+    /// Several events under one signature, to be sent later.
+    pub(crate) fn sign_all(&mut self, signer: &str, fields: Vec<Json>) -> Vec<u8> {
+        let items: Vec<_> =
+            fields.into_iter().map(|fields| (self.body(signer, fields, None), None)).collect();
+        self.sign(signer, &items)
+    }
+
+    fn sign(&self, signer: &str, items: &[(Vec<u8>, Option<Vec<u8>>)]) -> Vec<u8> {
         let id = SignerId::parse(signer).unwrap();
-        let message = submission::sign(&self.signers[signer].key, &id, &self.tenant, items);
+        submission::sign(&self.signers[signer].key, &id, &self.tenant, items)
+    }
+
+    fn send(&mut self, signer: &str, items: &[(Vec<u8>, Option<Vec<u8>>)]) -> Vec<Ended> {
+        let message = self.sign(signer, items);
         self.send_raw(&message)
     }
 
     /// Submits bytes.
     pub(crate) fn send_raw(&mut self, message: &[u8]) -> Vec<Ended> {
         let now = Micros(self.now());
-        let writer = self.writer.as_mut().unwrap();
-        let keys = writer.ledger().key_set();
-        let submission =
-            Submission { message, via: Via::default(), checked: check(message, &keys) };
-        let committed = writer.append(vec![submission], now, &[]).unwrap();
-        committed.replies.iter().flat_map(ended).collect()
+        append(self.writer.as_mut().unwrap(), message, now)
     }
 
     /// Submits one event that must be accepted; returns its index.
@@ -317,6 +322,14 @@ pub(crate) fn indexes(page: &Json) -> Vec<u64> {
 fn router(writer: &Writer, clock: &Arc<AtomicU64>) -> Router {
     let clock = Arc::clone(clock);
     query::routes(writer.ledger(), move || Micros(clock.load(Ordering::Relaxed)))
+}
+
+/// Submits bytes at `now`.
+pub(crate) fn append(writer: &mut Writer, message: &[u8], now: Micros) -> Vec<Ended> {
+    let keys = writer.ledger().key_set();
+    let submission = Submission { message, via: Via::default(), checked: check(message, &keys) };
+    let committed = writer.append(vec![submission], now, &[]).unwrap();
+    committed.replies.iter().flat_map(ended).collect()
 }
 
 fn ended(reply: &Reply) -> Vec<Ended> {

@@ -1,0 +1,214 @@
+//! `gaps`: the numbers that signers gave their events, where the ledger does not hold all of them in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::Json;
+use axum::extract::State;
+use ledger::Ledger;
+use schemas::id::{Index, SessionId};
+use schemas::kind::Kind;
+use schemas::limits::GAP_SESSIONS_MAX;
+use schemas::terms::Key;
+use serde_json::{Value, json};
+
+use crate::accepted::term;
+use crate::api::Api;
+use crate::error::{Error, is_damage};
+use crate::execute::{Found, Hits};
+use crate::node::Node;
+use crate::params::Params;
+use crate::search::{Rest, Search};
+use crate::source::{Order, Seek, Walk};
+
+const PARAMS: &[&str] = &["q", "since", "until", "after", "cursor", "explain"];
+const ENTRIES_PER_LOOK: usize = 256;
+
+pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
+    let params = params.only(PARAMS)?;
+    api.read(move |api| read(api, &params)).await.map(Json)
+}
+
+/// One signer in one of its sessions.
+type Counting = (String, SessionId);
+
+fn read(api: &Api, params: &Params) -> Result<Value, Error> {
+    let search = Search::of(api, params, "gaps", Some(Order::Oldest))?;
+    let size = search.size();
+    let mut hits = search.hits(api)?;
+    let (sessions, rest) = match &mut hits {
+        Some(hits) => sessions(hits)?,
+        None => (BTreeSet::new(), Rest::default()),
+    };
+    let mut walk = Walk::of_query(Order::Oldest);
+    let mut items = Vec::new();
+    for counting in &sessions {
+        items.extend(Numbers::of(&api.ledger, counting, size, &mut walk)?.to_json(counting));
+    }
+    let members = [("items", Value::Array(items)), ("sessions", json!(sessions.len()))];
+    search.answer(api, members, hits.as_ref(), rest)
+}
+
+/// Who counts in the entries that fit.
+fn sessions(hits: &mut Hits<'_>) -> Result<(BTreeSet<Counting>, Rest), Error> {
+    let mut found = BTreeSet::new();
+    loop {
+        let page = hits.page(ENTRIES_PER_LOOK)?;
+        for entry in &page.entries {
+            let Found::Entry(entry) = entry else { continue };
+            let node = Node::of(entry);
+            found.extend(node.signer.zip(node.session).filter(|_| node.seq.is_some()));
+        }
+        let rest = Rest { next: page.next, spent: page.scanned_to };
+        match rest.next {
+            Some(next) if rest.spent.is_none() => {
+                if found.len() >= GAP_SESSIONS_MAX || hits.walk.is_over() {
+                    return Ok((found, Rest::spent(next)));
+                }
+                hits.resume(next);
+            }
+            _ => return Ok((found, rest)),
+        }
+    }
+}
+
+/// One signer's numbers in one session, as they came.
+#[derive(Default)]
+struct Numbers {
+    /// Where each stands; the first time, if it came again.
+    at: BTreeMap<u64, u64>,
+    /// What is below the highest number so far and is not there, with the entry that showed it.
+    open: BTreeMap<u64, Range>,
+    /// What was open for a while.
+    filled: Vec<(u64, u64, u64)>,
+    /// What the signer says itself that it lost, and where it says so.
+    lost: Vec<(u64, u64, u64)>,
+    /// Where the budget ended.
+    reached: Option<u64>,
+}
+
+/// An open range's last number, and the entry that showed it.
+struct Range {
+    to: u64,
+    shown_by: u64,
+}
+
+impl Numbers {
+    fn of(
+        ledger: &Ledger,
+        (signer, session): &Counting,
+        size: u64,
+        walk: &mut Walk,
+    ) -> Result<Self, Error> {
+        let mut numbers = Self::default();
+        let mut source = term(ledger, Key::Session, &session.to_string());
+        let mut at = Some(0);
+        while let Some(from) = at {
+            let index = match source.seek(from, walk)? {
+                Seek::At(index) if index < size => index,
+                Seek::At(_) | Seek::End => break,
+                Seek::Spent(reached) => {
+                    numbers.reached = Some(reached);
+                    break;
+                }
+            };
+            at = walk.order.beyond(index);
+            let entry = match ledger.entry(Index(index)) {
+                Ok(entry) => entry,
+                Err(damage) if is_damage(&damage) => continue,
+                Err(failure) => return Err(failure.into()),
+            };
+            if let Some(node) = entry.map(|entry| Node::of(&entry))
+                && node.signer.as_ref() == Some(signer)
+            {
+                numbers.add(&node);
+            }
+        }
+        Ok(numbers)
+    }
+
+    fn add(&mut self, node: &Node) {
+        let index = node.index.0;
+        if let Some((from, to)) =
+            node.lost.filter(|_| node.is(Kind::GapDeclared) && node.accepted())
+        {
+            self.lost.push((from, to, index));
+        }
+        let Some(n) = node.seq else { return };
+        let highest = self.at.last_key_value().map_or(0, |(n, _)| *n);
+        if n > highest + 1 {
+            self.open.insert(highest + 1, Range { to: n - 1, shown_by: index });
+        } else if n <= highest && !self.at.contains_key(&n) {
+            self.fill(n, index);
+        }
+        self.at.entry(n).or_insert(index);
+    }
+
+    /// Takes `n` out of the range that it was missing from.
+    fn fill(&mut self, n: u64, index: u64) {
+        let Some((from, range)) = self
+            .open
+            .range(..=n)
+            .next_back()
+            .map(|(from, _)| *from)
+            .and_then(|from| self.open.remove(&from).map(|range| (from, range)))
+        else {
+            return;
+        };
+        let Range { to, shown_by } = range;
+        if from < n {
+            self.open.insert(from, Range { to: n - 1, shown_by });
+        }
+        if n < to {
+            self.open.insert(n + 1, Range { to, shown_by });
+        }
+        match self.filled.last_mut() {
+            Some((_, last, by)) if *last + 1 == n => (*last, *by) = (n, index),
+            _ => self.filled.push((n, n, index)),
+        }
+    }
+
+    fn to_json(&self, (signer, session): &Counting) -> Vec<Value> {
+        let item = |state: &str, from: u64, to: u64| {
+            json!({
+                "signer": signer,
+                "session": session.to_string(),
+                "state": state,
+                "from": from,
+                "to": to,
+                "numbers": to - from + 1,
+            })
+        };
+        let mut items = Vec::new();
+        for (from, Range { to, shown_by }) in &self.open {
+            let declared = self.lost.iter().find(|(first, last, _)| first <= from && to <= last);
+            let mut gap = item(declared.map_or("open", |_| "declared"), *from, *to);
+            set(&mut gap, "shown_by", *shown_by);
+            if let Some((_, _, by)) = declared {
+                set(&mut gap, "declared_by", *by);
+            }
+            items.push(gap);
+        }
+        for (from, to, by) in &self.filled {
+            let mut gap = item("filled", *from, *to);
+            set(&mut gap, "filled_by", *by);
+            items.push(gap);
+        }
+        if let Some(reached) = self.reached {
+            let last = self.at.last_key_value().map_or(0, |(n, _)| *n);
+            let mut gap = item("unchecked", last + 1, last + 1);
+            if let Value::Object(gap) = &mut gap {
+                gap.insert("to".to_owned(), Value::Null);
+                gap.insert("numbers".to_owned(), Value::Null);
+            }
+            set(&mut gap, "scanned_to", reached);
+            items.push(gap);
+        }
+        items
+    }
+}
+
+fn set(gap: &mut Value, name: &str, index: u64) {
+    if let Value::Object(gap) = gap {
+        gap.insert(name.to_owned(), index.into());
+    }
+}
