@@ -15,6 +15,7 @@ mod harness;
 mod killswitch;
 mod proof;
 mod python;
+mod questions;
 mod reader;
 mod readme;
 mod redaction;
