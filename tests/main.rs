@@ -17,6 +17,7 @@ mod killswitch;
 mod openapi;
 mod proof;
 mod python;
+mod questions;
 mod reader;
 mod readme;
 mod redaction;

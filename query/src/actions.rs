@@ -77,7 +77,9 @@ fn row(why: &Value, entries: &[u64]) -> Value {
         json!({ "id": grant.get("id"), "scope": grant.get("scope"), "environment": grant.get("environment") })
     });
     let outcome = list("/outcomes").last().and_then(|outcome| outcome.get("status"));
-    let findings: Vec<_> = list("/findings").filter_map(|finding| finding.get("rule")).collect();
+    let mut findings: Vec<_> = list("/findings").collect();
+    findings.sort_by_key(|finding| finding.get("index").and_then(Value::as_u64));
+    let findings: Vec<_> = findings.iter().filter_map(|finding| finding.get("rule")).collect();
     json!({
         "index": at("/entry/index"),
         "entries": entries,

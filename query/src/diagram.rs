@@ -162,6 +162,8 @@ impl Drawing {
                 && from != to
             {
                 let label = word(link, "by");
+                // Causes are drawn before what cites them.
+                let (from, to) = if label == "cause" { (to, from) } else { (from, to) };
                 self.arrows.insert(Arrow { from, to, label, is_critical: false });
             }
         }

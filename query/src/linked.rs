@@ -18,7 +18,8 @@ use crate::node::Node;
 enum By {
     /// An entry of the first cites one of the other.
     Cause,
-    /// An entry of the other cites one of the first.
+    /// The same, found from the other end.
+    #[serde(skip)]
     Effect,
     /// The same trigger.
     Trigger,
@@ -83,7 +84,10 @@ pub(crate) fn linked(
             waiting.push_back((to, hops + 1));
         }
     }
-    let links = search.links.into_iter().filter(|link| known.contains_key(&link.to));
+    let links = search
+        .links
+        .into_iter()
+        .filter(|link| known.contains_key(&link.from) && known.contains_key(&link.to));
     Ok(Linked { workflows, links: links.collect(), incomplete: search.is_cut })
 }
 
@@ -156,16 +160,23 @@ impl Search<'_> {
 
     fn link(&mut self, from: &str, node: &Node, by: By, at: Index) -> Result<(), ReadError> {
         let other = self.node(at)?.and_then(|other| other.correlation);
-        if let Some(to) = other.filter(|to| to != from) {
-            let (from, index, at) = (from.to_owned(), node.index.0, at.0);
-            self.links.insert(Link { from, to, by, index, at });
-        }
+        let Some(to) = other.filter(|to| to != from) else { return Ok(()) };
+        let (own, other) = ((from.to_owned(), node.index.0), (to, at.0));
+        // Each link once, from whichever end it was found.
+        let is_turned = by == By::Effect || by != By::Cause && other.1 < own.1;
+        let ((from, index), (to, at)) = if is_turned { (other, own) } else { (own, other) };
+        let by = if by == By::Effect { By::Cause } else { by };
+        self.links.insert(Link { from, to, by, index, at });
         Ok(())
     }
 
-    fn neighbours(&self, from: &str) -> BTreeSet<String> {
-        let of = self.links.iter().filter(|link| link.from == from);
-        of.map(|link| link.to.clone()).collect()
+    fn neighbours(&self, workflow: &str) -> BTreeSet<String> {
+        let other = |link: &Link| match (link.from == workflow, link.to == workflow) {
+            (true, _) => Some(link.to.clone()),
+            (_, true) => Some(link.from.clone()),
+            _ => None,
+        };
+        self.links.iter().filter_map(other).collect()
     }
 
     /// Where a term stands, as far as the search may still look.

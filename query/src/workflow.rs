@@ -44,7 +44,12 @@ pub(crate) async fn one(
     let form = choose(FORMS, &headers, params.get("format"))?;
     let is_linked = params.flag("linked")?;
     let answer = api.read(move |api| read_one(api, &correlation.0, is_linked, form)).await?;
-    let headers = [(header::CONTENT_TYPE, form.media), (header::VARY, "accept")];
+    let headers = [
+        (header::CONTENT_TYPE, form.media),
+        (header::VARY, "accept"),
+        // Text of agents is no page, whatever a browser finds in it.
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
     Ok((headers, answer).into_response())
 }
 

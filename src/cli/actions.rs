@@ -11,13 +11,13 @@ pub(crate) fn line(action: &Json) -> String {
     let parts = [
         Some(format!("#{} {}", at(action, "/index"), what(action))),
         Some(who(action)),
-        labelled("contract", at(action, "/contract").chars().take(12).collect()),
-        labelled("used", bounds(action, "/used")),
-        labelled("granted", bounds(action, "/granted")),
-        labelled("task", at(action, "/task")),
-        labelled("for", at(action, "/human")),
-        labelled("chain", names(action, "/chain", " → ")),
-        labelled("findings", names(action, "/findings", ", ")),
+        labelled("contract", &at(action, "/contract").chars().take(12).collect::<String>()),
+        labelled("used", &bounds(action, "/used")),
+        labelled("granted", &bounds(action, "/granted")),
+        labelled("task", &at(action, "/task")),
+        labelled("for", &at(action, "/human")),
+        labelled("chain", &names(action, "/chain", " → ")),
+        labelled("findings", &names(action, "/findings", ", ")),
     ];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     format!("{} {}", time(action), parts.join(" · "))
@@ -35,7 +35,7 @@ fn who(action: &Json) -> String {
     }
 }
 
-fn labelled(label: &str, text: String) -> Option<String> {
+fn labelled(label: &str, text: &str) -> Option<String> {
     (!text.is_empty()).then(|| format!("{label} {text}"))
 }
 

@@ -12,15 +12,15 @@ use crate::exit::Exit;
 
 /// Arguments of `chain`.
 #[derive(clap::Args, Debug)]
-#[group(id = "what", required = true, multiple = false, args = ["correlation", "up", "down"])]
 pub(crate) struct Args {
     /// Correlation id of the workflow
+    #[arg(required_unless_present_any = ["up", "down"])]
     correlation: Option<String>,
     /// What set this entry off, from its trigger on
-    #[arg(long, value_name = "N", value_parser = index)]
+    #[arg(long, value_name = "N", value_parser = index, conflicts_with_all = ["correlation", "down"])]
     up: Option<Index>,
     /// What this entry set off
-    #[arg(long, value_name = "N", value_parser = index)]
+    #[arg(long, value_name = "N", value_parser = index, conflicts_with = "correlation")]
     down: Option<Index>,
     /// With the workflows that it is linked with, by causes, triggers and threads
     #[arg(long, conflicts_with_all = ["up", "down"])]

@@ -56,7 +56,7 @@ fn a_workflow_is_linked_by_causes_and_by_threads_and_so_on() {
         .iter()
         .map(|link| [&link["from"], &link["to"], &link["by"]].map(|name| name.as_str().unwrap()))
         .collect();
-    for link in [["w", "mail-1", "cause"], ["w", "mail-2", "thread"], ["mail-2", "v", "effect"]] {
+    for link in [["w", "mail-1", "cause"], ["w", "mail-2", "thread"], ["v", "mail-2", "cause"]] {
         assert!(links.contains(&link), "{links:?}");
     }
     assert_eq!(linked["incomplete"], false);
@@ -264,4 +264,77 @@ fn parts_say_what_they_are_and_what_they_are_not() {
         world.get_as(&path, &[(header::IF_NONE_MATCH, tag)]).status,
         StatusCode::NOT_MODIFIED
     );
+}
+
+/// Ends of lines, NUL, a terminal's escapes, reversed text, markup and a formula.
+const HOSTILE: &str =
+    "=HYPERLINK(\"http://x\")\r\n\0\u{1b}]0;x\u{7}\u{9b}2J\u{202e}<script>alert(1)</script>\"];`,";
+
+/// What a terminal, a page or a reader of lines would act on.
+fn acts(text: &str) -> bool {
+    text.contains(['\r', '\0', '\u{1b}', '\u{7}', '\u{9b}', '\u{202e}'])
+}
+
+fn hostile_world() -> World {
+    let mut world = World::new();
+    world.agent("a");
+    world.accept_as("a", Some("I"), intent("a", "w", "email.send", HOSTILE));
+    world.accept("a", confirmed("a", "w", "email.send", HOSTILE, "@I"));
+    world
+}
+
+fn body(world: &World, path: &str) -> String {
+    let answer = world.get(path);
+    assert_eq!(answer.status, StatusCode::OK, "{path}");
+    String::from_utf8(answer.body.to_vec()).unwrap()
+}
+
+#[test]
+fn json_holds_hostile_text_as_a_string() {
+    let world = hostile_world();
+    let answer = world.get("/entries?q=corr%3Aw");
+    assert_eq!(answer.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    assert!(!text.contains(['\r', '\n', '\0', '\u{1b}', '\u{7}']), "{text}");
+    assert_eq!(answer.json()["items"][0]["body"]["action"]["target"], HOSTILE);
+}
+
+#[test]
+fn lines_hold_hostile_text_on_one_line() {
+    let text = body(&hostile_world(), "/entries?q=corr%3Aw&format=ndjson");
+    assert_eq!((text.lines().count(), text.matches('\n').count()), (2, 2));
+    assert!(!text.contains(['\r', '\0', '\u{1b}', '\u{7}']), "{text}");
+    for line in text.lines() {
+        let entry: Json = serde_json::from_str(line).unwrap();
+        assert_eq!(entry["body"]["action"]["target"], HOSTILE);
+    }
+}
+
+#[test]
+fn rows_hold_hostile_text_that_computes_nothing() {
+    let text = body(&hostile_world(), "/entries?q=corr%3Aw&format=csv");
+    assert_eq!(text.matches("\r\n").count(), 3);
+    assert!(!acts(&text.replace("\r\n", "")), "{text}");
+    assert!(text.contains(",\"'=HYPERLINK(\"\"http://x\"\")\\r\\n"), "{text}");
+}
+
+#[test]
+fn cbor_holds_hostile_text_as_text() {
+    let world = hostile_world();
+    let answer = world.get("/entries?q=corr%3Aw&format=cbor");
+    assert_eq!(answer.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    let found = answer.body.windows(HOSTILE.len()).filter(|bytes| *bytes == HOSTILE.as_bytes());
+    assert_eq!(found.count(), 2);
+    assert_eq!(answer.body, query::json_cbor(&world.json("/entries?q=corr%3Aw")));
+}
+
+#[test]
+fn text_and_drawings_hold_hostile_text_that_acts_on_nothing() {
+    let world = hostile_world();
+    for format in ["text", "mermaid", "dot"] {
+        let text = body(&world, &format!("/workflows/w?format={format}"));
+        assert!(!acts(&text), "{format}: {text}");
+        assert!(text.contains("HYPERLINK"), "{format}: {text}");
+        assert!(format == "text" || !text.contains("<script"), "{format}: {text}");
+    }
 }
