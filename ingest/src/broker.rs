@@ -60,6 +60,8 @@ pub struct Config {
     pub max_bytes: u64,
     /// What is erased on schedule.
     pub retention: Retention,
+    /// Whether committed entries are published for machines that follow.
+    pub committed: bool,
     pub(crate) connection: watch::Sender<Connection>,
     pub(crate) door: Door,
 }
@@ -74,7 +76,7 @@ pub enum Connection {
 }
 
 impl Config {
-    /// One copy of each stream, at most 512 MiB each.
+    /// One copy of each stream, at most 512 MiB each; committed entries are not published.
     #[must_use]
     pub fn new(broker: Broker, tenant: Tenant) -> Self {
         Self {
@@ -83,6 +85,7 @@ impl Config {
             replicas: 1,
             max_bytes: 512 << 20,
             retention: Retention::default(),
+            committed: false,
             connection: watch::Sender::new(Connection::Down),
             door: Door::default(),
         }

@@ -36,6 +36,9 @@ impl File {
                 toml::Value::String(text) if known => {
                     self.values.insert(key, text.clone());
                 }
+                toml::Value::Boolean(value) if known => {
+                    self.values.insert(key, value.to_string());
+                }
                 toml::Value::Table(inner) if is_group(&group) => self.take(&group, inner)?,
                 _ if known => {
                     return Err(ConfigError::NotText { path: self.path.clone(), key });

@@ -39,7 +39,7 @@ fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
     let text = "tenant = \"t\"\nhost = \"h\"\ndata = \"/d\"\nmark = \"/m\"\nkey = \"/k\"\n\
                 [http]\nlisten = \"[::1]:1\"\n[nats]\nurl = \"nats://n, nats://m\"\n\
                 credentials = \"/c\"\nnkey = \"/n\"\nca = \"/ca\"\ncertificate = \"/cert\"\n\
-                certificate_key = \"/ck\"\nreplicas = \"3\"\n\
+                certificate_key = \"/ck\"\nreplicas = \"3\"\ncommitted = true\n\
                 [witness]\npolicy = \"/p\"\n\
                 [retention]\ndetail_days = \"30\"\nbody_days = \"400\"\n";
     let read = file(text).unwrap();
@@ -66,6 +66,9 @@ fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
     assert_eq!((nats.retention.detail_days, nats.retention.body_days), (Some(30), Some(400)));
     assert_eq!(nats.broker.urls, ["nats://n", "nats://m"]);
     assert_eq!((nats.replicas, nats.broker.credentials), (3, Some(PathBuf::from("/c"))));
+    assert!(
+        nats.committed && !config(&Flags::default(), &[], "tenant = \"t\"").unwrap().nats.committed
+    );
     assert!(nats.broker.tls.is_some_and(|tls| tls.client.is_some()));
     let half = text.replace("certificate_key = \"/ck\"\n", "");
     assert!(matches!(
