@@ -11,6 +11,7 @@ mod bundle;
 mod crash;
 mod demo;
 mod features;
+mod followers;
 mod harness;
 mod killswitch;
 mod proof;
