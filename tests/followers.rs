@@ -13,9 +13,9 @@ use crate::signer::{Signer, intent};
 
 /// Entries that are there when the followers come, and as many come later.
 const HALF: usize = 30;
-/// After so many bytes of a response each of the first connections is cut: at once, in its head or its
-/// first events, and in the middle of history.
-const CUTS: [usize; 4] = [0, 700, 9_000, 30_000];
+/// After so many bytes of a response each of the first connections is cut: in its head, in its first
+/// events, and in the middle of history.
+const CUTS: [usize; 4] = [40, 700, 9_000, 30_000];
 
 /// The way to the server, which breaks.
 struct Road {
