@@ -2,7 +2,8 @@
 # Finds what a fresh Debian 12 machine with Rust lacks, and installs it.
 #
 # ./demo and ./check source this file with `root` set to the repository, then call `setup`, which
-# exports CARGO_TARGET_DIR, SWORN_NATS_SERVER and SWORN_PYTHON. For a shell of your own:
+# exports CARGO_TARGET_DIR, SWORN_NATS_SERVER and SWORN_PYTHON. ./check calls `setup_clients`, too, which
+# exports SWORN_NODE. For a shell of your own, with everything:
 #
 #     eval "$(sh scripts/setup.sh)"
 #
@@ -10,6 +11,8 @@
 
 # A script that needs more appends to this before it calls `setup`.
 packages='g++ libclang-dev python3-venv'
+# What `setup_clients` needs besides.
+client_packages='curl nodejs npm'
 
 nats_needed=2.12
 nats_pinned=2.15.1
@@ -89,6 +92,8 @@ have() {
     case $1 in
     g++) command -v c++ >/dev/null ;;
     libclang-dev) find_libclang ;;
+    curl | npm) command -v "$1" >/dev/null ;;
+    nodejs) command -v node >/dev/null ;;
     python3-venv) find_python >/dev/null ;;
     *) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
     esac
@@ -137,10 +142,10 @@ print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest()[:16])' "$requir
     export SWORN_PYTHON
     # The marker says that the installation finished, the import that its Python is still there.
     if [ -e "$venv/complete" ] &&
-        "$SWORN_PYTHON" -c 'import cbor2, cryptography, nats' >/dev/null 2>&1; then
+        "$SWORN_PYTHON" -c 'import cbor2, cryptography, httpx_sse, nats' >/dev/null 2>&1; then
         return 0
     fi
-    say "Installing the example publisher's Python packages into $venv"
+    say "Installing the example clients' Python packages into $venv"
     rm -rf "$venv"
     "$python" -m venv "$venv" || die "could not make a Python environment in $venv"
     PIP_USER=0 "$SWORN_PYTHON" -m pip install -q --disable-pip-version-check --no-input \
@@ -228,6 +233,21 @@ setup() {
     exec 9>&-
 }
 
+# Node's packages for the example client, in a directory beside which its script is put: SWORN_NODE.
+setup_clients() {
+    hash=$(cksum <"$root/clients/node/package-lock.json" | tr ' ' -)
+    SWORN_NODE=$cache/node-$hash
+    export SWORN_NODE
+    [ ! -e "$SWORN_NODE/complete" ] || return 0
+    say "Installing the example client's Node packages into $SWORN_NODE"
+    rm -rf "$SWORN_NODE"
+    mkdir -p "$SWORN_NODE"
+    cp "$root/clients/node/package.json" "$root/clients/node/package-lock.json" "$SWORN_NODE"
+    (cd "$SWORN_NODE" && npm ci --ignore-scripts --no-audit --no-fund) >&2 ||
+        die "could not install $root/clients/node/package-lock.json"
+    : >"$SWORN_NODE/complete"
+}
+
 # Says before the first build why it takes so long.
 announce_build() {
     [ -z "$(find "$CARGO_TARGET_DIR/debug/build" -name librocksdb.a 2>/dev/null)" ] || return 0
@@ -239,8 +259,10 @@ case $0 in
 *setup.sh)
     set -eu
     root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+    packages="$packages $client_packages"
     setup
-    for name in CARGO_TARGET_DIR SWORN_NATS_SERVER SWORN_PYTHON; do
+    setup_clients
+    for name in CARGO_TARGET_DIR SWORN_NATS_SERVER SWORN_PYTHON SWORN_NODE; do
         eval "value=\$$name"
         # shellcheck disable=SC2154 # assigned by the eval above
         printf "export %s='%s'\n" "$name" "$(printf '%s' "$value" | sed "s/'/'\\\\''/g")"

@@ -72,6 +72,7 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "nats.certificate_key", default: None },
     Setting { name: "nats.replicas", default: Some("1") },
     Setting { name: "nats.mark", default: Some("false") },
+    Setting { name: "nats.committed", default: Some("false") },
 ];
 
 /// Why a configuration is not used.
@@ -103,7 +104,7 @@ pub(crate) enum ConfigError {
         /// The most similar one.
         nearest: &'static str,
     },
-    /// A value of the file that is not text.
+    /// A value of the file that is neither text nor a truth value.
     #[error("{path}: `{key}` must be text in quotes", path = path.display())]
     NotText {
         /// In which file.

@@ -12,6 +12,7 @@ mod bundle;
 mod crash;
 mod demo;
 mod features;
+mod followers;
 mod harness;
 mod killswitch;
 mod openapi;

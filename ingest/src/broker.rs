@@ -62,6 +62,8 @@ pub struct Config {
     pub retention: Retention,
     /// Whether the high-water mark is kept at the broker, too.
     pub mark: bool,
+    /// Whether committed entries are published for machines that follow.
+    pub committed: bool,
     pub(crate) connection: watch::Sender<Connection>,
     pub(crate) door: Door,
 }
@@ -76,7 +78,7 @@ pub enum Connection {
 }
 
 impl Config {
-    /// One copy of each stream, at most 512 MiB each.
+    /// One copy of each stream, at most 512 MiB each; committed entries are not published.
     #[must_use]
     pub fn new(broker: Broker, tenant: Tenant) -> Self {
         Self {
@@ -86,6 +88,7 @@ impl Config {
             max_bytes: 512 << 20,
             retention: Retention::default(),
             mark: false,
+            committed: false,
             connection: watch::Sender::new(Connection::Down),
             door: Door::default(),
         }

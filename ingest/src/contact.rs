@@ -153,7 +153,7 @@ impl Survey<'_> {
 
 /// A connection. The client's own reconnecting is not used: what was under way would be sent to a
 /// server that may have lost its streams.
-async fn connect(config: &Config) -> Result<(Client, Lost), Trouble> {
+pub(crate) async fn connect(config: &Config) -> Result<(Client, Lost), Trouble> {
     let (events, lost) = watch::channel(false);
     let options = config.broker.options().await?;
     let options = options.max_reconnects(config.broker.servers()).event_callback(move |event| {
@@ -167,7 +167,7 @@ async fn connect(config: &Config) -> Result<(Client, Lost), Trouble> {
 
 /// Refuses a server that would drop options, or could not carry the largest submission. Then no reply
 /// is too large either: 256 outcomes stay below half a mebibyte, receipts for 2^40 entries included.
-fn check_server(client: &Client) -> Result<(), Refusal> {
+pub(crate) fn check_server(client: &Client) -> Result<(), Refusal> {
     let info = client.server_info();
     if Version::parse(&info.version).is_none_or(|version| version < Version::NEEDED) {
         return Err(Refusal::Version { found: info.version });

@@ -19,6 +19,7 @@
 
 mod broker;
 mod commit;
+mod committed;
 mod contact;
 mod door;
 mod error;
@@ -46,6 +47,7 @@ use schemas::id::Micros;
 use schemas::limits::RETAIN_EVERY_S;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 pub use broker::{Broker, Config, Connection, Tls};
 pub use door::{Door, DoorError};
@@ -78,6 +80,8 @@ pub async fn run(
     let ledger = writer.ledger();
     let mut pen = Pen { writer, cursors: None, has_read: false, clock: Arc::new(clock) };
     let mut knocks = config.door.listen().await;
+    let publishing = || committed::run(config.clone(), ledger.clone(), shutdown.clone());
+    let _published = config.committed.then(|| AbortOnDropHandle::new(tokio::spawn(publishing())));
     let mut attempt = 0;
     loop {
         let known = pen.cursors.clone();

@@ -65,6 +65,36 @@ fn stream_settings(config: &Config, stream: Stream) -> Value {
     })
 }
 
+/// The settings of the stream of committed entries. It is a copy: where it is full, the oldest go.
+pub(crate) fn committed_settings(config: &Config) -> Value {
+    let subjects = Subjects::new(&config.tenant);
+    json!({
+        "name": subjects.committed_name(),
+        "subjects": [subjects.committed()],
+        "retention": "limits",
+        "discard": "old",
+        "storage": "file",
+        "num_replicas": config.replicas,
+        "max_bytes": config.max_bytes,
+        "max_msgs": -1,
+        "max_msgs_per_subject": -1,
+        "max_age": 0,
+        "no_ack": false,
+        "sealed": false,
+        // What is erased in the ledger must be able to leave the broker.
+        "deny_delete": false,
+        "deny_purge": false,
+        "allow_rollup_hdrs": false,
+        "allow_msg_ttl": false,
+        "allow_msg_schedules": false,
+        "allow_msg_counter": false,
+        "mirror": null,
+        "sources": null,
+        "republish": null,
+        "subject_transform": null,
+    })
+}
+
 fn consumer_settings(name: &str) -> Value {
     json!({
         "durable_name": name,
@@ -93,18 +123,26 @@ pub(crate) async fn ensure(
     config: &Config,
     stream: Stream,
 ) -> Result<Life, Trouble> {
-    let wanted = stream_settings(config, stream);
     let name = Subjects::new(&config.tenant).stream_name(stream);
+    ensure_as(context, &name, &stream_settings(config, stream)).await
+}
+
+/// The same for the stream of this name and these settings.
+pub(crate) async fn ensure_as(
+    context: &jetstream::Context,
+    name: &str,
+    wanted: &Value,
+) -> Result<Life, Trouble> {
     let show = format!("STREAM.INFO.{name}");
     let info = match ask(context, &show, &json!({})).await {
         Err(Trouble::Answer { error, .. }) if is(&*error, ErrorCode::STREAM_NOT_FOUND) => {
-            ask(context, &format!("STREAM.CREATE.{name}"), &set_only(&wanted)).await?;
+            ask(context, &format!("STREAM.CREATE.{name}"), &set_only(wanted)).await?;
             tracing::info!(stream = name, "stream created");
             ask(context, &show, &json!({})).await?
         }
         answer => answer?,
     };
-    compare(&name, &wanted, info.get("config"))?;
+    compare(name, wanted, info.get("config"))?;
     let info: jetstream::stream::Info =
         serde_json::from_value(info).map_err(|error| unreadable(&show, error))?;
     let created_ns = u64::try_from(info.created.unix_timestamp_nanos()).unwrap_or_default();

@@ -10,6 +10,7 @@ use schemas::kind::Stream;
 /// sworn.v1.<tenant>.op.<token>        registry and control                 stream SWORN_<tenant>_OP
 /// sworn.v1.<tenant>.receipt.<token>   replies                              no stream
 /// sworn.v1.<tenant>.control           announcements                        no stream
+/// sworn.v1.<tenant>.committed         the log, for machines that follow    stream SWORN_<tenant>_COMMITTED
 /// ```
 #[derive(Clone, Debug)]
 pub(crate) struct Subjects {
@@ -45,6 +46,14 @@ impl Subjects {
 
     pub(crate) fn receipt(&self, token: &str) -> String {
         format!("sworn.v1.{}.receipt.{token}", self.tenant)
+    }
+
+    pub(crate) fn committed(&self) -> String {
+        format!("sworn.v1.{}.committed", self.tenant)
+    }
+
+    pub(crate) fn committed_name(&self) -> String {
+        format!("SWORN_{}_COMMITTED", self.tenant)
     }
 
     pub(crate) fn control(&self) -> String {

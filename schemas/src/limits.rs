@@ -64,6 +64,8 @@ pub const PROPOSAL_DAYS_MAX: u64 = 30;
 pub const HOLDERS_MAX: usize = 16;
 /// Bound of a cap: actions an hour or a day.
 pub const CAP_MAX: u64 = 1 << 32;
+/// Committed entries that are published at once for machines that follow.
+pub const COMMITTED_BATCH_MAX: u64 = 128;
 /// Submissions that are taken in at once other than by the broker.
 pub const DOOR_BATCH_MAX: usize = 32;
 /// Seconds that a submission over HTTP waits for its receipt.

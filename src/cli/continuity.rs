@@ -164,7 +164,7 @@ fn verdict(exit: Exit, what: String) -> Failure {
 
 fn place(after: Option<&Token>) -> String {
     match after {
-        Some(token) => format!("reconnected, resumed after #{}", token.index()),
+        Some(token) => format!("reconnected, resumed after {}", token.index()),
         None => "reconnected; no place to resume from was known yet".to_owned(),
     }
 }

@@ -75,7 +75,9 @@ impl Layers<'_> {
         let replicas = |text: &str| text.parse().ok().filter(|count| (1..=5).contains(count));
         let mut config = ingest::Config::new(broker, tenant.clone());
         config.replicas = self.choose("nats.replicas")?.parse("1 to 5", replicas)?;
-        config.mark = self.choose("nats.mark")?.parse("true or false", |text| text.parse().ok())?;
+        let truth = |text: &str| text.parse().ok();
+        config.mark = self.choose("nats.mark")?.parse("true or false", truth)?;
+        config.committed = self.choose("nats.committed")?.parse("true or false", truth)?;
         config.retention = ledger::Retention {
             detail_days: self.days("retention.detail_days")?,
             body_days: self.days("retention.body_days")?,

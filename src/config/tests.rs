@@ -43,7 +43,7 @@ fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
                 algorithms = [\"EdDSA\", \"ES256\"]\nclaim = \"groups\"\ntenant_claim = \"org\"\n\
                 [http.oidc.roles]\npublisher = \"p\"\nauditor = \"x, y\"\nresponder = \"r\"\noperator = \"o\"\n[nats]\nurl = \"nats://n, nats://m\"\n\
                 credentials = \"/c\"\nnkey = \"/n\"\nca = \"/ca\"\ncertificate = \"/cert\"\n\
-                certificate_key = \"/ck\"\nreplicas = \"3\"\nmark = \"true\"\n\
+                certificate_key = \"/ck\"\nreplicas = \"3\"\nmark = \"true\"\ncommitted = true\n\
                 [witness]\npolicy = \"/p\"\n\
                 [retention]\ndetail_days = \"30\"\nbody_days = \"400\"\n";
     let read = file(text).unwrap();
@@ -70,8 +70,9 @@ fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
     let nats = config(&Flags::default(), &[], text).unwrap().nats;
     assert_eq!((nats.retention.detail_days, nats.retention.body_days), (Some(30), Some(400)));
     assert_eq!(nats.broker.urls, ["nats://n", "nats://m"]);
-    assert_eq!((nats.replicas, nats.mark), (3, true));
+    assert_eq!((nats.replicas, nats.mark, nats.committed), (3, true, true));
     assert_eq!(nats.broker.credentials, Some(PathBuf::from("/c")));
+    assert!(!config(&Flags::default(), &[], "tenant = \"t\"").unwrap().nats.committed);
     assert!(nats.broker.tls.is_some_and(|tls| tls.client.is_some()));
     let half = text.replace("certificate_key = \"/ck\"\n", "");
     assert!(matches!(

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod committed;
 mod delivery;
 mod healing;
 mod mark;

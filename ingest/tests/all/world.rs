@@ -1,9 +1,10 @@
 //! A nats-server, a ledger and what takes submissions in, all real and in a temporary directory.
 
 use std::future::Future;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ingest::{Broker, Config, Connection, IngestError, OwnServer, Publisher};
@@ -32,6 +33,15 @@ pub(crate) fn deadline() -> Instant {
     Instant::now() + PATIENCE
 }
 
+/// A port that nobody listens on, and that no other world is given: a server that stops for a while must find
+/// it free again. It lies below those that the system gives to outgoing connections.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + u16::try_from(std::process::id() % 100).unwrap() * 200;
+    let ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed) % 2000);
+    ports.take(2000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+}
+
 pub(crate) struct World {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) server: Option<OwnServer>,
@@ -39,6 +49,8 @@ pub(crate) struct World {
     pub(crate) operator: Signer,
     /// Whether the mark is kept at the broker, too.
     pub(crate) marks: bool,
+    /// Whether committed entries are published.
+    pub(crate) committed: bool,
     writer: Option<Writer>,
     now: Arc<AtomicU64>,
 }
@@ -55,7 +67,8 @@ impl World {
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let binary = ingest::find(None).unwrap();
-        let server = ingest::start(&binary, &directory.path().join("nats"), None).await.unwrap();
+        let files = directory.path().join("nats");
+        let server = ingest::start(&binary, &files, Some(free_port())).await.unwrap();
         let operator = Signer::new("operator", 2);
         let genesis = Genesis {
             tenant: tenant(),
@@ -67,8 +80,9 @@ impl World {
         };
         let writer = ledger::create(&Self::files(&directory), key(1), &genesis, START).unwrap();
         let (port, now) = (server.port(), Arc::new(AtomicU64::new(START.0)));
-        let writer = Some(writer);
-        Self { directory, server: Some(server), port, operator, marks: false, writer, now }
+        let (server, writer) = (Some(server), Some(writer));
+        let (marks, committed) = (false, false);
+        Self { directory, server, port, operator, marks, committed, writer, now }
     }
 
     pub(crate) fn files(directory: &tempfile::TempDir) -> ledger::Config {
@@ -92,6 +106,7 @@ impl World {
         let ledger = writer.ledger();
         let mut config = Config::new(self.broker(), tenant());
         config.mark = self.marks;
+        config.committed = self.committed;
         let (connection, shutdown) = (config.connection(), CancellationToken::new());
         let now = Arc::clone(&self.now);
         // A second a commit: the bound on rejections per second is not at issue here.
