@@ -13,8 +13,7 @@ fn proposed(bench: &mut Bench) -> (Index, Value) {
     let ranges = json!([[said.index.0, said.index.0]]);
     let redact = json!({ "ranges": ranges, "parts": ["body"], "basis": "gdpr-17" });
     let operation = json!({ "kind": "redaction", "redact": redact });
-    let proposal =
-        json!({ "kind": "proposal", "registry": { "m": 1, "operation": operation } });
+    let proposal = json!({ "kind": "proposal", "registry": { "m": 1, "operation": operation } });
     let message = bench.operator.event(proposal);
     let id = bench.one(&message).id.unwrap().to_string();
     (said.index, json!({ "kind": "proposal.approved", "causes": [id] }))

@@ -107,7 +107,10 @@ fn bytes(bench: &mut Bench) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
     let ledger = bench.ledger();
     let entry = |index| ledger.entry(Index(index)).unwrap().unwrap();
     let size = ledger.head().size.0;
-    (0..size).map(entry).map(|entry| (entry.bytes.to_vec(), entry.body.map(|b| b.to_vec()))).collect()
+    (0..size)
+        .map(entry)
+        .map(|entry| (entry.bytes.to_vec(), entry.body.map(|b| b.to_vec())))
+        .collect()
 }
 
 #[test]
