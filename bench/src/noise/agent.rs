@@ -146,10 +146,14 @@ struct Run<'r> {
 impl Run<'_> {
     fn say(&mut self, at: u64, fields: Json, is_prompt: bool) -> EventId {
         let id = self.agent.id(at);
+        self.say_as(id, at, fields, is_prompt);
+        id
+    }
+
+    fn say_as(&mut self, id: EventId, at: u64, fields: Json, is_prompt: bool) {
         let (by, session) = (self.agent.who, self.session);
         self.last = self.last.max(at);
         self.all.push(Emission { at, by, session, id, fields, detail: None, is_prompt });
-        id
     }
 
     /// Somebody else says something.
@@ -232,14 +236,16 @@ impl Run<'_> {
     }
 
     fn intent(&mut self, act: &Act, target: &str) -> EventId {
+        let id = self.agent.id(self.at);
         let mut fields = self.common("action.intent", act, target);
         let more = json!({
             "correlation": self.correlation, "mode": if act.asks { "approval" } else { "self" },
             "scope": [act.name], "environment": act.environment, "principals": self.chain,
-            "tool": {"name": act.tool}, "prompt": "none", "input": "none",
+            "tool": tool(act, id), "prompt": "none", "input": "none",
         });
         extend(&mut fields, more);
-        self.say(self.at, fields, true)
+        self.say_as(id, self.at, fields, true);
+        id
     }
 
     fn is_allowed(&mut self, act: &Act, intent: EventId) -> bool {
@@ -291,9 +297,13 @@ impl Run<'_> {
         self.after(act.seconds * SECOND_US / 2);
         if act.witnessed && !fails {
             extend(&mut seen, json!({"outcome": {"external_ref": reference}}));
-            // Half of the services are told whose work it is.
-            if self.random.below(2) == 0 {
-                extend(&mut seen, json!({"causes": [intent.to_string()]}));
+            // Services are told whose work it is, or its call; of what nobody has to allow some know neither, and the
+            // outcome joins it later.
+            let must_join = act.asks || act.gate.is_some();
+            match self.random.below(3) {
+                0 => extend(&mut seen, json!({"causes": [intent.to_string()]})),
+                1 if !must_join => {}
+                _ => extend(&mut seen, json!({"tool": tool(act, intent)})),
             }
             self.hear(self.cast.witness, self.at, seen);
         }
@@ -309,10 +319,7 @@ impl Run<'_> {
         extend(&mut told, more);
         if !fails {
             let digest = hex(&sha256(target.as_bytes()));
-            extend(
-                &mut told,
-                json!({"output": {"alg": "sha-256", "size": 512, "digest": digest}}),
-            );
+            extend(&mut told, json!({"output": {"alg": "sha-256", "size": 512, "digest": digest}}));
         }
         self.say(self.at, told, false);
     }
@@ -332,8 +339,7 @@ impl Run<'_> {
     fn crash(self, began: u64) -> Script {
         let dies = began + self.random.wait(4 * SECOND_US);
         let (who, session) = (self.agent.who, self.session);
-        let is_lost =
-            |said: &Emission| said.by == who && said.session == session && said.at > dies;
+        let is_lost = |said: &Emission| said.by == who && said.session == session && said.at > dies;
         let (lost, kept): (Vec<_>, Vec<_>) = self.all.into_iter().partition(is_lost);
         if self.random.below(3) > 0 {
             let outcomes = lost.into_iter().filter(|said| {
@@ -349,6 +355,11 @@ impl Run<'_> {
         }
         Script { emissions: kept, ends: dies + 60 * SECOND_US }
     }
+}
+
+/// The tool of an act, and the call that carries it out.
+fn tool(act: &Act, intent: EventId) -> Json {
+    json!({"name": act.tool, "call_id": format!("call-{intent}")})
 }
 
 /// Whether the intent of an outcome was said.

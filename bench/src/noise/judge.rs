@@ -162,8 +162,7 @@ impl Judge {
             false => ChainCheck::default(),
         };
         let leaf = self.leaf(&body, &arrival.body);
-        let Ok(found) =
-            Engine.observe(&mut self.rows, &self.registry, &chain, &leaf, &body);
+        let Ok(found) = Engine.observe(&mut self.rows, &self.registry, &chain, &leaf, &body);
         self.count(found);
         self.rows.accepted(body.id(), body.signer());
         drop(self.registry.apply(leaf.index, self.now, &body));

@@ -194,7 +194,10 @@ impl Month {
         let agent = self.agents.iter().find(|agent| agent.who == by);
         let reaches = match agent {
             Some(agent) => agent.reaches(at),
-            None => ledger_outages().into_iter().find(|(from, to)| (*from..*to).contains(&at)).map_or(at, |(_, to)| to),
+            None => ledger_outages()
+                .into_iter()
+                .find(|(from, to)| (*from..*to).contains(&at))
+                .map_or(at, |(_, to)| to),
         };
         let arrives = reaches + 3_000 + self.random.wait(15_000);
         if !is_prompt && self.random.happens(5) {
@@ -229,9 +232,10 @@ fn hire(cast: &mut Cast, random: &mut Random, plan: Plan, n: usize) -> Agent {
     agent.zone_h = random.below(3);
     agent.person = cast.people.get(n % PEOPLE).copied().unwrap_or_default();
     if n % 10 >= 5 {
-        let peer = cast.publishers.iter().position(|known| {
-            known.id.as_str() == format!("{}-{}", trade.name, n - 5)
-        });
+        let peer = cast
+            .publishers
+            .iter()
+            .position(|known| known.id.as_str() == format!("{}-{}", trade.name, n - 5));
         agent.peer = peer.map(|who| (who, cast.name(who).to_owned()));
     }
     agent.outages = outages(random, plan.days);

@@ -80,9 +80,4 @@ impl Publisher {
     pub(crate) fn sign(&self, body: Vec<u8>, detail: Option<Vec<u8>>) -> Vec<u8> {
         submission::sign(&self.key, &self.id, &tenant(), &[(body, detail)])
     }
-
-    #[cfg(test)]
-    pub(crate) const fn key(&self) -> &SigningKey {
-        &self.key
-    }
 }

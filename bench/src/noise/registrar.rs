@@ -209,7 +209,21 @@ impl Paper {
         if let Some((peer, name)) = &agent.peer {
             // The peer is of the same trade and has the same person.
             let parent = granted(&person, name, n);
-            self.say_at(at + 10_000_000, *peer, give(name, &agent.name, Some(parent)), None);
+            let given = give(name, &agent.name, Some(parent));
+            let digest = hex(&sha256(b"pass work on"));
+            let start = json!({
+                "kind": "session.start", "agent": {"id": name, "name": name, "version": "4.1", "build": "none"},
+                "correlation": format!("grants-{n}"), "task": {"digest": digest},
+                "model": {"provider": "example", "name": "model-large", "version": "2025-11"},
+                "contract": digest, "attestation": "none",
+            });
+            let end = json!({
+                "kind": "session.end", "agent": {"id": name}, "correlation": format!("grants-{n}"),
+                "outcome": {"code": "done"},
+            });
+            for (after, fields) in [(10, start), (11, given), (12, end)] {
+                self.say_at(at + after * 1_000_000, *peer, fields, None);
+            }
         }
     }
 }

@@ -200,8 +200,11 @@ impl Trade {
             names.dedup();
             names
         };
-        let mut thresholds: serde_json::Map<_, _> =
-            self.thresholds.iter().map(|(rule, bound)| ((*rule).to_owned(), (*bound).into())).collect();
+        let mut thresholds: serde_json::Map<_, _> = self
+            .thresholds
+            .iter()
+            .map(|(rule, bound)| ((*rule).to_owned(), (*bound).into()))
+            .collect();
         if busy > 60 {
             thresholds.insert("volume".to_owned(), busy.into());
         }

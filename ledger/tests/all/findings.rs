@@ -215,6 +215,56 @@ fn what_fell_due_comes_before_a_rotation_of_the_ledgers_key() {
 }
 
 #[test]
+fn what_falls_due_and_says_nothing_hides_no_finding_behind_it() {
+    let mut bench = Bench::finding();
+    let mut agent = bench.agent("worker", 10);
+    let outcome = |of: &str| {
+        let mut event = intent("worker", "w");
+        let fields = event.as_object_mut().unwrap();
+        for gone in ["mode", "scope", "environment", "prompt", "input"] {
+            fields.remove(gone);
+        }
+        let output = json!({ "alg": "sha-256", "size": 1, "digest": "06".repeat(32) });
+        fields.insert("kind".to_owned(), json!("action.outcome"));
+        fields.insert("causes".to_owned(), json!([of]));
+        fields.insert("outcome".to_owned(), json!({ "status": "confirmed" }));
+        fields.insert("output".to_owned(), output);
+        event
+    };
+    for _ in 0..9 {
+        let mut messages = Vec::new();
+        for _ in 0..250 {
+            let body = agent.body(intent("worker", "w"));
+            let id = schemas::body::Body::parse(&body).unwrap().id().to_string();
+            let told = agent.body(outcome(&id));
+            messages.push(agent.sign(&[(body, None), (told, None)]));
+            let body = agent.body(intent("worker", "w"));
+            let id = schemas::body::Body::parse(&body).unwrap().id().to_string();
+            let told = agent.body(outcome(&id));
+            messages.push(agent.sign(&[(body, None), (told, None)]));
+        }
+        bench.commit(&messages);
+    }
+    bench.one(&agent.event(intent("worker", "w")));
+    // 4,500 intents had their outcomes; the last one has none, and nothing else happens.
+    bench.now.0 += 16 * MINUTE;
+    let now = bench.now;
+    assert!(bench.writer().findings_are_due(now).unwrap());
+    bench.commit(&[]);
+    assert_eq!(rules(&mut bench).iter().filter(|rule| *rule == "no_outcome").count(), 1);
+    // Once all of it was looked at, it is not looked at again before something is due.
+    bench.now.0 += 60 * MINUTE;
+    bench.commit(&[]);
+    bench.now.0 += 24 * 60 * MINUTE;
+    for _ in 0..3 {
+        bench.commit(&[]);
+    }
+    let now = bench.now;
+    assert!(!bench.writer().findings_are_due(now).unwrap());
+    assert_eq!(audit(&mut bench).divergences, []);
+}
+
+#[test]
 fn many_rows_that_fall_due_while_nothing_happens_change_nothing() {
     let mut bench = Bench::finding();
     let mut agent = bench.agent("worker", 10);

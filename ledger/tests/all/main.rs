@@ -7,7 +7,9 @@
     reason = "tests"
 )]
 
+mod agreed;
 mod bench;
+mod crash;
 mod epoch;
 mod findings;
 mod incremental;
