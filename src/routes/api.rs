@@ -22,7 +22,11 @@ use crate::http::{DELIBERATE, deliberate, refuse};
 
 /// What is served here.
 pub(crate) const ROUTES: &[schemas::access::Route] = &[
-    schemas::access::Route::get("/api/v1/routes", Right::Read, "Where findings go, and how that does"),
+    schemas::access::Route::get(
+        "/api/v1/routes",
+        Right::Read,
+        "Where findings go, and how that does",
+    ),
     schemas::access::Route::post(
         "/api/v1/admin/routes/test",
         Right::Operate,

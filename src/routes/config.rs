@@ -157,7 +157,7 @@ impl Entry<'_> {
         text.ok_or(RouteError::Field { number: self.number, key, expected })
     }
 
-    fn number<T: TryFrom<i64> + PartialOrd + From<u8>>(
+    fn number<T: TryFrom<i64> + PartialOrd + From<u8> + Copy>(
         &self,
         key: &'static str,
         default: T,
