@@ -1,6 +1,7 @@
 //! The command line: one command a file, one way to fail, one way to print.
 
 mod access;
+mod actions;
 mod admin;
 mod agent;
 mod approval;
@@ -10,8 +11,10 @@ mod chain;
 mod checkpoint;
 mod code;
 mod complete;
+mod completion;
 pub(crate) mod context;
 mod contexts;
+mod continuity;
 mod contract;
 mod credential;
 mod delivery;
@@ -26,13 +29,16 @@ mod freeze;
 mod gaps;
 mod get;
 mod grant;
+mod hook;
 mod init;
 mod intake;
+mod impact;
 mod interrupt;
 mod key;
 pub(crate) mod line;
 mod lineage;
 mod listing;
+mod man;
 mod nats;
 mod operator;
 pub(crate) mod out;
@@ -48,10 +54,13 @@ mod publish;
 mod query;
 mod redact;
 mod report;
+mod route;
 mod stats;
 mod tail;
 mod tally;
+mod template;
 mod thread;
+mod token;
 pub(crate) mod trust;
 mod verdict;
 mod verify;
@@ -65,11 +74,12 @@ use std::ffi::OsString;
 use clap::Parser as _;
 use context::{Context, Global};
 use failure::Failure;
+use out::Format;
 use schemas::terms::Key;
 
 use crate::exit::Exit;
 use crate::serve::ServeError;
-use crate::telemetry::{self, Format};
+use crate::telemetry;
 use crate::{demo, dev, serve};
 
 /// The audit ledger for AI agents: which agent did this, on whose authority, and what was it allowed to do?
@@ -120,6 +130,8 @@ enum Command {
     Why(why::Args),
     /// Show what was done under a principal, and its grants
     Lineage(lineage::Args),
+    /// Show how far a credential, a grant, a person, a tool or a digest reaches
+    Impact(impact::Args),
     /// Name the workflow that an inbound message belongs to
     Thread(thread::Args),
     /// Show who may do what, or what changed in it
@@ -162,6 +174,9 @@ enum Command {
     /// What broke a rule, and what was done about it
     #[command(subcommand)]
     Finding(finding::Command),
+    /// Where findings go
+    #[command(subcommand)]
+    Route(route::Command),
     /// Show what is usual for an agent, and where rules draw the line
     Baseline(baseline::Args),
     /// What may not be done for a while
@@ -170,6 +185,9 @@ enum Command {
     /// Keys of signers
     #[command(subcommand)]
     Key(key::Command),
+    /// Tokens of the API: made, listed and revoked in the ledger's directory
+    #[command(subcommand)]
+    Token(token::Command),
     /// The broker's configuration
     #[command(subcommand)]
     Nats(nats::Command),
@@ -187,6 +205,10 @@ enum Command {
     Demo(demo::Command),
     /// Explain an error code, or the rule of a finding
     Explain(explain::Args),
+    /// Print what a shell needs to complete commands
+    Completion(completion::Args),
+    /// Print the manual, or write its pages
+    Man(man::Args),
 }
 
 impl Cli {
@@ -221,13 +243,29 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
             dev::main(&args).map_err(|error| Failure::Serve(error.into())).map(|()| Exit::Ok)
         }
         command => {
-            telemetry::init("warn", Format::Text).map_err(|error| Failure::Config(error.into()))?;
+            telemetry::init("warn", telemetry::Format::Text).map_err(|error| Failure::Config(error.into()))?;
             client_command(command, &context)
         }
     }
 }
 
+impl Command {
+    /// Whether its data can be written like this.
+    fn writes(&self, format: Format) -> bool {
+        match format {
+            Format::Table | Format::Json | Format::Jsonl => true,
+            Format::Csv | Format::Raw | Format::Template => matches!(self, Self::Query(_)),
+            Format::Mermaid | Format::Dot => matches!(self, Self::Chain(_)),
+        }
+    }
+}
+
 fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> {
+    let format = context.out().format();
+    if !command.writes(format) {
+        let expected = "table, json or jsonl for this command";
+        return Err(Failure::Argument { name: "--output", value: format.name(), expected });
+    }
     match command {
         Command::Init(args) => init::run(&args, context),
         Command::Tail(args) => tail::run(&args, context),
@@ -239,6 +277,7 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Chain(args) => chain::run(&args, context),
         Command::Why(args) => why::run(&args, context),
         Command::Lineage(args) => lineage::run(&args, context),
+        Command::Impact(args) => impact::run(&args, context),
         Command::Thread(args) => thread::run(&args, context),
         Command::Access(args) => access::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
@@ -255,14 +294,18 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Approval(command) => approval::run(&command, context),
         Command::Proposal(command) => proposal::run(&command, context),
         Command::Finding(command) => finding::run(&command, context),
+        Command::Route(command) => route::run(&command, context),
         Command::Baseline(args) => baseline::run(&args, context),
         Command::Freeze(command) => freeze::run(&command, context),
         Command::Key(command) => key::run(command, context),
+        Command::Token(command) => token::run(&command, context),
         Command::Nats(command) => nats::run(&command, context),
         Command::Admin(command) => admin::run(&command, context),
         Command::Witness(command) => witnesses::run(&command, context),
         Command::Context(command) => contexts::run(&command, context),
         Command::Explain(args) => explain::run(&args, context),
+        Command::Completion(args) => completion::run(&args, context),
+        Command::Man(args) => man::run(&args, context),
         Command::Demo(command) => demo::run(&command, context.out())
             .map_err(|error| Failure::Demo(error.into()))
             .map(|()| Exit::Ok),

@@ -1,12 +1,17 @@
 //! The server's HTTP interface, as the command line uses it.
 
+mod credentials;
+
 use std::io::Read;
 use std::time::Duration;
 
 use schemas::limits::{ANSWER_BYTES_MAX, TAIL_HEARTBEAT_S};
 use serde_json::Value as Json;
 use ureq::http::{Response, Uri};
-use ureq::{Agent, Body};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body, RequestBuilder};
+
+pub(crate) use credentials::{Bearer, CredentialError, authorities_in, token_in};
 
 /// The header without which the server changes nothing.
 const ADMIN_HEADER: &str = "X-Sworn-Admin";
@@ -24,6 +29,12 @@ pub(crate) enum ClientError {
     #[error("{url:?} is no address of a server; write http://127.0.0.1:7420")]
     Address {
         /// What was given.
+        url: String,
+    },
+    /// A token would travel in the clear.
+    #[error("a token is sent over https or to this machine alone, not to {url}")]
+    Insecure {
+        /// The address.
         url: String,
     },
     /// No connection, or no answer in time.
@@ -69,6 +80,7 @@ pub(crate) enum ClientError {
 pub(crate) struct Client {
     base: String,
     agent: Agent,
+    bearer: Option<Bearer>,
 }
 
 impl Client {
@@ -77,6 +89,18 @@ impl Client {
     /// # Errors
     /// [`ClientError::Address`].
     pub(crate) fn new(url: &str) -> Result<Self, ClientError> {
+        Self::with(url, None, None)
+    }
+
+    /// The same, to which the token is shown, and which is known by these authorities, else by public ones.
+    ///
+    /// # Errors
+    /// [`ClientError::Address`], [`ClientError::Insecure`].
+    pub(crate) fn with(
+        url: &str,
+        bearer: Option<Bearer>,
+        authorities: Option<RootCerts>,
+    ) -> Result<Self, ClientError> {
         let base = url.trim_end_matches('/').to_owned();
         let uri = base.parse::<Uri>().ok().filter(|uri| {
             matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none()
@@ -84,6 +108,10 @@ impl Client {
         let Some(host) = uri.as_ref().and_then(Uri::host) else {
             return Err(ClientError::Address { url: without_password(url) });
         };
+        let is_https = uri.as_ref().and_then(Uri::scheme_str) == Some("https");
+        if bearer.is_some() && !is_https && !is_loopback(host) {
+            return Err(ClientError::Insecure { url: without_password(url) });
+        }
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -91,11 +119,14 @@ impl Client {
             .timeout_recv_response(Some(ANSWER))
             .timeout_per_read(Some(SILENCE))
             .user_agent(concat!("sworn/", env!("CARGO_PKG_VERSION")));
+        if let Some(authorities) = authorities {
+            config = config.tls_config(TlsConfig::builder().root_certs(authorities).build());
+        }
         if is_loopback(host) {
             // Whatever proxy the environment names, it is not the way to this machine.
             config = config.proxy(None);
         }
-        Ok(Self { base, agent: config.build().new_agent() })
+        Ok(Self { base, agent: config.build().new_agent(), bearer })
     }
 
     /// JSON from `path`.
@@ -117,7 +148,7 @@ impl Client {
         query: &[(&str, &str)],
         accept: &str,
     ) -> Result<Vec<u8>, ClientError> {
-        let request = self.agent.get(self.url(path)).header("Accept", accept);
+        let request = self.bearing(self.agent.get(self.url(path))).header("Accept", accept);
         let pairs = query.iter().copied();
         self.read(path, request.query_pairs(pairs).call())
     }
@@ -127,7 +158,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub(crate) fn post(&self, path: &str) -> Result<Json, ClientError> {
-        let request = self.agent.post(self.url(path)).header(ADMIN_HEADER, "1");
+        let request = self.bearing(self.agent.post(self.url(path))).header(ADMIN_HEADER, "1");
         let bytes = self.read(path, request.send_empty())?;
         serde_json::from_slice(&bytes).map_err(|_syntax| answer(path, "JSON"))
     }
@@ -137,7 +168,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub(crate) fn delete(&self, path: &str) -> Result<(), ClientError> {
-        let request = self.agent.delete(self.url(path)).header(ADMIN_HEADER, "1");
+        let request = self.bearing(self.agent.delete(self.url(path))).header(ADMIN_HEADER, "1");
         self.read(path, request.call()).map(|_empty| ())
     }
 
@@ -153,7 +184,8 @@ impl Client {
         query: &[(&str, &str)],
         last_id: Option<&str>,
     ) -> Result<Option<Box<dyn Read + Send>>, ClientError> {
-        let mut request = self.agent.get(self.url(path)).header("Accept", "text/event-stream");
+        let request = self.bearing(self.agent.get(self.url(path)));
+        let mut request = request.header("Accept", "text/event-stream");
         if let Some(id) = last_id {
             request = request.header("Last-Event-ID", id);
         }
@@ -171,6 +203,13 @@ impl Client {
     /// A stream's failure in the middle.
     pub(crate) fn broke_off(&self, source: std::io::Error) -> ClientError {
         ClientError::BrokeOff { url: without_password(&self.base), source }
+    }
+
+    fn bearing<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.bearer {
+            Some(bearer) => request.header("Authorization", bearer.header().as_str()),
+            None => request,
+        }
     }
 
     fn url(&self, path: &str) -> String {
@@ -224,7 +263,8 @@ fn answer(path: &str, expected: &'static str) -> ClientError {
     ClientError::Answer { path: path.to_owned(), expected }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host of an address is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -285,6 +325,22 @@ mod tests {
         );
         assert!(!asked[0].to_lowercase().contains("x-sworn-admin"));
         assert!(asked[3].to_lowercase().contains("x-sworn-admin: 1\r\n"));
+    }
+
+    #[test]
+    fn a_token_goes_to_this_machine_or_over_https() {
+        let bearer = || Some("sworn_00".parse::<Bearer>().unwrap());
+        let (url, asked) =
+            server(vec!["HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"]);
+        Client::with(&url, bearer(), None).unwrap().json("/x", &[]).unwrap();
+        assert!(
+            asked.join().unwrap()[0].to_lowercase().contains("authorization: bearer sworn_00\r\n")
+        );
+        for url in ["http://ledger.example", "http://127.0.0.1.evil.example", "http://10.0.0.1"] {
+            assert!(matches!(Client::with(url, bearer(), None), Err(ClientError::Insecure { .. })));
+        }
+        let client = Client::with("https://ledger.example", bearer(), None).unwrap();
+        assert!(!format!("{client:?}").contains("sworn_00"), "{client:?}");
     }
 
     #[test]

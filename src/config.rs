@@ -6,9 +6,15 @@
 //!
 //! [http]
 //! listen = "127.0.0.1:7420"
+//!
+//! [[routes]]
+//! name = "*"
+//! url = "https://alerts.example.com/sworn"
+//! secret_file = "/etc/sworn/alerts.secret"
 //! ```
 
 mod file;
+mod http;
 mod layers;
 #[cfg(test)]
 mod tests;
@@ -18,8 +24,11 @@ use std::path::PathBuf;
 
 use schemas::id::Tenant;
 
+use crate::access::Oidc;
 use file::File;
 use layers::Layers;
+
+use crate::routes::{Route, RouteError, Routing};
 
 /// Where a configuration file is looked for when none is named.
 const FILES: [&str; 2] = ["/etc/sworn/config.toml", "./sworn.toml"];
@@ -37,6 +46,21 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "mark", default: Some("/var/lib/sworn-mark") },
     Setting { name: "key", default: Some("/etc/sworn/ledger.key") },
     Setting { name: "http.listen", default: Some("127.0.0.1:7420") },
+    Setting { name: "http.names", default: None },
+    Setting { name: "http.auth", default: None },
+    Setting { name: "http.record_reads", default: None },
+    Setting { name: "http.tls.cert", default: None },
+    Setting { name: "http.tls.key", default: None },
+    Setting { name: "http.oidc.issuer", default: None },
+    Setting { name: "http.oidc.audience", default: None },
+    Setting { name: "http.oidc.keys", default: None },
+    Setting { name: "http.oidc.algorithms", default: None },
+    Setting { name: "http.oidc.claim", default: Some("roles") },
+    Setting { name: "http.oidc.tenant_claim", default: None },
+    Setting { name: "http.oidc.roles.publisher", default: None },
+    Setting { name: "http.oidc.roles.auditor", default: None },
+    Setting { name: "http.oidc.roles.responder", default: None },
+    Setting { name: "http.oidc.roles.operator", default: None },
     Setting { name: "witness.policy", default: None },
     Setting { name: "retention.detail_days", default: None },
     Setting { name: "retention.body_days", default: None },
@@ -47,6 +71,7 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "nats.certificate", default: None },
     Setting { name: "nats.certificate_key", default: None },
     Setting { name: "nats.replicas", default: Some("1") },
+    Setting { name: "nats.mark", default: Some("false") },
 ];
 
 /// Why a configuration is not used.
@@ -104,11 +129,32 @@ pub(crate) enum ConfigError {
         /// What it may be.
         expected: &'static str,
     },
+    /// Routes for findings.
+    #[error("{path}: {source}", path = path.display())]
+    Routes {
+        /// In which file.
+        path: PathBuf,
+        /// Which and why.
+        source: RouteError,
+    },
     /// The API would be open to the network.
     #[error(
-        "http.listen is {0}, which is not a loopback address: TLS and authentication are not built yet, so everyone who reaches it could read; listen on 127.0.0.1 or [::1]"
+        "http.listen is {0}, which is not a loopback address, so everyone who reaches it could read: set [http] auth = \"required\" and the files of [http.tls], or listen on 127.0.0.1 or [::1]"
     )]
     Exposed(SocketAddr),
+    /// A development server would be open to the network.
+    #[error(
+        "{0} is not a loopback address: a development server listens on 127.0.0.1 or [::1] alone"
+    )]
+    NotLoopback(SocketAddr),
+    /// An issuer of tokens where nobody looks at them.
+    #[error("[http.oidc] is set, but nobody is asked for a token: set [http] auth = \"required\"")]
+    Unasked,
+    /// An issuer's users would all be without rights.
+    #[error(
+        "[http.oidc.roles] gives no role to anybody: set auditor = \"a value of the claim\", or another role"
+    )]
+    NoRoles,
     /// The mark must survive what happens to the store.
     #[error("mark {mark} lies inside the store {store}: a rollback of the store would roll the mark back with it", mark = mark.display(), store = store.display())]
     MarkInStore {
@@ -186,13 +232,25 @@ pub(crate) struct Config {
     pub(crate) nats: ingest::Config,
     /// The witnesses and their quorum.
     pub(crate) policy: Option<PathBuf>,
+    /// Where findings go.
+    pub(crate) routes: Vec<Route>,
 }
 
 /// Settings of the listener.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Http {
-    /// Loopback address to listen on.
+    /// Address to listen on.
     pub(crate) listen: SocketAddr,
+    /// Names by which it may be asked, beside those of this machine.
+    pub(crate) names: Vec<String>,
+    /// Whether every request but public ones needs a token.
+    pub(crate) auth: bool,
+    /// Whether reads become entries where nobody has a name.
+    pub(crate) record_reads: bool,
+    /// Certificate chain and key.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    /// Whose tokens are taken beside our own.
+    pub(crate) oidc: Option<Oidc>,
 }
 
 impl Config {
@@ -216,13 +274,22 @@ impl Config {
         }
     }
 
+    /// Where findings go, and the file that remembers how far they came.
+    pub(crate) fn routing(&self) -> Routing {
+        Routing { routes: self.routes.clone(), position: self.data.join("routes.position") }
+    }
+
     /// Refuses what must not be started.
     ///
     /// # Errors
-    /// [`ConfigError::Exposed`], [`ConfigError::MarkInStore`].
+    /// [`ConfigError::Exposed`], [`ConfigError::Unasked`], [`ConfigError::MarkInStore`].
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        if !self.http.listen.ip().is_loopback() {
-            return Err(ConfigError::Exposed(self.http.listen));
+        let Http { listen, auth, tls, oidc, .. } = &self.http;
+        if !(listen.ip().is_loopback() || *auth && tls.is_some()) {
+            return Err(ConfigError::Exposed(*listen));
+        }
+        if oidc.is_some() && !auth {
+            return Err(ConfigError::Unasked);
         }
         let ledger::Config { store, .. } = self.ledger();
         if self.mark.starts_with(&store) {

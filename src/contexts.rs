@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! $XDG_CONFIG_HOME/sworn/       else ~/.config/sworn/
-//!   contexts/<name>.toml        url, tenant, nats, trust
+//!   contexts/<name>.toml        url, tenant, nats, trust, token_file, ca
 //!   contexts/<name>.note        the pinned checkpoint
 //!   contexts/selected           the name in use, and on a second line the one before
 //!   pins/<kid>.note             where no context is in use: the pin of the key in SWORN_TRUST
@@ -21,7 +21,7 @@ use crate::pin::{Pin, replace};
 /// Longest name.
 const NAME_BYTES_MAX: usize = 63;
 /// What a context's file may say.
-const FIELDS: [&str; 4] = ["url", "tenant", "nats", "trust"];
+const FIELDS: [&str; 6] = ["url", "tenant", "nats", "trust", "token_file", "ca"];
 
 /// A context's settings; what is absent comes from elsewhere.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -34,6 +34,10 @@ pub(crate) struct Settings {
     pub(crate) nats: Option<String>,
     /// The ledger key that is trusted.
     pub(crate) trust: Option<String>,
+    /// File with the token to show the server.
+    pub(crate) token_file: Option<String>,
+    /// File with the authorities to know it by.
+    pub(crate) ca: Option<String>,
 }
 
 /// Why contexts cannot be used.
@@ -134,7 +138,8 @@ impl Contexts {
         if path.exists() {
             return Err(ContextError::Exists(name.to_owned()));
         }
-        let values = [&settings.url, &settings.tenant, &settings.nats, &settings.trust];
+        let Settings { url, tenant, nats, trust, token_file, ca } = settings;
+        let values = [url, tenant, nats, trust, token_file, ca];
         let line = |(field, value): (&str, &Option<String>)| {
             let value = toml::Value::String(value.clone()?);
             Some(format!("{field} = {value}\n"))
@@ -163,6 +168,8 @@ impl Contexts {
             tenant: take("tenant")?,
             nats: take("nats")?,
             trust: take("trust")?,
+            token_file: take("token_file")?,
+            ca: take("ca")?,
         };
         match table.keys().next() {
             None => Ok(settings),

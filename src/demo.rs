@@ -18,7 +18,7 @@ use schemas::reject::Reason;
 
 pub(crate) use billing::WORKFLOW as BILLING_WORKFLOW;
 pub(crate) use cast::{AGENTS, CAST, LOAD, MIGRATION, OPERATOR, PRINCIPALS, REVIEW};
-pub(crate) use load::Load;
+pub(crate) use load::{DENIAL, Load};
 pub(crate) use release::WORKFLOW as RELEASE_WORKFLOW;
 pub(crate) use review::WORKFLOW as REVIEW_WORKFLOW;
 pub(crate) use troupe::{Troupe, Wiring};

@@ -5,6 +5,7 @@ mod error;
 mod examine;
 mod follow;
 mod place;
+mod receiver;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -26,10 +27,12 @@ use crate::client::Client;
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::demo::{self, DemoError, Load, Troupe, Wiring};
-use crate::serve::{ServeError, Server, Signals};
+use crate::routes::Routing;
+use crate::serve::{Access, ServeError, Server, Signals};
 use crate::telemetry;
 
 use follow::Follower;
+use receiver::Receiver;
 
 pub(crate) use error::DevError;
 pub(crate) use place::{Place, announced, ledger_in, ledger_key_in};
@@ -45,6 +48,9 @@ pub(crate) struct Args {
     /// Replay the worked example, then let example agents work
     #[arg(long)]
     demo: bool,
+    /// With --demo: the worked example alone, without agents that go on working
+    #[arg(long, requires = "demo", conflicts_with = "run_for")]
+    no_load: bool,
     /// Where the clock of a new ledger begins, instead of now
     #[arg(long, value_name = "TIME", value_parser = time)]
     clock_start: Option<Micros>,
@@ -124,13 +130,17 @@ async fn start(args: &Args, shutdown: &CancellationToken) -> Result<(), DevError
         place,
         nats: nats.url(),
     };
+    let receiver = if args.demo { Some(Receiver::start().await?) } else { None };
+    let routes = receiver.iter().map(|receiver| receiver.route.clone()).collect();
     let served = dev.serve(
         args,
         Server {
             policy: None,
+            routing: Routing { routes, position: dev.place.position() },
             ingest: ingest::Config::new(Broker::at(&dev.nats), place::tenant()),
             copies: dev.place.copies(),
             clock: dev.clock.clone(),
+            access: Access::default(),
             writer,
             listener,
         },
@@ -145,7 +155,7 @@ async fn start(args: &Args, shutdown: &CancellationToken) -> Result<(), DevError
 /// The address, or the next ports, or any.
 async fn listen(address: SocketAddr) -> Result<TcpListener, DevError> {
     if !address.ip().is_loopback() {
-        return Err(ConfigError::Exposed(address).into());
+        return Err(ConfigError::NotLoopback(address).into());
     }
     let ip: IpAddr = address.ip();
     let next = (0..=PORTS_TRIED).filter_map(|more| address.port().checked_add(more));
@@ -269,13 +279,18 @@ impl Dev {
         follower.show();
         let enough = async {
             match args.run_for {
-                Some(span) => tokio::time::sleep_until(began + span).await,
+                Some(span) => {
+                    tokio::time::sleep_until(began + span).await;
+                    if args.demo {
+                        denied(&self.ledger).await;
+                    }
+                }
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             () = enough => {}
-            failed = load(args.demo, troupe, &self.ledger) => match failed? {},
+            failed = load(args.demo && !args.no_load, troupe, &self.ledger) => match failed? {},
         }
         examine::examine(&client, &self.ledger, &mut follower, args.demo, out).await?;
         Ok(())
@@ -298,6 +313,9 @@ impl Dev {
         demo::replay(troupe, key).await
     }
 }
+
+/// How long the live load may take to have a call denied.
+const DENIAL_S_MAX: u64 = 60;
 
 /// How long after its beginning a ledger may still take up the example's first event.
 const EARLY_US: u64 = 600_000_000;
@@ -328,12 +346,23 @@ fn played(ledger: &Ledger) -> Result<Played, ledger::ReadError> {
     Ok(Played::Half)
 }
 
+/// Waits until the live load has had a call denied, which on a busy machine takes longer than `--for` may be; but
+/// not for ever: the check at the end says that it is missing.
+async fn denied(ledger: &Ledger) {
+    let mut head = ledger.watch();
+    let there = head.wait_for(|_head| {
+        let denials = ledger.postings(Key::Reason, demo::DENIAL).at_or_after(0);
+        denials.is_ok_and(|denial| denial.is_some())
+    });
+    let _late = tokio::time::timeout(Duration::from_secs(DENIAL_S_MAX), there).await;
+}
+
 async fn load(
-    demo: bool,
+    goes_on: bool,
     troupe: &mut Troupe,
     ledger: &Ledger,
 ) -> Result<std::convert::Infallible, DemoError> {
-    match demo {
+    match goes_on {
         true => Load::new(troupe, ledger).run().await,
         false => std::future::pending().await,
     }

@@ -1,63 +1,94 @@
-//! The listener: connections with limits and deadlines, health, and who may ask at all.
+//! The HTTP interface: health, administration and submissions, and the guard before every route.
 
 mod admin;
+mod asked;
+mod connection;
 mod deadline;
+mod docs;
+mod guard;
+mod load;
+mod metrics;
+mod names;
+mod openapi;
+mod problems;
 mod submissions;
+pub(crate) mod table;
+#[cfg(test)]
+mod tests;
+mod tls;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use ingest::Connection;
 use ledger::Ledger;
-use schemas::limits::{
-    HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEADER_S_MAX, HTTP_WRITE_S_MAX,
-};
+use schemas::access::{Param, Right, Route};
 use schemas::problem::{PROBLEM_MEDIA_TYPE, Problem};
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use admin::Admin;
-use deadline::Deadline;
-pub(crate) use submissions::Intake;
+use crate::clock::Clock;
 
-/// How long the listener rests when the system gives it no connection, in milliseconds.
-const ACCEPT_REST_MS: u64 = 100;
+pub(crate) use admin::{Admin, DELIBERATE, deliberate};
+pub(crate) use connection::serve;
+pub(crate) use guard::Guard;
+pub(crate) use metrics::Metrics;
+pub(crate) use names::Names;
+pub(crate) use submissions::Intake;
+pub(crate) use tls::{Tls, TlsError};
+
+/// What is served here.
+const ROUTES: &[Route] = &[
+    Route::get("/livez", Right::Public, "Whether the process runs").media(&["text/plain"]),
+    Route::get("/readyz", Right::Public, "Whether submissions come in and the ledger answers"),
+    Route::get("/version", Right::Public, "The program's version"),
+    Route::get("/metrics", Right::Read, "Measurements, in the form of Prometheus")
+        .media(&["text/plain"]),
+    Route::get("/openapi.json", Right::Public, "This interface, described for programs"),
+    Route::get("/docs", Right::Public, "This interface, described for people")
+        .media(&["text/html"]),
+    Route::get("/problems/{code}", Right::Public, "What a problem means and what to do")
+        .params(&[Param::path("code", "The problem's code")])
+        .media(&["text/plain"]),
+];
 
 /// Health, version and administration, as routes.
-pub(crate) fn routes(health: Health, admin: Admin, intake: Intake) -> Router {
+pub(crate) fn routes(
+    health: Health,
+    admin: Admin,
+    intake: Intake,
+    metrics: Arc<Metrics>,
+) -> Router {
+    let measured = metrics::Measured { health: health.clone(), metrics };
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/version", get(version))
         .route("/readyz", get(ready).with_state(health))
+        .route("/metrics", get(metrics::metrics).with_state(measured))
+        .route("/openapi.json", get(|| async { axum::Json(openapi::document()) }))
+        .route("/docs", get(docs::page))
+        .route("/problems/{code}", get(problems::explained))
         .merge(admin::routes(admin))
         .merge(submissions::routes(intake))
 }
 
-/// Lets only requests in that name this machine, and answers in one voice where nothing is found.
+/// Lets through what the guard lets through, and answers in one voice where nothing is found.
 ///
-/// Whoever can listen here is on this machine already; but a page in somebody's browser can be made to
+/// Whoever can listen on loopback is on this machine already; but a page in somebody's browser can be made to
 /// ask us under a name that it controls, and then it says that name in `Host`.
-pub(crate) fn guarded(router: Router) -> Router {
+pub(crate) fn guarded(router: Router, guard: Guard) -> Router {
     router
         .fallback(|| async {
             let problem = Problem::new("not-found", "Not found", "there is nothing at this path");
             refuse(StatusCode::NOT_FOUND, &problem)
         })
-        .layer(middleware::from_fn(local_only))
+        .layer(middleware::from_fn_with_state(Arc::new(guard), guard::guard))
 }
 
 /// A problem as a response.
@@ -67,33 +98,6 @@ pub(crate) fn refuse(status: StatusCode, problem: &Problem) -> Response {
     let media_type = HeaderValue::from_static(PROBLEM_MEDIA_TYPE);
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     response
-}
-
-async fn local_only(request: Request, next: Next) -> Response {
-    let named = request.uri().authority().map(|authority| is_local(authority.as_str()));
-    if host_is_local(request.headers()) && named.unwrap_or(true) {
-        return next.run(request).await;
-    }
-    let detail = "ask for 127.0.0.1, [::1] or localhost: this server answers to no other name";
-    refuse(StatusCode::FORBIDDEN, &Problem::new("foreign-host", "Foreign host", detail))
-}
-
-fn host_is_local(headers: &HeaderMap) -> bool {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    match (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) {
-        (Some(host), None) => is_local(host),
-        _ => false,
-    }
-}
-
-fn is_local(authority: &str) -> bool {
-    let Ok(authority) = authority.parse::<Authority>() else { return false };
-    if authority.as_str().contains('@') {
-        return false;
-    }
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 async fn version() -> Response {
@@ -108,6 +112,7 @@ pub(crate) struct Health {
     /// Whether submissions are coming in.
     pub(crate) connection: watch::Receiver<Connection>,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) clock: Clock,
 }
 
 async fn ready(State(health): State<Health>) -> Response {
@@ -127,77 +132,25 @@ async fn ready(State(health): State<Health>) -> Response {
         .into_response()
 }
 
-/// Serves until `shutdown`, then lets the requests under way finish.
-///
-/// Only HTTP/1.1: browsers speak HTTP/2 over TLS alone, which is not built yet, and telling the two
-/// apart without it means waiting on bytes that a client may never send.
-pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => break,
-            Some(_ended) = connections.join_next() => {}
-            (stream, slot) = accept(&listener, &slots) => {
-                let connection = graceful.watch(connection(stream, router.clone()));
-                connections.spawn(async move {
-                    // What goes wrong on a connection is its client's affair.
-                    let ended = connection.await;
-                    tracing::debug!(?ended, "connection");
-                    drop(slot);
-                });
-            }
-        }
-    }
-    drop(listener);
-    graceful.shutdown().await;
-}
-
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> (TcpStream, OwnedSemaphorePermit) {
-    loop {
-        let slot = Arc::clone(slots).acquire_owned().await.expect("nobody closes the semaphore");
-        match listener.accept().await {
-            Ok((stream, _peer)) => return (stream, slot),
-            Err(error) => {
-                // Out of file descriptors, most likely: trying again at once would only spin.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(ACCEPT_REST_MS)).await;
-            }
-        }
-    }
-}
-
-type Served = http1::Connection<TokioIo<Deadline<TcpStream>>, TowerToHyperService<Router>>;
-
-fn connection(stream: TcpStream, router: Router) -> Served {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY");
-    }
-    let stream = Deadline::new(stream, Duration::from_secs(HTTP_WRITE_S_MAX));
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(HTTP_HEADER_S_MAX))
-        .max_buf_size(HTTP_HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
-}
-
 #[cfg(test)]
-mod tests {
+mod listening {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use std::time::Duration;
+
     use axum::body::Body;
+    use axum::extract::Request;
+    use schemas::limits::HTTP_HEADER_S_MAX;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::JoinSet;
     use tower::ServiceExt as _;
 
     use super::*;
 
     fn app() -> Router {
-        guarded(Router::new().route("/livez", get(|| async { "ok\n" })))
+        let router = Router::new().route("/livez", get(|| async { "ok\n" }));
+        guarded(router, Guard::new(Clock::system()))
     }
 
     async fn status(host: Option<&str>, uri: &str) -> u16 {
@@ -239,7 +192,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut server = JoinSet::new();
-        server.spawn(serve(listener, app(), shutdown.clone()));
+        server.spawn(serve(listener, None, app(), shutdown.clone()));
         (address, server)
     }
 

@@ -1,5 +1,6 @@
 //! The audit ledger for AI agents: one program for server, agents, operators and auditors.
 
+mod access;
 mod cli;
 mod client;
 mod clock;
@@ -14,6 +15,7 @@ mod keyfile;
 mod patience;
 mod pin;
 mod receipts;
+mod routes;
 #[cfg(test)]
 mod scripted;
 mod serve;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ingest::IngestError;
@@ -15,10 +16,12 @@ use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::access::{Gate, GateError, Recorder, Tokens};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Flags};
-use crate::http::{self, Admin};
+use crate::config::{Config, ConfigError, Flags, Http};
+use crate::http::{self, Admin, Guard, Metrics, Names, Tls, TlsError};
 use crate::keyfile::{KeyFile, KeyFileError};
+use crate::routes::{self, Dispatch, Routing, RoutingError};
 use crate::telemetry::{self, TelemetryError};
 use crate::witness::{self, Witnesses};
 
@@ -67,6 +70,12 @@ pub(crate) enum ServeError {
         /// Why.
         source: std::io::Error,
     },
+    /// Who may come in cannot be read.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The policy cannot be read.
     #[error("{path}: {source}", path = path.display())]
     PolicyFile {
@@ -91,6 +100,9 @@ pub(crate) enum ServeError {
         /// Why.
         source: std::io::Error,
     },
+    /// Routes for findings.
+    #[error("the routes: {0}")]
+    Routing(#[from] RoutingError),
     /// The runtime or its signals.
     #[error("the system: {0}")]
     System(#[from] std::io::Error),
@@ -150,6 +162,7 @@ pub(crate) async fn run(
     if writer.ledger().identity().clock_start.is_some() && !clock.is_simulated() {
         return Err(ServeError::Simulated);
     }
+    let access = Access::new(&config, &clock)?;
     let address = config.http.listen;
     let listener = TcpListener::bind(address)
         .await
@@ -161,7 +174,40 @@ pub(crate) async fn run(
     tracing::info!(%address, origin, %size, "serving");
     let copies = config.data.join("copies");
     let policy = config.policy.as_deref().map(read_policy).transpose()?;
-    Server { policy, writer, listener, ingest: config.nats, copies, clock }.run(shutdown).await
+    let routing = config.routing();
+    let ingest = config.nats;
+    Server { policy, routing, writer, listener, ingest, copies, clock, access }.run(shutdown).await
+}
+
+/// Who may come in, and how; by default everybody on this machine.
+#[derive(Default)]
+pub(crate) struct Access {
+    names: Names,
+    gate: Option<Arc<Gate>>,
+    records: bool,
+    tls: Option<Tls>,
+}
+
+impl Access {
+    fn new(config: &Config, clock: &Clock) -> Result<Self, ServeError> {
+        let Http { names, auth, record_reads, tls, oidc, .. } = config.http.clone();
+        let tls = tls.map(|(certificate, key)| Tls::load(&certificate, &key)).transpose()?;
+        let tokens = Tokens::below(&config.data);
+        let open = || Gate::open(config.tenant.clone(), tokens, oidc, clock.clone());
+        let gate = auth.then(open).transpose()?.map(Arc::new);
+        // A name that is not this machine's may be anybody's page, unless a token says who asks.
+        let names = if gate.is_some() { Names::new(names) } else { Names::default() };
+        Ok(Self { names, records: gate.is_some() || record_reads, gate, tls })
+    }
+
+    fn guard(&self, recorder: Option<Arc<Recorder>>, metrics: Arc<Metrics>, clock: Clock) -> Guard {
+        let mut guard = Guard::new(clock);
+        guard.names = self.names.clone();
+        guard.gate = self.gate.clone();
+        guard.recorder = recorder;
+        guard.metrics = metrics;
+        guard
+    }
 }
 
 /// A server that is ready to run: the ledger open, the port taken.
@@ -172,8 +218,12 @@ pub(crate) struct Server {
     /// Where copies for verification are put.
     pub(crate) copies: PathBuf,
     pub(crate) clock: Clock,
+    /// Who may come in, and how.
+    pub(crate) access: Access,
     /// Witnesses to ask, and which of them are enough.
     pub(crate) policy: Option<Policy>,
+    /// Where findings go.
+    pub(crate) routing: Routing,
 }
 
 fn read_policy(path: &Path) -> Result<Policy, ServeError> {
@@ -194,16 +244,31 @@ impl Server {
     pub(crate) async fn run(self, shutdown: CancellationToken) -> Result<(), ServeError> {
         let ledger = self.writer.ledger();
         let readers = CancellationToken::new();
-        let witnesses = self.policy.clone().map(|policy| Witnesses::new(ledger.clone(), policy));
-        let router =
-            self.router(&ledger, &shutdown, &readers)?.merge(witness::routes(witnesses.clone()));
-        let router = http::guarded(router);
-        let Self { writer, listener, ingest, clock, .. } = self;
+        let asked = |policy| Witnesses::new(ledger.clone(), self.ingest.door(), policy);
+        let witnesses = self.policy.clone().map(asked);
+        let metrics = Arc::<Metrics>::default();
+        let dispatch = Dispatch::new(ledger.clone(), self.ingest.door(), self.routing.clone())?;
+        let router = self
+            .router(&ledger, &shutdown, &readers, &metrics)?
+            .merge(witness::routes(witnesses.clone()))
+            .merge(routes::api(Arc::clone(&dispatch)));
+        let recorder = self.access.records.then(|| Arc::new(Recorder::new(self.ingest.door())));
+        let guard = self.access.guard(recorder.clone(), metrics, self.clock.clone());
+        let router = http::guarded(router, guard);
+        let Self { writer, listener, ingest, clock, access, .. } = self;
+        let watching = access
+            .gate
+            .map(|gate| AbortOnDropHandle::new(tokio::spawn(gate.watch(readers.clone()))));
         let asking = witnesses
             .map(|witnesses| AbortOnDropHandle::new(tokio::spawn(witnesses.run(shutdown.clone()))));
-        let taken = ingest::run(writer, ingest, move || clock.now(), shutdown.clone());
+        let routing = AbortOnDropHandle::new(tokio::spawn(dispatch.run(shutdown.clone())));
+        // The last reads are recorded before nothing is taken in any more.
+        let recorded = CancellationToken::new();
+        let recording = recording(recorder, shutdown.clone(), recorded.clone());
+        let recording = AbortOnDropHandle::new(tokio::spawn(recording));
+        let taken = ingest::run(writer, ingest, move || clock.now(), recorded);
         let mut taken = AbortOnDropHandle::new(tokio::spawn(taken));
-        let served = http::serve(listener, router, readers.clone());
+        let served = http::serve(listener, access.tls, router, readers.clone());
         let mut served = AbortOnDropHandle::new(tokio::spawn(served));
         let mut late = pin!(overdue(&shutdown));
         let ended = tokio::select! {
@@ -218,7 +283,7 @@ impl Server {
             served = &mut served => served?,
             () = &mut late => tracing::warn!("some requests did not end in time and were cut"),
         }
-        drop(asking);
+        drop((asking, watching, recording, routing));
         ended
     }
 
@@ -227,6 +292,7 @@ impl Server {
         ledger: &Ledger,
         shutdown: &CancellationToken,
         readers: &CancellationToken,
+        metrics: &Arc<Metrics>,
     ) -> Result<axum::Router, ServeError> {
         let admin = Admin::new(ledger.clone(), &self.copies, &self.clock)
             .map_err(|source| ServeError::Copies { path: self.copies.clone(), source })?;
@@ -234,6 +300,7 @@ impl Server {
             ledger: ledger.clone(),
             connection: self.ingest.connection(),
             shutdown: shutdown.clone(),
+            clock: self.clock.clone(),
         };
         let intake = http::Intake {
             door: self.ingest.door(),
@@ -241,11 +308,23 @@ impl Server {
             clock: self.clock.clone(),
         };
         let clock = self.clock.clone();
-        let router = http::routes(health, admin, intake)
+        let router = http::routes(health, admin, intake, Arc::clone(metrics))
             .merge(query::routes(ledger.clone(), move || clock.now()))
             .merge(tail::routes(ledger.clone(), readers.clone()));
         Ok(router)
     }
+}
+
+async fn recording(
+    recorder: Option<Arc<Recorder>>,
+    shutdown: CancellationToken,
+    recorded: CancellationToken,
+) {
+    match recorder {
+        Some(recorder) => recorder.run(shutdown).await,
+        None => shutdown.cancelled().await,
+    }
+    recorded.cancel();
 }
 
 /// Ends when a shutdown takes too long.

@@ -4,6 +4,6 @@ mod ask;
 mod serve;
 mod store;
 
-pub(crate) use ask::{Witnesses, routes};
+pub(crate) use ask::{ROUTES, Witnesses, routes};
 pub(crate) use serve::{Witness, run};
 pub(crate) use store::{Store, StoreError};

@@ -11,4 +11,4 @@ mod findings;
 mod keys;
 mod operators;
 mod refused;
-mod stage;
+pub(crate) mod stage;

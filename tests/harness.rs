@@ -42,7 +42,7 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 
 /// A port that nobody listens on. It lies below those that the system gives to outgoing connections, and each is given
 /// once, so that nobody takes it before the server does.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 10_000 + u16::try_from(std::process::id() % 100).unwrap() * 200;
     let ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed) % 2000);
@@ -77,10 +77,13 @@ impl World {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let binary = ingest::find(None).unwrap();
-        let port = free_port();
         let nats_directory = directory.path().join("nats");
-        let started = ingest::start(&binary, &nats_directory, Some(port));
-        let nats = runtime.block_on(started).unwrap();
+        let start = || runtime.block_on(ingest::start(&binary, &nats_directory, Some(free_port())));
+        // A process that is being started holds what we have open for a moment, ports that we only tried too.
+        let nats = std::iter::repeat_with(start)
+            .find(|started| !matches!(started, Err(ingest::ServerError::PortBusy(_))))
+            .unwrap()
+            .unwrap();
         let ledger_signer = Signer::new("ledger");
         ledger_signer.save(&directory.path().join("ledger.key"));
         let operator = Signer::new("operator");

@@ -7,12 +7,14 @@
     reason = "tests"
 )]
 
+mod access;
 mod bundle;
 mod crash;
 mod demo;
 mod features;
 mod harness;
 mod killswitch;
+mod openapi;
 mod proof;
 mod python;
 mod reader;
@@ -20,6 +22,7 @@ mod readme;
 mod redaction;
 mod rejections;
 mod rollback;
+mod routes;
 mod signer;
 mod tidy;
 mod tlog;

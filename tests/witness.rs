@@ -10,7 +10,7 @@ use schemas::kind::Stream;
 use schemas::policy::Policy;
 use schemas::witness::AddCheckpoint;
 
-use crate::harness::{SWORN, World, text, until};
+use crate::harness::{SWORN, World, copy_directory, free_port, text, until};
 use crate::signer::{Signer, intent};
 
 /// A witness of its own process.
@@ -28,7 +28,7 @@ impl Witness {
         let made = world.sworn(&["key", "gen", &format!("witness.example/{name}"), &path]);
         assert!(made.status.success(), "{}", text(&made));
         let vkey = text(&world.sworn(&["witness", "key", &path])).trim().to_owned();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let data = world.path(&format!("{name}-data")).display().to_string();
         let process = Command::new(SWORN)
             .args(["witness", "serve", "--key", &path, "--data", &data, "--log", log])
@@ -118,6 +118,42 @@ fn two_of_three_witnesses_are_enough_and_a_silent_one_delays_nothing() {
     drop((one, two));
     world.serve_with(&["--policy", file.to_str().unwrap()]);
     assert_eq!(world.get("/api/v1/witnesses")["witnessed"], size);
+}
+
+#[test]
+fn a_witness_that_knows_more_than_a_machine_set_back_is_an_incident() {
+    let mut world = World::new();
+    let log = world.get("/api/v1/status")["verifier_key"].as_str().unwrap().to_owned();
+    let witness = Witness::start(&world, "w1", &log);
+    let file = world.path("policy");
+    let policy = format!("log {log}\nwitness w1 {} {}\nquorum w1\n", witness.vkey, witness.url);
+    std::fs::write(&file, policy).unwrap();
+    let mut agent = world.agent("watched");
+    world.stop();
+    for part in ["data", "mark"] {
+        copy_directory(&world.path(part), &world.path(&format!("older-{part}")));
+    }
+    let arguments = ["--policy", file.to_str().unwrap()];
+    world.serve_with(&arguments);
+    for _ in 0..20 {
+        publish(&world, &mut agent);
+    }
+    let size = world.get("/api/v1/status")["size"].as_u64().unwrap();
+    until("a cosignature", || {
+        (world.get("/api/v1/witnesses")["witnessed"].as_u64() == Some(size)).then_some(())
+    });
+    world.stop();
+    for part in ["data", "mark"] {
+        copy_directory(&world.path(&format!("older-{part}")), &world.path(part));
+    }
+    world.serve_with(&arguments);
+    let incident = until("the incident", || {
+        let found = world.get("/api/v1/entries?q=code%3Awitness_ahead");
+        found["items"][0]["body"]["note"].as_str().map(str::to_owned)
+    });
+    assert!(incident.contains(&format!("it has cosigned {size} entries")), "{incident}");
+    world.stop();
+    assert_eq!(world.audit().divergences, []);
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod admission;
 mod events;
 mod floors;
 mod ingest;
+mod noise;
+mod random;
 mod receipts;
 mod round;
 mod verify;
@@ -37,6 +39,9 @@ struct Arguments {
     /// Measure instead what it costs to decide on an event in a large registry, in memory.
     #[arg(long)]
     admission: bool,
+    /// Show instead how often the rules flag well-behaved agents, in simulated months.
+    #[arg(long)]
+    noise: bool,
     /// Measure verification instead, of a ledger and of its last hundredth.
     #[arg(long)]
     verify: bool,
@@ -50,9 +55,13 @@ struct Arguments {
 
 fn main() -> Result<(), round::Failure> {
     let arguments = Arguments::parse();
-    let Arguments { events, rounds, batch, receipts, admission, verify, entries, keep } = arguments;
+    let Arguments { events, rounds, batch, receipts, admission, .. } = arguments;
+    let Arguments { noise, verify, entries, keep, .. } = arguments;
     if verify {
         return verify::run(&verify::Plan { entries, batch, rounds, keep: keep.as_deref() });
+    }
+    if noise {
+        return noise::run(noise::FULL);
     }
     if admission {
         return admission::run(events, rounds);

@@ -60,6 +60,8 @@ pub struct Config {
     pub max_bytes: u64,
     /// What is erased on schedule.
     pub retention: Retention,
+    /// Whether the high-water mark is kept at the broker, too.
+    pub mark: bool,
     pub(crate) connection: watch::Sender<Connection>,
     pub(crate) door: Door,
 }
@@ -83,6 +85,7 @@ impl Config {
             replicas: 1,
             max_bytes: 512 << 20,
             retention: Retention::default(),
+            mark: false,
             connection: watch::Sender::new(Connection::Down),
             door: Door::default(),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ledger::{
-    Checked, ColumnFamily, Committed, Cursor, Ledger, ReadError, Retention, Submission, Via,
+    Checked, ColumnFamily, Committed, Cursor, Ledger, Memo, ReadError, Retention, Submission, Via,
     Writer, check,
 };
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::door::Knock;
+use crate::door::{Handed, Knock};
 use crate::error::IngestError;
 use crate::incoming::Incoming;
 
@@ -83,7 +83,7 @@ impl Pen {
         if self.writer.findings_are_due(now)? {
             self.append(Vec::new(), std::iter::empty())?;
         }
-        if retention != Retention::default() {
+        if self.writer.retains(&retention) {
             self.writer.retain(&retention, now)?;
         }
         Ok((self, Done::default()))
@@ -93,6 +93,19 @@ impl Pen {
     fn publish(mut self) -> Result<(Self, Done), IngestError> {
         self.writer.publish()?;
         Ok((self, Done::default()))
+    }
+
+    /// Records memos, and tells who handed them over; they may have gone.
+    fn record(&mut self, memos: Vec<(Memo, oneshot::Sender<()>)>) -> Result<(), IngestError> {
+        if memos.is_empty() {
+            return Ok(());
+        }
+        let (memos, answers): (Vec<_>, Vec<_>) = memos.into_iter().unzip();
+        self.writer.record(&memos, (self.clock)())?;
+        for answer in answers {
+            answer.send(()).ok();
+        }
+        Ok(())
     }
 
     /// Commits submissions that came directly, then messages of the broker.
@@ -303,22 +316,30 @@ impl Turn {
         checked: Vec<Checked<'_>>,
     ) -> Result<(Pen, Done), IngestError> {
         let Self { mut pen, direct, first } = self;
+        let (mut handed, mut memos) = (Vec::new(), Vec::new());
+        for knock in direct {
+            match knock {
+                Knock::Submission(submission) => handed.push(submission),
+                Knock::Memo(memo, answer) => memos.push((memo, answer)),
+            }
+        }
         let keys = ledger.key_set();
         let urgent = check_all(ledger, &first);
         let messages = first.iter().zip(urgent).chain(batch.iter().zip(checked));
-        let handed = direct.iter().map(|Knock { message, .. }| Submission {
+        let direct = handed.iter().map(|Handed { message, .. }| Submission {
             message,
             via: Via::default(),
             checked: check(message, &keys),
         });
-        let committed = pen.append(handed.collect(), messages)?;
+        let committed = pen.append(direct.collect(), messages)?;
         let mut replies = committed.replies.iter().map(|reply| Bytes::from(reply.encode()));
-        for (knock, reply) in direct.into_iter().zip(replies.by_ref()) {
-            knock.answer(reply);
+        for (submission, reply) in handed.into_iter().zip(replies.by_ref()) {
+            submission.answer(reply);
         }
         let replies = replies.collect();
         let announce = |index: &Index| announcement(ledger, *index);
         let announcements = committed.control.iter().map(announce).collect::<Result<_, _>>()?;
+        pen.record(memos)?;
         Ok((pen, Done { messages: first, replies, announcements, erased: committed.erased }))
     }
 }

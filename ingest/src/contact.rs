@@ -18,6 +18,7 @@ use crate::error::{IngestError, Refusal, Stop, Trouble};
 use crate::feed::Feed;
 use crate::incoming::Incoming;
 use crate::link::Link;
+use crate::mark::Mark;
 use crate::screen::screen;
 use crate::stream;
 use crate::subjects::Subjects;
@@ -31,6 +32,8 @@ pub(crate) struct Contact {
     context: jetstream::Context,
     /// Where both streams stand.
     pub(crate) cursors: Cursors,
+    /// The mark at the broker, where one is wanted.
+    mark: Option<(Mark, Ledger)>,
     /// How streams differ from what the ledger knew; empty if they do not.
     pub(crate) regressions: Vec<String>,
 }
@@ -63,13 +66,25 @@ impl Contact {
         check_server(&client)?;
         let timeout = Duration::from_secs(BROKER_REQUEST_S_MAX);
         let context = ContextBuilder::new().timeout(timeout).build(client.clone());
+        let mark = match config.mark {
+            true => Some((Mark::open(&context, config, ledger).await?, ledger.clone())),
+            false => None,
+        };
         let survey = Survey { context: &context, config, ledger };
         let mut regressions = Vec::new();
         let op = survey.stand(Stream::Op, known.map(|known| &known.op), &mut regressions).await?;
         let input =
             survey.stand(Stream::In, known.map(|known| &known.input), &mut regressions).await?;
         let (subjects, cursors) = (Subjects::new(&config.tenant), Cursors { input, op });
-        Ok(Self { client, subjects, lost, context, cursors, regressions })
+        Ok(Self { client, subjects, lost, context, cursors, mark, regressions })
+    }
+
+    /// Raises the mark at the broker to the ledger's head.
+    pub(crate) async fn raise_mark(&mut self) -> Result<(), Stop> {
+        match &mut self.mark {
+            Some((mark, ledger)) => mark.raise(ledger).await,
+            None => Ok(()),
+        }
     }
 
     /// Begins to read both streams, unless something waits there that must not be read.

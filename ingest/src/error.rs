@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use async_nats::jetstream;
+use schemas::id::TreeSize;
 use schemas::kind::Stream;
 
 use crate::version::Version;
@@ -22,6 +23,9 @@ pub enum IngestError {
     /// The configuration names no broker that could be reached by waiting.
     #[error(transparent)]
     Broker(BrokerError),
+    /// The mark at the broker is not one of this history.
+    #[error(transparent)]
+    Mark(#[from] MarkFault),
     /// A thread that held the writer came to an unexpected end.
     #[error("the writing thread failed: {0}")]
     Worker(#[from] tokio::task::JoinError),
@@ -31,6 +35,30 @@ pub enum IngestError {
     /// No randomness.
     #[error("the system gave no random bytes: {0}")]
     Random(#[from] getrandom::Error),
+}
+
+/// What the mark at the broker says against the ledger.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum MarkFault {
+    /// It was raised further than the ledger goes.
+    #[error("the mark at the broker vouches for {marked} entries, the store holds {size}: it is an older copy")]
+    Beyond {
+        /// By the mark.
+        marked: TreeSize,
+        /// In the ledger.
+        size: TreeSize,
+        /// The mark.
+        note: String,
+    },
+    /// It was signed over another history.
+    #[error("the mark at the broker vouches for another history of the first {0} entries: this ledger was forked")]
+    Forked(TreeSize),
+    /// It is no note of this ledger.
+    #[error("the mark at the broker is not signed by this ledger: another ledger writes this tenant, or somebody changed it")]
+    Foreign,
+    /// It changes under our hands.
+    #[error("another process raises the mark at the broker: two writers of one ledger run")]
+    Contended,
 }
 
 /// What we do not work with.
@@ -136,6 +164,16 @@ pub(crate) enum Stop {
     Trouble(#[from] Trouble),
     #[error(transparent)]
     Fatal(#[from] IngestError),
+}
+
+impl Stop {
+    /// The trouble, if there is any use in another session.
+    pub(crate) fn unless_fatal(self) -> Result<Trouble, IngestError> {
+        match self {
+            Self::Trouble(trouble) => Ok(trouble),
+            Self::Fatal(error) => Err(error),
+        }
+    }
 }
 
 impl From<Refusal> for Stop {

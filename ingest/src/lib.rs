@@ -26,6 +26,7 @@ mod feed;
 mod incoming;
 mod link;
 mod mailbox;
+mod mark;
 mod orphan;
 mod permissions;
 mod publish;
@@ -48,7 +49,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use broker::{Broker, Config, Connection, Tls};
 pub use door::{Door, DoorError};
-pub use error::{BrokerError, IngestError, PublishError, Refusal};
+pub use error::{BrokerError, IngestError, MarkFault, PublishError, Refusal};
 pub use mailbox::Replies;
 pub use permissions::permissions;
 pub use publish::Publisher;
@@ -87,7 +88,8 @@ pub async fn run(
         let trouble = match opened {
             Ok(contact) => {
                 let before = ledger.head().size;
-                let (back, end) = session(pen, contact, &config, &mut knocks, &shutdown).await?;
+                let session = session(pen, contact, &config, &mut knocks, &shutdown);
+                let (back, end) = Box::pin(session).await?;
                 pen = back;
                 if ledger.head().size > before {
                     attempt = 0;
@@ -96,7 +98,13 @@ pub async fn run(
                 trouble
             }
             Err(Stop::Trouble(trouble)) => trouble,
-            Err(Stop::Fatal(error)) => return Err(error),
+            Err(Stop::Fatal(error)) => {
+                if let IngestError::Mark(MarkFault::Beyond { note, .. }) = &error {
+                    // The file went back in time with the store: from now on it says so itself.
+                    pen.writer.adopt_mark(note)?;
+                }
+                return Err(error);
+            }
         };
         let trouble = trouble.unless_final(!pen.has_read)?;
         attempt += 1;
@@ -155,8 +163,8 @@ async fn session(
             Some(Ok(Entry::Odd(odd))) => {
                 let done;
                 (pen, done) = pen.commit(Vec::new(), odd).await?;
-                if let Err(trouble) = contact.answer(&done).await {
-                    return Ok((pen, Some(trouble)));
+                if let Err(stop) = contact.answer(&done).await {
+                    return Ok((pen, Some(stop.unless_fatal()?)));
                 }
             }
             Some(Err(trouble)) => return Ok((pen, Some(trouble))),
@@ -169,11 +177,7 @@ async fn session(
     let mut desk = Desk::new(pen);
     let end = pump(&mut contact, &mut link, &mut desk, knocks, config.retention, shutdown).await;
     config.connection.send_replace(Connection::Down);
-    let trouble = match end {
-        Ok(()) => None,
-        Err(Stop::Trouble(trouble)) => Some(trouble),
-        Err(Stop::Fatal(error)) => return Err(error),
-    };
+    let trouble = end.err().map(Stop::unless_fatal).transpose()?;
     let (pen, last) = desk.close().await?;
     if let Some(done) = last
         && trouble.is_none()

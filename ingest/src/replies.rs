@@ -10,17 +10,19 @@ use tokio::time::timeout;
 
 use crate::commit::Done;
 use crate::contact::Contact;
-use crate::error::Trouble;
+use crate::error::{Stop, Trouble};
 
 impl Contact {
     /// Publishes what came of a commit, and lets the broker forget its messages.
     ///
     /// IMPORTANT: only ever called with a commit that is synced and marked. What is not acknowledged
     /// comes again, is a duplicate then, and gets the original receipt.
-    pub(crate) async fn answer(&self, done: &Done) -> Result<(), Trouble> {
+    pub(crate) async fn answer(&mut self, done: &Done) -> Result<(), Stop> {
+        self.raise_mark().await?;
         // Without a connection the client's queue fills up and then takes nothing more.
         let limit = Duration::from_secs(BROKER_REQUEST_S_MAX);
-        timeout(limit, self.answer_all(done)).await.map_err(|_elapsed| Trouble::Replies)?
+        timeout(limit, self.answer_all(done)).await.map_err(|_elapsed| Trouble::Replies)??;
+        Ok(())
     }
 
     async fn answer_all(&self, done: &Done) -> Result<(), Trouble> {

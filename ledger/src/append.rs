@@ -18,6 +18,7 @@ use crate::flood::Rejections;
 use crate::fold::Fold;
 use crate::head::Head;
 use crate::keys;
+use crate::memo::Memo;
 use crate::meta::Cursor;
 use crate::read::Ledger;
 use crate::seal::{Identity, Mark, Seal};
@@ -108,7 +109,6 @@ impl Writer {
             for submission in batch {
                 writer.stage(&mut draft, submission)?;
             }
-            writer.stage_agreed(&mut draft)?;
             writer.stage_floods(&mut draft)?;
             draft.rows.extend(cursors.iter().map(Cursor::row));
             writer.commit(draft)
@@ -128,6 +128,24 @@ impl Writer {
         let note: String = note.chars().take(NOTE_CHARS_MAX).collect();
         let fields = vec![("code", Value::from(code)), ("note", Value::from(note))];
         self.own_entry(Kind::LedgerIncident, fields, received_at)
+    }
+
+    /// Records memos, in a commit of their own.
+    ///
+    /// # Errors
+    /// As for [`Writer::append`].
+    pub fn record(
+        &mut self,
+        memos: &[Memo],
+        received_at: Micros,
+    ) -> Result<Arc<Head>, AppendError> {
+        self.guarded(|writer| {
+            let mut draft = writer.begin(received_at)?;
+            for memo in memos {
+                writer.stage_own(&mut draft, memo.kind(), memo.fields())?;
+            }
+            Ok(writer.commit(draft)?.head)
+        })
     }
 
     pub(crate) fn own_entry(

@@ -25,6 +25,7 @@ mod fold;
 mod head;
 mod journal;
 mod keys;
+mod memo;
 mod meta;
 mod open;
 mod own;
@@ -45,6 +46,7 @@ mod state;
 mod store;
 mod tamper;
 mod tiles;
+mod vouch;
 
 pub use append::{Committed, Submission, Via, Writer};
 pub use audit::{
@@ -56,6 +58,7 @@ pub use entry::Entry;
 pub use epoch::open_new_epoch;
 pub use error::{AppendError, OpenError, ReadError};
 pub use head::Head;
+pub use memo::Memo;
 pub use meta::Cursor;
 pub use open::{Config, Genesis, create, open, read_mark};
 pub use postings::Postings;
@@ -66,3 +69,4 @@ pub use schemas::registry::{AgentRecord, AgentState, HoldRecord, KeyRecord, Prin
 pub use seal::Identity;
 pub use store::ColumnFamily;
 pub use tamper::{Tampered, plant, tamper};
+pub use vouch::Vouched;

@@ -5,7 +5,7 @@ use schemas::encode::Encoder;
 
 use crate::error::ReadError;
 use crate::refusal::{sealed, unsealed};
-use crate::retain::Retained;
+use crate::retain::{Changes, Retained};
 use crate::store::{ColumnFamily, Row, Store};
 
 /// Version of the store's layout.
@@ -102,10 +102,14 @@ pub(crate) fn read_erased(store: &Store) -> Result<u64, ReadError> {
 }
 
 /// How far scheduled retention looked.
-pub(crate) fn retained_row(retained: Retained) -> Row {
-    let Retained { detail, body, lifted } = retained;
+pub(crate) fn retained_row(retained: &Retained) -> Row {
+    let Retained { detail, body, periods, changes } = retained;
     let mut value = Encoder::new();
-    value.array(3).uint(detail).uint(body).uint(lifted);
+    value.array(5).uint(*detail).uint(*body).uint(changes.lifted).uint(changes.contracts);
+    value.array(periods.len());
+    for (period, place) in periods {
+        value.array(2).uint(*period).uint(*place);
+    }
     Row::new(ColumnFamily::Meta, RETAINED_KEY, sealed(value.finish()))
 }
 
@@ -113,8 +117,18 @@ pub(crate) fn read_retained(store: &Store) -> Result<Retained, ReadError> {
     let Some(content) = read(store, RETAINED_KEY)? else { return Ok(Retained::default()) };
     let parse = || {
         let root = decode(&content, Bounds::WIRE).ok()?;
-        let [detail, body, lifted] = <&[Item<'_>; 3]>::try_from(root.array()?).ok()?;
-        Some(Retained { detail: detail.uint()?, body: body.uint()?, lifted: lifted.uint()? })
+        let [detail, body, lifted, contracts, periods] =
+            <&[Item<'_>; 5]>::try_from(root.array()?).ok()?;
+        let pair = |item: &Item<'_>| {
+            let [period, place] = <&[Item<'_>; 2]>::try_from(item.array()?).ok()?;
+            Some((period.uint()?, place.uint()?))
+        };
+        Some(Retained {
+            detail: detail.uint()?,
+            body: body.uint()?,
+            periods: periods.array()?.iter().map(pair).collect::<Option<_>>()?,
+            changes: Changes { lifted: lifted.uint()?, contracts: contracts.uint()? },
+        })
     };
     parse().ok_or_else(|| damaged(RETAINED_KEY))
 }

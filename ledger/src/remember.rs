@@ -1,5 +1,7 @@
 //! The rows that the rules remember, in the fold's state.
 
+use std::collections::VecDeque;
+
 use rocksdb::Direction;
 use schemas::body::Body;
 use schemas::id::EventId;
@@ -10,6 +12,9 @@ use crate::keys::{self, Map, Short};
 use crate::state::{Changed, look_up};
 use crate::store::{ColumnFamily, Store};
 
+/// Stored rows that fall due and are read at once.
+const AHEAD_ROWS_MAX: usize = 64;
+
 /// What is remembered in memory only, and can be found again.
 #[derive(Default)]
 pub(crate) struct Recall {
@@ -18,6 +23,8 @@ pub(crate) struct Recall {
     front: Vec<u8>,
     /// What the keys of rows that fall due begin with, once one was asked for.
     prefix: Vec<u8>,
+    /// Stored rows that fall due, from the front on.
+    ahead: VecDeque<Row>,
     /// Signers of the events accepted in the commit under way.
     accepted: Map<EventId, Vec<Short>>,
 }
@@ -29,6 +36,37 @@ impl Recall {
 
     pub(crate) fn forget_commit(&mut self) {
         self.accepted.clear();
+        self.ahead.clear();
+    }
+
+    /// The first stored row that falls due, at or after `from`, and has not changed meanwhile.
+    fn stored(
+        &mut self,
+        store: &Store,
+        changed: &Changed,
+        from: &[u8],
+    ) -> Result<Option<Row>, ReadError> {
+        let is_past = |row: &Row| row.0.as_slice() < from || changed.contains_key(&row.0);
+        loop {
+            while self.ahead.front().is_some_and(is_past) {
+                self.ahead.pop_front();
+            }
+            if let Some(row) = self.ahead.front() {
+                return Ok(Some(row.clone()));
+            }
+            for row in store.scan(ColumnFamily::State, from, Direction::Forward) {
+                let (key, value) = row?;
+                if !key.starts_with(&self.prefix) || self.ahead.len() >= AHEAD_ROWS_MAX {
+                    break;
+                }
+                if !changed.contains_key(&*key) {
+                    self.ahead.push_back((key.into_vec(), value.into_vec()));
+                }
+            }
+            if self.ahead.is_empty() {
+                return Ok(None);
+            }
+        }
     }
 }
 
@@ -65,20 +103,10 @@ impl Rows for Remembered<'_> {
         let from = self.recall.front.clone().max(prefix.clone());
         let here = self.changed.range(from.clone()..).find(|(_, value)| value.is_some());
         let here = here.and_then(|(key, value)| Some((key.clone(), value.clone()?)));
-        let mut found = here.filter(|(key, _)| key.starts_with(&prefix));
-        for row in self.store.scan(ColumnFamily::State, &from, Direction::Forward) {
-            let (key, value) = row?;
-            let is_nearer = found.as_ref().is_none_or(|(nearest, _)| *key < **nearest);
-            if !key.starts_with(&prefix) || !is_nearer {
-                break;
-            }
-            // What changed meanwhile was looked at before.
-            if !self.changed.contains_key(&*key) {
-                found = Some((key.into_vec(), value.into_vec()));
-                break;
-            }
-        }
-        let Some((key, value)) = found else { return Ok(None) };
+        let here = here.filter(|(key, _)| key.starts_with(&prefix));
+        let stored = self.recall.stored(self.store, self.changed, &from)?;
+        let first = [here, stored].into_iter().flatten().min_by(|a, b| a.0.cmp(&b.0));
+        let Some((key, value)) = first else { return Ok(None) };
         self.recall.front.clone_from(&key);
         Ok(key.split_first().map(|(_, key)| (key.to_vec(), value)))
     }

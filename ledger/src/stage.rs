@@ -60,6 +60,7 @@ impl Writer {
             Checked::Undecided(_) => Vec::new(),
         };
         draft.ends.push((Digest(sha256(message)), outcomes));
+        self.stage_agreed(draft)?;
         let findings = std::mem::take(&mut draft.findings);
         self.stage_findings(draft, findings)
     }
@@ -342,8 +343,9 @@ impl Writer {
         Ok(())
     }
 
-    /// The redactions that operators have agreed to, each as an own entry that cites the last approval.
-    pub(crate) fn stage_agreed(&mut self, draft: &mut Draft) -> Result<(), AppendError> {
+    /// The redactions that operators have agreed to, each as an own entry that cites the last approval; before anybody
+    /// else says anything. What the same submission placed a hold on behind its approval stays, and that is said.
+    fn stage_agreed(&mut self, draft: &mut Draft) -> Result<(), AppendError> {
         for (approval, redact) in std::mem::take(&mut draft.agreed) {
             let causes = Value::Array(vec![Value::Bytes(approval.0.to_vec())]);
             self.stage_own(draft, Kind::Redaction, vec![("redact", redact), ("causes", causes)])?;
@@ -385,6 +387,12 @@ impl Writer {
         let mut place = StatementPlace::new(&verified);
         for item in verified.items() {
             let body = item.body.as_ref().map_err(|_refused| AppendError::OwnEntry(kind))?;
+            // IMPORTANT: a hold that came meanwhile is stronger than what was agreed before it.
+            if let Some(fault) = self.redaction_fault(body, draft.first)? {
+                let note = Value::from(fault.cause.expected.as_str());
+                let fields = vec![("code", Value::from("redaction_held")), ("note", note)];
+                return self.stage_own(draft, Kind::LedgerIncident, fields);
+            }
             let mut leaf = Leaf {
                 statement: verified.statement().digest(),
                 body: item.digest,

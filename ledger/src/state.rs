@@ -30,6 +30,8 @@ pub(crate) struct State {
     cached: Map<Vec<u8>, Vec<u8>>,
     changed: Changed,
     recall: Recall,
+    /// All that fell due before gives no finding, as long as nothing happens.
+    quiet_until: Option<Micros>,
 }
 
 impl State {
@@ -130,13 +132,19 @@ impl State {
             return Ok(Vec::new());
         }
         let (registry, mut rows) = self.remembered(store);
-        Engine.due(&mut rows, registry, now, FINDINGS_DUE_MAX)
+        let findings = Engine.due(&mut rows, registry, now, FINDINGS_DUE_MAX)?;
+        let next = Engine.next_due(&mut rows)?;
+        self.quiet_until = next.or(Some(Micros(u64::MAX))).filter(|next| *next > now);
+        Ok(findings)
     }
 
     /// Whether findings may fall due by `now`.
     pub(crate) fn is_due(&mut self, store: &Store, now: Micros) -> Result<bool, ReadError> {
         if self.registry.rules() == 0 {
             return Ok(false);
+        }
+        if let Some(next) = self.quiet_until {
+            return Ok(next <= now);
         }
         let (_, mut rows) = self.remembered(store);
         Ok(Engine.next_due(&mut rows)?.is_some_and(|at| at <= now))
@@ -155,7 +163,7 @@ impl State {
     }
 
     fn remembered<'s>(&'s mut self, store: &'s Store) -> (&'s Registry, Remembered<'s>) {
-        let Self { registry, cached, changed, recall } = self;
+        let Self { registry, cached, changed, recall, .. } = self;
         (registry, Remembered { store, cached, changed, recall })
     }
 
@@ -167,6 +175,7 @@ impl State {
     pub(crate) fn take_rows(&mut self) -> Vec<Row> {
         let changed = std::mem::take(&mut self.changed);
         self.recall.forget_commit();
+        self.quiet_until = None;
         if self.cached.len() + changed.len() > CACHED_ROWS_MAX {
             self.cached.clear();
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use ledger::Ledger;
 use schemas::id::Micros;
@@ -12,8 +13,8 @@ use crate::error::Error;
 use crate::proof::Proofs;
 use crate::registry::{access, agents, approvals, control, findings, holds, keys, lists};
 use crate::{
-    bundle, checkpoints, claims, consistency, count, entries, identity, lineage, log, numbers,
-    parts, reports, stats, threads, why, workflow,
+    actions, bundle, causal, checkpoints, claims, consistency, count, entries, identity, impact,
+    lineage, log, models, numbers, parts, reports, sample, scope, stats, threads, why, workflow,
 };
 
 /// What a handler reads from; cheap to clone.
@@ -63,12 +64,18 @@ pub fn routes(
         .route("/entries/{index}/receipt", get(parts::receipt))
         .route("/entries/{index}/proof", get(parts::proof))
         .route("/entries/{index}/why", get(why::one))
+        .route("/entries/{index}/causes", get(causal::causes))
+        .route("/entries/{index}/effects", get(causal::effects))
         .route("/workflows/{correlation}", get(workflow::one))
+        .route("/impact", get(impact::read))
+        .route("/actions", get(actions::list))
         .route("/stats", get(stats::read))
         .route("/count", get(count::count))
         .route("/histogram", get(count::histogram))
         .route("/gaps", get(numbers::list))
         .route("/reports/scopes", get(reports::scopes))
+        .route("/reports/models", get(models::read))
+        .route("/reports/sample", get(sample::read))
         .route("/reports/sessions/{session}", get(reports::session))
         .route("/threads/{message}", get(threads::one))
         .route("/agents", get(agents::list))
@@ -99,6 +106,8 @@ pub fn routes(
         .route("/keys", get(keys::list))
         .route("/status", get(identity::status))
         .with_state(api.clone());
-    let log = Router::new().route("/log/{tenant}/{*path}", get(log::resource)).with_state(api);
-    Router::new().nest("/api/v1", v1).merge(log)
+    let log =
+        Router::new().route("/log/{tenant}/{*path}", get(log::resource)).with_state(api.clone());
+    let confine = from_fn_with_state(api.clone(), scope::confine);
+    Router::new().nest("/api/v1", v1).merge(log).layer(confine)
 }

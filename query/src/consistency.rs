@@ -1,18 +1,20 @@
 //! `consistency`: the proof that a newer tree extends an older one.
 
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, VARY};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use schemas::id::TreeSize;
 use serde_json::json;
 
 use crate::api::Api;
+use crate::cached::{Keep, Known};
 use crate::error::Error;
+use crate::negotiate::{Form, choose};
 use crate::params::Params;
 use crate::parts::RECEIPT;
 
-/// The two sizes give the same answer for ever.
-const FOR_EVER: &str = "private, max-age=31536000, immutable";
+/// Two sizes give the same answer for ever.
+const FORMS: &[Form] = &[Form::JSON, RECEIPT];
 
 /// `?from=&to=`: as JSON, or as a COSE Receipt of Consistency (RFC 9942) where that is accepted by name.
 pub(crate) async fn one(
@@ -20,14 +22,19 @@ pub(crate) async fn one(
     params: Params,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
+    let (format, params) = params.take("format")?;
     let params = params.only(&["from", "to"])?;
     let (from, to) = (params.size("from")?, params.size("to")?);
-    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let as_receipt = accepted.split([',', ';']).any(|media| media.trim() == RECEIPT);
-    api.read(move |api| read(api, from, to, as_receipt)).await
+    let form = choose(FORMS, &headers, format.as_deref())?;
+    let known = Known::of(&headers);
+    let answer = move |api: &Api| {
+        let bytes = read(api, from, to, form)?;
+        Ok(known.answer(Keep::ForEver, form.media, bytes))
+    };
+    api.read(answer).await
 }
 
-fn read(api: &Api, from: TreeSize, to: TreeSize, as_receipt: bool) -> Result<Response, Error> {
+fn read(api: &Api, from: TreeSize, to: TreeSize, form: Form) -> Result<Vec<u8>, Error> {
     let head = api.ledger.head();
     if to > head.size {
         return Err(Error::Unknown("tree: the log is shorter"));
@@ -36,14 +43,12 @@ fn read(api: &Api, from: TreeSize, to: TreeSize, as_receipt: bool) -> Result<Res
         let expected = "a size from 1 to that of the newer tree";
         return Err(Error::InvalidParameter { param: "from", expected });
     }
-    let headers = [(CACHE_CONTROL, FOR_EVER), (VARY, "accept")];
-    if as_receipt {
+    if form == RECEIPT {
         if from == to {
             let expected = "another size: no receipt is between equal trees";
             return Err(Error::InvalidParameter { param: "to", expected });
         }
-        let receipt = api.ledger.consistency_receipt(from, to)?;
-        return Ok((headers, [(CONTENT_TYPE, RECEIPT)], receipt).into_response());
+        return Ok(api.ledger.consistency_receipt(from, to)?);
     }
     let path = if from == to { Vec::new() } else { api.ledger.consistency(from, to)? };
     let path: Vec<_> = path.iter().map(ToString::to_string).collect();
@@ -52,5 +57,5 @@ fn read(api: &Api, from: TreeSize, to: TreeSize, as_receipt: bool) -> Result<Res
         "to": { "size": to.0, "root": api.ledger.root(to)?.to_string() },
         "path": path,
     });
-    Ok((headers, axum::Json(json)).into_response())
+    Ok(json.to_string().into_bytes())
 }

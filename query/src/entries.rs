@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use ledger::Entry;
 use schemas::id::{EventId, Index};
 use serde_json::{Value, json};
@@ -10,13 +12,19 @@ use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::execute::Found;
 use crate::filter;
+use crate::formats;
 use crate::params::{Params, Segment};
 use crate::proof::{Held, Proofs, Prover};
 use crate::search::{Rest, Search};
 
-pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
+pub(crate) async fn list(
+    State(api): State<Api>,
+    params: Params,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let (form, params) = formats::asked(&headers, params)?;
     let params = params.only(filter::PARAMS)?;
-    api.read(move |api| read_page(api, &params)).await.map(Json)
+    api.read(move |api| Ok(formats::page(form, &read_page(api, &params)?))).await
 }
 
 fn read_page(api: &Api, params: &Params) -> Result<Value, Error> {

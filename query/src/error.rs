@@ -7,6 +7,8 @@ use schemas::id::Index;
 use schemas::problem::{PROBLEM_MEDIA_TYPE, Problem};
 use schemas::query::QueryError;
 
+use crate::negotiate::Form;
+
 /// Why a cursor is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum CursorFault {
@@ -49,6 +51,10 @@ pub(crate) enum Error {
     RepeatedParameter { name: &'static str },
     #[error("{param} must be {expected}")]
     InvalidParameter { param: &'static str, expected: &'static str },
+    #[error("format must be {}", names(forms))]
+    UnknownFormat { forms: &'static [Form] },
+    #[error("there is none of the media types that Accept admits; there are {}", media(forms))]
+    NotAcceptable { forms: &'static [Form] },
     #[error("the query string is not valid UTF-8 in percent-encoding")]
     Undecodable,
     #[error("{fault}")]
@@ -87,6 +93,14 @@ fn offered(known: &[&str]) -> String {
     }
 }
 
+fn names(forms: &[Form]) -> String {
+    forms.iter().map(|form| form.name).collect::<Vec<_>>().join(" or ")
+}
+
+fn media(forms: &[Form]) -> String {
+    forms.iter().map(|form| form.media).collect::<Vec<_>>().join(", ")
+}
+
 impl From<ReadError> for Error {
     fn from(error: ReadError) -> Self {
         if is_damage(&error) { Self::Broken(error) } else { Self::Read(error) }
@@ -104,10 +118,12 @@ impl Error {
             Self::UnknownParameter { .. }
             | Self::RepeatedParameter { .. }
             | Self::InvalidParameter { .. }
+            | Self::UnknownFormat { .. }
             | Self::Undecodable
             | Self::Query { .. }
             | Self::Cursor(_) => StatusCode::BAD_REQUEST,
             Self::Unknown(_) | Self::NoPart { .. } => StatusCode::NOT_FOUND,
+            Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
             Self::Redacted { .. } => StatusCode::GONE,
             Self::BundleTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unpublished => StatusCode::SERVICE_UNAVAILABLE,
@@ -121,7 +137,8 @@ impl Error {
         let (code, title) = match self {
             Self::UnknownParameter { .. } => ("unknown-parameter", "There is no such parameter"),
             Self::RepeatedParameter { .. } => ("repeated-parameter", "A parameter is repeated"),
-            Self::InvalidParameter { .. } | Self::Undecodable => {
+            Self::NotAcceptable { .. } => ("not-acceptable", "There is no such form of it"),
+            Self::InvalidParameter { .. } | Self::UnknownFormat { .. } | Self::Undecodable => {
                 ("invalid-parameter", "A parameter cannot be read")
             }
             Self::Query { param, fault } => return fault.problem(param),
@@ -158,6 +175,7 @@ impl Error {
             Self::RepeatedParameter { name } => Some((*name).to_owned()),
             Self::InvalidParameter { param, .. } => Some((*param).to_owned()),
             Self::Cursor(_) => Some("cursor".to_owned()),
+            Self::UnknownFormat { .. } => Some("format".to_owned()),
             _ => None,
         }
     }

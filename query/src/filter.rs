@@ -54,6 +54,8 @@ impl Filter {
             let invalid = |BadValue(expected)| Error::InvalidParameter { param: name, expected };
             parts.push(Expr::Is(key, Pattern::of(key, value).map_err(invalid)?));
         }
+        // Beside it and not in it: no parenthesis that a reader writes can reach the scope.
+        parts.extend(params.scope().cloned());
         query.expr = Expr::all(parts);
         let order = order.map_or_else(|| named_order(params), Ok)?;
         Ok(Self { query, order, digest: digest(params, kind) })
@@ -91,5 +93,7 @@ fn digest(params: &Params, kind: &str) -> Digest {
     let mut pairs: Vec<_> = params.pairs().filter(|(name, _)| !UNBOUND.contains(name)).collect();
     pairs.sort_unstable();
     let pairs = pairs.iter().map(|(name, value)| format!("{name}={}:{value};", value.len()));
-    Digest(sha256(format!("{kind};{}", pairs.collect::<String>()).as_bytes()))
+    // A cursor is no way around a scope, nor from one to another.
+    let scope = params.scope().map(|scope| format!("{scope:?}")).unwrap_or_default();
+    Digest(sha256(format!("{kind};{}{scope}", pairs.collect::<String>()).as_bytes()))
 }

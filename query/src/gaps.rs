@@ -65,6 +65,17 @@ pub(crate) fn of_causes(nodes: &[Node]) -> Vec<Gap<'static>> {
     gaps
 }
 
+/// Entries with such a cause, each once.
+pub(crate) fn orphans(gaps: &[Gap<'_>]) -> Vec<u64> {
+    let orphan = |gap: &Gap<'_>| match gap {
+        Gap::UnknownCause { index, .. } => Some(*index),
+        _ => None,
+    };
+    let mut orphans: Vec<_> = gaps.iter().filter_map(orphan).collect();
+    orphans.dedup();
+    orphans
+}
+
 /// Actions that were allowed and never ended.
 pub(crate) fn of_outcomes(steps: &[Step<'_>], now: Micros) -> Vec<Gap<'static>> {
     let patience = OUTCOME_S_MAX.saturating_mul(1_000_000);

@@ -18,6 +18,7 @@ use crate::node::Node;
 use crate::proof::{Proof, ProofView};
 use crate::sequence::Missing;
 use crate::steps::{Step, StepView};
+use crate::timing::{Timing, timing};
 
 /// What was collected beside the entries.
 #[derive(Clone, Debug)]
@@ -42,6 +43,9 @@ pub(crate) struct Graph<'n> {
     edges: Vec<EdgeView>,
     counts: Counts,
     gaps: Vec<Gap<'n>>,
+    /// Entries with a cause that is no entry of the ledger.
+    orphans: Vec<u64>,
+    timing: Timing<'n>,
     findings: usize,
     completeness: &'static str,
     verified: Verified,
@@ -93,6 +97,7 @@ pub(crate) fn graph<'n>(nodes: &'n [Node], proofs: &[Proof], facts: &'n Facts) -
     let edges = edges(nodes);
     let groups = groups(nodes, &causal_order(nodes.len(), &edges));
     let steps: Vec<_> = groups.iter().filter_map(|places| Step::new(nodes, places)).collect();
+    let timing = timing(nodes, &edges, &groups);
     let mut gaps = gaps::of_counts(nodes);
     let completeness = completeness(nodes, !gaps.is_empty(), facts.counted);
     gaps.extend(gaps::of_causes(nodes));
@@ -107,7 +112,9 @@ pub(crate) fn graph<'n>(nodes: &'n [Node], proofs: &[Proof], facts: &'n Facts) -
         entries: nodes.iter().zip(proofs).map(entry).collect(),
         edges: edges.iter().filter_map(|edge| edge.view(nodes)).collect(),
         counts: counts(nodes),
+        orphans: gaps::orphans(&gaps),
         gaps,
+        timing,
         findings: nodes.iter().filter(|node| node.is(Kind::Finding)).count(),
         completeness,
         verified: Verified {

@@ -1,22 +1,27 @@
 //! Query parameters and path segments: what is not known is a problem that names it.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use schemas::id::{Index, TreeSize};
 use schemas::limits::{PAGE_ENTRIES_DEFAULT, PAGE_ENTRIES_MAX};
+use schemas::query::Expr;
 
 use crate::error::Error;
+use crate::scope;
 
-/// The query string's pairs, in order.
+/// The query string's pairs, in order, and what the reader may see at all.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Params(Vec<(String, String)>);
+pub(crate) struct Params(Vec<(String, String)>, Option<Arc<Expr>>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Params {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let pairs = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
-        pairs.map(|Query(pairs)| Self(pairs)).map_err(|_undecodable| Error::Undecodable)
+        let scope = scope::of(&parts.extensions);
+        pairs.map(|Query(pairs)| Self(pairs, scope)).map_err(|_undecodable| Error::Undecodable)
     }
 }
 
@@ -38,6 +43,17 @@ impl Params {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
+    /// The value of one parameter, and the others; the one is given at most once.
+    pub(crate) fn take(mut self, name: &'static str) -> Result<(Option<String>, Self), Error> {
+        let mut of = self.0.extract_if(.., |(other, _)| other == name).map(|(_, value)| value);
+        let value = of.next();
+        if of.next().is_some() {
+            return Err(Error::RepeatedParameter { name });
+        }
+        drop(of);
+        Ok((value, self))
+    }
+
     /// A parameter that is `true` or `false`; false if it is absent.
     pub(crate) fn flag(&self, param: &'static str) -> Result<bool, Error> {
         match self.get(param) {
@@ -45,6 +61,11 @@ impl Params {
             Some("true" | "") => Ok(true),
             Some(_) => Err(Error::InvalidParameter { param, expected: "true or false" }),
         }
+    }
+
+    /// The condition that everything shown must fit, beside what is asked for.
+    pub(crate) fn scope(&self) -> Option<&Expr> {
+        self.1.as_deref()
     }
 
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {

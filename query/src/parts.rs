@@ -1,74 +1,71 @@
 //! The parts of an entry, each under its own address, as bytes or as JSON.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use ledger::Entry;
 use schemas::body::Body;
 use schemas::checkpoint::Note;
 use schemas::detail::Detail;
-use schemas::id::{Digest, Index, hex, sha256};
+use schemas::id::{Index, hex, sha256};
 use schemas::leaf::Status;
 use schemas::proof::LogProof;
 use schemas::shape::open_json;
 use serde_json::{Value as Json, json};
 
 use crate::api::Api;
+use crate::cached::{Keep, Known};
 use crate::error::{Error, Part};
+use crate::negotiate::{Form, choose};
 use crate::params::{Params, Segment};
 
 /// Exact signed bytes.
-const COSE: &str = "application/cose";
+const COSE: Form = Form { name: "cose", media: "application/cose" };
 /// A COSE Receipt.
-pub(crate) const RECEIPT: &str = "application/scitt-receipt+cose";
-const CBOR: &str = "application/cbor";
+pub(crate) const RECEIPT: Form = Form { name: "cose", media: "application/scitt-receipt+cose" };
+const CBOR: Form = Form { name: "cbor", media: "application/cbor" };
+const AS_COSE: &[Form] = &[Form::JSON, COSE];
+const AS_RECEIPT: &[Form] = &[Form::JSON, RECEIPT];
+const AS_CBOR: &[Form] = &[Form::JSON, CBOR];
 /// A `c2sp.org/tlog-proof@v1`.
-const PROOF: &str = "text/plain; charset=utf-8";
+const AS_PROOF: &[Form] = &[Form::TEXT];
 
 /// A part in both forms.
 struct Shown {
     json: Json,
     bytes: Vec<u8>,
-    media: &'static str,
-    /// Whether the address will always give these bytes: not where they can be erased.
-    is_immutable: bool,
+    keep: Keep,
 }
 
 /// What the request asks for.
 struct Wanted {
     index: Index,
-    accept: String,
-    known: String,
+    form: Form,
+    known: Known,
 }
 
 impl Wanted {
-    fn new(index: &Segment, params: Params, headers: &HeaderMap) -> Result<Self, Error> {
-        params.only(&[])?;
-        let text =
-            |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    fn new(
+        index: &Segment,
+        params: Params,
+        headers: &HeaderMap,
+        forms: &'static [Form],
+    ) -> Result<Self, Error> {
+        let (format, others) = params.take("format")?;
+        others.only(&[])?;
         Ok(Self {
             index: index.index()?,
-            accept: text(header::ACCEPT).to_owned(),
-            known: text(header::IF_NONE_MATCH).to_owned(),
+            form: choose(forms, headers, format.as_deref())?,
+            known: Known::of(headers),
         })
     }
 
-    /// The part as bytes where the request accepts that media type by name, else as JSON.
     fn respond(&self, shown: Shown) -> Response {
-        let mut accepted = self.accept.split(',').filter_map(|media| media.split(';').next());
-        let (media, body) = if accepted.any(|media| media.trim() == shown.media) {
-            (shown.media, shown.bytes)
-        } else {
-            ("application/json", shown.json.to_string().into_bytes())
+        let bytes = match self.form {
+            Form::JSON => shown.json.to_string().into_bytes(),
+            _ => shown.bytes,
         };
-        let tag = format!("\"{}\"", Digest(sha256(&body)));
-        let cache =
-            if shown.is_immutable { "private, max-age=31536000, immutable" } else { "no-cache" };
-        let fixed = [(header::CACHE_CONTROL, cache), (header::VARY, "accept")];
-        if self.known.split(',').any(|known| known.trim() == tag) {
-            return (StatusCode::NOT_MODIFIED, fixed, [(header::ETAG, tag)]).into_response();
-        }
-        (fixed, [(header::ETAG, tag.as_str()), (header::CONTENT_TYPE, media)], body).into_response()
+        self.known.answer(shown.keep, self.form.media, bytes)
     }
 }
 
@@ -90,15 +87,14 @@ pub(crate) async fn leaf(
     params: Params,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    part(api, Wanted::new(&index, params, &headers)?, read_leaf).await
+    part(api, Wanted::new(&index, params, &headers, AS_CBOR)?, read_leaf).await
 }
 
 fn read_leaf(_api: &Api, entry: &Entry) -> Result<Shown, Error> {
     Ok(Shown {
         json: schemas::json::leaf(&entry.leaf, &entry.bytes, &entry.chain),
         bytes: entry.bytes.clone(),
-        media: CBOR,
-        is_immutable: true,
+        keep: Keep::ForEver,
     })
 }
 
@@ -108,7 +104,7 @@ pub(crate) async fn statement(
     params: Params,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    part(api, Wanted::new(&index, params, &headers)?, read_statement).await
+    part(api, Wanted::new(&index, params, &headers, AS_COSE)?, read_statement).await
 }
 
 fn read_statement(api: &Api, entry: &Entry) -> Result<Shown, Error> {
@@ -123,8 +119,7 @@ fn read_statement(api: &Api, entry: &Entry) -> Result<Shown, Error> {
             "manifest": row.manifest.as_deref().map(hex),
         }),
         bytes: row.statement,
-        media: COSE,
-        is_immutable: true,
+        keep: Keep::ForEver,
     })
 }
 
@@ -134,7 +129,7 @@ pub(crate) async fn body(
     params: Params,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    part(api, Wanted::new(&index, params, &headers)?, read_body).await
+    part(api, Wanted::new(&index, params, &headers, AS_CBOR)?, read_body).await
 }
 
 fn read_body(api: &Api, entry: &Entry) -> Result<Shown, Error> {
@@ -147,8 +142,7 @@ fn read_body(api: &Api, entry: &Entry) -> Result<Shown, Error> {
             "body": body.to_json(),
         }),
         bytes: bytes.to_vec(),
-        media: CBOR,
-        is_immutable: false,
+        keep: Keep::Ask,
     })
 }
 
@@ -170,7 +164,7 @@ pub(crate) async fn detail(
     params: Params,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    part(api, Wanted::new(&index, params, &headers)?, read_detail).await
+    part(api, Wanted::new(&index, params, &headers, AS_CBOR)?, read_detail).await
 }
 
 fn read_detail(api: &Api, entry: &Entry) -> Result<Shown, Error> {
@@ -190,8 +184,7 @@ fn read_detail(api: &Api, entry: &Entry) -> Result<Shown, Error> {
             "content": open_json(&detail.content),
         }),
         bytes: bytes.clone(),
-        media: CBOR,
-        is_immutable: false,
+        keep: Keep::Ask,
     })
 }
 
@@ -201,7 +194,7 @@ pub(crate) async fn receipt(
     params: Params,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    part(api, Wanted::new(&index, params, &headers)?, read_receipt).await
+    part(api, Wanted::new(&index, params, &headers, AS_RECEIPT)?, read_receipt).await
 }
 
 fn read_receipt(api: &Api, entry: &Entry) -> Result<Shown, Error> {
@@ -214,8 +207,7 @@ fn read_receipt(api: &Api, entry: &Entry) -> Result<Shown, Error> {
         // A receipt proves leaf bytes, so they travel with it.
         json: json!({ "index": index.0, "hex": hex(&bytes), "leaf": hex(&entry.bytes) }),
         bytes,
-        media: RECEIPT,
-        is_immutable: true,
+        keep: Keep::ForEver,
     })
 }
 
@@ -225,13 +217,17 @@ pub(crate) async fn proof(
     State(api): State<Api>,
     index: Segment,
     params: Params,
+    headers: HeaderMap,
 ) -> Result<Response, Error> {
-    params.only(&[])?;
-    let index = index.index()?;
-    api.read(move |api| read_proof(api, index)).await
+    let wanted = Wanted::new(&index, params, &headers, AS_PROOF)?;
+    let text = move |api: &Api| {
+        let text = read_proof(api, wanted.index)?;
+        Ok(wanted.known.answer(Keep::Ask, wanted.form.media, text.into_bytes()))
+    };
+    api.read(text).await
 }
 
-fn read_proof(api: &Api, index: Index) -> Result<Response, Error> {
+fn read_proof(api: &Api, index: Index) -> Result<String, Error> {
     let (size, _) = api.ledger.head().published;
     if index.0 >= size.0 {
         let known = index.0 < api.ledger.head().size.0;
@@ -241,7 +237,5 @@ fn read_proof(api: &Api, index: Index) -> Result<Response, Error> {
     let path = api.ledger.inclusion(index, size)?;
     let note = api.ledger.cosigned(size)?.ok_or(Error::Unknown("checkpoint"))?;
     let note = Note::parse(&note).map_err(|_damaged| Error::Unknown("checkpoint"))?;
-    let proof = LogProof { index, path, note };
-    let headers = [(header::CONTENT_TYPE, PROOF), (header::CACHE_CONTROL, "no-cache")];
-    Ok((headers, proof.to_string()).into_response())
+    Ok(LogProof { index, path, note }.to_string())
 }

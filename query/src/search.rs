@@ -46,6 +46,10 @@ impl Search {
     ) -> Result<Self, Error> {
         let filter = Filter::of(params, kind, order)?;
         let explain = params.flag("explain")?;
+        if explain && params.scope().is_some() {
+            let expected = "absent: a plan counts what lies outside your scope, too";
+            return Err(Error::InvalidParameter { param: "explain", expected });
+        }
         let (cursor, resumed) = match params.get("cursor") {
             Some(text) => (PageCursor::read(text, &filter.digest, &api.ledger)?, true),
             None => (first(api, &filter)?, false),

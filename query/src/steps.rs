@@ -157,9 +157,16 @@ impl<'n> Step<'n> {
         self.first.grant.as_ref().map(|grant| grant.scope.as_slice()).unwrap_or_default()
     }
 
+    /// When its first and its last accepted entry were received.
+    fn span(&self) -> Option<(Micros, Micros)> {
+        let times = || self.nodes.iter().filter(|n| n.accepted()).map(|node| node.received_at);
+        times().min().zip(times().max())
+    }
+
     /// The step as the API shows it; `n` counts from 1.
     pub(crate) fn view(&self, n: usize) -> StepView<'n> {
         let verdicts = self.verdicts();
+        let span = self.span();
         StepView {
             n,
             kind: self.kind(),
@@ -177,6 +184,9 @@ impl<'n> Step<'n> {
                 .collect(),
             joined: self.first.joined.then_some("cause"),
             missing: self.missing(),
+            began: span.map(|(began, _)| time_json(began)),
+            ended: span.map(|(_, ended)| time_json(ended)),
+            us: span.map(|(began, ended)| ended.0 - began.0),
         }
     }
 }
@@ -198,6 +208,10 @@ pub(crate) struct StepView<'n> {
     verdicts: Vec<VerdictView<'n>>,
     joined: Option<&'static str>,
     missing: Vec<&'static str>,
+    began: Option<Json>,
+    ended: Option<Json>,
+    /// From `began` to `ended` in microseconds.
+    us: Option<u64>,
 }
 
 /// A gate's verdict as JSON.

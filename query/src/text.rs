@@ -3,6 +3,8 @@
 //! The JSON may come from a server that lies and holds text of hostile agents: what is missing is left
 //! out, and every character that acts on a terminal is escaped.
 
+pub(crate) mod timing;
+
 use schemas::printable::printable;
 use serde_json::Value as Json;
 
@@ -17,8 +19,29 @@ pub fn render_chain(chain: &Json) -> String {
     for gap in list(chain, "gaps") {
         push_line(&mut text, &format!("! {}", gap_text(gap)));
     }
+    for line in linked_lines(chain) {
+        push_line(&mut text, &line);
+    }
     push_line(&mut text, &summary(chain));
     text
+}
+
+/// The workflows that this one is linked with, where they were asked for.
+fn linked_lines(chain: &Json) -> Vec<String> {
+    let Some(linked) = chain.get("linked") else { return Vec::new() };
+    let link = |link: &Json| {
+        let at = |key: &str| cell(link, key);
+        let (from, to) = (at("from"), at("to"));
+        format!("linked  #{} of {from} and #{} of {to} by {}", at("index"), at("at"), at("by"))
+    };
+    let mut lines: Vec<_> = list(linked, "links").iter().map(link).collect();
+    if lines.is_empty() {
+        lines.push("linked  with no other workflow".to_owned());
+    }
+    if is(linked, "incomplete") {
+        lines.push("linked  with more than were looked for".to_owned());
+    }
+    lines
 }
 
 fn push_line(text: &mut String, line: &str) {

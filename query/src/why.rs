@@ -26,6 +26,7 @@ use crate::registry::approvals::decisions;
 use crate::registry::texts;
 use crate::registry::view::{agent_json, chain_json, contract_brief, grant_json};
 use around::Around;
+pub(crate) use around::intent_of;
 
 pub use text::render_why;
 
@@ -36,17 +37,18 @@ pub(crate) async fn one(
 ) -> Result<Json<Value>, Error> {
     params.only(&[])?;
     let index = index.index()?;
-    api.read(move |api| read_one(api, index)).await.map(Json)
+    api.read(move |api| explained(api, index)).await.map(Json)
 }
 
-fn read_one(api: &Api, asked: Index) -> Result<Value, Error> {
+/// Everything that explains the action which an entry belongs to.
+pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
     let ledger = &api.ledger;
     let head = ledger.head();
     if asked.0 >= head.size.0 {
         return Err(Error::Unknown("entry"));
     }
     let entry = ledger.entry(asked)?.ok_or(Error::Unknown("entry"))?;
-    let entry = around::intent_of(ledger, entry)?;
+    let entry = intent_of(ledger, entry)?;
     let index = entry.leaf.index;
     let Some(body) = entry.body() else {
         // Nothing is known of what is erased but that it was.

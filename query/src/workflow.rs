@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{EventId, Index, TreeSize};
@@ -14,25 +14,38 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::api::{Api, as_of};
+use crate::diagram::{render_dot, render_mermaid};
 use crate::error::{Error, is_damage};
 use crate::graph::{Facts, Graph, graph};
+use crate::linked::{Linked, linked};
+use crate::negotiate::{Form, choose};
 use crate::node::Node;
 use crate::params::{Params, Segment};
 use crate::proof::{Proof, Prover};
 use crate::sequence;
 use crate::source::{Order, Seek, Source, Walk};
+use crate::text::render_chain;
 
 /// Entries with one grant's id that are looked at to find the one that gave it.
 const GRANT_LOOKS_MAX: usize = 64;
 
+const MERMAID: Form = Form { name: "mermaid", media: "text/vnd.mermaid; charset=utf-8" };
+const DOT: Form = Form { name: "dot", media: "text/vnd.graphviz; charset=utf-8" };
+const FORMS: &[Form] = &[Form::JSON, Form::TEXT, MERMAID, DOT];
+
+/// `?linked=true`: with the workflows that it is linked with.
 pub(crate) async fn one(
     State(api): State<Api>,
     correlation: Segment,
     params: Params,
+    headers: HeaderMap,
 ) -> Result<Response, Error> {
-    params.only(&[])?;
-    let answer = api.read(move |api| read_one(api, &correlation.0)).await?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
+    let params = params.only(&["linked", "format"])?;
+    let form = choose(FORMS, &headers, params.get("format"))?;
+    let is_linked = params.flag("linked")?;
+    let answer = api.read(move |api| read_one(api, &correlation.0, is_linked, form)).await?;
+    let headers = [(header::CONTENT_TYPE, form.media), (header::VARY, "accept")];
+    Ok((headers, answer).into_response())
 }
 
 /// The graph, and the tree that the answer speaks of.
@@ -40,10 +53,28 @@ pub(crate) async fn one(
 struct Answer<'n> {
     #[serde(flatten)]
     graph: Graph<'n>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    linked: Option<Linked>,
     as_of: Value,
 }
 
-fn read_one(api: &Api, correlation: &str) -> Result<Vec<u8>, Error> {
+impl Answer<'_> {
+    fn bytes(&self, form: Form) -> Vec<u8> {
+        const WHOLE: &str = "views have text keys and no failing parts";
+        if form == Form::JSON {
+            return serde_json::to_vec(self).expect(WHOLE);
+        }
+        let json = serde_json::to_value(self).expect(WHOLE);
+        let render = match form {
+            MERMAID => render_mermaid,
+            DOT => render_dot,
+            _ => render_chain,
+        };
+        render(&json).into_bytes()
+    }
+}
+
+fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result<Vec<u8>, Error> {
     let head = api.ledger.head();
     let mut collected = Collected::new(&api.ledger, head.size);
     let mut counted = collected.take_own(correlation)?;
@@ -73,8 +104,12 @@ fn read_one(api: &Api, correlation: &str) -> Result<Vec<u8>, Error> {
         checkpoint: prover.size(),
         now: api.now(),
     };
-    let answer = Answer { graph: graph(&nodes, &proofs, &facts), as_of: as_of(&head) };
-    Ok(serde_json::to_vec(&answer).expect("views have text keys and no failing parts"))
+    let linked = match is_linked {
+        true => Some(linked(&api.ledger, correlation, head.size)?),
+        false => None,
+    };
+    let graph = graph(&nodes, &proofs, &facts);
+    Ok(Answer { graph, linked, as_of: as_of(&head) }.bytes(form))
 }
 
 /// A node with the entry that it was made of; `None` where its rows are damaged.

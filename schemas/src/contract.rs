@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::deterministic::Item;
 use crate::id::{Digest, Micros};
+use crate::limits::CONTRACT_RETENTION_DAYS_MIN;
 use crate::query::duration_us;
 use crate::reject::{Reason, Reject};
 
@@ -173,7 +174,7 @@ impl Contract {
             build: digest("build"),
             environment: text("environment"),
             max_credential_age: duration(registry, "max_credential_age")?,
-            retention: duration(registry, "retention")?,
+            retention: retention(registry)?,
             thresholds: named(registry.get("thresholds"), |item| item.uint()),
         })
     }
@@ -272,6 +273,15 @@ fn duration(registry: &Item<'_>, path: &str) -> Result<Option<u64>, Reject> {
     us.map(Some).ok_or_else(|| invalid(path, "a duration as 1h, 90d or 7y"))
 }
 
+/// An owner may not have evidence erased soon: what ends earlier is the operator's to decide.
+fn retention(registry: &Item<'_>) -> Result<Option<u64>, Reject> {
+    let period = duration(registry, "retention")?;
+    match period.filter(|period| *period < CONTRACT_RETENTION_DAYS_MIN * DAY_US) {
+        None => Ok(period),
+        Some(_) => Err(invalid("retention", format!("at least {CONTRACT_RETENTION_DAYS_MIN}d"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
@@ -342,6 +352,7 @@ mod tests {
         };
         assert_eq!(without("/agent", "owner"), "missing_field registry.agent.owner");
         assert_eq!(without("", "digest"), "missing_field registry.digest");
+        assert_eq!(with("/retention", json!("179d")), "invalid_field registry.retention");
         assert_eq!(with("/agent/expiry", json!("1 July")), "invalid_field registry.agent.expiry");
         assert_eq!(with("/hours/0/to", json!("08:00")), "invalid_field registry.hours.0.to");
         assert_eq!(with("/hours/0/from", json!("9:00")), "invalid_field registry.hours.0.from");

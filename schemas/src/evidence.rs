@@ -11,7 +11,6 @@ mod archive;
 mod bundle;
 mod completeness;
 mod fault;
-mod html;
 mod render;
 mod report;
 mod scope;

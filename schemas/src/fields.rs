@@ -5,8 +5,8 @@
 use crate::kind::{Kind, Role};
 use crate::limits::{
     ASSERTIONS_MAX, CAP_MAX, CAUSES_MAX, DATA_CLASSES_MAX, EXT_BYTES_MAX, OPERATORS_MAX,
-    PRINCIPALS_MAX, QUERY_BYTES_MAX, REDACT_RANGES_MAX, REGISTRY_BYTES_MAX, SCOPES_MAX,
-    SIGNER_BYTES_MAX, SOURCES_MAX, VERDICTS_MAX,
+    PRINCIPALS_MAX, QUERY_BYTES_MAX, READER_BYTES_MAX, REDACT_RANGES_MAX, REGISTRY_BYTES_MAX,
+    SCOPES_MAX, SIGNER_BYTES_MAX, SOURCES_MAX, VERDICTS_MAX,
 };
 use crate::shape::{Field, Shape, may, must};
 
@@ -152,7 +152,7 @@ pub const FIELDS: &[Field] = &[
     may("detail", HASH),
     may("output", Shape::OrNone(&Shape::Record(DIGEST))),
     may("prompt", Shape::OrNone(&Shape::Record(PROMPT))),
-    may("reader", Shape::Text(256)),
+    may("reader", Shape::Text(READER_BYTES_MAX)),
     may("reason", WORD_64),
     may("redact", Shape::Record(REDACT)),
     may("signer", Shape::Text(SIGNER_BYTES_MAX)),

@@ -35,6 +35,7 @@ pub fn entry(leaf: &Leaf, chain: &ChainHash, content: &Content<'_>) -> Json {
         "received_at": time_json(leaf.received_at),
         "status": leaf.status.as_str(),
         "id": leaf.id.map(|id| id.to_string()),
+        "previous": leaf.previous.to_string(),
         "chain": chain.to_string(),
         "statement": leaf.statement.to_string(),
         "body_digest": leaf.body.to_string(),

@@ -16,6 +16,7 @@
 //! It is *not* a client or a server: it does no I/O, reads no clock, draws no randomness and spawns
 //! nothing.
 
+pub mod access;
 pub mod acknowledgement;
 pub mod body;
 pub mod brief;
@@ -29,6 +30,7 @@ pub mod era;
 pub mod evidence;
 mod fields;
 pub mod grant;
+pub mod html;
 pub mod id;
 pub mod json;
 pub mod key;

@@ -44,6 +44,8 @@ pub const DATA_CLASSES_MAX: usize = 8;
 pub const REDACT_RANGES_MAX: usize = 256;
 /// Most entries of one redaction.
 pub const REDACT_ENTRIES_MAX: u64 = 10_000;
+/// Shortest time, in days, for which a contract may say that its agent's entries are kept.
+pub const CONTRACT_RETENTION_DAYS_MIN: u64 = 180;
 /// Most entries that scheduled retention erases at a time.
 pub const RETAIN_ENTRIES_MAX: u64 = 2000;
 /// Most entries that scheduled retention looks at at a time.
@@ -84,10 +86,24 @@ pub const CONTROL_ENTRIES_MAX: usize = 1000;
 pub const FINDINGS_DUE_MAX: usize = 1000;
 /// Entries that one answer counts.
 pub const STATS_ENTRIES_MAX: u64 = 100_000;
+/// Entries that one answer about a reach looks at.
+pub const REACH_ENTRIES_MAX: usize = 100_000;
+/// Entries that one answer folds to actions.
+pub const ACTIONS_ENTRIES_MAX: usize = 100;
+/// Models and versions of one agent that are told apart.
+pub const MODELS_MAX: usize = 256;
+/// Most entries in a sample.
+pub const SAMPLE_ENTRIES_MAX: usize = 1000;
+/// Entries that a sample is drawn from.
+pub const SAMPLE_POPULATION_MAX: u64 = 100_000;
 /// Values that one answer counts by.
 pub const STATS_GROUPS_MAX: usize = 1000;
 /// Largest `ext` map, encoded.
 pub const EXT_BYTES_MAX: usize = 2 << 10;
+/// Longest word for how something ended that the ledger records itself.
+pub const MEMO_CODE_BYTES_MAX: usize = 64;
+/// Longest name of a reader.
+pub const READER_BYTES_MAX: usize = 256;
 /// Longest query text.
 pub const QUERY_BYTES_MAX: usize = 1024;
 /// Most terms in a query.
@@ -143,6 +159,14 @@ pub const PAGE_ENTRIES_MAX: usize = 1000;
 pub const WORKFLOW_ENTRIES_MAX: usize = 10_000;
 /// Bytes of bodies that one rebuilt workflow reads.
 pub const WORKFLOW_BYTES_MAX: usize = 64 << 20;
+/// Most workflows that one is said to be linked with.
+pub const LINKED_WORKFLOWS_MAX: usize = 64;
+/// Entries that are looked at for links between workflows.
+pub const LINKED_LOOKS_MAX: usize = 20_000;
+/// Most entries up or down the causes of one.
+pub const CAUSAL_ENTRIES_MAX: usize = 1000;
+/// Characters of one text in a drawing of a workflow.
+pub const DIAGRAM_LABEL_CHARS_MAX: usize = 80;
 /// Most entries that one query looks at before it says how far it got.
 pub const QUERY_SCAN_MAX: usize = 200_000;
 /// How long one answer to a query may look for entries, in milliseconds, before it says how far it got.
@@ -188,6 +212,12 @@ pub const TAIL_CHUNK_BYTES: usize = 64 << 10;
 pub const TAIL_READS_MAX: usize = 8;
 /// How long a client may take for one chunk of a tail before the stream ends, in seconds.
 pub const TAIL_WRITE_S_MAX: u64 = 60;
+/// Most open tails of one reader whose name is known.
+pub const TAIL_STREAMS_PER_READER_MAX: usize = 256;
+/// Least life of a tail's connection, in seconds; as much again at most is added at random.
+pub const TAIL_LIFE_S_MIN: u64 = 3600;
+/// Newest entries of which it is remembered whether they fit a condition that several tails share.
+pub const TAIL_VERDICTS: usize = 1024;
 /// Largest server-sent event that a client takes.
 pub const TAIL_EVENT_BYTES_MAX: usize = 1 << 20;
 /// How long a client may take to send its request head, in seconds.
@@ -209,6 +239,31 @@ pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
 pub const HTTP_HEAD_BYTES_MAX: usize = 64 << 10;
 /// How long a client may take nothing of a response before it is cut, in seconds.
 pub const HTTP_WRITE_S_MAX: u64 = 60;
+/// Requests that are answered at once, open tails aside.
+pub const HTTP_REQUESTS_MAX: usize = 256;
+/// Of these, those of one reader that is known by name.
+pub const HTTP_REQUESTS_PER_READER_MAX: usize = 64;
+/// How long an answer may take to begin, in seconds.
+pub const HTTP_QUERY_S_MAX: u64 = 50;
+/// Bodies of requests that are received at once; each takes the memory of a submission.
+pub const HTTP_BODIES_MAX: usize = 64;
+/// How long a client may take to send a body, in seconds.
+pub const HTTP_BODY_S_MAX: u64 = 30;
+/// Requests under way at once on one connection of HTTP/2.
+pub const HTTP_STREAMS_MAX: u32 = 64;
+/// Most tokens of one ledger.
+pub const TOKENS_MAX: usize = 10_000;
+/// How often files of tokens and keys are looked at, in milliseconds.
+pub const ACCESS_RELOAD_MS: u64 = 400;
+/// How often reads become entries, in seconds.
+pub const ACCESS_FLUSH_S: u64 = 60;
+/// Readers with what they read that are counted apart between two times; all others are counted into one.
+pub const ACCESS_READS_MAX: usize = 1000;
+/// Largest token of OpenID Connect.
+pub const JWT_BYTES_MAX: usize = 8 << 10;
+/// By how much an issuer's clock may be ahead of the ledger's, in seconds.
+pub const JWT_SKEW_S_MAX: u64 = 30;
+
 /// Most copies of a store that the server keeps for verification at a time.
 pub const ADMIN_COPIES_MAX: usize = 4;
 
@@ -238,14 +293,19 @@ pub const RESEND_S_MAX: u64 = 30;
 pub const FINDINGS_PER_HOUR_MAX: u32 = 100;
 /// Longest detail of a finding.
 pub const FINDING_DETAIL_BYTES_MAX: usize = 64;
-/// Deadlines that are looked at in one commit.
+/// Deadlines that are looked at in one commit, once there is a finding among them.
 pub const FINDINGS_DUE_ROWS_MAX: usize = 4096;
+/// Deadlines that are looked at in one commit.
+pub const FINDINGS_SEARCH_ROWS_MAX: usize = 1 << 20;
 /// Gaps in a session's numbers that are remembered at once; later ones are told without waiting for what fills them.
 pub const SESSION_GAPS_MAX: usize = 16;
 /// Days that a session without entries is remembered.
 pub const SESSION_DAYS_KEPT: u64 = 35;
-/// Hours that an intent is joined to what comes of it, from the last that came.
+/// Hours that an intent is joined to what comes of it, from the last that came; more where its contract sets a later
+/// deadline.
 pub const INTENT_HOURS_KEPT: u64 = 24;
+/// Longest bound of a deadline, in seconds; a contract's longer one counts as this. Sessions are remembered longer.
+pub const DEADLINE_S_MAX: u64 = 30 * 86_400;
 /// Days that the use of a grant which nobody gave is remembered.
 pub const USE_DAYS_KEPT: u64 = 7;
 /// Uses of one such grant that are remembered.
@@ -256,3 +316,20 @@ pub const CREDENTIAL_DAYS_KEPT: u64 = 30;
 pub const HABIT_TOOLS_MAX: usize = 128;
 /// Groups of targets of an agent that are remembered.
 pub const HABIT_TARGETS_MAX: usize = 256;
+
+/// Routes for findings.
+pub const ROUTES_MAX: usize = 32;
+/// Messages a minute that a route may be told to take.
+pub const ROUTE_RATE_MAX: u32 = 6000;
+/// Attempts at one message that a route may be told to make.
+pub const ROUTE_ATTEMPTS_MAX: u32 = 20;
+/// Longest pause between two attempts, in milliseconds.
+pub const ROUTE_PAUSE_MS_MAX: u64 = 900_000;
+/// Findings of one route that wait for their next attempt; the others wait in the ledger.
+pub const ROUTE_WAITING_MAX: usize = 1024;
+/// Requests to one receiver at a time.
+pub const ROUTE_POSTS_MAX: usize = 2;
+/// Findings that a route looks at in one go.
+pub const ROUTE_LOOKS_MAX: usize = 256;
+/// How long a receiver may take for its answer, in seconds.
+pub const ROUTE_ANSWER_S_MAX: u64 = 10;

@@ -25,7 +25,7 @@ use crate::limits::QUERY_BYTES_MAX;
 use crate::terms::{Key, Term};
 
 /// What a term's value must be.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Pattern {
     /// Exactly this.
     Exact(String),
@@ -60,7 +60,7 @@ impl Pattern {
 }
 
 /// A query's condition.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Expr {
     /// Every one holds; empty for "everything".
     All(Vec<Expr>),

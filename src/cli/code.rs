@@ -52,12 +52,14 @@ codes! {
         "Contexts are files below ~/.config/sworn (XDG_CONFIG_HOME). SWORN_CONTEXT names one, else the one\nselected is used: sworn context ls";
     Contract = "SW0108" Usage "a file is no contract"
         "The line below names the field, the reason and what was expected. Nothing was signed or sent. What a\ncontract may say is in docs/registry.md.";
+    Tokens = "SW0109" Usage "the tokens of a ledger cannot be used"
+        "They are kept in access/tokens.toml below the ledger's directory (--data), which only its owner may\nread (chmod 600). A name is given once; sworn token revoke NAME frees it.";
     Unreachable = "SW0201" Unreachable "the server cannot be reached"
         "No connection, or no answer in time. The address is --url or SWORN_URL. A server that is starting\nor stopping refuses connections for a moment.";
     NotFound = "SW0202" NotFound "there is no such thing"
         "What is unknown and what you may not see are answered alike.";
     NotPermitted = "SW0203" NotPermitted "the server does not permit this"
-        "Administration answers only on the loopback interface of the machine that runs the server.";
+        "No valid token was sent, or its role or scope does not reach that far. A token comes from --token,\nSWORN_TOKEN or the context's token_file. Operators make one with: sworn token create";
     Query = "SW0204" Usage "the server refuses the request"
         "A query, a parameter or a cursor cannot be read. Keys and forms of time are in: sworn query --help";
     Server = "SW0205" Other "the server failed"

@@ -2,6 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::env;
+use std::path::Path;
 use std::time::Instant;
 
 use schemas::checkpoint::NoteKey;
@@ -15,7 +16,7 @@ use crate::cli::line::text;
 use crate::cli::out::{Format, Out};
 use crate::cli::trust::Trust;
 use crate::cli::watch::{Basis, Watch};
-use crate::client::{Client, ClientError};
+use crate::client::{Bearer, Client, ClientError, CredentialError, authorities_in, token_in};
 use crate::clock::Clock;
 use crate::contexts::{ContextError, Contexts, Settings};
 use crate::pin::Pin;
@@ -38,6 +39,13 @@ pub(crate) struct Global {
     /// Tenant [env: SWORN_TENANT] [default: the server's]
     #[arg(long, global = true)]
     pub(crate) tenant: Option<String>,
+    /// Token to show the server; others on this machine can see arguments, so prefer the variable, or a context's
+    /// token file [env: SWORN_TOKEN]
+    #[arg(long, global = true, value_name = "TOKEN")]
+    pub(crate) token: Option<Bearer>,
+    /// Authorities to know the server by, instead of public ones [env: SWORN_CA]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<String>,
     /// How data is written [default: table]
     #[arg(short, long, global = true, value_enum, hide_possible_values = false)]
     pub(crate) output: Option<Format>,
@@ -111,7 +119,23 @@ impl Context {
     /// # Errors
     /// [`Failure::Client`], [`Failure::Contexts`].
     pub(crate) fn unwatched(&self) -> Result<Client, Failure> {
-        Ok(Client::new(&self.url()?)?)
+        let ca = self.setting(self.global.ca.as_ref(), "SWORN_CA", |named| named.ca.as_ref())?;
+        let authorities = ca.map(|ca| authorities_in(Path::new(&ca))).transpose()?;
+        Ok(Client::with(&self.url()?, self.bearer()?, authorities)?)
+    }
+
+    /// The token: as given, else in the file that the context in use names. One for another server is not shown.
+    fn bearer(&self) -> Result<Option<Bearer>, Failure> {
+        if let Some(bearer) = &self.global.token {
+            return Ok(Some(bearer.clone()));
+        }
+        let variable = "SWORN_TOKEN";
+        if let Some(text) = given(None, variable) {
+            let unfit = |_unfit| CredentialError::Token { origin: variable.to_owned() };
+            return Ok(Some(text.parse().map_err(unfit)?));
+        }
+        let file = self.named()?.and_then(|named| named.settings.token_file.as_ref());
+        Ok(file.map(|file| token_in(Path::new(file))).transpose()?)
     }
 
     fn url(&self) -> Result<String, Failure> {
@@ -229,6 +253,8 @@ impl Context {
             tenant: given(self.global.tenant.as_ref(), "SWORN_TENANT"),
             nats: given(self.global.nats.as_ref(), "SWORN_NATS_URL"),
             trust: None,
+            token_file: None,
+            ca: given(self.global.ca.as_ref(), "SWORN_CA"),
         }
     }
 

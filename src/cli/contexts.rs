@@ -1,5 +1,7 @@
 //! `context`: servers by name, each with its trusted key and its last verified checkpoint.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::json;
 
 use crate::cli::context::Context;
@@ -33,6 +35,9 @@ pub(crate) struct Add {
     /// Ledger key to trust: verifier key, fingerprint or file
     #[arg(long, value_name = "TRUST")]
     trust: Option<String>,
+    /// File with the token to show the server, which only you may read
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 }
 
 /// Runs a subcommand.
@@ -61,11 +66,20 @@ fn add(contexts: &Contexts, args: &Add, context: &Context) -> Result<Exit, Failu
         tenant: given.tenant,
         nats: given.nats,
         trust: trust.map(|trust| trust.text()),
+        token_file: args.token_file.as_deref().map(absolute).transpose()?,
+        ca: given.ca.as_deref().map(|ca| absolute(Path::new(ca))).transpose()?,
     };
     contexts.add(&args.name, &settings)?;
     let line = format!("added {}; use it with: sworn context select {}", args.name, args.name);
     context.out().line(&line)?;
     Ok(Exit::Ok)
+}
+
+/// The file's place from wherever commands are run later.
+fn absolute(path: &Path) -> Result<String, Failure> {
+    let found = path.canonicalize();
+    let found = found.map_err(|source| Failure::File { path: path.to_owned(), source })?;
+    Ok(found.display().to_string())
 }
 
 fn list(contexts: &Contexts, context: &Context) -> Result<Exit, Failure> {
@@ -78,7 +92,8 @@ fn list(contexts: &Contexts, context: &Context) -> Result<Exit, Failure> {
         let used = in_use.as_deref() == Some(&name);
         items.push(json!({
             "name": name, "in_use": used, "url": settings.url, "tenant": settings.tenant,
-            "nats": settings.nats, "trust": settings.trust,
+            "nats": settings.nats, "trust": settings.trust, "token_file": settings.token_file,
+            "ca": settings.ca,
         }));
         let [url, tenant, trust] = [&settings.url, &settings.tenant, &settings.trust]
             .map(|value| value.as_deref().unwrap_or_default());

@@ -8,7 +8,8 @@ use schemas::printable::printable;
 use schemas::reject::Reject;
 
 use crate::cli::code::Code;
-use crate::client::ClientError;
+use crate::access::TokensError;
+use crate::client::{ClientError, CredentialError};
 use crate::contexts::ContextError;
 use crate::exit::Exit;
 use crate::keyfile::KeyFileError;
@@ -60,6 +61,12 @@ pub(crate) enum Failure {
         #[source]
         source: io::Error,
     },
+    /// What the server is shown.
+    #[error("the server cannot be shown who asks")]
+    Credentials(#[from] CredentialError),
+    /// The tokens of a ledger.
+    #[error("tokens cannot be used")]
+    Tokens(#[from] TokensError),
     /// Contexts.
     #[error("contexts cannot be used")]
     Contexts(#[from] ContextError),
@@ -175,6 +182,8 @@ impl Failure {
             Self::Argument { .. } | Self::Needed { .. } => Code::Argument,
             Self::KeyFile(_) => Code::KeyFile,
             Self::File { .. } => Code::File,
+            Self::Tokens(_) => Code::Tokens,
+            Self::Credentials(_) => Code::Argument,
             Self::Contexts(_) | Self::Pin(PinError::File { .. }) => Code::Context,
             Self::Pin(PinError::Unsigned { .. }) => Code::Conflict,
             Self::Input { .. } => Code::Input,
@@ -212,6 +221,16 @@ impl Failure {
                 format!("chmod 600 {}", path.display())
             }
             Self::KeyFile(KeyFileError::Exists(_)) => "give another FILE, or use this one".into(),
+            Self::Tokens(TokensError::Exposed { path, .. })
+            | Self::Credentials(CredentialError::Exposed { path, .. }) => {
+                format!("chmod 600 {}", path.display())
+            }
+            Self::Client(ClientError::Problem { status: 401, .. }) => {
+                "give a valid token with SWORN_TOKEN; operators make one: sworn token create".into()
+            }
+            Self::Client(ClientError::Problem { status: 403, .. }) => {
+                "ask an operator for a token with another role: sworn token create".into()
+            }
             Self::Client(ClientError::Unreachable { .. }) => {
                 "start one with: sworn serve, or: sworn dev; or give its address with --url".into()
             }
@@ -270,7 +289,7 @@ impl Failure {
 fn client_code(error: &ClientError) -> Code {
     match error {
         ClientError::Unreachable { .. } | ClientError::BrokeOff { .. } => Code::Unreachable,
-        ClientError::Address { .. } => Code::Argument,
+        ClientError::Address { .. } | ClientError::Insecure { .. } => Code::Argument,
         ClientError::Answer { .. } => Code::Answer,
         ClientError::Problem { status, .. } => match status {
             404 | 410 => Code::NotFound,

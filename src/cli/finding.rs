@@ -63,7 +63,8 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
 }
 
 fn list(context: &Context, query: &[(&str, &str)]) -> Result<Exit, Failure> {
-    let findings = context.client()?.json("/api/v1/findings", query)?;
+    let client = context.client()?;
+    let findings = client.json("/api/v1/findings", query)?;
     let out = context.out();
     if out.format() != Format::Table {
         out.json(&findings)?;
@@ -72,15 +73,17 @@ fn list(context: &Context, query: &[(&str, &str)]) -> Result<Exit, Failure> {
     let cell = |json: &Json, name: &str| printable(text(json, name).unwrap_or_default());
     let number =
         |json: &Json, name: &str| json.get(name).and_then(Json::as_u64).unwrap_or_default();
+    let routes = client.json("/api/v1/routes", &[])?;
     for finding in findings.get("items").and_then(Json::as_array).into_iter().flatten() {
         let detail = cell(finding, "detail");
         let detail = if detail.is_empty() { detail } else { format!(" ({detail})") };
         out.line(&format!(
-            "#{} {}{detail}  {}  flags #{}",
+            "#{} {}{detail}  {}  flags #{}{}",
             number(finding, "index"),
             cell(finding, "rule"),
             cell(finding, "agent"),
             number(finding, "flags"),
+            delivery(finding, &routes),
         ))?;
         if let Some(resolved) = finding.get("resolved").filter(|resolved| resolved.is_object()) {
             out.line(&format!(
@@ -92,4 +95,16 @@ fn list(context: &Context, query: &[(&str, &str)]) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Ok)
+}
+
+/// How the delivery to its owner's route ended, or that it has not yet; nothing where there are no routes.
+fn delivery(finding: &Json, routes: &Json) -> String {
+    if let Some(code) = text(finding, "delivery.code") {
+        return format!("  {}", printable(&code.replace('_', " ")));
+    }
+    let has_routes =
+        routes.get("items").and_then(Json::as_array).is_some_and(|all| !all.is_empty());
+    let number = |json: &Json, name: &str| json.get(name).and_then(Json::as_u64);
+    let routed = number(finding, "index") >= number(routes, "began");
+    if has_routes && routed { "  pending".to_owned() } else { String::new() }
 }

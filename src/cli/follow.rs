@@ -13,6 +13,8 @@ use crate::client::{Client, ClientError};
 
 /// Where the server streams.
 pub(crate) const PATH: &str = "/api/v1/tail";
+/// The parameter that names the last checkpoint.
+const CHECKPOINT: &str = "checkpoint";
 /// Attempts in a row without a word of the server after which a tail gives up.
 const ATTEMPTS_MAX: u32 = 10;
 /// First pause before connecting again, unless the server asks for another.
@@ -41,6 +43,8 @@ pub(crate) struct Reader {
     params: Vec<(String, String)>,
     decoder: Decoder,
     last_id: Option<String>,
+    /// Size of the last checkpoint: the next connection has to prove that it extends that one.
+    checkpoint: Option<String>,
     /// A new connection, and where it resumed, of which nobody was told yet.
     resumed: Option<Option<String>>,
 }
@@ -51,7 +55,14 @@ pub(crate) type Stream = Box<dyn Read + Send>;
 impl Reader {
     /// For these parameters; nothing is asked yet.
     pub(crate) fn new(client: Client, params: Vec<(String, String)>) -> Self {
-        Self { client, params, decoder: Decoder::default(), last_id: None, resumed: None }
+        Self {
+            client,
+            params,
+            decoder: Decoder::default(),
+            last_id: None,
+            checkpoint: None,
+            resumed: None,
+        }
     }
 
     /// Connects; `None` where nothing more will come.
@@ -59,7 +70,9 @@ impl Reader {
     /// # Errors
     /// [`ClientError`].
     pub(crate) fn open(&mut self) -> Result<Option<Stream>, ClientError> {
-        let params: Vec<_> = self.params.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let params = self.params.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+        let checkpoint = self.checkpoint.iter().map(|size| (CHECKPOINT, size.as_str()));
+        let params: Vec<_> = params.chain(checkpoint).collect();
         self.decoder = Decoder::default();
         self.client.stream(PATH, &params, self.last_id.as_deref())
     }
@@ -102,6 +115,9 @@ impl Reader {
                 self.last_id = Some(id.to_owned());
             }
             for event in events {
+                if event.event == "checkpoint" {
+                    self.checkpoint = checkpoint(&event).or(self.checkpoint.take());
+                }
                 let ending = ending(&event);
                 // Only now is it certain that this is the same log.
                 if !matches!(ending, Ending::Reset(_))
@@ -176,11 +192,19 @@ fn ending(event: &Event) -> Ending {
     }
 }
 
+/// The size of a checkpoint, as the server says. Whoever is told the event verifies it.
+fn checkpoint(event: &Event) -> Option<String> {
+    let data: Json = serde_json::from_str(&event.data).ok()?;
+    Some(data.get("size")?.as_u64()?.to_string())
+}
+
 fn may_pass(error: &ClientError) -> bool {
     match error {
         ClientError::Problem { status, .. } => *status >= 500 || *status == 429,
         ClientError::Unreachable { .. } | ClientError::BrokeOff { .. } => true,
-        ClientError::Address { .. } | ClientError::Answer { .. } => false,
+        ClientError::Address { .. }
+        | ClientError::Insecure { .. }
+        | ClientError::Answer { .. } => false,
     }
 }
 
@@ -256,6 +280,18 @@ mod tests {
         for later in &asked[1..] {
             let later = later.to_lowercase();
             assert!(later.contains("last-event-id: 00000000.2.00000000\r\n"), "{later}");
+        }
+    }
+
+    #[test]
+    fn a_new_connection_has_to_extend_the_last_checkpoint() {
+        let checkpoint = "retry: 1\nevent: checkpoint\ndata: {\"size\":12}\n\n";
+        let bye = "event: bye\ndata: {\"reason\":\"until\"}\n\n";
+        let (_, asked) =
+            follow(vec![format!("{HEAD}{checkpoint}"), HEAD.to_owned(), format!("{HEAD}{bye}")]);
+        assert!(asked[0].starts_with("GET /api/v1/tail?q= "), "{}", asked[0]);
+        for later in &asked[1..] {
+            assert!(later.starts_with("GET /api/v1/tail?q=&checkpoint=12 "), "{later}");
         }
     }
 

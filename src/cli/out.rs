@@ -17,6 +17,24 @@ pub(crate) enum Format {
     Json,
     /// One JSON document a line.
     Jsonl,
+    /// Rows for a spreadsheet, which computes nothing in them.
+    Csv,
+    /// Deterministic CBOR, one item after another.
+    Raw,
+    /// As `--template` says.
+    Template,
+    /// A drawing for Mermaid.
+    Mermaid,
+    /// A drawing for Graphviz.
+    Dot,
+}
+
+impl Format {
+    /// The word on the command line.
+    pub(crate) fn name(self) -> String {
+        let value = clap::ValueEnum::to_possible_value(&self);
+        value.map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 }
 
 /// How serious a word is; shown in colour besides the word, never instead.
@@ -79,6 +97,15 @@ impl Out {
     pub(crate) fn line(self, text: &str) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(failed)
+    }
+
+    /// Text with its own ends of lines.
+    ///
+    /// # Errors
+    /// As for [`Out::line`].
+    pub(crate) fn text(self, text: &str) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(failed)
     }
 
     /// Bytes as they are; as a line of hex on a terminal, which they could drive.

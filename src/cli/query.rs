@@ -1,12 +1,15 @@
 //! `query`: one line per entry that fits, page by page; or how many fit, by a key or in time.
 
 use schemas::limits::{PAGE_ENTRIES_DEFAULT, PAGE_ENTRIES_MAX};
+use serde_json::Value as Json;
 
+use crate::cli::actions;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::line::line;
-use crate::cli::out::{Format, note};
+use crate::cli::out::{Format, Out, note};
 use crate::cli::pages::Pages;
+use crate::cli::template::Template;
 use crate::cli::{query_text, stats, tail, tally};
 use crate::exit::Exit;
 
@@ -29,6 +32,12 @@ pub(crate) struct Args {
     /// Which come first
     #[arg(long, value_enum, default_value_t, conflicts_with = "instead")]
     order: Order,
+    /// One line an action: whose it is, what was granted and what was used
+    #[arg(long, conflicts_with_all = ["instead", "order", "limit", "template", "explain"])]
+    actions: bool,
+    /// With `-o template`: a line for each entry, as '{index} {body.agent.id}'
+    #[arg(long, value_name = "TEXT", value_parser = Template::parse)]
+    template: Option<Template>,
     /// Go on with what arrives, after the last of what is there, or from --since
     #[arg(short, long)]
     follow: bool,
@@ -102,35 +111,78 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         params.push(("step", step.clone()));
         return tally::histogram(params, context);
     }
+    if args.actions {
+        return folded(params, context);
+    }
     params.push(("order", args.order.as_str().to_owned()));
-    entries(params, args.limit, context)
+    entries(params, args, context)
 }
 
 fn entries(
     params: Vec<(&'static str, String)>,
-    limit: usize,
+    args: &Args,
     context: &Context,
 ) -> Result<Exit, Failure> {
-    let (client, out) = (context.client()?, context.out());
+    let out = context.out();
+    if (out.format() == Format::Template) != args.template.is_some() {
+        let (name, expected) = ("--template", "given together with -o template");
+        let value = out.format().name();
+        return Err(Failure::Argument { name, value, expected });
+    }
+    let client = context.client()?;
     let mut pages = Pages::new(&client, "/api/v1/entries", params);
     let mut collected = Vec::new();
-    let mut left = limit;
+    let mut left = args.limit;
+    let mut is_first = true;
     while left > 0
         && let Some(mut page) = pages.next(Some(left.min(PAGE_ENTRIES_MAX)))?
     {
         let mut items = pages.items(&mut page)?;
         left = left.saturating_sub(items.len());
         match out.format() {
-            Format::Table => items.iter().try_for_each(|entry| out.line(&line(entry, out)))?,
-            Format::Jsonl => out.jsons(&items)?,
             Format::Json => collected.append(&mut items),
+            _ => write(args, out, &items, is_first)?,
         }
+        is_first = false;
     }
     if out.format() == Format::Json {
         out.jsons(&collected)?;
     }
     if pages.is_cut() {
-        note(&format!("there are more; --limit {} shows them", limit.saturating_mul(10)));
+        note(&format!("there are more; --limit {} shows them", args.limit.saturating_mul(10)));
     }
     Ok(Exit::Ok)
+}
+
+/// The actions that the entries belong to.
+fn folded(params: Vec<(&'static str, String)>, context: &Context) -> Result<Exit, Failure> {
+    let (client, out) = (context.client()?, context.out());
+    let mut pages = Pages::new(&client, "/api/v1/actions", params);
+    let Some(mut page) = pages.next(None)? else { return Ok(Exit::Ok) };
+    let items = pages.items(&mut page)?;
+    match out.format() {
+        Format::Table => items.iter().try_for_each(|item| out.line(&actions::line(item)))?,
+        Format::Json | Format::Jsonl => out.jsons(&items)?,
+        format => {
+            let (name, expected) = ("--output", "table, json or jsonl with --actions");
+            return Err(Failure::Argument { name, value: format.name(), expected });
+        }
+    }
+    if page.get("incomplete").is_some_and(|incomplete| !incomplete.is_null()) {
+        note("there are older ones; narrow the query or its window");
+    }
+    Ok(Exit::Ok)
+}
+
+/// A page of entries as it is asked for.
+fn write(args: &Args, out: Out, items: &[Json], is_first: bool) -> Result<(), Failure> {
+    match (out.format(), &args.template) {
+        (Format::Csv, _) => out.text(&query::entries_csv(items, is_first)),
+        (Format::Raw, _) => items.iter().try_for_each(|entry| out.bytes(&query::json_cbor(entry))),
+        (Format::Template, Some(template)) => {
+            items.iter().try_for_each(|entry| out.line(&template.line(entry)))
+        }
+        (Format::Table, _) => items.iter().try_for_each(|entry| out.line(&line(entry, out))),
+        _ => out.jsons(items),
+    }
 }

@@ -1,4 +1,7 @@
-//! `report`: what a session did beside what it was asked to do, and rights that nobody used.
+//! `report`: what a session did beside what it was asked to do, rights that nobody used, models compared, and samples.
+
+mod models;
+mod sample;
 
 use schemas::printable::printable;
 use serde_json::Value as Json;
@@ -28,6 +31,17 @@ pub(crate) enum Command {
         #[arg(long, value_name = "WHEN", default_value = "90d")]
         since: String,
     },
+    /// What an agent did under each model and version, and what changed between them
+    Models {
+        /// The agent
+        #[arg(long)]
+        agent: String,
+        /// How far back
+        #[arg(long, value_name = "WHEN")]
+        since: Option<String>,
+    },
+    /// Entries that chance picks, the same for the same seed
+    Sample(sample::Args),
 }
 
 /// Makes it.
@@ -42,6 +56,8 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
             query.extend(agent.iter().map(|agent| ("agent", agent.as_str())));
             scopes(&query, context)
         }
+        Command::Models { agent, since } => models::run(agent, since.as_deref(), context),
+        Command::Sample(args) => sample::run(args, context),
     }
 }
 

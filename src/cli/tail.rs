@@ -3,14 +3,16 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use ::tail::{Event, Token};
+use ::tail::Event;
 use schemas::limits::{PAGE_ENTRIES_MAX, READ_AHEAD_MAX};
 use schemas::query::Query;
 use serde_json::Value as Json;
 
 use crate::cli::context::{Context, given};
+use crate::cli::continuity::Continuity;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{News, PATH, Reader};
+use crate::cli::hook::Hook;
 use crate::cli::line::line;
 use crate::cli::out::{Format, note};
 use crate::cli::parse;
@@ -37,6 +39,9 @@ pub(crate) struct Args {
     /// End after this long
     #[arg(long = "for", value_name = "SPAN", value_parser = parse::duration)]
     lasting: Option<Duration>,
+    /// Run this for each entry, its JSON on standard input
+    #[arg(long, value_name = "COMMAND")]
+    exec: Option<String>,
     /// Ledger key to check checkpoints with: verifier key, fingerprint or file [env: SWORN_TRUST]
     #[arg(long, value_name = "TRUST")]
     trust: Option<String>,
@@ -52,6 +57,7 @@ impl Args {
             tail: last.filter(|_| since.is_none() && !begins(query)),
             limit: None,
             lasting: None,
+            exec: None,
             trust: None,
         }
     }
@@ -76,7 +82,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         Some(count) => last(&client, &query, count)?,
         None => args.since.clone(),
     };
-    params.extend(since.map(|since| ("since".to_owned(), since)));
+    params.extend(since.clone().map(|since| ("since".to_owned(), since)));
     let mut reader = Reader::new(client, params);
     // The first connection is made here: what is wrong from the start is not tried again.
     let Some(stream) = reader.open()? else { return Ok(Exit::Ok) };
@@ -88,7 +94,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         None => Witness::new(key.ok()),
     };
     let deadline = args.lasting.and_then(|span| Instant::now().checked_add(span));
-    Printer { context, witness, left: args.limit }.print_all(&news, deadline)
+    let mut printer = Printer {
+        context,
+        witness,
+        continuity: Continuity::new(&query, since.as_deref()),
+        hook: args.exec.as_deref().map(Hook::new),
+        left: args.limit,
+    };
+    printer.print_all(&news, deadline)?;
+    Ok(if printer.hook.is_some_and(|hook| hook.has_failed()) { Exit::Other } else { Exit::Ok })
 }
 
 /// Whether the query itself says where it begins.
@@ -110,16 +124,18 @@ fn last(client: &Client, query: &str, count: u16) -> Result<Option<String>, Fail
 struct Printer<'c> {
     context: &'c Context,
     witness: Witness,
+    continuity: Continuity,
+    hook: Option<Hook>,
     /// Entries that may still be printed.
     left: Option<u64>,
 }
 
 impl Printer<'_> {
     fn print_all(
-        mut self,
+        &mut self,
         news: &Receiver<News>,
         deadline: Option<Instant>,
-    ) -> Result<Exit, Failure> {
+    ) -> Result<(), Failure> {
         loop {
             let next = match deadline {
                 None => news.recv().map_err(|_gone| RecvTimeoutError::Disconnected),
@@ -129,39 +145,54 @@ impl Printer<'_> {
             };
             match next {
                 Ok(News::Event(event)) => self.print(&event)?,
-                Ok(News::Resumed { after }) => resumed(after.as_deref()),
+                Ok(News::Resumed { after }) => say(self.continuity.resume(after.as_deref())),
                 Ok(News::Failed(failure)) => return Err(failure),
-                Ok(News::Finished) | Err(_) => return Ok(Exit::Ok),
+                Ok(News::Finished) | Err(_) => return Ok(()),
             }
             if self.left == Some(0) {
-                return Ok(Exit::Ok);
+                return Ok(());
             }
         }
     }
 
     fn print(&mut self, event: &Event) -> Result<(), Failure> {
-        if !matches!(event.event.as_str(), "entry" | "checkpoint") {
-            return Ok(());
+        match event.event.as_str() {
+            "entry" | "checkpoint" | "caught-up" => {}
+            // An id without data.
+            "message" => {
+                say(self.continuity.pass_over());
+                return Ok(());
+            }
+            _ => return Ok(()),
         }
         let data: Json = serde_json::from_str(&event.data).map_err(|_syntax| {
             ClientError::Answer { path: PATH.to_owned(), expected: "a stream of JSON" }
         })?;
-        if event.event == "checkpoint" {
-            return self.witness.see(&data);
+        match event.event.as_str() {
+            "checkpoint" => return self.witness.see(&data),
+            "caught-up" => {
+                say(self.continuity.caught_up(&data, event.id.as_deref()));
+                return Ok(());
+            }
+            _ => say(self.continuity.see(&data)?),
         }
         self.left = self.left.map(|left| left.saturating_sub(1));
         let out = self.context.out();
         if out.format() == Format::Table {
-            out.line(&line(&data, out))
+            out.line(&line(&data, out))?;
         } else {
-            out.json_line(&data)
+            out.json_line(&data)?;
         }
+        if let Some(hook) = &mut self.hook {
+            let index = data.get("index").and_then(Json::as_u64).unwrap_or_default();
+            hook.run(index, &event.data);
+        }
+        Ok(())
     }
 }
 
-fn resumed(after: Option<&str>) {
-    match after.and_then(Token::parse) {
-        Some(token) => note(&format!("reconnected, resumed after {}", token.index())),
-        None => note("reconnected; no place to resume from was known yet"),
+fn say(news: Option<String>) {
+    if let Some(news) = news {
+        note(&news);
     }
 }

@@ -35,24 +35,25 @@ impl Witness {
             let what = format!("the server sent a checkpoint that does not verify: {fault}");
             Failure::Verdict { exit: Exit::BadSignature, what, details: Vec::new() }
         })?;
-        if let Some(last) = &self.last
-            && !extends(last, &checkpoint, event)
-        {
-            return Err(conflict(last, &checkpoint));
+        if let Some(last) = &self.last {
+            match extends(last, &checkpoint, event) {
+                Some(true) => {}
+                Some(false) => return Err(conflict(last, &checkpoint)),
+                None => return Err(unproved(last, &checkpoint)),
+            }
         }
         self.last = Some(checkpoint);
         Ok(())
     }
 }
 
-/// Whether `new` provably continues `last`. A proof from elsewhere, as after a reconnection, proves
-/// nothing about what was seen; then only sizes and roots are compared.
-fn extends(last: &Checkpoint, new: &Checkpoint, event: &Json) -> bool {
+/// Whether `new` continues `last`; `None` where the event proves something about another checkpoint.
+fn extends(last: &Checkpoint, new: &Checkpoint, event: &Json) -> Option<bool> {
     if new.size == last.size {
-        return new.root == last.root;
+        return Some(new.root == last.root);
     }
     if new.size < last.size {
-        return false;
+        return Some(false);
     }
     match event.get("from").and_then(Json::as_u64) {
         Some(from) if TreeSize(from) == last.size => {
@@ -61,9 +62,20 @@ fn extends(last: &Checkpoint, new: &Checkpoint, event: &Json) -> bool {
                 path.iter().map(|hash| TreeHash::from_hex(hash.as_str()?)).collect()
             });
             let path = path.unwrap_or_default();
-            verify_consistency(last.size, &last.root, new.size, &new.root, &path).is_ok()
+            Some(verify_consistency(last.size, &last.root, new.size, &new.root, &path).is_ok())
         }
-        _ => true,
+        _ => None,
+    }
+}
+
+fn unproved(last: &Checkpoint, new: &Checkpoint) -> Failure {
+    let (from, to) = (last.size, new.size);
+    Failure::Verdict {
+        exit: Exit::Undecidable,
+        what: format!(
+            "the server does not prove that its log of {to} entries extends that of {from}"
+        ),
+        details: Vec::new(),
     }
 }
 
@@ -140,6 +152,15 @@ mod tests {
             let mut witness = witness();
             witness.see(&event(1, None, 5, 0)).unwrap();
             assert_eq!(exit(witness.see(&event(1, from, size, salt))), 13, "{size} {salt}");
+        }
+    }
+
+    #[test]
+    fn a_larger_log_without_proof_is_undecided() {
+        for from in [None, Some(4)] {
+            let mut witness = witness();
+            witness.see(&event(1, None, 5, 0)).unwrap();
+            assert_eq!(exit(witness.see(&event(1, from, 9, 0))), 14);
         }
     }
 

@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{ConfigError, SETTINGS};
+use crate::routes::{Route, read_routes};
+
+/// The one key that is not a setting but a list of tables.
+const ROUTES: &str = "routes";
 
 /// A configuration file, its tables flattened to dotted names.
 pub(super) struct File {
     pub(super) path: PathBuf,
     pub(super) values: BTreeMap<String, String>,
+    /// Where findings go.
+    pub(super) routes: Vec<Route>,
 }
 
 impl File {
@@ -19,10 +25,13 @@ impl File {
     }
 
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let table = text
+        let mut table = text
             .parse::<toml::Table>()
             .map_err(|source| ConfigError::Toml { path: path.to_owned(), source })?;
-        let mut file = Self { path: path.to_owned(), values: BTreeMap::new() };
+        let routes = table.remove(ROUTES).map_or(Ok(Vec::new()), |routes| read_routes(&routes));
+        let routes =
+            routes.map_err(|source| ConfigError::Routes { path: path.to_owned(), source })?;
+        let mut file = Self { path: path.to_owned(), values: BTreeMap::new(), routes };
         file.take("", &table)?;
         Ok(file)
     }
@@ -35,6 +44,16 @@ impl File {
             match value {
                 toml::Value::String(text) if known => {
                     self.values.insert(key, text.clone());
+                }
+                toml::Value::Boolean(value) if known => {
+                    self.values.insert(key, value.to_string());
+                }
+                toml::Value::Array(list) if known => {
+                    let not_text =
+                        || ConfigError::NotText { path: self.path.clone(), key: key.clone() };
+                    let words = list.iter().map(|word| word.as_str().ok_or_else(not_text));
+                    let words = words.collect::<Result<Vec<_>, _>>()?.join(",");
+                    self.values.insert(key, words);
                 }
                 toml::Value::Table(inner) if is_group(&group) => self.take(&group, inner)?,
                 _ if known => {

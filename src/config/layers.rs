@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemas::id::Tenant;
 
 use super::file::File;
-use super::{Config, ConfigError, Flags, Http, SETTINGS, flag, variable};
+use super::{Config, ConfigError, Flags, SETTINGS, flag, variable};
 
 /// The sources of a setting, the strongest first.
 pub(super) struct Layers<'a> {
@@ -15,14 +15,14 @@ pub(super) struct Layers<'a> {
 }
 
 /// A value and who set it.
-struct Chosen {
+pub(super) struct Chosen {
     name: &'static str,
     value: String,
     origin: String,
 }
 
 impl Chosen {
-    fn parse<T>(
+    pub(super) fn parse<T>(
         self,
         expected: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
@@ -46,13 +46,8 @@ impl Layers<'_> {
                 .optional("witness.policy")
                 .map(|file| file.parse("a file", path))
                 .transpose()?,
-            http: Http {
-                listen: self
-                    .choose("http.listen")?
-                    .parse("an address and a port, as in 127.0.0.1:7420", |text| {
-                        text.parse().ok()
-                    })?,
-            },
+            routes: self.file.as_ref().map(|file| file.routes.clone()).unwrap_or_default(),
+            http: self.http()?,
         };
         config.check()?;
         Ok(config)
@@ -80,6 +75,7 @@ impl Layers<'_> {
         let replicas = |text: &str| text.parse().ok().filter(|count| (1..=5).contains(count));
         let mut config = ingest::Config::new(broker, tenant.clone());
         config.replicas = self.choose("nats.replicas")?.parse("1 to 5", replicas)?;
+        config.mark = self.choose("nats.mark")?.parse("true or false", |text| text.parse().ok())?;
         config.retention = ledger::Retention {
             detail_days: self.days("retention.detail_days")?,
             body_days: self.days("retention.body_days")?,
@@ -92,11 +88,11 @@ impl Layers<'_> {
         self.optional(name).map(|set| set.parse("a number of days, at least 1", days)).transpose()
     }
 
-    fn choose(&self, name: &'static str) -> Result<Chosen, ConfigError> {
+    pub(super) fn choose(&self, name: &'static str) -> Result<Chosen, ConfigError> {
         self.optional(name).ok_or(ConfigError::Unset { name })
     }
 
-    fn optional(&self, name: &'static str) -> Option<Chosen> {
+    pub(super) fn optional(&self, name: &'static str) -> Option<Chosen> {
         let flag_set =
             self.flags.value(name).map(|value| (value.clone(), format!("--{}", flag(name))));
         let variable = variable(name);
@@ -112,12 +108,12 @@ impl Layers<'_> {
     }
 }
 
-fn path(text: &str) -> Option<PathBuf> {
+pub(super) fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| PathBuf::from(text))
 }
 
 /// A host is the first half of the origin, which is a key name in signed notes.
-fn host(text: &str) -> Option<String> {
+pub(super) fn host(text: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     ((1..=253).contains(&text.len()) && text.chars().all(allowed)).then(|| text.to_owned())
 }

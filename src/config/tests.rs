@@ -37,9 +37,13 @@ fn flag_then_variable_then_file_then_default() {
 #[test]
 fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
     let text = "tenant = \"t\"\nhost = \"h\"\ndata = \"/d\"\nmark = \"/m\"\nkey = \"/k\"\n\
-                [http]\nlisten = \"[::1]:1\"\n[nats]\nurl = \"nats://n, nats://m\"\n\
+                [http]\nlisten = \"[::1]:1\"\nnames = [\"a.example\", \"b.example\"]\nauth = \"required\"\n\
+                record_reads = true\n[http.tls]\ncert = \"/tc\"\nkey = \"/tk\"\n\
+                [http.oidc]\nissuer = \"i\"\naudience = \"a\"\nkeys = \"/jwks\"\n\
+                algorithms = [\"EdDSA\", \"ES256\"]\nclaim = \"groups\"\ntenant_claim = \"org\"\n\
+                [http.oidc.roles]\npublisher = \"p\"\nauditor = \"x, y\"\nresponder = \"r\"\noperator = \"o\"\n[nats]\nurl = \"nats://n, nats://m\"\n\
                 credentials = \"/c\"\nnkey = \"/n\"\nca = \"/ca\"\ncertificate = \"/cert\"\n\
-                certificate_key = \"/ck\"\nreplicas = \"3\"\n\
+                certificate_key = \"/ck\"\nreplicas = \"3\"\nmark = \"true\"\n\
                 [witness]\npolicy = \"/p\"\n\
                 [retention]\ndetail_days = \"30\"\nbody_days = \"400\"\n";
     let read = file(text).unwrap();
@@ -58,14 +62,16 @@ fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
     for Setting { name, .. } in SETTINGS {
         assert!(read.values.contains_key(*name), "{name}");
         let has_flag = flags.value(name).is_some();
-        let file_only = ["nats.", "retention."].iter().any(|of| name.starts_with(of));
-        assert_eq!(has_flag, !file_only || *name == "nats.url", "{name}");
+        let file_only = ["nats.", "retention.", "http."].iter().any(|of| name.starts_with(of));
+        let has_one = ["nats.url", "http.listen"].contains(name);
+        assert_eq!(has_flag, !file_only || has_one, "{name}");
     }
     assert_eq!(variable("http.listen"), "SWORN_HTTP_LISTEN");
     let nats = config(&Flags::default(), &[], text).unwrap().nats;
     assert_eq!((nats.retention.detail_days, nats.retention.body_days), (Some(30), Some(400)));
     assert_eq!(nats.broker.urls, ["nats://n", "nats://m"]);
-    assert_eq!((nats.replicas, nats.broker.credentials), (3, Some(PathBuf::from("/c"))));
+    assert_eq!((nats.replicas, nats.mark), (3, true));
+    assert_eq!(nats.broker.credentials, Some(PathBuf::from("/c")));
     assert!(nats.broker.tls.is_some_and(|tls| tls.client.is_some()));
     let half = text.replace("certificate_key = \"/ck\"\n", "");
     assert!(matches!(
@@ -139,4 +145,76 @@ fn only_loopback_is_listened_on() {
 fn the_mark_never_lies_in_the_store() {
     let text = "tenant = \"t\"\ndata = \"/d\"\nmark = \"/d/store/mark\"";
     assert!(matches!(config(&Flags::default(), &[], text), Err(ConfigError::MarkInStore { .. })));
+}
+
+fn of_http(text: &str) -> Result<Http, ConfigError> {
+    let text = format!("tenant = \"t\"\nhost = \"h.example\"\n[http]\n{text}");
+    config(&Flags::default(), &[], &text).map(|config| config.http)
+}
+
+const TLS: &str = "[http.tls]\ncert = \"/c\"\nkey = \"/k\"\n";
+const ISSUER: &str = "[http.oidc]\nissuer = \"https://i\"\naudience = \"a\"\nkeys = \"/j\"\n\
+                      algorithms = [\"EdDSA\"]\n";
+const ROLES: &str = "[http.oidc.roles]\nauditor = \"x, y\"\n";
+
+#[test]
+fn the_network_is_served_with_tls_and_tokens_or_not_at_all() {
+    let open = "listen = \"0.0.0.0:7420\"\n";
+    let auth = "auth = \"required\"\n";
+    for text in [
+        open.to_owned(),
+        format!("{open}{auth}"),
+        format!("{open}{TLS}"),
+        format!("{open}auth = \"none\"\n{TLS}"),
+    ] {
+        assert!(matches!(of_http(&text), Err(ConfigError::Exposed(_))), "{text}");
+    }
+    let http = of_http(&format!("{open}{auth}{TLS}")).unwrap();
+    assert_eq!((http.auth, http.names.as_slice()), (true, ["h.example".to_owned()].as_slice()));
+    let default = of_http("").unwrap();
+    assert!(
+        !default.auth && !default.record_reads && default.tls.is_none() && default.oidc.is_none()
+    );
+}
+
+#[test]
+fn an_issuer_is_pinned_wholly_or_refused() {
+    let auth = "auth = \"required\"\n";
+    let whole = format!("{auth}{ISSUER}{ROLES}");
+    let oidc = of_http(&whole).unwrap().oidc.unwrap();
+    let auditors = (schemas::access::Role::Auditor, vec!["x".to_owned(), "y".to_owned()]);
+    assert_eq!((oidc.claim.as_str(), oidc.roles), ("roles", vec![auditors]));
+    assert!(matches!(of_http(&format!("{ISSUER}{ROLES}")), Err(ConfigError::Unasked)));
+    assert!(matches!(of_http(&format!("{auth}{ISSUER}")), Err(ConfigError::NoRoles)));
+    for name in ["issuer", "audience", "keys", "algorithms"] {
+        let without: String = whole
+            .lines()
+            .filter(|line| !line.starts_with(name))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let missing = format!("http.oidc.{name}");
+        match of_http(&without) {
+            Err(ConfigError::Unset { name }) => assert_eq!(name, missing),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    for algorithm in ["none", "HS256", "RS384", "eddsa", ""] {
+        let text = whole.replace("\"EdDSA\"", &format!("\"{algorithm}\""));
+        assert!(
+            matches!(
+                of_http(&text),
+                Err(ConfigError::Invalid { name: "http.oidc.algorithms", .. })
+            ),
+            "{algorithm}"
+        );
+    }
+    assert!(matches!(
+        of_http("auth = \"maybe\"\n"),
+        Err(ConfigError::Invalid { name: "http.auth", .. })
+    ));
+    assert!(matches!(
+        of_http("[http.tls]\ncert = \"/c\"\n"),
+        Err(ConfigError::Unset { name: "http.tls.key" })
+    ));
+    assert!(matches!(of_http("[http.oidc]\nisuer = \"x\"\n"), Err(ConfigError::UnknownKey { .. })));
 }

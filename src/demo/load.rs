@@ -16,6 +16,8 @@ use super::troupe::Troupe;
 
 /// Between two events, in milliseconds.
 const PAUSE_MS: u64 = 280;
+/// Why calls without consent are denied.
+pub(crate) const DENIAL: &str = "consent_source_missing";
 /// One call in so many has no source of consent.
 const DENIED_EVERY: u64 = 3;
 
@@ -144,7 +146,7 @@ fn call(action: Action, count: u64) -> Work {
     let consent = (!denied).then_some("callback-request");
     let [decision, reason, source] = match consent {
         Some(source) => ["allow", "consent_on_record", source],
-        None => ["deny", "consent_source_missing", "consent-register"],
+        None => ["deny", DENIAL, "consent-register"],
     };
     let rules = vec![
         rule("local_hours", "allow", "within_hours", "numbering-plan"),

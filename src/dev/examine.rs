@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ledger::{Audit, AuditError, Ledger, Report};
 use serde_json::Value as Json;
+use tokio::time::Instant;
 
 use super::follow::Follower;
 use crate::cli::out::Out;
@@ -13,6 +14,10 @@ use crate::demo;
 
 /// How long the tail may take to reach the head.
 const TAIL_S_MAX: u64 = 20;
+/// How long the deliveries of findings may take.
+const DELIVERY_S_MAX: u64 = 20;
+/// Between two looks for them.
+const DELIVERY_LOOK: Duration = Duration::from_millis(100);
 
 /// What is not as it should be.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +55,9 @@ pub(crate) enum Unsound {
     /// The findings are not those of the worked example.
     #[error("the findings of the worked example are {}", .0.join(", "))]
     Findings(Vec<String>),
+    /// A finding did not come to its owner.
+    #[error("a finding was not delivered: {0}")]
+    Undelivered(String),
     /// The tail left something out, or gave it twice, or late.
     #[error("the tail: {0}")]
     Tail(String),
@@ -71,6 +79,10 @@ pub(super) async fn examine(
         let client = client.clone();
         let story = tokio::task::spawn_blocking(move || story(&client, out));
         story.await??;
+    }
+    if demo {
+        delivered(client).await?;
+        say(out, "  ok  deliveries: one to the owner's route for each finding");
     }
     let size = ledger.head().size.0;
     let seen = follower.reach(size, Duration::from_secs(TAIL_S_MAX)).await;
@@ -124,6 +136,34 @@ fn findings(client: &Client) -> Result<(), Unsound> {
         return Ok(());
     }
     Err(Unsound::Findings(found.iter().map(|(agent, rule)| format!("{agent} {rule}")).collect()))
+}
+
+/// Each finding of the worked example must have come to its owner's receiver, which verified the signature.
+async fn delivered(client: &Client) -> Result<(), Unsound> {
+    let end = Instant::now() + Duration::from_secs(DELIVERY_S_MAX);
+    loop {
+        let asking = client.clone();
+        let open = tokio::task::spawn_blocking(move || undelivered(&asking)).await??;
+        match open.first() {
+            None => return Ok(()),
+            Some(_) if Instant::now() < end => tokio::time::sleep(DELIVERY_LOOK).await,
+            Some(first) => return Err(Unsound::Undelivered(first.clone())),
+        }
+    }
+}
+
+/// Findings about the cast that were not delivered, with how that ended.
+fn undelivered(client: &Client) -> Result<Vec<String>, Unsound> {
+    let page = client.json("/api/v1/findings", &[("limit", "1000")])?;
+    let items = page.get("items").and_then(Json::as_array).ok_or(Unsound::Answer("findings"))?;
+    let of_cast = |item: &&Json| {
+        let agent = item.get("agent").and_then(Json::as_str).unwrap_or_default();
+        demo::CAST.contains(&agent)
+    };
+    let code = |item: &Json| Some(item.get("delivery")?.get("code")?.as_str()?.to_owned());
+    let told =
+        items.iter().filter(of_cast).filter(|item| code(item).as_deref() != Some("delivered"));
+    Ok(told.map(Json::to_string).collect())
 }
 
 /// What the worked example must have left.

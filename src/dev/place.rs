@@ -19,8 +19,10 @@ const LOCK: &str = "sworn-dev.lock";
 const ADDRESS: &str = "address";
 /// File with the broker's process id.
 const BROKER: &str = "nats-server.pid";
+/// File with how far the routes came.
+const POSITION: &str = "routes.position";
 /// All that `--fresh` removes.
-const KEPT: [&str; 7] = ["keys", "store", "mark", "nats", "copies", ADDRESS, BROKER];
+const KEPT: [&str; 8] = ["keys", "store", "mark", "nats", "copies", ADDRESS, BROKER, POSITION];
 
 /// A directory that this process alone uses.
 #[derive(Debug)]
@@ -77,6 +79,10 @@ impl Place {
 
     pub(crate) fn copies(&self) -> PathBuf {
         self.dir.join("copies")
+    }
+
+    pub(crate) fn position(&self) -> PathBuf {
+        self.dir.join(POSITION)
     }
 
     pub(crate) fn nats(&self) -> PathBuf {

@@ -15,6 +15,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
 use ledger::{Ledger, ReadError};
+use schemas::access::{JSON_MEDIA_TYPE, Param, Right, Route};
 use schemas::id::Micros;
 use schemas::limits::ADMIN_COPIES_MAX;
 use schemas::problem::Problem;
@@ -26,6 +27,28 @@ use crate::clock::{Clock, StepError};
 
 /// The header without which nothing here is done; its value is `1`.
 pub(crate) const ADMIN_HEADER: &str = "x-sworn-admin";
+
+/// What every route that changes something here takes.
+pub(crate) const DELIBERATE: Param =
+    Param::header("X-Sworn-Admin", "`1`: that it is meant").required();
+
+/// What is served here.
+pub(super) const ROUTES: &[Route] = &[
+    Route::post("/api/v1/admin/copy", Right::Operate, "A copy of the store, for verification")
+        .params(&[DELIBERATE]),
+    Route::delete("/api/v1/admin/copy/{number}", Right::Operate, "Removes a copy")
+        .params(&[Param::path("number", "The copy's number").number(), DELIBERATE])
+        .media(&[]),
+    Route::post(
+        "/api/v1/admin/purge",
+        Right::Operate,
+        "Rewrites the files that hold what was erased",
+    )
+    .params(&[DELIBERATE]),
+    Route::post("/api/v1/dev/clock", Right::Operate, "Steps a simulated clock forward")
+        .params(&[DELIBERATE])
+        .body(JSON_MEDIA_TYPE),
+];
 
 /// What administration acts on.
 pub(crate) struct Admin {
@@ -127,7 +150,8 @@ pub(super) fn routes(admin: Admin) -> Router {
     router.route_layer(middleware::from_fn(deliberate)).with_state(Arc::new(admin))
 }
 
-async fn deliberate(request: Request, next: Next) -> Response {
+/// Lets only requests in that say that they mean it.
+pub(crate) async fn deliberate(request: Request, next: Next) -> Response {
     let header = request.headers().get(ADMIN_HEADER);
     if header.is_some_and(|value| value == "1") {
         return next.run(request).await;
@@ -212,7 +236,7 @@ mod tests {
     use serde_json::Value as Json;
     use tower::ServiceExt as _;
 
-    use super::super::guarded;
+    use super::super::{Guard, guarded};
     use super::*;
 
     const START: Micros = Micros(1_775_599_200_000_000);
@@ -241,7 +265,12 @@ mod tests {
         };
         let writer = ledger::create(&config, key, &genesis, START).unwrap();
         let admin = Admin::new(writer.ledger(), &dir.path().join("copies"), &clock).unwrap();
-        Server { dir, _writer: writer, clock, router: guarded(routes(admin)) }
+        Server {
+            dir,
+            _writer: writer,
+            clock,
+            router: guarded(routes(admin), Guard::new(Clock::system())),
+        }
     }
 
     struct Asked {

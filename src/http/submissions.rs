@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use ingest::{Door, DoorError};
 use ledger::Ledger;
+use schemas::access::{JSON_MEDIA_TYPE, Param, Right, Route};
 use schemas::body::Body;
 use schemas::id::hex;
 use schemas::kind::Kind;
@@ -22,6 +23,22 @@ use serde_json::{Value as Json, json};
 
 use super::refuse;
 use crate::clock::Clock;
+
+const CBOR: &str = "application/cbor";
+
+/// What is served here.
+pub(super) const ROUTES: &[Route] = &[
+    Route::post("/api/v1/submissions", Right::Publish, "Takes a signed submission in")
+        .body(CBOR)
+        .media(&[JSON_MEDIA_TYPE, CBOR]),
+    Route::post("/api/v1/agents/{id}/disable", Right::Disable, "The kill switch of an agent")
+        .params(&[
+            Param::path("id", "The agent's id"),
+            Param::flag("dry_run", "Only says what that would stop"),
+        ])
+        .body(CBOR)
+        .media(&[JSON_MEDIA_TYPE, CBOR]),
+];
 
 /// What submissions go to.
 #[derive(Clone)]
@@ -106,8 +123,8 @@ impl Intake {
             }
         };
         let wants = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-        if wants.is_some_and(|accept| accept.contains("application/cbor")) {
-            return ([(header::CONTENT_TYPE, "application/cbor")], reply).into_response();
+        if wants.is_some_and(|accept| accept.contains(CBOR)) {
+            return ([(header::CONTENT_TYPE, CBOR)], reply).into_response();
         }
         match Reply::decode(&reply) {
             Some(reply) => answer(&reply),

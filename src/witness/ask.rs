@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use axum::routing::get;
 use axum::{Json, Router};
-use ledger::Ledger;
+use ingest::Door;
+use ledger::{Ledger, Memo};
+use schemas::access::{Right, Route};
 use schemas::checkpoint::{Note, NoteError, NoteSignature};
 use schemas::id::TreeSize;
 use schemas::limits::WITNESS_BYTES_MAX;
@@ -28,6 +30,8 @@ const TRIES: usize = 2;
 #[derive(Clone)]
 pub(crate) struct Witnesses {
     ledger: Ledger,
+    /// Where incidents are handed over.
+    door: Door,
     policy: Arc<Policy>,
     shared: Arc<Mutex<Shared>>,
 }
@@ -68,11 +72,11 @@ enum AskError {
 
 impl Witnesses {
     /// The witnesses of this policy.
-    pub(crate) fn new(ledger: Ledger, policy: Policy) -> Self {
+    pub(crate) fn new(ledger: Ledger, door: Door, policy: Policy) -> Self {
         let states = vec![State::default(); policy.witnesses.len()];
         let shared = Shared { states, witnessed: TreeSize(0) };
         let witnesses =
-            Self { ledger, policy: Arc::new(policy), shared: Arc::new(Mutex::new(shared)) };
+            Self { ledger, door, policy: Arc::new(policy), shared: Arc::new(Mutex::new(shared)) };
         if let Err(error) = witnesses.recall() {
             tracing::warn!(%error, "what witnesses cosigned before cannot be read");
         }
@@ -152,6 +156,10 @@ impl Witnesses {
     }
 }
 
+/// What [`routes`] serves.
+pub(crate) const ROUTES: &[Route] =
+    &[Route::get("/api/v1/witnesses", Right::Known, "How far each witness is")];
+
 /// `GET /api/v1/witnesses`: how far each witness is, and up to which size entries are witnessed.
 pub(crate) fn routes(witnesses: Option<Witnesses>) -> Router {
     let answer = move || {
@@ -175,6 +183,7 @@ impl Asker {
     async fn run(self) {
         let mut head = self.witnesses.ledger.watch();
         let (mut known, mut done, mut failures) = (TreeSize(0), TreeSize(0), 0_u32);
+        let mut ahead = TreeSize(0);
         loop {
             let published = head.borrow_and_update().published.clone();
             if published.0 == done || published.0 == TreeSize(0) {
@@ -188,6 +197,12 @@ impl Asker {
                     (known, done, failures) = (size, size, 0);
                 }
                 Err(error) => {
+                    if let AskError::Ahead { theirs, .. } = error
+                        && theirs > ahead
+                        && self.report(&error).await
+                    {
+                        ahead = theirs;
+                    }
                     failures = failures.saturating_add(1);
                     let name = &self.witness.name;
                     tracing::warn!(witness = name, failures, %error, "a witness does not cosign");
@@ -197,6 +212,13 @@ impl Asker {
                 }
             }
         }
+    }
+
+    /// Records that the witness knows more than there is; whether it was taken in.
+    async fn report(&self, error: &AskError) -> bool {
+        let note = format!("{}: {error}", self.witness.name);
+        let memo = Memo::Incident { code: "witness_ahead", note };
+        self.witnesses.door.record(memo).await.is_ok()
     }
 
     /// Gets and keeps the cosignature of a published checkpoint; gives its size.

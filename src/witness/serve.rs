@@ -64,7 +64,7 @@ pub(crate) async fn run(
         .route("/vkey", get(vkey))
         .layer(DefaultBodyLimit::max(WITNESS_BYTES_MAX))
         .with_state(Arc::new(witness));
-    http::serve(listener, router, shutdown).await;
+    http::serve(listener, None, router, shutdown).await;
     Ok(())
 }
 

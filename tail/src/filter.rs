@@ -1,8 +1,13 @@
 //! What a reader wants to see: the query's condition, and the two ends of its window.
 
+use std::sync::Arc;
+
 use schemas::id::{Index, Micros};
-use schemas::query::{Expr, Place, Query};
+use schemas::query::{Place, Query};
 use schemas::terms::Term;
+
+use crate::permit::Allows;
+use crate::sieve::{Sieve, Sieves};
 
 /// An end of the window, made absolute.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,9 +36,9 @@ impl Edge {
 }
 
 /// A reader's filter.
-#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Filter {
-    expr: Expr,
+    sieve: Arc<Sieve>,
+    allows: Option<Allows>,
     /// Where it begins, if the reader said so; every one of them holds.
     pub(crate) since: Vec<Edge>,
     /// Where it ends, exclusive.
@@ -42,20 +47,45 @@ pub(crate) struct Filter {
 
 impl Filter {
     /// The filter of a query that is read at `now`.
-    pub(crate) fn new(query: Query, now: Micros) -> Self {
+    pub(crate) fn new(query: Query, now: Micros, sieves: &Sieves, allows: Option<Allows>) -> Self {
         let since = query.since.map(|bound| Edge::of(bound.place(now)));
         let after = query.after.map(|bound| Edge::of(bound.place_after(now)));
         Self {
-            expr: query.expr,
+            sieve: sieves.get(query.expr),
+            allows,
             since: since.into_iter().chain(after).collect(),
             until: query.until.map(|bound| Edge::of(bound.place(now))),
         }
     }
 
-    /// Whether an entry of the window fits.
+    /// Whether an entry from the store fits and may be seen.
     pub(crate) fn matches(&self, index: Index, received_at: Micros, terms: &[Term<'_>]) -> bool {
+        self.has_begun(index, received_at) && self.sieve.fits(terms) && self.may_see(terms)
+    }
+
+    /// The same for an entry of the ring, which is judged once for all readers.
+    pub(crate) fn matches_shared(
+        &self,
+        index: Index,
+        received_at: Micros,
+        terms: &[Term<'_>],
+    ) -> bool {
+        self.has_begun(index, received_at)
+            && self.sieve.fits_shared(index, terms)
+            && self.may_see(terms)
+    }
+
+    /// Whether there are entries that this reader may not see.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.allows.is_some()
+    }
+
+    fn has_begun(&self, index: Index, received_at: Micros) -> bool {
         self.since.iter().all(|edge| edge.is_reached(index, received_at))
-            && self.expr.matches(terms)
+    }
+
+    fn may_see(&self, terms: &[Term<'_>]) -> bool {
+        self.allows.as_ref().is_none_or(|allows| allows(terms))
     }
 
     /// Whether the window has ended before the entry.
@@ -70,7 +100,8 @@ mod tests {
     use super::*;
 
     fn check(query: &str, seen: &[u64], ended: &[u64]) {
-        let filter = Filter::new(Query::parse(query).unwrap(), Micros(10_000_000));
+        let query_read = Query::parse(query).unwrap();
+        let filter = Filter::new(query_read, Micros(10_000_000), &Sieves::default(), None);
         // Entry n is received at second n.
         let received_at = |index: u64| Micros(index * 1_000_000);
         let all = |fits: &dyn Fn(u64) -> bool| (0..12).filter(|n| fits(*n)).collect::<Vec<_>>();

@@ -9,32 +9,38 @@
 //! # }
 //! ```
 //!
-//! `GET /api/v1/tail` takes `q` in the query language, `since`, `last_event_id` and, as terms that narrow
-//! `q` further, `agent`, `corr`, `principal`, `kind` and `outcome`. It begins after the entry of the
-//! `Last-Event-ID` header or of `last_event_id`, else at `since:`, else with the next entry to come.
-//! Relative times count from the time of the last commit.
+//! `GET /api/v1/tail` takes `q` in the query language, `since`, `last_event_id`, `checkpoint` and, as terms
+//! that narrow `q` further, `agent`, `corr`, `principal`, `kind` and `outcome`. It begins after the entry of
+//! the `Last-Event-ID` header or of `last_event_id`, else at `since:`, else with the next entry to come.
+//! Relative times count from the time of the last commit. `checkpoint` is the size of the last checkpoint
+//! that the reader verified: the first one that it is sent proves that it extends that one.
 //!
 //! |event|data|when|
 //! |-|-|-|
 //! |`entry`|the entry|it fits the query; in order of index, each once|
-//! |`checkpoint`|`size`, `root`, `note`, `from`, `consistency`|one was published; `consistency` proves that it extends `from`, the one sent before|
+//! |`checkpoint`|`size`, `root`, `note`, `from`, `consistency`|one was published; `consistency` proves that it extends `from`, the one sent before or the reader's own|
 //! |`caught-up`|`index`, `time`|history is finished; again after each `fell-behind`|
 //! |`fell-behind`|`index`, `distance`|the reader is served from the store; nothing is lost|
 //! |`reset`|`reason`, `origin`|the token is not of this history (`foreign`, `shorter`, `different`); the stream ends|
-//! |`bye`|`reason`|the stream ends: `shutdown`, `until`, `slow`, `unreadable`|
+//! |`bye`|`reason`|the stream ends: `shutdown`, `until`, `life`, `expiry`, `revoked`, `slow`, `unreadable`|
 //!
-//! An id without data moves the cursor of a reader whose filter passes over much. A reader that is slow is
+//! An id without data moves the cursor of a reader whose filter passes over much, or whose permit passes
+//! over anything. A reader that is slow is
 //! late, never wrong: every one reads at a cursor of its own, and no event waits in memory for it.
 //!
-//! This is *not* a queue with consumers, and it checks no one's authority: who may read is decided before
-//! a request comes here.
+//! This is *not* a queue with consumers, and it checks no one's credentials: who reads is found out before
+//! a request comes here. What that one may see, and until when, it says with a [`Permit`] in the request's
+//! extensions. It is asked for each entry; once it ends or is revoked, the stream ends within a second.
 
 mod checkpoint;
 mod cursor;
 mod filter;
 mod frames;
+mod permit;
+mod place;
 mod refusal;
 mod request;
+mod sieve;
 mod sse;
 mod stream;
 #[cfg(test)]
@@ -43,28 +49,47 @@ mod walk;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use ledger::{Ledger, ReadError};
+use schemas::access::{Param, Right, Route};
 use schemas::id::Index;
-use schemas::limits::TAIL_STREAMS_MAX;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::cursor::{Position, Reset, Resume};
 use crate::filter::{Edge, Filter};
 use crate::frames::Frames;
+use crate::place::Places;
 use crate::refusal::Refusal;
 use crate::request::Request;
-use crate::stream::Tail;
+use crate::sieve::Sieves;
+use crate::stream::{Opened, Tail};
 use crate::walk::Walk;
 
 pub use crate::cursor::Token;
+pub use crate::permit::{Allows, Permit};
 pub use crate::sse::{Decoder, Event, MEDIA_TYPE, Name, TooLarge};
+
+/// What [`routes`] serves, and what a request needs for it.
+pub const ROUTES: &[Route] = &[Route::get("/api/v1/tail", Right::Tail, "The log as it grows")
+    .params(&[
+        Param::text("q", "A query that entries have to fit"),
+        Param::text("since", "Where to begin: a span (`15m`), a time, or an index"),
+        Param::text("last_event_id", "Goes on behind the event with this id"),
+        Param::header("Last-Event-ID", "The same, and wins"),
+        Param::text("agent", "The same as the term in `q`"),
+        Param::text("corr", "The same as the term in `q`"),
+        Param::text("principal", "The same as the term in `q`"),
+        Param::text("kind", "The same as the term in `q`"),
+        Param::text("outcome", "The same as the term in `q`"),
+        Param::integer("checkpoint", "Size of a checkpoint that the first one sent has to extend"),
+    ])
+    .media(&[MEDIA_TYPE])
+    .filtered()];
 
 /// The route of the tail. Its streams end with `shutdown`, each with a `bye`.
 ///
@@ -72,24 +97,21 @@ pub use crate::sse::{Decoder, Event, MEDIA_TYPE, Name, TooLarge};
 /// `shutdown` or when the router and its last stream are gone.
 pub fn routes(ledger: Ledger, shutdown: CancellationToken) -> Router {
     let frames = Arc::new(Frames::start(ledger, shutdown.clone()));
-    let places = Arc::new(Semaphore::new(TAIL_STREAMS_MAX));
-    Router::new().route("/api/v1/tail", get(open)).with_state(Arc::new(Tails {
-        frames,
-        places,
-        shutdown,
-    }))
+    let (places, sieves) = (Arc::default(), Arc::default());
+    let tails = Tails { frames, places, sieves, shutdown };
+    Router::new().route("/api/v1/tail", get(open)).with_state(Arc::new(tails))
 }
 
 struct Tails {
     frames: Arc<Frames>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
+    sieves: Arc<Sieves>,
     shutdown: CancellationToken,
 }
 
 /// What becomes of a request that could be read.
 enum Opening {
-    /// The reader, and the head that ends its history.
-    Stream(Walk, Index),
+    Stream(Opened),
     Reset(Reset, String),
     /// The window lies behind the reader: a browser stops reconnecting on this.
     Finished,
@@ -97,16 +119,18 @@ enum Opening {
 
 async fn open(
     State(tails): State<Arc<Tails>>,
+    permit: Option<Extension<Permit>>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let request = Request::read(&uri, &headers)?;
-    let full = |_no_place| Refusal::Full;
-    let place = Arc::clone(&tails.places).try_acquire_owned().map_err(full)?;
-    Ok(match tails.frames.read(move |ledger| begin(ledger, request)).await? {
-        Opening::Stream(walk, head) => {
+    let permit = permit.map(|Extension(permit)| permit).unwrap_or_default();
+    let place = tails.places.take(permit.reader.clone())?;
+    let (sieves, allows) = (Arc::clone(&tails.sieves), permit.allows.clone());
+    Ok(match tails.frames.read(move |ledger| begin(ledger, request, &sieves, allows)).await? {
+        Opening::Stream(opened) => {
             let frames = Arc::clone(&tails.frames);
-            let tail = Tail::new(frames, walk, head, tails.shutdown.clone(), place);
+            let tail = Tail::new(frames, opened, permit, tails.shutdown.clone(), place);
             events(Body::from_stream(tail.into_stream()))
         }
         Opening::Reset(reason, origin) => events(stream::reset(reason, &origin).into()),
@@ -124,24 +148,32 @@ fn events(body: Body) -> Response {
 }
 
 /// Finds a reader's place. One that names none begins with the next entry to come.
-fn begin(ledger: &Ledger, request: Request) -> Result<Opening, ReadError> {
+fn begin(
+    ledger: &Ledger,
+    request: Request,
+    sieves: &Sieves,
+    allows: Option<Allows>,
+) -> Result<Opening, ReadError> {
     let head = ledger.head();
     let end = Index(head.size.0);
-    let filter = Filter::new(request.query, head.received_at);
+    let reset = |reason| Opening::Reset(reason, ledger.identity().origin.clone());
+    let filter = Filter::new(request.query, head.received_at, sieves, allows);
     let position = match &request.token {
         Some(token) => match cursor::resume(ledger, token)? {
             Resume::At(position) => position,
-            Resume::Reset(reason) => {
-                return Ok(Opening::Reset(reason, ledger.identity().origin.clone()));
-            }
+            Resume::Reset(reason) => return Ok(reset(reason)),
         },
         None => Position::before(ledger, first(ledger, &filter.since, end)?)?,
     };
+    if request.checkpoint.is_some_and(|size| size > head.size) {
+        return Ok(reset(Reset::Shorter));
+    }
     if is_finished(ledger, &filter, position.next)? {
         return Ok(Opening::Finished);
     }
     let genesis = ledger.chain(Index(0))?;
-    Ok(Opening::Stream(Walk::new(Arc::new(filter), genesis, position), end))
+    let walk = Walk::new(Arc::new(filter), genesis, position);
+    Ok(Opening::Stream(Opened { walk, head: end, checkpoint: request.checkpoint }))
 }
 
 /// The first entry that every edge lets through; `end` where there is no edge or it lies beyond, because

@@ -2,7 +2,9 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use schemas::limits::{QUERY_BYTES_MAX, QUERY_TERMS_MAX, TAIL_STREAMS_MAX};
+use schemas::limits::{
+    QUERY_BYTES_MAX, QUERY_TERMS_MAX, TAIL_STREAMS_MAX, TAIL_STREAMS_PER_READER_MAX,
+};
 use schemas::problem::{PROBLEM_MEDIA_TYPE, Problem};
 use schemas::query::QueryError;
 
@@ -34,9 +36,17 @@ pub(crate) enum Refusal {
     /// No token.
     #[error("a token is the id of an event of a tail: 8 hex digits, an index, 8 hex digits")]
     Token { name: &'static str },
+    /// No size of a checkpoint.
+    #[error("checkpoint is the size of the last checkpoint that was verified, a number above 0")]
+    Checkpoint,
     /// Too many readers.
     #[error("{TAIL_STREAMS_MAX} tails are open; resume from the same token later, nothing is lost")]
     Full,
+    /// Too many of this reader's.
+    #[error(
+        "{TAIL_STREAMS_PER_READER_MAX} tails of yours are open; end one, or resume later, nothing is lost"
+    )]
+    TooMany,
     /// The log cannot be read.
     #[error("the log cannot be read; the server's own log says why")]
     Unreadable(#[from] ServeError),
@@ -45,7 +55,7 @@ pub(crate) enum Refusal {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::TooMany => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -71,7 +81,9 @@ impl Refusal {
             Self::Token { name } => {
                 Problem::new("bad-token", "The resume token cannot be read", detail).of_param(*name)
             }
-            Self::Full => Problem::new("too-many-tails", "Too many tails", detail),
+            Self::Checkpoint => Problem::new("bad-checkpoint", "The size cannot be read", detail)
+                .of_param("checkpoint"),
+            Self::Full | Self::TooMany => Problem::new("too-many-tails", "Too many tails", detail),
             Self::Unreadable(_) => Problem::new("unreadable", "The log cannot be read", detail),
         }
     }
@@ -86,7 +98,7 @@ impl IntoResponse for Refusal {
         let body = self.problem().to_json(status.as_u16()).to_string();
         let mut response =
             (status, [(header::CONTENT_TYPE, PROBLEM_MEDIA_TYPE)], body).into_response();
-        if let Self::Full = self {
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static(RETRY_AFTER_S));
         }

@@ -2,6 +2,7 @@
 
 use axum::extract::Query as Parameters;
 use axum::http::{HeaderMap, Uri};
+use schemas::id::TreeSize;
 use schemas::limits::{QUERY_BYTES_MAX, QUERY_TERMS_MAX};
 use schemas::query::{Bound, Expr, Pattern, Query};
 use schemas::terms::Key;
@@ -14,6 +15,7 @@ const SHORTHANDS: [Key; 5] = [Key::Agent, Key::Corr, Key::Principal, Key::Kind, 
 const QUERY: &str = "q";
 const SINCE: &str = "since";
 const TOKEN: &str = "last_event_id";
+const CHECKPOINT: &str = "checkpoint";
 const TOKEN_HEADER: &str = "last-event-id";
 
 /// A reader's wish.
@@ -23,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) query: Query,
     /// Where to go on.
     pub(crate) token: Option<Token>,
+    /// The checkpoint that the first one sent has to extend.
+    pub(crate) checkpoint: Option<TreeSize>,
 }
 
 impl Request {
@@ -34,7 +38,11 @@ impl Request {
         // Reading pairs of text from a query string cannot fail.
         let pairs = Parameters::<Vec<(String, String)>>::try_from_uri(uri);
         let given = Given::sort(pairs.map(|Parameters(pairs)| pairs).unwrap_or_default())?;
-        Ok(Self { token: token(headers, given.token.as_deref())?, query: given.query()? })
+        Ok(Self {
+            token: token(headers, given.token.as_deref())?,
+            checkpoint: given.checkpoint()?,
+            query: given.query()?,
+        })
     }
 }
 
@@ -57,6 +65,7 @@ struct Given {
     query: Option<String>,
     since: Option<String>,
     token: Option<String>,
+    checkpoint: Option<String>,
     terms: Vec<(Key, String)>,
 }
 
@@ -68,6 +77,7 @@ impl Given {
                 QUERY => (&mut given.query, QUERY),
                 SINCE => (&mut given.since, SINCE),
                 TOKEN => (&mut given.token, TOKEN),
+                CHECKPOINT => (&mut given.checkpoint, CHECKPOINT),
                 _ => {
                     given.terms.push((shorthand(name)?, value));
                     continue;
@@ -78,6 +88,12 @@ impl Given {
             }
         }
         Ok(given)
+    }
+
+    fn checkpoint(&self) -> Result<Option<TreeSize>, Refusal> {
+        let Some(text) = &self.checkpoint else { return Ok(None) };
+        let size = text.parse().ok().filter(|size: &u64| *size > 0 && size.to_string() == *text);
+        size.map(|size| Some(TreeSize(size))).ok_or(Refusal::Checkpoint)
     }
 
     fn query(self) -> Result<Query, Refusal> {
@@ -99,7 +115,7 @@ fn shorthand(name: String) -> Result<Key, Refusal> {
     let key = SHORTHANDS.into_iter().find(|key| key.as_str() == name);
     key.ok_or_else(|| {
         let keys = SHORTHANDS.into_iter().map(Key::as_str);
-        let known: Vec<_> = [QUERY, SINCE, TOKEN].into_iter().chain(keys).collect();
+        let known: Vec<_> = [QUERY, SINCE, TOKEN, CHECKPOINT].into_iter().chain(keys).collect();
         Refusal::UnknownParameter { name, known: known.join(", ") }
     })
 }
@@ -198,6 +214,10 @@ mod tests {
         refuse(&"agent=a&".repeat(QUERY_TERMS_MAX + 1), None, "Terms");
         refuse(&format!("corr={}", "a".repeat(QUERY_BYTES_MAX + 1)), None, "Terms");
         refuse("last_event_id=7", None, "Token");
+        for size in ["", "0", "-1", "+1", "01", "1.0", "99999999999999999999"] {
+            refuse(&format!("checkpoint={}", size.replace('+', "%2B")), None, "Checkpoint");
+        }
+        refuse("checkpoint=1&checkpoint=1", None, "Repeated");
         refuse("", Some("00112233.5.DEADBEEF"), "Token");
         refuse("last_event_id=00112233.5.deadbeef", Some("7"), "Token");
     }

@@ -9,16 +9,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::Stream;
 use schemas::id::{Index, TreeSize};
-use schemas::limits::{TAIL_HEARTBEAT_S, TAIL_WRITE_S_MAX};
+use schemas::limits::{TAIL_HEARTBEAT_S, TAIL_LIFE_S_MIN, TAIL_WRITE_S_MAX};
 use schemas::shape::time_json;
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::Published;
 use crate::cursor::Reset;
 use crate::frames::{Frames, ServeError, Tip, walk_store};
+use crate::permit::Permit;
+use crate::place::Place;
 use crate::sse::{self, Name};
 use crate::walk::Walk;
 
@@ -28,8 +30,13 @@ const RETRY_MS: u64 = 1_000;
 const RESET_RETRY_MS: u64 = 30_000;
 
 fn retry(least_ms: u64) -> Bytes {
-    let random = RandomState::new().hash_one(least_ms).checked_rem(least_ms).unwrap_or_default();
-    sse::retry(least_ms.saturating_add(random))
+    sse::retry(spread(least_ms))
+}
+
+/// Between `least` and twice that, at random.
+fn spread(least: u64) -> u64 {
+    let random = RandomState::new().hash_one(least).checked_rem(least).unwrap_or_default();
+    least.saturating_add(random)
 }
 
 /// What a reader with another history's token gets, and nothing after it.
@@ -38,21 +45,34 @@ pub(crate) fn reset(reason: Reset, origin: &str) -> Bytes {
     [retry(RESET_RETRY_MS), sse::event(None, Name::Reset, &data)].concat().into()
 }
 
+/// What a connection is opened with.
+pub(crate) struct Opened {
+    pub(crate) walk: Walk,
+    /// Where its history ended when it connected; the shared frames may be short of that for a moment.
+    pub(crate) head: Index,
+    /// Size of the checkpoint that the reader verified last.
+    pub(crate) checkpoint: Option<TreeSize>,
+}
+
 /// A reader that is connected.
 pub(crate) struct Tail {
     frames: Arc<Frames>,
     tip: watch::Receiver<Tip>,
     walk: Walk,
-    /// Where its history ended when it connected; the shared frames may be short of that for a moment.
     head: Index,
     phase: Phase,
-    /// Size of the last checkpoint that it was sent.
+    /// Size of the last checkpoint that it has.
     checkpoint: Option<TreeSize>,
+    /// Whether that came over this connection.
+    witnessed: bool,
     /// When it was handed the last chunk.
     given: Option<Instant>,
+    permit: Permit,
+    /// When the connection has lived long enough.
+    life: Instant,
     shutdown: CancellationToken,
     /// Its place among the open tails.
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,15 +101,26 @@ enum Step {
 impl Tail {
     pub(crate) fn new(
         frames: Arc<Frames>,
-        walk: Walk,
-        head: Index,
+        opened: Opened,
+        permit: Permit,
         shutdown: CancellationToken,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
-        let tip = frames.tip();
-        let phase = Phase::Opening;
-        let (checkpoint, given) = (None, None);
-        Self { frames, tip, walk, head, phase, checkpoint, given, shutdown, _place: place }
+        let Opened { walk, head, checkpoint } = opened;
+        Self {
+            tip: frames.tip(),
+            frames,
+            walk,
+            head,
+            phase: Phase::Opening,
+            checkpoint,
+            witnessed: false,
+            given: None,
+            permit,
+            life: Instant::now() + Duration::from_secs(spread(TAIL_LIFE_S_MIN)),
+            shutdown,
+            _place: place,
+        }
     }
 
     /// The response's body. Nothing is read before it is asked for, so a slow reader costs only time.
@@ -117,11 +148,13 @@ impl Tail {
     }
 
     async fn serve(&mut self) -> Bytes {
-        let silence = tokio::time::sleep(Duration::from_secs(TAIL_HEARTBEAT_S));
-        tokio::pin!(silence);
+        let silence = Instant::now() + Duration::from_secs(TAIL_HEARTBEAT_S);
+        let until = self.permit.until.map_or(self.life, |until| until.min(self.life));
+        let alarm = tokio::time::sleep_until(silence.min(until));
+        tokio::pin!(alarm);
         loop {
-            if self.shutdown.is_cancelled() {
-                return self.bye("shutdown");
+            if let Some(reason) = self.over() {
+                return self.bye(reason);
             }
             match self.step().await {
                 Ok(Step::Say(bytes)) => return bytes,
@@ -132,10 +165,13 @@ impl Tail {
                     tokio::select! {
                         biased;
                         () = self.shutdown.cancelled() => {}
+                        () = self.permit.revoked.cancelled() => {}
                         rung = self.tip.changed() => if rung.is_err() {
                             return self.bye("shutdown");
                         },
-                        () = &mut silence => return self.heartbeat(),
+                        () = &mut alarm => if self.over().is_none() {
+                            return self.heartbeat();
+                        },
                     }
                 }
                 Err(error) => return self.failed(&error),
@@ -143,10 +179,19 @@ impl Tail {
         }
     }
 
+    /// Why the stream must end, whatever there is to say.
+    fn over(&self) -> Option<&'static str> {
+        if self.shutdown.is_cancelled() {
+            return Some("shutdown");
+        }
+        let life = || (self.life <= Instant::now()).then_some("life");
+        self.permit.ended().or_else(life)
+    }
+
     async fn step(&mut self) -> Result<Step, ServeError> {
         let tip = self.tip.borrow_and_update().clone();
         if let Some(published) = &tip.published
-            && self.checkpoint.is_none_or(|sent| sent < published.size)
+            && self.wants(published.size)
         {
             return self.checkpoint(published).await.map(Step::Say);
         }
@@ -163,6 +208,12 @@ impl Tail {
         Ok(Step::Say(self.caught_up(&tip)))
     }
 
+    /// Whether a published checkpoint is news. The one that a reader comes with is said once more, so that
+    /// it sees that this log has the same.
+    fn wants(&self, size: TreeSize) -> bool {
+        self.checkpoint.is_none_or(|has| if self.witnessed { has < size } else { has <= size })
+    }
+
     async fn checkpoint(&mut self, published: &Arc<Published>) -> Result<Bytes, ServeError> {
         let event = match (published.made(self.checkpoint), self.checkpoint) {
             (None, Some(sent)) => {
@@ -172,6 +223,7 @@ impl Tail {
             (made, _) => made.unwrap_or_default(),
         };
         self.checkpoint = Some(published.size);
+        self.witnessed = true;
         Ok(event)
     }
 
@@ -241,26 +293,29 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use schemas::id::Micros;
     use schemas::query::Query;
-    use tokio::sync::Semaphore;
 
     use super::*;
     use crate::cursor::Position;
     use crate::filter::Filter;
+    use crate::place::Places;
+    use crate::sieve::Sieves;
     use crate::tests::World;
 
-    async fn tail(world: &World, query: &str) -> Tail {
+    fn tail(world: &World, query: &str) -> Tail {
         let (ledger, shutdown) = (world.ledger(), CancellationToken::new());
-        let filter = Filter::new(Query::parse(query).unwrap(), Micros(0));
+        let query = Query::parse(query).unwrap();
+        let filter = Filter::new(query, Micros(0), &Sieves::default(), None);
         let position = Position::before(&ledger, Index(0)).unwrap();
         let walk = Walk::new(Arc::new(filter), ledger.chain(Index(0)).unwrap(), position);
-        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let place = Arc::new(Places::default()).take(None).unwrap();
         let frames = Arc::new(Frames::start(ledger, shutdown.clone()));
-        Tail::new(frames, walk, Index(0), shutdown, place)
+        let opened = Opened { walk, head: Index(0), checkpoint: None };
+        Tail::new(frames, opened, Permit::default(), shutdown, place)
     }
 
     #[tokio::test]
     async fn a_client_that_takes_too_long_is_let_go() {
-        let mut tail = tail(&World::new(1), "").await;
+        let mut tail = tail(&World::new(1), "");
         assert!(tail.chunk().await.unwrap().starts_with(b"retry: "));
         let limit = Duration::from_secs(TAIL_WRITE_S_MAX + 1);
         tail.given = tail.given.and_then(|given| given.checked_sub(limit));
@@ -269,9 +324,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_connection_that_lived_long_enough_ends() {
+        let mut tail = tail(&World::new(1), "");
+        let lives = tail.life.saturating_duration_since(Instant::now()).as_secs();
+        assert!((TAIL_LIFE_S_MIN - 1..TAIL_LIFE_S_MIN * 2).contains(&lives), "{lives}");
+        assert!(tail.chunk().await.unwrap().starts_with(b"retry: "));
+        tail.life = Instant::now();
+        assert_eq!(tail.chunk().await.unwrap(), b"event: bye\ndata: {\"reason\":\"life\"}\n\n"[..]);
+        assert_eq!(tail.chunk().await, None);
+    }
+
+    #[tokio::test]
     async fn a_heartbeat_tells_what_was_passed_over() {
         let world = World::new(1);
-        let mut tail = tail(&world, "agent:nobody").await;
+        let mut tail = tail(&world, "agent:nobody");
         let size = world.ledger().head().size.0;
         assert!(matches!(tail.advance(size).await.unwrap(), Step::More));
         let heartbeat = tail.heartbeat();

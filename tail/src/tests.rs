@@ -14,18 +14,20 @@ use axum::body::{Body, BodyDataStream, to_bytes};
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use futures_util::StreamExt as _;
-use schemas::checkpoint::Note;
-use schemas::id::{ChainHash, Index, Micros, TreeHash, TreeSize};
+use schemas::id::{ChainHash, Index, Micros, TreeSize};
 use schemas::limits::{TAIL_RING_FRAMES, TAIL_SKIP_MAX, TAIL_STREAMS_MAX};
 use schemas::shape::time_json;
-use schemas::tree::verify_consistency;
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::tests::world::{HOSTILE, START};
-use crate::{Decoder, Event, Token, routes};
+use crate::{Decoder, Event, Permit, Token, routes};
 
+mod crowd;
+mod extending;
+mod permits;
+mod splice;
 mod world;
 
 pub(crate) use world::World;
@@ -40,9 +42,21 @@ fn random(state: &mut u64, below: u64) -> u64 {
 }
 
 async fn get(router: &Router, parameters: &str, token: Option<&str>) -> Response {
+    ask(router, parameters, token, None).await
+}
+
+async fn ask(
+    router: &Router,
+    parameters: &str,
+    token: Option<&str>,
+    permit: Option<Permit>,
+) -> Response {
     let mut request = Request::get(format!("/api/v1/tail?{parameters}"));
     if let Some(token) = token {
         request = request.header("Last-Event-ID", token);
+    }
+    if let Some(permit) = permit {
+        request = request.extension(permit);
     }
     router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
@@ -56,7 +70,10 @@ struct Reader {
 
 impl Reader {
     async fn connect(router: &Router, parameters: &str, token: Option<&str>) -> Self {
-        let response = get(router, parameters, token).await;
+        Self::of(get(router, parameters, token).await)
+    }
+
+    fn of(response: Response) -> Self {
         assert_eq!(response.status(), StatusCode::OK);
         let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
         assert_eq!(header("content-type"), "text/event-stream");
@@ -108,52 +125,6 @@ impl Reader {
             }
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_entry_once_in_order_wherever_a_reader_comes_in() {
-    const ENTRIES: u64 = 1_001;
-    let mut world = World::new(1);
-    let router = routes(world.ledger(), CancellationToken::new());
-    let ledger = world.ledger();
-    let writer = std::thread::spawn(move || {
-        let mut state = 42;
-        while world.ledger().head().size.0 < ENTRIES {
-            let left = ENTRIES - world.ledger().head().size.0;
-            let count = (random(&mut state, 12) + 1).min(left);
-            world.append(count as usize, 30_000);
-        }
-        world
-    });
-    let readers = (0..24u64).map(|seed| {
-        let (router, ledger) = (router.clone(), ledger.clone());
-        tokio::spawn(async move {
-            let mut state = seed;
-            let size = ledger.head().size.0;
-            let mut next = random(&mut state, size + 1);
-            let first = format!("since={next}");
-            let mut token = None;
-            while next < ENTRIES {
-                let mut reader = Reader::connect(&router, &first, token.as_deref()).await;
-                let stop = (next + 1 + random(&mut state, 90)).min(ENTRIES);
-                reader.entries(next, stop).await;
-                // Whatever else was under way is dropped, as when a connection breaks.
-                next = stop;
-                let said = Token::parse(reader.decoder.last_id().unwrap()).unwrap();
-                let at_least_this = said.index().0 >= next - 1;
-                assert!(at_least_this, "the decoder may have read on, but never less");
-                let genesis = ledger.chain(Index(0)).unwrap();
-                let chain = ledger.chain(Index(next - 1)).unwrap();
-                token = Some(Token::new(&genesis, Index(next - 1), &chain).to_string());
-            }
-        })
-    });
-    for reader in readers.collect::<Vec<_>>() {
-        reader.await.unwrap();
-    }
-    let world = writer.join().unwrap();
-    assert_eq!(world.ledger().head().size, TreeSize(ENTRIES));
-    assert_eq!(world.ledger().entries(0..ENTRIES).unwrap().len() as u64, ENTRIES);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -279,45 +250,6 @@ async fn a_filter_that_passes_over_much_still_advances() {
     resumed.expect("message").await;
     assert_eq!(resumed.expect("entry").await["index"], 3700);
     assert_eq!(resumed.expect("caught-up").await["index"], 3700);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn checkpoints_extend_each_other() {
-    let mut world = World::new(1);
-    let router = routes(world.ledger(), CancellationToken::new());
-    let mut reader = Reader::connect(&router, "", None).await;
-    let key = world.ledger().identity().note_key();
-    let mut last: Option<(TreeSize, TreeHash)> = None;
-    for round in 0..6usize {
-        let event = loop {
-            let event = reader.any().await.unwrap();
-            if event.event == "checkpoint" {
-                break event;
-            }
-        };
-        assert_eq!(event.id, None);
-        let data: Json = serde_json::from_str(&event.data).unwrap();
-        let note = Note::parse(data["note"].as_str().unwrap()).unwrap();
-        let checkpoint = note.verify_checkpoint(&key).unwrap();
-        assert_eq!(data["size"], checkpoint.size.0);
-        assert_eq!(data["root"], checkpoint.root.to_string());
-        let path = data["consistency"].as_array().unwrap().iter();
-        let path: Vec<_> =
-            path.map(|hash| TreeHash::from_hex(hash.as_str().unwrap()).unwrap()).collect();
-        match last {
-            Some((size, root)) => {
-                assert_eq!(data["from"], size.0);
-                let (new, extended) = (checkpoint.size, checkpoint.root);
-                verify_consistency(size, &root, new, &extended, &path).unwrap();
-            }
-            None => assert_eq!((&data["from"], path.len()), (&Json::Null, 0)),
-        }
-        last = Some((checkpoint.size, checkpoint.root));
-        // Several are published while the reader does not read: it gets one proof over all of them.
-        for _ in 0..=round % 3 {
-            world.append(3 + round, 2_000_000);
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use ledger::{Entry, ReadError};
 use schemas::id::{ChainHash, Index, Micros};
 use schemas::limits::{TAIL_CHUNK_BYTES, TAIL_SKIP_MAX};
-use schemas::terms::Term;
 
 use crate::cursor::{Position, Token};
 use crate::filter::Filter;
@@ -15,7 +14,7 @@ use crate::frames::Frame;
 use crate::sse;
 
 /// Where a reader is and what it is about to be told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Walk {
     filter: Arc<Filter>,
     genesis: ChainHash,
@@ -86,7 +85,8 @@ impl Walk {
     /// [`ReadError::BrokenChain`] when the frame is not the next entry of this history.
     pub(crate) fn offer(&mut self, frame: &Frame) -> Result<ControlFlow<()>, ReadError> {
         self.check(frame.link)?;
-        let fits = self.fits(frame.link, &frame.terms);
+        let Link { index, received_at, .. } = frame.link;
+        let fits = self.filter.matches_shared(index, received_at, &frame.terms);
         Ok(self.consider(frame.link, fits.then(|| frame.bytes.clone())))
     }
 
@@ -97,7 +97,8 @@ impl Walk {
     pub(crate) fn offer_entry(&mut self, entry: &Entry) -> Result<ControlFlow<()>, ReadError> {
         let link = Link::of(entry);
         self.check(link)?;
-        let fits = entry.terms(|terms| self.fits(link, terms));
+        let Link { index, received_at, .. } = link;
+        let fits = entry.terms(|terms| self.filter.matches(index, received_at, terms));
         Ok(self.consider(link, fits.then(|| Frame::encode(entry, &self.genesis))))
     }
 
@@ -105,10 +106,6 @@ impl Walk {
     fn check(&self, link: Link) -> Result<(), ReadError> {
         let follows = link.index == self.position.next && link.previous == self.position.chain;
         if follows { Ok(()) } else { Err(ReadError::BrokenChain(link.index)) }
-    }
-
-    fn fits(&self, link: Link, terms: &[Term<'_>]) -> bool {
-        self.filter.matches(link.index, link.received_at, terms)
     }
 
     fn consider(&mut self, link: Link, event: Option<Bytes>) -> ControlFlow<()> {
@@ -122,6 +119,11 @@ impl Walk {
         };
         if !self.out.is_empty() && self.out.len().saturating_add(event.len()) > TAIL_CHUNK_BYTES {
             return ControlFlow::Break(());
+        }
+        // Who asks for everything and may not see everything learns that something lies between.
+        if self.filter.is_limited() {
+            let id = self.unsaid_id().unwrap_or_default();
+            self.out.extend_from_slice(&id);
         }
         self.advance(link);
         self.unsaid = 0;
@@ -152,9 +154,10 @@ impl Walk {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use schemas::query::Query;
-    use schemas::terms::Key;
+    use schemas::terms::{Key, Term};
 
     use super::*;
+    use crate::sieve::Sieves;
 
     fn hash(n: u64) -> ChainHash {
         let mut hash = [0; 32];
@@ -171,7 +174,8 @@ mod tests {
     }
 
     fn walk(query: &str) -> Walk {
-        let filter = Filter::new(Query::parse(query).unwrap(), Micros(0));
+        let query = Query::parse(query).unwrap();
+        let filter = Filter::new(query, Micros(0), &Sieves::default(), None);
         Walk::new(Arc::new(filter), hash(1), Position { next: Index(0), chain: hash(0) })
     }
 

@@ -8,7 +8,7 @@ use super::stage::{
 
 impl Stage {
     /// A declared agent with a credential and a contract, so that nothing it does is flagged by itself.
-    fn clean_agent(&mut self, id: &str, more: &Json) {
+    pub(crate) fn clean_agent(&mut self, id: &str, more: &Json) {
         self.agent(id);
         let permissions = json!({ "postgres": ["db:migrate"], "voice": ["voice.call"] });
         self.say(OWNER, contract(id, &permissions, more));

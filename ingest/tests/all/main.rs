@@ -9,6 +9,7 @@
 
 mod delivery;
 mod healing;
+mod mark;
 mod poison;
 mod publisher;
 mod refusal;

@@ -37,6 +37,8 @@ pub(crate) struct World {
     pub(crate) server: Option<OwnServer>,
     pub(crate) port: u16,
     pub(crate) operator: Signer,
+    /// Whether the mark is kept at the broker, too.
+    pub(crate) marks: bool,
     writer: Option<Writer>,
     now: Arc<AtomicU64>,
 }
@@ -65,10 +67,11 @@ impl World {
         };
         let writer = ledger::create(&Self::files(&directory), key(1), &genesis, START).unwrap();
         let (port, now) = (server.port(), Arc::new(AtomicU64::new(START.0)));
-        Self { directory, server: Some(server), port, operator, writer: Some(writer), now }
+        let writer = Some(writer);
+        Self { directory, server: Some(server), port, operator, marks: false, writer, now }
     }
 
-    fn files(directory: &tempfile::TempDir) -> ledger::Config {
+    pub(crate) fn files(directory: &tempfile::TempDir) -> ledger::Config {
         let directory = directory.path();
         ledger::Config { store: directory.join("store"), mark: directory.join("mark/test.note") }
     }
@@ -87,7 +90,8 @@ impl World {
         let open = || ledger::open(&Self::files(&self.directory), key(1)).unwrap();
         let writer = writer.unwrap_or_else(open);
         let ledger = writer.ledger();
-        let config = Config::new(self.broker(), tenant());
+        let mut config = Config::new(self.broker(), tenant());
+        config.mark = self.marks;
         let (connection, shutdown) = (config.connection(), CancellationToken::new());
         let now = Arc::clone(&self.now);
         // A second a commit: the bound on rejections per second is not at issue here.

@@ -13,6 +13,7 @@ mod findings;
 mod incremental;
 mod intrusion;
 mod log;
+mod memo;
 mod model;
 mod redaction;
 mod tamper;

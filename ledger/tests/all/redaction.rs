@@ -397,3 +397,64 @@ fn what_is_kept_too_long_is_erased_on_schedule_but_for_holds() {
     drop(ledger);
     assert_eq!(world.audit().divergences, []);
 }
+
+#[test]
+fn a_contract_says_for_how_long_its_agents_entries_are_kept() {
+    const DAY_US: u64 = 24 * 3600 * 1_000_000;
+    const YAML: &str = "agent: archivist";
+    let mut world = World::new(3);
+    let mut other = world.bench.agent("archivist", 11);
+    let index = |bench: &mut Bench| bench.ledger().head().size.0 - 1;
+    let text = Detail::encode(&[9; 16], &map([("yaml", Value::from(YAML))]));
+    let contract = |agent: &str, period: &str| {
+        json!({
+            "kind": "contract.registered", "agent": { "id": agent }, "owner": "team@example.com",
+            "detail": hex(&sha256(&text)),
+            "registry": {
+                "agent": { "name": agent, "owner": "team@example.com", "permissions": { "mail": ["*"] },
+                           "execution_mode": "autonomous" },
+                "retention": period, "digest": hex(&sha256(YAML.as_bytes())),
+            },
+        })
+    };
+    let mut owner = Signer::new("team@example.com", 12);
+    let public = hex(PublicKey::of(&owner.key).as_bytes());
+    for event in [
+        json!({ "kind": "principal.registered", "registry": { "id": "team@example.com", "roles": ["owner"] } }),
+        json!({ "kind": "key.enrolled", "registry": { "signer": "team@example.com", "key": public } }),
+    ] {
+        assert!(matches!(world.operator(event), Fate::Committed(_)));
+    }
+    let mut register = |world: &mut World, period: &str| {
+        let body = owner.body(contract("archivist", period));
+        let message = owner.sign(&[(body, Some(text.clone()))]);
+        let fate = world.bench.one(&message).fate;
+        assert!(matches!(fate, Fate::Committed(_)), "{fate:?}");
+    };
+    let event = other.event(intent("archivist", "case-2"));
+    world.bench.one(&event);
+    let archived = index(&mut world.bench);
+    let named = world.named();
+    let whole = |world: &mut World, index: u64| {
+        world.bench.ledger().entry(Index(index)).unwrap().unwrap().body.is_some()
+    };
+    let now = world.bench.now;
+    let day = |days: u64| schemas::id::Micros(now.0 + days * DAY_US);
+    let retention = ledger::Retention { detail_days: Some(30), body_days: Some(90) };
+    register(&mut world, "7y");
+    world.bench.writer().retain(&retention, day(91)).unwrap();
+    assert_eq!((whole(&mut world, named[0]), whole(&mut world, archived)), (false, true));
+    // A shorter period counts for what was looked at already, too; nobody else's entries go with it.
+    let none = ledger::Retention::default();
+    world.bench.writer().retain(&none, day(2000)).unwrap();
+    assert!(whole(&mut world, archived));
+    register(&mut world, "180d");
+    assert!(world.bench.writer().retains(&none));
+    world.bench.writer().retain(&none, day(179)).unwrap();
+    assert!(whole(&mut world, archived));
+    world.bench.writer().retain(&none, day(181)).unwrap();
+    assert!(!whole(&mut world, archived));
+    let registered = index(&mut world.bench);
+    assert!(whole(&mut world, registered));
+    assert_eq!(world.audit().divergences, []);
+}

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError};
+use schemas::body::Body;
 use schemas::id::TreeSize;
 use schemas::kind::Kind;
 use schemas::limits::{CONTROL_ENTRIES_MAX, QUERY_SCAN_MAX};
@@ -46,23 +47,22 @@ fn finding(ledger: &Ledger, entry: &Entry, size: TreeSize) -> Result<Value, Read
     let index = entry.leaf.index.0;
     let Some(body) = entry.body() else { return Ok(json!({ "index": index })) };
     let name = body.text("rule.name").unwrap_or_default();
-    let mut resolved = Value::Null;
     let id = body.id().to_string();
-    let citing = Source::All(vec![
-        term(ledger, Key::Cause, &id),
-        term(ledger, Key::Kind, Kind::FindingResolved.as_str()),
-    ]);
-    newest_first(ledger, citing, size, CONTROL_ENTRIES_MAX, |entry| {
-        if let Some(body) = entry.body() {
-            resolved = json!({
-                "index": entry.leaf.index.0,
-                "by": body.signer(),
-                "note": body.text("note"),
-                "reason": body.text("reason"),
-            });
-        }
-        Ok(resolved.is_null())
+    let resolved = citing(ledger, &id, Kind::FindingResolved, size, |index, body| {
+        json!({
+            "index": index,
+            "by": body.signer(),
+            "note": body.text("note"),
+            "reason": body.text("reason"),
+        })
     })?;
+    let delivery = citing(
+        ledger,
+        &id,
+        Kind::Delivery,
+        size,
+        |index, body| json!({ "index": index, "code": body.text("code"), "note": body.text("note") }),
+    )?;
     let cited = body.causes().first().map_or(Ok(Vec::new()), |cause| ledger.find(*cause))?;
     Ok(json!({
         "index": index,
@@ -75,7 +75,27 @@ fn finding(ledger: &Ledger, entry: &Entry, size: TreeSize) -> Result<Value, Read
         "flags": cited.first().map(|index| index.0),
         "text": rule(name).map(|rule| rule.text),
         "resolved": resolved,
+        "delivery": delivery,
     }))
+}
+
+/// What the newest entry of a kind says that cites a finding; null if there is none.
+fn citing(
+    ledger: &Ledger,
+    id: &str,
+    kind: Kind,
+    size: TreeSize,
+    tell: impl Fn(u64, &Body<'_>) -> Value,
+) -> Result<Value, ReadError> {
+    let terms = vec![term(ledger, Key::Cause, id), term(ledger, Key::Kind, kind.as_str())];
+    let mut told = Value::Null;
+    newest_first(ledger, Source::All(terms), size, CONTROL_ENTRIES_MAX, |entry| {
+        if let Some(body) = entry.body() {
+            told = tell(entry.leaf.index.0, &body);
+        }
+        Ok(told.is_null())
+    })?;
+    Ok(told)
 }
 
 /// What is usual for an agent, and the bound of each rule that has one.

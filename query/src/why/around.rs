@@ -67,7 +67,7 @@ impl Around {
 }
 
 /// The intent that an entry belongs to; the entry itself if it is one, or belongs to none.
-pub(super) fn intent_of(ledger: &Ledger, entry: Entry) -> Result<Entry, ReadError> {
+pub(crate) fn intent_of(ledger: &Ledger, entry: Entry) -> Result<Entry, ReadError> {
     let mut at = entry;
     for _ in 0..PRINCIPALS_MAX {
         let follows = [

@@ -6,6 +6,7 @@ mod billing;
 mod bundle;
 mod differential;
 mod entries;
+mod flows;
 mod parts;
 mod registry;
 mod search;

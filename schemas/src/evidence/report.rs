@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::completeness;
-use super::html::{Cell, Html};
+use crate::html::{Cell, Html};
 use super::render;
 use super::view::{Shown, View};
 use crate::body::Body;

@@ -2,11 +2,11 @@
 
 use crate::body::Body;
 use crate::deterministic::{Bounds, Item, decode};
-use crate::id::{EventId, Index, Micros};
+use crate::id::{EventId, Index, Kid, Micros};
 use crate::kind::{Kind, Role};
 use crate::reject::Reject;
 
-use super::Registry;
+use super::{KeyRecord, PrincipalRecord, Registry};
 
 /// A proposal.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -101,12 +101,25 @@ impl Registry {
         u64::try_from(others.count()).is_ok_and(|others| others + 1 >= needed)
     }
 
-    /// Operators that are there.
+    /// Operators that are there, and have a key that is not revoked.
     #[must_use]
     pub fn operators(&self) -> u64 {
-        let active =
-            self.principals.values().filter(|p| p.enabled && p.roles.contains(&Role::Operator));
+        let active = self.principals.keys().filter(|id| self.operates(id, None));
         u64::try_from(active.count()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether somebody is an operator with a key that is not revoked, another one than `lost`.
+    pub(super) fn operates(&self, id: &str, lost: Option<&Kid>) -> bool {
+        let is_one = |p: &PrincipalRecord| p.enabled && p.roles.contains(&Role::Operator);
+        self.principals.get(id).is_some_and(is_one) && self.has_key(id, lost)
+    }
+
+    /// Whether somebody has a key that is not revoked, another one than `lost`.
+    pub(super) fn has_key(&self, id: &str, lost: Option<&Kid>) -> bool {
+        let lives = |(kid, key): (&Kid, &KeyRecord)| {
+            key.signer == id && key.revoked.is_none() && Some(kid) != lost
+        };
+        self.keys.iter().any(lives)
     }
 
     /// Whether an operator may not do this alone once there is a quorum: what touches operators, and erasure.

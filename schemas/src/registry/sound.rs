@@ -49,7 +49,7 @@ impl Registry {
             }
             Kind::KeyEnrolled => self.new_key_is_sound(body),
             Kind::KeyRotated => self.rotation_is_sound(body),
-            Kind::KeyRevoked => self.own_key(body, "kid").map(|_record| ()),
+            Kind::KeyRevoked => self.loss_is_sound(body),
             Kind::CredentialRegistered => self.credential_is_sound(body),
             Kind::CredentialRevoked => self.revocation_is_sound(body),
             Kind::ContractRegistered => self.contract_is_sound(body, received_at),
@@ -118,19 +118,27 @@ impl Registry {
         self.operators_remain(id, operates)
     }
 
-    /// There are always as many operators as have to agree, or nobody could ever change that again.
+    /// There are always as many operators as have to agree, each with a key, or nobody could ever change that again.
     fn operators_remain(&self, id: &str, operates: bool) -> Result<(), Reject> {
-        let is_one =
-            self.principals.get(id).is_some_and(|p| p.enabled && p.roles.contains(&Role::Operator));
-        let left = self.operators() - u64::from(is_one) + u64::from(operates);
+        let is_one = self.operates(id, None);
+        self.enough_remain("registry.id", is_one && !operates)
+    }
+
+    fn loss_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+        let record = self.own_key(body, "kid")?;
+        let (id, kid) = (record.signer.as_str(), record.key.kid());
+        let goes = self.operates(id, None) && !self.operates(id, Some(&kid));
+        self.enough_remain("registry.kid", goes)
+    }
+
+    fn enough_remain(&self, path: &str, one_goes: bool) -> Result<(), Reject> {
+        let left = self.operators().saturating_sub(u64::from(one_goes));
         let needed = self.quorum();
-        if !is_one || left >= needed {
+        if !one_goes || left >= needed {
             return Ok(());
         }
-        Err(invalid(
-            "registry.id",
-            format!("a change that leaves {needed} operators; {left} would be left"),
-        ))
+        let expected = format!("a change that leaves {needed} operators; {left} would be left");
+        Err(invalid(path, expected))
     }
 
     fn new_key_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {

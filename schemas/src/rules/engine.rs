@@ -46,7 +46,7 @@ use crate::body::{Body, LEDGER_SIGNER};
 use crate::contract::Contract;
 use crate::id::Micros;
 use crate::leaf::{Leaf, Status};
-use crate::limits::FINDINGS_DUE_ROWS_MAX;
+use crate::limits::{FINDINGS_DUE_ROWS_MAX, FINDINGS_SEARCH_ROWS_MAX};
 use crate::registry::{ChainCheck, Registry};
 
 /// Runs the rules.
@@ -89,8 +89,10 @@ impl Engine {
         entry.run(&facts, &mut memory)
     }
 
-    /// Takes out what fell due at or before `now`, and returns the findings of it: by deadline, rule, flagged entry;
-    /// at most `limit`, and none of more than [`FINDINGS_DUE_ROWS_MAX`] deadlines. The rest stays for the next call.
+    /// Takes out what fell due at or before `now`, and returns the findings of it: by deadline, rule, flagged entry; at
+    /// most `limit`. The rest stays for the next call. Once there is one, no more than [`FINDINGS_DUE_ROWS_MAX`]
+    /// deadlines are looked at; before, up to [`FINDINGS_SEARCH_ROWS_MAX`], for where nothing else happens a call that
+    /// returns nothing leaves nothing behind, and the next one begins where it did.
     ///
     /// # Errors
     /// If the rows cannot be read.
@@ -102,15 +104,16 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<Finding>, R::Error> {
         let mut findings = Vec::new();
-        for _ in 0..FINDINGS_DUE_ROWS_MAX {
-            if findings.len() >= limit {
+        for looked in 0..FINDINGS_SEARCH_ROWS_MAX {
+            let is_enough = looked >= FINDINGS_DUE_ROWS_MAX && !findings.is_empty();
+            if findings.len() >= limit || is_enough {
                 break;
             }
             let Some((key, row)) = rows.first(DEADLINE)? else { break };
             let Some((at, rest)) = deadline(&key).filter(|(at, _)| *at <= now) else { break };
             rows.delete(key.clone());
             match rest.split_first() {
-                Some((0, swept)) => sweep::end(rows, swept, now)?,
+                Some((0, swept)) => sweep::end(rows, swept, at)?,
                 _ => findings.extend(judge(rows, registry, now, at, rest, &row)?),
             }
         }
@@ -212,7 +215,7 @@ fn check<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<Vec<Finding>, R::Erro
         if let Some(flag) = flag {
             let cited = Cited::of(view.facts, view.body);
             let now = view.facts.at;
-            findings.extend(flood::bounded(rows, rule, &cited, flag, view.contract, now)?);
+            findings.extend(flood::bounded(rows, view.registry, rule, &cited, flag, now)?);
         }
     }
     Ok(findings)
@@ -235,9 +238,8 @@ fn judge<R: Rows>(
     let name = rest.split(|byte| *byte == 0).next().unwrap_or_default();
     let rule = std::str::from_utf8(name).ok().and_then(rule);
     let (Some(rule), Some(mut wait)) = (rule, Wait::unpack(at, row)) else { return Ok(None) };
-    let contract = wait.cited.agent().and_then(|agent| in_force(registry, agent));
     if wait.tag == HELD {
-        return flood::held(rows, rule, &wait.cited, contract);
+        return flood::held(rows, registry, rule, &wait);
     }
     let When::Deadline { judge, .. } = rule.when else { return Ok(None) };
     let (session, intent, reference) = awaited(rows, &wait)?;
@@ -251,7 +253,7 @@ fn judge<R: Rows>(
         }
         Ruling::Flagged(mut flag) => {
             flag.also.extend(wait.also);
-            flood::bounded(rows, rule, &wait.cited, flag, contract, now)
+            flood::bounded(rows, registry, rule, &wait.cited, flag, now)
         }
     }
 }

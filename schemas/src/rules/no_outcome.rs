@@ -1,7 +1,7 @@
 //! `no_outcome`: an action that may run has no final outcome in time.
 
 use super::{Flag, Late, Rule, Ruling, View, Wait};
-use super::engine::{Intent, words};
+use super::engine::words;
 use crate::id::{EventId, Micros};
 use crate::kind::Kind;
 
@@ -21,7 +21,7 @@ fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
         Kind::ActionIntent => {
             let free = view.gates().is_empty() && !view.needs_approval();
             if free && view.is_by_agent() && !view.memory.is_taken {
-                waits.push(due(view, view.facts.id, None));
+                waits.push(due(view, view.facts.id, view.wait(&RULE)));
             }
             return;
         }
@@ -30,17 +30,15 @@ fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
         _ => return,
     };
     if allows {
-        waits.extend(view.memory.intents.iter().map(|(id, intent)| due(view, *id, Some(intent))));
+        for (id, intent) in &view.memory.intents {
+            waits.push(due(view, *id, view.wait_for(&RULE, intent.cited.clone())));
+        }
     }
 }
 
-fn due(view: &View<'_>, id: EventId, intent: Option<&Intent>) -> Wait {
-    let mut wait = view.wait(&RULE);
+fn due(view: &View<'_>, id: EventId, mut wait: Wait) -> Wait {
     wait.intent = Some(id);
     wait.numbers.0 = view.facts.at.0;
-    if let Some(intent) = intent {
-        wait.cited = intent.cited.clone();
-    }
     wait
 }
 
@@ -88,6 +86,27 @@ mod tests {
                 assert_eq!(finding.causes[0].to_string(), intent);
                 assert_eq!(finding.correlation.as_deref(), Some("w"));
             }
+        }
+    }
+
+    #[test]
+    fn a_contract_may_give_days_for_it() {
+        let (hour, day) = (3600, 86_400);
+        for bound in [hour, day, 3 * day] {
+            let mut world = World::new();
+            for agent in ["a", "b"] {
+                world.entry("session.end", agent, json!({ "outcome": { "code": "done" } }));
+            }
+            world.contract("a", "owner", &json!({ "thresholds": { "no_outcome": bound } }));
+            world.intent("a", &json!({}));
+            assert_eq!(world.due_in(bound - 1), NONE, "{bound}");
+            assert_eq!(world.due_in(1), ["no_outcome"], "{bound}");
+            // From a decision that names no agent, too.
+            world.intent("a", &json!({ "mode": "approval" }));
+            let intent = world.id.clone();
+            world.decide("human", &intent, "allow", None);
+            assert_eq!(world.due_in(bound - 1), NONE, "{bound}");
+            assert_eq!(world.due_in(1), ["no_outcome"], "{bound}");
         }
     }
 

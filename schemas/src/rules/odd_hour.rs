@@ -6,13 +6,13 @@ pub(super) static RULE: Rule = Rule::at_entry(
     "odd_hour",
     check,
     "Of the 28 days before, the agent had actions of this class on at least 20 (or its \
-     contract's bound), and on at most one of them in this hour, UTC. Schedules change, \
-     and stolen credentials are used at night: ask what set it off, and follow its \
-     trigger.",
+     contract's bound), and on at most one of them in this hour, UTC. Told at the first \
+     action of the class in the hour. Schedules change, and stolen credentials are used \
+     at night: ask what set it off, and follow its trigger.",
 ).threshold(20);
 
 fn check(view: &View<'_>) -> Option<Flag> {
-    view.memory.habits.as_ref()?.odd_of.map(|_| Flag::plain())
+    view.memory.habits.as_ref()?.is_odd.then(Flag::plain)
 }
 
 #[cfg(test)]
@@ -45,8 +45,12 @@ mod tests {
         assert_eq!(world.intent("a", &write()), NONE, "11:00");
         world.now.0 += 15 * 3_600_000_000;
         assert_eq!(world.intent("a", &write()), ["odd_hour"], "02:00");
-        assert_eq!(world.intent("a", &write()), ["odd_hour"], "each of them");
+        assert_eq!(world.intent("a", &write()), NONE, "the first of the hour tells");
         assert_eq!(world.intent("a", &json!({})), NONE, "reading was never regular");
+        world.now.0 += 24 * 3_600_000_000;
+        assert_eq!(world.intent("a", &write()), ["odd_hour"], "1 of 20");
+        world.now.0 += 24 * 3_600_000_000;
+        assert_eq!(world.intent("a", &write()), NONE, "2 of 20");
     }
 
     #[test]

@@ -161,8 +161,16 @@ impl Reference {
     }
 
     pub(crate) fn operators(&self) -> u64 {
-        let operates = |person: &&Person| person.enabled && person.roles.contains(&"operator");
-        self.people.iter().filter(operates).count() as u64
+        self.people.iter().filter(|person| self.operates(&person.id)).count() as u64
+    }
+
+    /// Whether somebody is an operator who can sign.
+    pub(crate) fn operates(&self, id: &str) -> bool {
+        self.has_role(id, "operator") && self.is_active(id) && self.living_keys(id) > 0
+    }
+
+    pub(crate) fn living_keys(&self, id: &str) -> usize {
+        self.keys.iter().filter(|key| key.signer == id && key.revoked.is_none()).count()
     }
 
     pub(crate) fn key(&self, seed: u8) -> Option<&Key> {

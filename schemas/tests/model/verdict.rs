@@ -122,7 +122,10 @@ impl Reference {
                 let owns = self.agent(subject).is_some_and(|agent| agent.owner == signer);
                 unless(owns || self.has_role(signer, "operator"), "role_not_allowed", "signer")
             }
-            What::Revoke { signer, key } => valid(self.has_key(signer, *key), "registry.kid"),
+            What::Revoke { signer, key } => {
+                valid(self.has_key(signer, *key), "registry.kid")?;
+                valid(self.living_keys(signer) > 1 || self.enough_without(signer, false), "registry.kid")
+            }
             What::Credential { agent, issued, expires, .. } => {
                 valid(self.agent(agent).is_some(), "agent.id")?;
                 let backwards = issued.zip(*expires).is_some_and(|(from, to)| from >= to);
@@ -203,8 +206,7 @@ impl Reference {
 
     /// Whether enough operators remain when this one becomes what is said of him.
     fn enough_without(&self, id: &str, operates: bool) -> bool {
-        let is_one = self.has_role(id, "operator") && self.is_active(id);
-        !is_one || operates || self.operators() > self.quorum
+        !self.operates(id) || operates || self.operators() > self.quorum
     }
 
     fn has_key(&self, signer: &str, seed: u8) -> bool {

@@ -1,13 +1,15 @@
-//! The bound on findings: so many an hour of each rule for each agent, the rest counted and told as one.
+//! The bound on findings: so many an hour of each rule for each agent, the rest counted and told as one. Names that are
+//! not registered share one bound: whoever makes them up gets no more for each.
 
 use super::flag::Flag;
 use super::pack::{Pack, Unpack};
 use super::rows::{Rows, hash, key};
+use super::sweep;
 use super::wait::{Cited, HELD, Wait};
 use super::{Finding, Rule};
-use crate::contract::Contract;
 use crate::id::Micros;
 use crate::limits::FINDINGS_PER_HOUR_MAX;
+use crate::registry::{AgentRecord, Registry};
 
 const HOUR_US: u64 = 3_600_000_000;
 
@@ -22,44 +24,70 @@ struct Tally {
 impl Tally {
     fn unpack(row: &[u8]) -> Option<Self> {
         let mut row = Unpack(row);
+        row.u64()?;
         Some(Self { hour: row.u64()?, told: row.u32()?, held: row.u64()? })
     }
 
     fn pack(&self) -> Vec<u8> {
-        Pack::with_capacity(20).u64(self.hour).u32(self.told).u64(self.held).done()
+        let mut row = Pack::with_capacity(28);
+        row.u64(self.until().0).u64(self.hour).u32(self.told).u64(self.held).done()
+    }
+
+    /// When the hour is over.
+    fn ends(&self) -> Micros {
+        Micros(self.hour.saturating_add(1).saturating_mul(HOUR_US))
+    }
+
+    /// It is kept until what it held back was told.
+    fn until(&self) -> Micros {
+        Micros(self.ends().0.saturating_add(HOUR_US))
     }
 }
 
-fn tally_key(rule: &Rule, who: &str) -> Vec<u8> {
-    key(b'F', &hash(who, rule.name))
+/// Whose findings are counted together.
+fn tally_of(registry: &Registry, rule: &Rule, cited: &Cited) -> [u8; 16] {
+    let who = cited.who.as_str();
+    let known = match agent(registry, who) {
+        None => registry.principal(who).map(|principal| principal.id.as_str()),
+        Some(agent) => Some(agent.id.as_str()),
+    };
+    hash(known.unwrap_or_default(), rule.name)
+}
+
+/// The agent that is registered under a name, its own or another.
+fn agent<'r>(registry: &'r Registry, name: &str) -> Option<&'r AgentRecord> {
+    registry.agent(name).or_else(|| registry.named(name))
 }
 
 /// The finding, unless its rule has had its share of its agent's hour; then it is counted.
 pub(crate) fn bounded<R: Rows>(
     rows: &mut R,
+    registry: &Registry,
     rule: &'static Rule,
     cited: &Cited,
     flag: Flag,
-    contract: Option<&Contract>,
     now: Micros,
 ) -> Result<Option<Finding>, R::Error> {
-    let row = tally_key(rule, &cited.who);
+    let whose = tally_of(registry, rule, cited);
+    let row = key(b'F', &whose);
     let hour = now.0 / HOUR_US;
-    let before = rows.get(&row)?.and_then(|row| Tally::unpack(&row)).unwrap_or_default();
-    let mut tally = match before.hour == hour {
-        true => before,
+    let before = rows.get(&row)?.and_then(|row| Tally::unpack(&row));
+    if before.is_none() {
+        sweep::plan(rows, &row, Tally { hour, ..Tally::default() }.until());
+    }
+    let mut tally = match before.unwrap_or_default() {
+        before if before.hour == hour => before,
         // What the last hour held back stays until it is told.
-        false => Tally { hour, told: 0, held: before.held },
+        before => Tally { hour, told: 0, held: before.held },
     };
     if tally.told < FINDINGS_PER_HOUR_MAX {
         tally.told += 1;
         rows.put(row, tally.pack());
-        return Ok(Some(finding(rule, cited, flag, contract)));
+        return Ok(Some(finding(registry, rule, cited, flag)));
     }
     if tally.held == 0 {
-        let end = Micros((hour + 1).saturating_mul(HOUR_US));
-        let mut wait = Wait::new(end, cited.clone());
-        wait.tag = HELD;
+        let mut wait = Wait::new(tally.ends(), cited.clone());
+        (wait.tag, wait.reference) = (HELD, Some(whose));
         rows.put(wait.key(rule.name), wait.pack());
     }
     tally.held += 1;
@@ -70,22 +98,24 @@ pub(crate) fn bounded<R: Rows>(
 /// One finding for all that were held back, citing the first.
 pub(crate) fn held<R: Rows>(
     rows: &mut R,
+    registry: &Registry,
     rule: &'static Rule,
-    cited: &Cited,
-    contract: Option<&Contract>,
+    wait: &Wait,
 ) -> Result<Option<Finding>, R::Error> {
-    let row = tally_key(rule, &cited.who);
+    let row = key(b'F', &wait.reference.unwrap_or_default());
     let Some(mut tally) = rows.get(&row)?.and_then(|row| Tally::unpack(&row)) else {
         return Ok(None);
     };
     let count = std::mem::take(&mut tally.held);
     rows.put(row, tally.pack());
-    let finding = finding(rule, cited, Flag::plain(), contract);
+    let finding = finding(registry, rule, &wait.cited, Flag::plain());
     Ok((count > 0).then_some(Finding { count: Some(count), ..finding }))
 }
 
-fn finding(rule: &'static Rule, cited: &Cited, flag: Flag, contract: Option<&Contract>) -> Finding {
-    let contract = contract.filter(|_| rule.by_contract).map(|contract| contract.digest);
+fn finding(registry: &Registry, rule: &'static Rule, cited: &Cited, flag: Flag) -> Finding {
+    let name = cited.agent().filter(|_| rule.by_contract);
+    let agent = name.and_then(|name| agent(registry, name));
+    let contract = agent.and_then(|agent| super::in_force(registry, &agent.id));
     let mut causes = vec![cited.id];
     causes.extend(flag.also.into_iter().filter(|id| *id != cited.id));
     Finding {
@@ -95,7 +125,7 @@ fn finding(rule: &'static Rule, cited: &Cited, flag: Flag, contract: Option<&Con
         agent: cited.agent().map(str::to_owned),
         correlation: cited.correlation.clone(),
         detail: flag.detail,
-        contract,
+        contract: contract.map(|contract| contract.digest),
         count: None,
     }
 }

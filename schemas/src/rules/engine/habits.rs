@@ -1,7 +1,7 @@
 //! What an agent usually does: its actions by the hour, the hours of each class, its tools and its targets.
 //!
-//! Bytes an agent, at most: 50 for this hour, 5,568 for the hours of 29 days in which it acted, 484 for the hours of
-//! each class, 1,024 for tools, 2,048 for targets: 9 KiB. Only the 50 are written at every action; the rest when an
+//! Bytes an agent, at most: 49 for this hour, 5,568 for the hours of 29 days in which it acted, 484 for the hours of
+//! each class, 1,024 for tools, 2,048 for targets: 9 KiB. Only the 49 are written at every action; the rest when an
 //! hour begins or something is new.
 
 use super::pack::{Pack, Unpack};
@@ -28,15 +28,15 @@ pub(crate) struct Habits {
     pub(crate) count: u32,
     /// Three times the 95th percentile of its active hours; zero if there were none.
     pub(crate) usual: u32,
-    /// Classes seen in this hour, and those of them for which the hour is odd.
+    /// Classes seen in this hour.
     seen: u8,
-    odd: u8,
     tool: Mark,
     group: Mark,
-    /// This action's class has at least so many active days, and hardly one in this hour.
-    pub(crate) odd_of: Option<u32>,
+    /// This action is the first of its class in this hour, on hardly any day of which there was one.
+    pub(crate) is_odd: bool,
     pub(crate) is_new_tool: bool,
-    pub(crate) is_new_group: bool,
+    /// If its group of targets is new: how many were known.
+    pub(crate) groups_before: Option<u64>,
 }
 
 /// What an action is for its agent's habits.
@@ -63,11 +63,12 @@ impl Habits {
         habits.take_class(rows, doing)?;
         let (tools, groups) = (HABIT_TOOLS_MAX, HABIT_TARGETS_MAX);
         if doing.tool != habits.tool && doing.tool != NOTHING {
-            habits.is_new_tool = is_new(rows, key(b'T', &doing.agent), doing.tool, tools)?;
+            let known = learn(rows, key(b'T', &doing.agent), doing.tool, tools)?;
+            habits.is_new_tool = known.is_some();
             habits.tool = doing.tool;
         }
         if doing.group != habits.group && doing.group != NOTHING {
-            habits.is_new_group = is_new(rows, key(b'N', &doing.agent), doing.group, groups)?;
+            habits.groups_before = learn(rows, key(b'N', &doing.agent), doing.group, groups)?;
             habits.group = doing.group;
         }
         rows.put(at, habits.pack());
@@ -98,7 +99,7 @@ impl Habits {
         }
         rows.put(at, row.done());
         self.usual = usual(&hours, hour);
-        (self.hour, self.count, self.seen, self.odd) = (hour, 0, 0, 0);
+        (self.hour, self.count, self.seen) = (hour, 0, 0);
         Ok(())
     }
 
@@ -112,21 +113,18 @@ impl Habits {
             let mut hours = ClassHours::unpack(&rows.get(&at)?.unwrap_or_default());
             hours.turn(self.hour / 24);
             let hour = usize::try_from(self.hour % 24).unwrap_or_default();
-            if hours.is_odd(class, hour, doing.days_min) {
-                self.odd |= bit;
-            }
+            self.is_odd = hours.is_odd(class, hour, doing.days_min);
             hours.mark(class, hour);
             rows.put(at, hours.pack());
             self.seen |= bit;
         }
-        self.odd_of = (self.odd & bit > 0).then_some(doing.days_min);
         Ok(())
     }
 
     fn pack(&self) -> Vec<u8> {
-        let mut row = Pack::with_capacity(50);
+        let mut row = Pack::with_capacity(49);
         row.u64(self.total.saturating_add(1)).u32(self.hour).u32(self.count).u32(self.usual);
-        row.u8(self.seen).u8(self.odd).raw(&self.tool).raw(&self.group);
+        row.u8(self.seen).raw(&self.tool).raw(&self.group);
         row.done()
     }
 
@@ -138,7 +136,6 @@ impl Habits {
             count: row.u32()?,
             usual: row.u32()?,
             seen: row.u8()?,
-            odd: row.u8()?,
             tool: row.array()?,
             group: row.array()?,
             ..Self::default()
@@ -163,18 +160,26 @@ fn usual(hours: &[(u32, u32)], now: u32) -> u32 {
     counts.get(rank).map_or(0, |count| count.saturating_mul(3))
 }
 
-/// Whether a mark is not in a list; it is from then on. The list forgets what came first once it is full.
-fn is_new<R: Rows>(rows: &mut R, at: Vec<u8>, mark: Mark, max: usize) -> Result<bool, R::Error> {
+/// Puts a mark into a list, and tells how many were known if it is new. A full list forgets what was not seen for the
+/// longest time; so that not every action writes it, only what stands in the older half is moved to the front.
+fn learn<R: Rows>(
+    rows: &mut R,
+    at: Vec<u8>,
+    mark: Mark,
+    max: usize,
+) -> Result<Option<u64>, R::Error> {
     let mut list = rows.get(&at)?.unwrap_or_default();
-    if list.chunks_exact(8).any(|known| known == mark) {
-        return Ok(false);
-    }
-    if list.len() >= max * 8 {
-        list.drain(..8);
+    let known = list.len() / 8;
+    let place = list.chunks_exact(8).position(|known| known == mark);
+    match place {
+        Some(place) if known < max || place >= max / 2 => return Ok(None),
+        Some(place) => drop(list.drain(place * 8..(place + 1) * 8)),
+        None if known >= max => drop(list.drain(..8)),
+        None => {}
     }
     list.extend_from_slice(&mark);
     rows.put(at, list);
-    Ok(true)
+    Ok(place.is_none().then(|| u64::try_from(known).unwrap_or(u64::MAX)))
 }
 
 /// For each class and hour of the day, a bit for each of the last days: the lowest is today's.

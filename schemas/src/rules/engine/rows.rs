@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 'S' session:16 signer:8     a signer's session                     35 days after its last entry
-//! 'I' event:16                an intent, and what came of it         24 hours
+//! 'I' event:16                an intent, and what came of it         24 hours, or its contract's latest deadline
 //! 'R' agent+reference:16      a vendor's reference                   24 hours
 //! 'C' agent+call:16           a call id, and its intent              24 hours
 //! 'Q' event:16 ?'='           a request for approval, and what it calls itself   24 hours
@@ -11,7 +11,7 @@
 //! 'X' agent:16                when an agent was stopped              until it is enabled
 //! 'A' agent+action:16 per:1   actions of this hour or day that have a cap
 //! 'B' 'V' 'O' 'T' 'N' agent:16  habits
-//! 'F' agent+rule:16           findings of this hour
+//! 'F' agent+rule:16           findings of this hour                 an hour longer
 //! 'D' deadline:8 rule:* 0 index:8 n:1       what falls due
 //! 'D' deadline:8 0 index:8 key:*            a row that ends
 //! ```

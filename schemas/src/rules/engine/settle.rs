@@ -8,8 +8,9 @@ use super::pack::Pack;
 use super::rows::{Mark, Rows, key, mark};
 use super::session::Session;
 use super::sweep;
-use super::view::View;
+use super::view::{View, latest_s};
 use super::wait::Cited;
+use crate::contract::Contract;
 use crate::deterministic::Item;
 use crate::id::{EventId, Micros};
 use crate::kind::Kind;
@@ -77,8 +78,17 @@ fn session<R: Rows>(rows: &mut R, view: &View<'_>) {
     session_row(rows, view.memory, &after, view.facts.at);
 }
 
-fn kept_until(view: &View<'_>) -> u64 {
-    view.facts.at.0.saturating_add(INTENT_HOURS_KEPT * HOUR_US)
+/// Until when an intent and what belongs to it are kept: an hour longer than anything waits for it.
+fn kept_until(view: &View<'_>, contract: Option<&Contract>) -> u64 {
+    let waits_us = latest_s(contract).saturating_mul(1_000_000);
+    let kept_us = waits_us.saturating_add(HOUR_US).max(INTENT_HOURS_KEPT * HOUR_US);
+    view.facts.at.0.saturating_add(kept_us)
+}
+
+/// The row of an intent that something came of.
+fn keep<R: Rows>(rows: &mut R, view: &View<'_>, id: EventId, intent: &Intent) {
+    let until = kept_until(view, view.contract_of(&intent.cited));
+    rows.put(intent_key(id), intent.pack(until));
 }
 
 /// Puts a row that ends, and plans its end.
@@ -94,7 +104,7 @@ fn intent<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
     if view.memory.is_taken || agent != facts.signer {
         return Ok(());
     }
-    let until = kept_until(view);
+    let until = kept_until(view, view.contract);
     let intent = new_intent(view, agent, deed);
     put_for(rows, intent_key(facts.id), intent.pack(until), until);
     if let Some(call) = facts.call {
@@ -151,7 +161,7 @@ fn execution<R: Rows>(rows: &mut R, view: &View<'_>) {
         if waited && memory.reference.witness.is_some_and(|(seen, _)| before.cited.index < seen) {
             intent.witnessed = intent.witnessed.saturating_add(1);
         }
-        rows.put(intent_key(*id), intent.pack(kept_until(view)));
+        keep(rows, view, *id, &intent);
     }
     reference(rows, view, is_witness);
 }
@@ -168,7 +178,7 @@ fn reference<R: Rows>(rows: &mut R, view: &View<'_>, is_witness: bool) {
     if after == memory.reference {
         return;
     }
-    let until = kept_until(view);
+    let until = kept_until(view, view.contract);
     let row = key(b'R', &at);
     if memory.reference == super::reference::Reference::default() {
         sweep::plan(rows, &row, Micros(until));
@@ -185,7 +195,7 @@ fn verdict<R: Rows>(rows: &mut R, view: &View<'_>) {
                 intent.clock = view.facts.at;
             }
         }
-        rows.put(intent_key(*id), intent.pack(kept_until(view)));
+        keep(rows, view, *id, &intent);
     }
 }
 
@@ -202,7 +212,7 @@ fn requested<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
     let request = view.body.field("approval.request").and_then(Item::bytes);
     let request = request.and_then(EventId::from_slice);
     let ends = view.body.field("approval.expires").and_then(Item::uint).unwrap_or_default();
-    let until = kept_until(view);
+    let until = kept_until(view, view.contract);
     let alias = request.map(alias_key);
     for row in std::iter::once(request_key(view.facts.id)).chain(alias) {
         if rows.get(&row)?.is_none() {
@@ -233,7 +243,7 @@ fn decided<R: Rows>(rows: &mut R, view: &View<'_>) {
         if allows {
             intent.clock = view.facts.at;
         }
-        rows.put(intent_key(*id), intent.pack(kept_until(view)));
+        keep(rows, view, *id, &intent);
     }
 }
 

@@ -12,11 +12,12 @@ pub(crate) fn plan<R: Rows>(rows: &mut R, row: &[u8], at: Micros) {
     rows.put(key.done(), Vec::new());
 }
 
-/// Removes a row that has ended, or looks again when it does.
-pub(crate) fn end<R: Rows>(rows: &mut R, row: &[u8], now: Micros) -> Result<(), R::Error> {
+/// Removes a row that has ended by the planned time, or looks again when it does: however late that is asked for, a row
+/// outlives whatever falls due before its end.
+pub(crate) fn end<R: Rows>(rows: &mut R, row: &[u8], planned: Micros) -> Result<(), R::Error> {
     let Some(value) = rows.get(row)? else { return Ok(()) };
     match Unpack(&value).u64() {
-        Some(until) if until > now.0 => plan(rows, row, Micros(until)),
+        Some(until) if until > planned.0 => plan(rows, row, Micros(until)),
         _ => rows.delete(row.to_vec()),
     }
     Ok(())

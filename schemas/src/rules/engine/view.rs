@@ -11,6 +11,7 @@ use crate::deterministic::Item;
 use crate::id::Micros;
 use crate::kind::Kind;
 use crate::leaf::Leaf;
+use crate::limits::DEADLINE_S_MAX;
 use crate::registry::{ChainCheck, ChainFault, Registry};
 
 /// An accepted entry, before it changes anything.
@@ -113,20 +114,51 @@ impl<'v> View<'v> {
 
     /// A rule's bound: the contract's, else its own.
     pub(crate) fn threshold(&self, rule: &Rule) -> u64 {
-        let own = self.contract.and_then(|contract| contract.thresholds.get(rule.name).copied());
-        own.or(rule.threshold).unwrap_or_default()
+        bound(self.contract, rule)
     }
 
     /// A deadline so many seconds from now, by a rule's bound.
     pub(crate) fn wait(&self, rule: &Rule) -> Wait {
-        let us = self.threshold(rule).saturating_mul(1_000_000);
+        self.wait_by(rule, self.contract)
+    }
+
+    /// The same by the contract of the agent that an entry is of, where another one signs and names none.
+    pub(crate) fn wait_for(&self, rule: &Rule, cited: Cited) -> Wait {
+        let wait = self.wait_by(rule, self.contract_of(&cited));
+        Wait { cited, ..wait }
+    }
+
+    fn wait_by(&self, rule: &Rule, contract: Option<&Contract>) -> Wait {
+        let us = bound(contract, rule).min(DEADLINE_S_MAX).saturating_mul(1_000_000);
         self.wait_until(Micros(self.facts.at.0.saturating_add(us)))
+    }
+
+    /// The contract in force of the agent that an earlier entry is of.
+    pub(crate) fn contract_of(&self, cited: &Cited) -> Option<&'v Contract> {
+        if cited.agent() == self.facts.agent {
+            return self.contract;
+        }
+        cited.agent().and_then(|agent| super::in_force(self.registry, agent))
     }
 
     /// A deadline at a time.
     pub(crate) fn wait_until(&self, at: Micros) -> Wait {
         Wait::new(at, Cited::of(self.facts, self.body))
     }
+}
+
+/// A rule's bound: the contract's, else its own.
+fn bound(contract: Option<&Contract>, rule: &Rule) -> u64 {
+    let own = contract.and_then(|contract| contract.thresholds.get(rule.name).copied());
+    own.or(rule.threshold).unwrap_or_default()
+}
+
+/// The latest deadline that a contract sets for what comes of an intent, in seconds from the last that came.
+pub(crate) fn latest_s(contract: Option<&Contract>) -> u64 {
+    let bounds = contract.map(|contract| &contract.thresholds).filter(|bounds| !bounds.is_empty());
+    let of = |rule: &str| bounds.and_then(|bounds| bounds.get(rule).copied());
+    let rules = ["no_outcome", "unclaimed_action", "unwitnessed"];
+    rules.into_iter().filter_map(of).max().unwrap_or_default().min(DEADLINE_S_MAX)
 }
 
 /// The gates that a contract lists for an action.

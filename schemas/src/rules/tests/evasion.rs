@@ -6,8 +6,9 @@ use serde_json::{Value as Json, json};
 
 use super::testing::*;
 use crate::body::Body;
-use crate::id::BodyDigest;
+use crate::id::{BodyDigest, Micros};
 use crate::leaf::Status;
+use crate::rules::Engine;
 
 fn drop_table(class: &str) -> Json {
     json!({ "action": action("DROP TABLE", class, "sys:prod/sessions") })
@@ -195,6 +196,53 @@ fn a_flood_is_bounded_and_counted_and_mutes_nobody_else() {
 }
 
 #[test]
+fn names_that_nobody_has_share_one_bound() {
+    let mut world = World::new();
+    let seen = (0..150).map(|n| world.witness(&format!("stranger-{n}"), &format!("r{n}"), &json!({})));
+    let told = seen.flatten().filter(|name| name == "shadow_agent").count();
+    assert_eq!(told, 100);
+    // It mutes no agent that there is, by whichever of its names.
+    let of_b = json!({ "credential": { "id": "cred-b" } });
+    assert_eq!(world.intent("a", &of_b), ["unregistered_credential another"]);
+    // Who registers one of the names meanwhile changes nothing about what was held back.
+    world.agent("stranger-100", "owner");
+    let due = world.due("2026-04-08T04:00:00Z");
+    assert!(due.contains(&"shadow_agent x50".to_owned()), "{due:?}");
+    let finding = world.found.iter().find(|finding| finding.count == Some(50)).unwrap();
+    assert_eq!(finding.agent.as_deref(), Some("stranger-100"), "the first that was held back");
+}
+
+#[test]
+fn the_bound_leaves_nothing_behind() {
+    let mut world = World::new();
+    for n in 0..30 {
+        world.witness(&format!("stranger-{n}"), &format!("r{n}"), &json!({}));
+        world.intent("a", &json!({ "environment": "test", "credential": { "id": "c" } }));
+    }
+    let tallies = |world: &World| world.rows.rows.keys().filter(|key| key[0] == b'F').count();
+    assert!(tallies(&world) > 3);
+    world.due_in(24 * 3600);
+    world.due_in(3 * 3600);
+    assert_eq!(tallies(&world), 0);
+}
+
+#[test]
+fn what_falls_due_and_says_nothing_hides_nothing_behind_it() {
+    let mut world = World::new();
+    for _ in 0..5_000 {
+        world.intent("a", &json!({}));
+        let intent = world.id.clone();
+        world.outcome("a", &intent, &json!({}));
+    }
+    world.now.0 += 1;
+    world.intent("b", &json!({}));
+    // One look is enough, as where nothing else happens and a look without findings is taken back.
+    let at = Micros(world.now.0 + 900_000_000);
+    let Ok(found) = Engine.due(&mut world.rows, &world.registry, at, 1000);
+    assert_eq!(names(&found), ["no_outcome"]);
+}
+
+#[test]
 fn what_is_left_of_erased_bodies_says_less_and_breaks_nothing() {
     let mut world = World::new();
     let kinds = [
@@ -257,7 +305,7 @@ fn a_baseline_tells_each_bound() {
     let mut world = World::new();
     world.contract("a", "owner", &json!({ "thresholds": { "volume": 7 } }));
     world.intent("a", &json!({}));
-    let Ok(baseline) = crate::rules::Engine.baseline(&mut world.rows, &world.registry, "a");
+    let Ok(baseline) = Engine.baseline(&mut world.rows, &world.registry, "a");
     assert_eq!((baseline.actions, baseline.usual), (1, 0));
     let bounds = [
         ("clock_skew", 120),

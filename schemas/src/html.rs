@@ -1,14 +1,14 @@
-//! A page, written so that nothing in the evidence can act on whoever reads it.
+//! A page, written so that nothing that agents wrote can act on whoever reads it.
 
 use crate::printable::printable;
 
 /// HTML under way. Text is escaped wherever it goes in; tags are ours.
 #[derive(Default)]
-pub(super) struct Html(String);
+pub struct Html(String);
 
 impl Html {
     /// A page's text, from its first to its last byte.
-    pub(super) fn page(title: &str, style: &str, write: impl FnOnce(&mut Self)) -> String {
+    pub fn page(title: &str, style: &str, write: impl FnOnce(&mut Self)) -> String {
         let mut page = Self::default();
         // Nothing is loaded and nothing runs, whatever the evidence holds.
         page.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
@@ -28,7 +28,7 @@ impl Html {
     }
 
     /// Text, escaped.
-    pub(super) fn text(&mut self, text: &str) {
+    pub fn text(&mut self, text: &str) {
         for c in printable(text).chars() {
             match c {
                 '&' => self.0.push_str("&amp;"),
@@ -42,23 +42,26 @@ impl Html {
     }
 
     /// An element and what is in it.
-    pub(super) fn element(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
+    /// An element; `name` may hold attributes, and both are ours.
+    pub fn element(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
         self.raw("<").raw(name).raw(">");
         write(self);
         let tag = name.split(' ').next().unwrap_or_default();
         self.raw("</").raw(tag).raw(">\n");
     }
 
-    pub(super) fn heading(&mut self, text: &str) {
+    /// A heading of a section.
+    pub fn heading(&mut self, text: &str) {
         self.element("h2", |html| html.text(text));
     }
 
-    pub(super) fn paragraph(&mut self, text: &str) {
+    /// A paragraph.
+    pub fn paragraph(&mut self, text: &str) {
         self.element("p", |html| html.text(text));
     }
 
     /// Lines as they are.
-    pub(super) fn lines(&mut self, text: &str) {
+    pub fn lines(&mut self, text: &str) {
         self.element("pre", |html| {
             for line in text.lines() {
                 html.text(line);
@@ -67,7 +70,8 @@ impl Html {
         });
     }
 
-    pub(super) fn list(&mut self, items: impl IntoIterator<Item = String>) {
+    /// A list of texts.
+    pub fn list(&mut self, items: impl IntoIterator<Item = String>) {
         self.element("ul", |html| {
             for item in items {
                 html.element("li", |html| html.text(&item));
@@ -76,7 +80,7 @@ impl Html {
     }
 
     /// A table; a cell may have a class.
-    pub(super) fn table(&mut self, head: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) {
+    pub fn table(&mut self, head: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) {
         self.element("table", |html| {
             html.element("thead", |html| {
                 html.element("tr", |html| {
@@ -101,17 +105,21 @@ impl Html {
 }
 
 /// A cell of a table.
-pub(super) struct Cell {
+pub struct Cell {
     text: String,
     class: &'static str,
 }
 
 impl Cell {
-    pub(super) fn new(text: impl Into<String>) -> Self {
+    /// A text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), class: "" }
     }
 
-    pub(super) fn marked(text: impl Into<String>, class: &'static str) -> Self {
+    /// A text of a class of the style.
+    #[must_use]
+    pub fn marked(text: impl Into<String>, class: &'static str) -> Self {
         Self { text: text.into(), class }
     }
 }

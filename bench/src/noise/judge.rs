@@ -1,0 +1,220 @@
+//! Registry and rules in memory, and what they flag.
+
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::hash::{BuildHasher, RandomState};
+
+use schemas::body::Body;
+use schemas::id::{ChainHash, Digest, EventId, Index, Micros};
+use schemas::leaf::{Counts, Leaf, Status};
+use schemas::limits::FINDINGS_DUE_MAX;
+use schemas::registry::{ChainCheck, Registry};
+use schemas::rules::{Engine, Finding, Row, Rows};
+use serde_json::json;
+
+use super::month::Arrival;
+use super::publisher::Publisher;
+use super::{DAY_US, MONTH_DAYS, Plan, START_US, Tallies};
+use crate::round::Failure;
+
+/// The first byte of rows that are asked for in order.
+const ORDERED: u8 = b'D';
+
+/// The engine's rows in memory.
+#[derive(Default)]
+pub(crate) struct Memory {
+    rows: HashMap<Vec<u8>, Vec<u8>>,
+    ordered: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Hash of the signer of each event.
+    signers: HashMap<EventId, u64>,
+    hasher: RandomState,
+}
+
+impl Memory {
+    pub(crate) fn accepted(&mut self, id: EventId, signer: &str) {
+        let signer = self.hasher.hash_one(signer);
+        self.signers.entry(id).or_insert(signer);
+    }
+
+    /// Rows, and bytes of keys and values.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let all = self.rows.iter().chain(&self.ordered);
+        (self.rows.len() + self.ordered.len(), all.map(|(key, row)| key.len() + row.len()).sum())
+    }
+}
+
+impl Rows for Memory {
+    type Error = Infallible;
+
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Infallible> {
+        Ok(self.rows.get(key).cloned())
+    }
+
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        match key.first() {
+            Some(&ORDERED) => drop(self.ordered.insert(key, value)),
+            _ => drop(self.rows.insert(key, value)),
+        }
+    }
+
+    fn delete(&mut self, key: Vec<u8>) {
+        match key.first() {
+            Some(&ORDERED) => drop(self.ordered.remove(&key)),
+            _ => drop(self.rows.remove(&key)),
+        }
+    }
+
+    fn first(&mut self, prefix: &[u8]) -> Result<Option<Row>, Infallible> {
+        let first = self.ordered.first_key_value().filter(|(key, _)| key.starts_with(prefix));
+        Ok(first.map(|(key, row)| (key.clone(), row.clone())))
+    }
+
+    fn is_taken(&mut self, id: EventId, signer: &str) -> Result<bool, Infallible> {
+        let signer = self.hasher.hash_one(signer);
+        Ok(self.signers.get(&id).is_some_and(|by| *by != signer))
+    }
+}
+
+/// Takes events in as a ledger does.
+pub(crate) struct Judge {
+    months: usize,
+    registry: Registry,
+    rows: Memory,
+    index: u64,
+    now: Micros,
+    pub(crate) tallies: Tallies,
+    /// Events of each month.
+    pub(crate) events: Vec<u64>,
+    by_agent: BTreeMap<(String, &'static str), u64>,
+}
+
+impl Judge {
+    pub(crate) fn new(plan: Plan) -> Self {
+        let months = usize::try_from(plan.days.div_ceil(MONTH_DAYS)).unwrap_or_default();
+        let mut judge = Self {
+            months,
+            registry: Registry::default(),
+            rows: Memory::default(),
+            index: 0,
+            now: Micros(START_US),
+            tallies: Tallies::new(),
+            events: vec![0; months],
+            by_agent: BTreeMap::new(),
+        };
+        judge.found();
+        judge
+    }
+
+    /// As a genesis does.
+    fn found(&mut self) {
+        let mut operator = Publisher::new("operator", false);
+        let key = schemas::id::hex(operator.public().as_bytes());
+        for fields in [
+            json!({"kind": "principal.registered",
+                   "registry": {"id": "operator", "roles": ["operator"]}}),
+            json!({"kind": "key.enrolled", "registry": {"signer": "operator", "key": key}}),
+        ] {
+            let id = EventId::new(self.index, &[0; 10]);
+            let bytes = operator.body(START_US, id, [0; 16], fields);
+            let body = Body::parse(&bytes).expect("a valid event");
+            drop(self.registry.apply(Index(self.index), self.now, &body));
+            self.index += 1;
+        }
+    }
+
+    fn month(&self) -> usize {
+        let day = self.now.0.saturating_sub(START_US) / DAY_US;
+        usize::try_from(day / MONTH_DAYS).unwrap_or_default().min(self.months.saturating_sub(1))
+    }
+
+    fn count(&mut self, findings: Vec<Finding>) {
+        let month = self.month();
+        for finding in findings {
+            let flagged = finding.count.unwrap_or(1);
+            let name = finding.rule.name;
+            let counts = self.tallies.entry(name).or_insert_with(|| vec![0; self.months]);
+            if let Some(count) = counts.get_mut(month) {
+                *count += flagged;
+            }
+            let agent = finding.agent.unwrap_or_default();
+            *self.by_agent.entry((agent, name)).or_default() += flagged;
+        }
+    }
+
+    fn due(&mut self) {
+        let Ok(due) = Engine.due(&mut self.rows, &self.registry, self.now, FINDINGS_DUE_MAX);
+        self.count(due);
+    }
+
+    /// Takes an event in; what fell due comes first.
+    ///
+    /// # Errors
+    /// If it would be refused.
+    pub(crate) fn take(&mut self, arrival: &Arrival) -> Result<(), Failure> {
+        self.now = Micros(arrival.at);
+        self.due();
+        let body = Body::parse(&arrival.body).map_err(|reject| reject.to_string())?;
+        self.registry
+            .permits(&body, &arrival.kid, self.now)
+            .map_err(|reject| format!("{}: {reject}", body.kind()))?;
+        let chain = match body.kind().is_action() {
+            true => self.registry.check_chain(&body, self.now),
+            false => ChainCheck::default(),
+        };
+        let leaf = self.leaf(&body, &arrival.body);
+        let Ok(found) =
+            Engine.observe(&mut self.rows, &self.registry, &chain, &leaf, &body);
+        self.count(found);
+        self.rows.accepted(body.id(), body.signer());
+        drop(self.registry.apply(leaf.index, self.now, &body));
+        self.index += 1;
+        let month = self.month();
+        if let Some(events) = self.events.get_mut(month) {
+            *events += 1;
+        }
+        Ok(())
+    }
+
+    fn leaf(&self, body: &Body<'_>, bytes: &[u8]) -> Leaf {
+        Leaf {
+            index: Index(self.index),
+            previous: ChainHash::ZERO,
+            received_at: self.now,
+            status: Status::Accepted,
+            statement: Digest::ZERO,
+            body: Body::digest(bytes),
+            position: 0,
+            id: Some(body.id()),
+            counts: Counts::default(),
+            source: None,
+        }
+    }
+
+    /// What falls due within a day of the end.
+    pub(crate) fn end(&mut self) {
+        self.now.0 += DAY_US;
+        self.due();
+    }
+
+    /// Flagged entries of each month.
+    pub(crate) fn totals(&self) -> Vec<u64> {
+        (0..self.months)
+            .map(|month| self.tallies.values().filter_map(|counts| counts.get(month)).sum())
+            .collect()
+    }
+
+    /// What was flagged most often of one agent.
+    pub(crate) fn worst(&self) -> String {
+        let worst = self.by_agent.iter().max_by_key(|(_, count)| **count);
+        worst.map_or_else(
+            || "none".to_owned(),
+            |((agent, rule), count)| format!("{agent}, {count} of {rule}"),
+        )
+    }
+
+    /// Rows, and their bytes.
+    pub(crate) fn size(&self) -> String {
+        let (rows, bytes) = self.rows.size();
+        format!("{rows} with {} KiB", bytes >> 10)
+    }
+}

@@ -1,0 +1,99 @@
+//! `actions`: what a query finds, folded to one row an action: who did what, whose that is, what was granted and what was used.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use ledger::Entry;
+use schemas::id::Index;
+use schemas::kind::Kind;
+use schemas::limits::ACTIONS_ENTRIES_MAX;
+use serde_json::{Value, json};
+
+use crate::api::{Api, as_of};
+use crate::error::Error;
+use crate::execute::{Found, Hits, Place};
+use crate::filter::Filter;
+use crate::params::Params;
+use crate::plan::Plan;
+use crate::source::{Order, Walk};
+use crate::why;
+use crate::window::Window;
+
+const PARAMS: &[&str] = &["q", "since", "until", "after"];
+
+/// `?q=` and its window: the newest entries that fit, by the action that each belongs to.
+pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
+    let params = params.only(PARAMS)?;
+    api.read(move |api| read_actions(api, &params)).await.map(Json)
+}
+
+fn read_actions(api: &Api, params: &Params) -> Result<Value, Error> {
+    let filter = Filter::of(params, "actions", Some(Order::Newest))?;
+    let head = api.ledger.head();
+    let window = Window::of(&api.ledger, &filter.query, head.size, api.now())?;
+    let mut actions: BTreeMap<Index, Vec<u64>> = BTreeMap::new();
+    let mut next = None;
+    if let Some(place) = Place::whole(window.from, window.to, filter.order) {
+        let plan = Plan::of(&api.ledger, &filter.query.expr)?;
+        let walk = Walk::of_query(filter.order);
+        let found = Hits::new(&api.ledger, plan, place, walk).page(ACTIONS_ENTRIES_MAX)?;
+        next = found.next;
+        for found in found.entries {
+            let Found::Entry(entry) = found else { continue };
+            let index = entry.leaf.index.0;
+            let intent = why::intent_of(&api.ledger, *entry)?;
+            if is_action(&intent) {
+                actions.entry(intent.leaf.index).or_default().push(index);
+            }
+        }
+    }
+    let mut items = Vec::new();
+    for (intent, mut entries) in actions {
+        entries.sort_unstable();
+        items.push(row(&why::explained(api, intent)?, &entries));
+    }
+    Ok(json!({
+        "items": items,
+        "window": window.to_json(),
+        "incomplete": next.map(|index| json!({ "scanned_to": index })),
+        "as_of": as_of(&head),
+    }))
+}
+
+fn is_action(entry: &Entry) -> bool {
+    let body = entry.body();
+    body.is_some_and(|body| body.kind().is_action() || body.kind() == Kind::WitnessObserved)
+}
+
+/// The six answers of one action in one row, out of all that explains it.
+fn row(why: &Value, entries: &[u64]) -> Value {
+    let at = |pointer: &str| why.pointer(pointer).cloned().unwrap_or_default();
+    let list = |pointer: &str| why.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+    let chain: Vec<_> = list("/chain").filter_map(|hop| hop.get("id")).collect();
+    let granted =
+        list("/chain").filter_map(|hop| hop.get("grant")).rfind(|grant| grant.is_object());
+    let granted = granted.map(|grant| {
+        json!({ "id": grant.get("id"), "scope": grant.get("scope"), "environment": grant.get("environment") })
+    });
+    let outcome = list("/outcomes").last().and_then(|outcome| outcome.get("status"));
+    let findings: Vec<_> = list("/findings").filter_map(|finding| finding.get("rule")).collect();
+    json!({
+        "index": at("/entry/index"),
+        "entries": entries,
+        "received_at": at("/entry/received_at"),
+        "action": at("/entry/body/action/name"),
+        "class": at("/entry/body/action/class"),
+        "target": at("/entry/body/action/target"),
+        "outcome": outcome,
+        "agent": at("/entry/body/agent/id"),
+        "owner": at("/owner"),
+        "contract": at("/contract/digest"),
+        "used": { "scope": at("/entry/body/scope"), "environment": at("/entry/body/environment") },
+        "granted": granted,
+        "task": at("/session/task/summary"),
+        "human": at("/human"),
+        "chain": chain,
+        "findings": findings,
+    })
+}

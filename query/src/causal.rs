@@ -1,0 +1,186 @@
+//! `entries/{index}/causes`, `entries/{index}/effects`: from an entry up to what set it off, and down to all that it set off.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use axum::Json;
+use axum::extract::State;
+use ledger::{Entry, Ledger, ReadError};
+use schemas::id::{EventId, Index, TreeSize};
+use schemas::leaf::Status;
+use schemas::limits::CAUSAL_ENTRIES_MAX;
+use schemas::terms::Key;
+use serde_json::{Value, json};
+
+use crate::api::{Api, as_of};
+use crate::entries::entry_json;
+use crate::error::{Error, is_damage};
+use crate::node::Node;
+use crate::params::{Params, Segment};
+
+/// Which way causes are followed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Up,
+    Down,
+}
+
+pub(crate) async fn causes(
+    State(api): State<Api>,
+    index: Segment,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    params.only(&[])?;
+    let index = index.index()?;
+    api.read(move |api| read(api, index, Way::Up)).await.map(Json)
+}
+
+pub(crate) async fn effects(
+    State(api): State<Api>,
+    index: Segment,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    params.only(&[])?;
+    let index = index.index()?;
+    api.read(move |api| read(api, index, Way::Down)).await.map(Json)
+}
+
+fn read(api: &Api, asked: Index, way: Way) -> Result<Value, Error> {
+    let head = api.ledger.head();
+    let mut walk = Causality { ledger: &api.ledger, size: head.size, unknown: Vec::new() };
+    let found = walk.follow(asked, way)?.ok_or(Error::Unknown("entry"))?;
+    let depth = found.items.iter().map(|item| item.depth).max().unwrap_or_default();
+    let mut answer = json!({
+        "asked": asked.0,
+        "items": found.items.iter().map(Item::json).collect::<Vec<_>>(),
+        "depth": depth,
+        "incomplete": found.is_cut,
+        "as_of": as_of(&head),
+    });
+    if let (Way::Up, Value::Object(answer)) = (way, &mut answer) {
+        let unknown =
+            |(index, cause): &(u64, EventId)| json!({ "index": index, "cause": cause.to_string() });
+        answer.insert("path".to_owned(), found.path().into());
+        answer.insert("unknown".to_owned(), walk.unknown.iter().map(unknown).collect());
+    }
+    Ok(answer)
+}
+
+/// An entry that was reached: from where, and over how many causes.
+struct Item {
+    entry: Entry,
+    from: Option<u64>,
+    depth: usize,
+}
+
+impl Item {
+    fn json(&self) -> Value {
+        json!({ "depth": self.depth, "from": self.from, "entry": entry_json(&self.entry) })
+    }
+}
+
+/// What was reached, the nearest first; each entry once.
+#[derive(Default)]
+struct Found {
+    items: Vec<Item>,
+    is_cut: bool,
+}
+
+impl Found {
+    /// From an entry without known causes, the trigger if there is one, down to the one asked for: the longest such way,
+    /// and of several the oldest beginning.
+    fn path(&self) -> Vec<u64> {
+        let above: HashSet<_> = self.items.iter().filter_map(|item| item.from).collect();
+        let ends = self.items.iter().filter(|item| !above.contains(&item.entry.leaf.index.0));
+        let best = ends.max_by_key(|item| (item.depth, std::cmp::Reverse(item.entry.leaf.index)));
+        let from: HashMap<_, _> =
+            self.items.iter().map(|item| (item.entry.leaf.index.0, item.from)).collect();
+        let mut path = Vec::new();
+        let mut at = best.map(|item| item.entry.leaf.index.0);
+        while let Some(index) = at {
+            path.push(index);
+            at = from.get(&index).copied().flatten();
+        }
+        path
+    }
+}
+
+struct Causality<'l> {
+    ledger: &'l Ledger,
+    size: TreeSize,
+    /// Causes that are no entry of the ledger, with the entry that cites each.
+    unknown: Vec<(u64, EventId)>,
+}
+
+impl Causality<'_> {
+    /// `None` if there is no such entry.
+    fn follow(&mut self, asked: Index, way: Way) -> Result<Option<Found>, ReadError> {
+        let Some(first) = self.entry(asked)? else { return Ok(None) };
+        let mut found = Found::default();
+        let mut known = HashSet::from([asked.0]);
+        let mut waiting = VecDeque::from([Item { entry: first, from: None, depth: 0 }]);
+        while let Some(item) = waiting.pop_front() {
+            let index = item.entry.leaf.index.0;
+            let next = match way {
+                Way::Up => self.above(&item.entry)?,
+                Way::Down => self.below(&item.entry, &mut found.is_cut)?,
+            };
+            let depth = item.depth + 1;
+            found.items.push(item);
+            for place in next {
+                if !known.insert(place.0) {
+                    continue;
+                }
+                if known.len() > CAUSAL_ENTRIES_MAX {
+                    found.is_cut = true;
+                    break;
+                }
+                if let Some(entry) = self.entry(place)? {
+                    waiting.push_back(Item { entry, from: Some(index), depth });
+                }
+            }
+        }
+        Ok(Some(found))
+    }
+
+    fn above(&mut self, entry: &Entry) -> Result<Vec<Index>, ReadError> {
+        let mut places = Vec::new();
+        for cause in Node::of(entry).causes {
+            // Another signer may have used the id again later; whoever cites it means the first.
+            match self.ledger.find(cause)?.first().filter(|index| index.0 < self.size.0) {
+                Some(index) => places.push(*index),
+                None => self.unknown.push((entry.leaf.index.0, cause)),
+            }
+        }
+        Ok(places)
+    }
+
+    /// Accepted entries that cite this one.
+    fn below(&self, entry: &Entry, is_cut: &mut bool) -> Result<Vec<Index>, ReadError> {
+        let Some(id) = Node::of(entry).id.filter(|_| entry.leaf.status == Status::Accepted) else {
+            return Ok(Vec::new());
+        };
+        let mut postings = self.ledger.postings(Key::Cause, &id.to_string());
+        let (mut at, mut places) = (0, Vec::new());
+        while let Some(index) = postings.at_or_after(at)?.filter(|index| index.0 < self.size.0) {
+            if places.len() >= CAUSAL_ENTRIES_MAX {
+                *is_cut = true;
+                break;
+            }
+            if self.ledger.leaf(index)?.status == Status::Accepted {
+                places.push(index);
+            }
+            at = index.0 + 1;
+        }
+        Ok(places)
+    }
+
+    fn entry(&self, index: Index) -> Result<Option<Entry>, ReadError> {
+        if index.0 >= self.size.0 {
+            return Ok(None);
+        }
+        match self.ledger.entry(index) {
+            Err(damage) if is_damage(&damage) => Ok(None),
+            read => read,
+        }
+    }
+}

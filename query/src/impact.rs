@@ -1,0 +1,196 @@
+//! `impact`: how far a credential, a grant, a person, a tool, a digest or a source reaches: which agents, targets and workflows.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use ledger::{Entry, Ledger};
+use schemas::id::{EventId, Micros};
+use schemas::kind::Kind;
+use schemas::leaf::Status;
+use schemas::limits::{REACH_ENTRIES_MAX, STATS_GROUPS_MAX};
+use schemas::shape::time_json;
+use schemas::terms::Key;
+use serde_json::{Value, json};
+
+use crate::accepted::{each_newest_first, term};
+use crate::api::{Api, as_of};
+use crate::error::Error;
+use crate::filter;
+use crate::params::Params;
+use crate::window::Window;
+
+const PARAMS: &[&str] = &[
+    "cred",
+    "grant",
+    "principal",
+    "user",
+    "tool",
+    "tool_digest",
+    "digest",
+    "source",
+    "trigger",
+    "key",
+    "since",
+    "until",
+];
+/// What of each entry is counted, and under which heading.
+const HEADINGS: [(&str, Key); 7] = [
+    ("agents", Key::Agent),
+    ("principals", Key::Principal),
+    ("targets", Key::Target),
+    ("workflows", Key::Corr),
+    ("credentials", Key::Cred),
+    ("actions", Key::Action),
+    ("outcomes", Key::Outcome),
+];
+
+/// `?cred=`, `?grant=`, `?principal=`, …: exactly one of them; `?since=`, `?until=`: else the whole log.
+pub(crate) async fn read(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
+    let params = params.only(PARAMS)?;
+    api.read(move |api| read_reach(api, &params)).await.map(Json)
+}
+
+fn read_reach(api: &Api, params: &Params) -> Result<Value, Error> {
+    let (key, value) = asked(params)?;
+    let head = api.ledger.head();
+    let mut range = 0..head.size.0;
+    if params.get("since").or(params.get("until")).is_some() {
+        let query = filter::query(params)?;
+        let window = Window::of(&api.ledger, &query, head.size, api.now())?;
+        range = window.from..window.to;
+    }
+    let mut reach = Reach::default();
+    let source = term(&api.ledger, key, &value);
+    let reached = each_newest_first(&api.ledger, source, range, REACH_ENTRIES_MAX, |entry| {
+        reach.add(&entry);
+        Ok(true)
+    })?;
+    let mut answer = json!({
+        "by": key.as_str(),
+        "value": value,
+        "entries": reach.entries,
+        "rejected": reach.rejected,
+        "findings": reach.findings,
+        "first": reach.first.map(end_json),
+        "last": reach.last.map(end_json),
+        "incomplete": reached.map(|index| json!({ "scanned_to": index })),
+        "as_of": as_of(&head),
+    });
+    if let Value::Object(answer) = &mut answer {
+        let heading = |(name, key): &(&str, Key)| ((*name).to_owned(), reach.rows(*key));
+        answer.extend(HEADINGS.iter().map(heading));
+        if key == Key::Grant {
+            answer.insert("grants".to_owned(), children(&api.ledger, &value)?);
+        }
+    }
+    Ok(answer)
+}
+
+/// The one thing that is asked about, in the spelling that terms have.
+fn asked(params: &Params) -> Result<(Key, String), Error> {
+    let mut things = params.pairs().filter_map(|(name, value)| match (name, Key::parse(name)) {
+        ("since" | "until", _) | (_, None) => None,
+        (_, Some(key)) => Some((key, value)),
+    });
+    let one = "cred, grant, principal, user, tool, tool_digest, digest, source, trigger or key, exactly one of them";
+    let none = Error::InvalidParameter { param: "cred", expected: one };
+    let (Some((key, value)), None) = (things.next(), things.next()) else { return Err(none) };
+    match key {
+        Key::Grant => {
+            let expected = "a grant's id, as 019d6a2e-…: a UUIDv7";
+            let invalid = Error::InvalidParameter { param: "grant", expected };
+            EventId::parse(value).map(|id| (key, id.to_string())).ok_or(invalid)
+        }
+        Key::Digest | Key::ToolDigest | Key::SigningKey => Ok((key, value.to_ascii_lowercase())),
+        _ => Ok((key, value.to_owned())),
+    }
+}
+
+/// Grants that rest on this one, over any number of hops.
+fn children(ledger: &Ledger, grant: &str) -> Result<Value, Error> {
+    let registry = ledger.registry()?;
+    let rests = |record: &&schemas::registry::GrantRecord| {
+        registry.lineage(record).skip(1).any(|above| above.grant.id.to_string() == grant)
+    };
+    let below = registry.grants().into_iter().filter(rests);
+    let row = |record: &schemas::registry::GrantRecord| {
+        json!({
+            "id": record.grant.id.to_string(),
+            "by": record.by,
+            "to": record.grant.to,
+            "granted": record.granted.0,
+            "revoked": record.revoked.map(|index| index.0),
+        })
+    };
+    Ok(below.map(row).collect())
+}
+
+fn end_json((index, at): (u64, Micros)) -> Value {
+    json!({ "index": index, "received_at": time_json(at) })
+}
+
+/// How many entries, and which are the ends.
+#[derive(Clone, Copy)]
+struct Tally {
+    entries: u64,
+    first: u64,
+    last: u64,
+}
+
+/// What was reached so far; entries come newest first.
+#[derive(Default)]
+struct Reach {
+    entries: u64,
+    rejected: u64,
+    findings: u64,
+    first: Option<(u64, Micros)>,
+    last: Option<(u64, Micros)>,
+    tallies: BTreeMap<(Key, String), Tally>,
+    /// Values under each key.
+    values: BTreeMap<Key, usize>,
+}
+
+impl Reach {
+    fn add(&mut self, entry: &Entry) {
+        let index = entry.leaf.index.0;
+        let end = (index, entry.leaf.received_at);
+        self.first = Some(end);
+        self.last.get_or_insert(end);
+        self.entries += 1;
+        if entry.leaf.status != Status::Accepted {
+            self.rejected += 1;
+        }
+        let kind = entry.body().or_else(|| entry.residue()).map(|body| body.kind());
+        self.findings += u64::from(kind == Some(Kind::Finding));
+        let mut told: Vec<(Key, String)> = entry.terms(|terms| {
+            let counted =
+                terms.iter().filter(|term| HEADINGS.iter().any(|(_, key)| *key == term.key));
+            counted.map(|term| (term.key, term.value.to_string())).collect()
+        });
+        told.sort_unstable();
+        told.dedup();
+        for term in told {
+            self.count(term, index);
+        }
+    }
+
+    fn count(&mut self, term: (Key, String), index: u64) {
+        if let Some(tally) = self.tallies.get_mut(&term) {
+            tally.entries += 1;
+            tally.first = index;
+            return;
+        }
+        let values = self.values.entry(term.0).or_default();
+        if *values < STATS_GROUPS_MAX {
+            *values += 1;
+            self.tallies.insert(term, Tally { entries: 1, first: index, last: index });
+        }
+    }
+
+    fn rows(&self, key: Key) -> Value {
+        let of = self.tallies.iter().filter(|((of, _), _)| *of == key);
+        let row = |((_, value), tally): (&(Key, String), &Tally)| json!({ "value": value, "entries": tally.entries, "first": tally.first, "last": tally.last });
+        of.map(row).collect()
+    }
+}

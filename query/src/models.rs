@@ -1,0 +1,216 @@
+//! `reports/models`: what an agent did under each model and version, and what changed from one to the next.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::State;
+use ledger::{Entry, Ledger};
+use schemas::body::Body;
+use schemas::id::{EventId, Index, SessionId};
+use schemas::kind::Kind;
+use schemas::leaf::Status;
+use schemas::limits::{MODELS_MAX, REACH_ENTRIES_MAX};
+use schemas::terms::Key;
+use serde_json::{Value, json};
+
+use crate::accepted::term;
+use crate::api::{Api, as_of};
+use crate::error::Error;
+use crate::filter;
+use crate::params::Params;
+use crate::source::{Order, Seek, Walk};
+use crate::window::Window;
+
+/// `?agent=`, `?since=`, `?until=`: without a window, from the agent's first entry on.
+pub(crate) async fn read(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
+    let params = params.only(&["agent", "since", "until"])?;
+    api.read(move |api| read_models(api, &params)).await.map(Json)
+}
+
+fn read_models(api: &Api, params: &Params) -> Result<Value, Error> {
+    let expected = "the agent that is asked about";
+    let agent = params.get("agent").filter(|agent| !agent.is_empty());
+    let agent = agent.ok_or(Error::InvalidParameter { param: "agent", expected })?;
+    let head = api.ledger.head();
+    let mut range = 0..head.size.0;
+    if params.get("since").or(params.get("until")).is_some() {
+        let query = filter::query(params)?;
+        let window = Window::of(&api.ledger, &query, head.size, api.now())?;
+        range = window.from..window.to;
+    }
+    let (models, reached) = Models::read(&api.ledger, agent, range)?;
+    let items: Vec<_> = models.found.iter().map(Model::json).collect();
+    let pairs = models.found.iter().zip(models.found.iter().skip(1));
+    Ok(json!({
+        "agent": agent,
+        "items": items,
+        "changes": pairs.map(|(before, after)| change(before, after)).collect::<Vec<_>>(),
+        "incomplete": reached.map(|index| json!({ "scanned_to": index })),
+        "as_of": as_of(&head),
+    }))
+}
+
+/// What a model did; percentages are of intents, those of denials of verdicts.
+#[derive(Default)]
+struct Model {
+    /// Provider, name and version.
+    name: [String; 3],
+    first: u64,
+    last: u64,
+    intents: u64,
+    confirmed: u64,
+    failed: u64,
+    verdicts: u64,
+    denied: u64,
+    rejected: u64,
+    findings: u64,
+}
+
+impl Model {
+    fn rates(&self) -> [(&'static str, Option<i64>); 4] {
+        let percent = |part: u64, of: u64| {
+            part.saturating_mul(100).checked_div(of).and_then(|percent| i64::try_from(percent).ok())
+        };
+        [
+            ("confirmed_percent", percent(self.confirmed, self.intents)),
+            ("failed_percent", percent(self.failed, self.intents)),
+            ("denied_percent", percent(self.denied, self.verdicts)),
+            ("findings_percent", percent(self.findings, self.intents)),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let [provider, name, version] = &self.name;
+        let mut json = json!({
+            "provider": provider,
+            "name": name,
+            "version": version,
+            "first": self.first,
+            "last": self.last,
+            "intents": self.intents,
+            "confirmed": self.confirmed,
+            "failed": self.failed,
+            "denied": self.denied,
+            "rejected": self.rejected,
+            "findings": self.findings,
+        });
+        if let Value::Object(json) = &mut json {
+            json.extend(self.rates().map(|(name, rate)| (name.to_owned(), rate.into())));
+        }
+        json
+    }
+}
+
+/// Percentage points from one model to the next, where both have a rate.
+fn change(before: &Model, after: &Model) -> Value {
+    let label = |model: &Model| model.name.join(" ").trim().to_owned();
+    let mut json = json!({ "from": label(before), "to": label(after), "at": after.first });
+    let pairs = before.rates().into_iter().zip(after.rates());
+    if let Value::Object(json) = &mut json {
+        json.extend(pairs.map(|((name, before), (_, after))| {
+            let points = before.zip(after).map(|(before, after)| after - before);
+            (name.replace("_percent", "_points"), points.into())
+        }));
+    }
+    json
+}
+
+/// Models in the order in which they first appear, and under which of them each session and event was.
+#[derive(Default)]
+struct Models {
+    found: Vec<Model>,
+    sessions: HashMap<SessionId, usize>,
+    events: HashMap<EventId, usize>,
+}
+
+impl Models {
+    /// Reads an agent's entries in a range; gives where a limit ended that, too.
+    fn read(
+        ledger: &Ledger,
+        agent: &str,
+        range: std::ops::Range<u64>,
+    ) -> Result<(Self, Option<u64>), Error> {
+        let mut models = Self::default();
+        let mut source = term(ledger, Key::Agent, agent);
+        let mut walk = Walk::new(Order::Oldest, REACH_ENTRIES_MAX);
+        let mut at = range.start;
+        loop {
+            let index = match source.seek(at, &mut walk)? {
+                Seek::At(index) if index < range.end => index,
+                Seek::At(_) | Seek::End => return Ok((models, None)),
+                Seek::Spent(reached) => return Ok((models, Some(reached))),
+            };
+            if let Some(entry) = ledger.entry(Index(index))? {
+                models.add(&entry);
+            }
+            at = index + 1;
+        }
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        let content = entry.content();
+        let body = match &content {
+            schemas::json::Content::Signed(body) => body,
+            schemas::json::Content::Refused { signed: Some(body), .. } => body,
+            _ => return,
+        };
+        let Some(place) = self.place(body, entry.leaf.index.0) else { return };
+        let accepted = entry.leaf.status == Status::Accepted;
+        if accepted {
+            self.events.insert(body.id(), place);
+        }
+        if let Some(model) = self.found.get_mut(place) {
+            model.last = entry.leaf.index.0;
+            if accepted { model.count(body) } else { model.rejected += 1 }
+        }
+    }
+
+    /// Under which model an entry was: its own, that of what caused it, else its session's.
+    fn place(&mut self, body: &Body<'_>, index: u64) -> Option<usize> {
+        let own = body.text("model.name").map(|name| {
+            let text = |path| body.text(path).unwrap_or_default().to_owned();
+            [text("model.provider"), name.to_owned(), text("model.version")]
+        });
+        let own = own.and_then(|name| self.named(name, index));
+        if let (Kind::SessionStart | Kind::EpochOpened, Some(session), Some(place)) =
+            (body.kind(), body.session(), own)
+        {
+            self.sessions.insert(session, place);
+        }
+        let caused = || body.causes().iter().find_map(|cause| self.events.get(cause).copied());
+        let session = || self.sessions.get(&body.session()?).copied();
+        own.or_else(session).or_else(caused)
+    }
+
+    fn named(&mut self, name: [String; 3], index: u64) -> Option<usize> {
+        if let Some(place) = self.found.iter().position(|model| model.name == name) {
+            return Some(place);
+        }
+        if self.found.len() >= MODELS_MAX {
+            return None;
+        }
+        self.found.push(Model { name, first: index, ..Model::default() });
+        Some(self.found.len() - 1)
+    }
+}
+
+impl Model {
+    fn count(&mut self, body: &Body<'_>) {
+        match (body.kind(), body.text("outcome.status")) {
+            (Kind::ActionIntent, _) => self.intents += 1,
+            (Kind::ActionOutcome, Some("confirmed")) => self.confirmed += 1,
+            (Kind::ActionOutcome, Some("failed")) => self.failed += 1,
+            (Kind::Finding, _) => self.findings += 1,
+            (Kind::GateVerdict, _) => {
+                let verdicts = body.to_json();
+                let verdicts = verdicts.get("verdicts").and_then(Value::as_array);
+                let denies = |verdict: &Value| {
+                    verdict.get("decision").and_then(Value::as_str) == Some("deny")
+                };
+                self.verdicts += 1;
+                self.denied += u64::from(verdicts.is_some_and(|all| all.iter().any(denies)));
+            }
+            _ => {}
+        }
+    }
+}

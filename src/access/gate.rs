@@ -1,0 +1,206 @@
+//! The gate: who is known at this moment. Files of tokens and keys are read again within a second of their change.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use schemas::id::{Digest, Tenant};
+use schemas::limits::ACCESS_RELOAD_MS;
+use tokio_util::sync::CancellationToken;
+
+use super::identity::Identity;
+use super::jwks::{self, JwksError, Key};
+use super::oidc::Oidc;
+use super::rows::Row;
+use super::token::Token;
+use super::tokens::{Stamp, Tokens, TokensError, stamp};
+use crate::clock::Clock;
+
+/// Why nobody can be let in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GateError {
+    /// The file of tokens.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// The issuer's keys cannot be read.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// They are none.
+    #[error("{path}: {source}", path = path.display())]
+    Keys {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: JwksError,
+    },
+}
+
+/// Tells who bears a token.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    tenant: Tenant,
+    tokens: Tokens,
+    oidc: Option<Oidc>,
+    clock: Clock,
+    known: RwLock<Arc<Known>>,
+}
+
+/// Everybody who may come in.
+#[derive(Default, Debug)]
+struct Known {
+    tokens: HashMap<Digest, (Row, Identity)>,
+    keys: Vec<Key>,
+    /// Cancelled when the keys change: whoever came in by the old ones asks again.
+    keys_revoked: CancellationToken,
+    stamps: (Stamp, Stamp),
+}
+
+impl Gate {
+    /// A gate that knows who may come in.
+    ///
+    /// # Errors
+    /// [`GateError`].
+    pub(crate) fn open(
+        tenant: Tenant,
+        tokens: Tokens,
+        oidc: Option<Oidc>,
+        clock: Clock,
+    ) -> Result<Self, GateError> {
+        let gate = Self { tenant, tokens, oidc, clock, known: RwLock::default() };
+        let known = gate.read(&Known::default())?;
+        if known.tokens.is_empty() && known.keys.is_empty() {
+            tracing::warn!("nobody can be let in yet: sworn token create NAME --role ROLE");
+        }
+        gate.replace(known);
+        Ok(gate)
+    }
+
+    /// Who bears this; what is unknown, expired, revoked, another tenant's or forged is `None` alike.
+    pub(crate) fn identify(&self, bearer: &str) -> Option<Identity> {
+        let (known, now) = (self.known(), self.clock.now());
+        let identity = match (Token::parse(bearer), &self.oidc) {
+            (Some(token), _) => known.tokens.get(&token.digest()).map(|(_, who)| who.clone()),
+            (None, Some(oidc)) => {
+                oidc.identify(bearer, &known.keys, &self.tenant, now, &known.keys_revoked)
+            }
+            (None, None) => None,
+        };
+        identity.filter(|identity| now < identity.expires && !identity.revoked.is_cancelled())
+    }
+
+    /// Looks at the files again and again, until `shutdown`.
+    pub(crate) async fn watch(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut pace = tokio::time::interval(Duration::from_millis(ACCESS_RELOAD_MS));
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = pace.tick() => {}
+            }
+            let gate = Arc::clone(&self);
+            // Two `stat`s, but of a disk that may hang.
+            if let Err(error) = tokio::task::spawn_blocking(move || gate.refresh()).await {
+                tracing::error!(%error, "who may come in is not looked at any more");
+            }
+        }
+    }
+
+    /// Takes over what changed. Where that cannot be read, nobody is let in until it can.
+    pub(crate) fn refresh(&self) {
+        let before = self.known();
+        let stamps = self.stamps().ok();
+        if stamps == Some(before.stamps) {
+            return;
+        }
+        match self.read(&before) {
+            Ok(known) => {
+                tracing::info!(
+                    tokens = known.tokens.len(),
+                    keys = known.keys.len(),
+                    "who may come in has changed"
+                );
+                self.replace(known);
+            }
+            Err(error) => {
+                tracing::error!(%error, "nobody is let in until this can be read");
+                self.replace(Known { stamps: stamps.unwrap_or_default(), ..Known::default() });
+            }
+        }
+    }
+
+    fn read(&self, before: &Known) -> Result<Known, GateError> {
+        // Before the content: what changes in between is read again.
+        let stamps = self.stamps()?;
+        let mut tokens = HashMap::new();
+        for row in self.tokens.read()?.into_iter().filter(|row| row.tenant == self.tenant) {
+            let same = before.tokens.get(&row.hash).filter(|(known, _)| *known == row);
+            let identity = same.map_or_else(|| identity(&row), |(_, identity)| identity.clone());
+            tokens.insert(row.hash, (row, identity));
+        }
+        let keys = self.keys()?;
+        let same = before.stamps.1 == stamps.1;
+        let keys_revoked =
+            if same { before.keys_revoked.clone() } else { CancellationToken::new() };
+        Ok(Known { tokens, keys, keys_revoked, stamps })
+    }
+
+    fn keys(&self) -> Result<Vec<Key>, GateError> {
+        let Some(oidc) = &self.oidc else { return Ok(Vec::new()) };
+        let path = oidc.keys.clone();
+        match std::fs::read(&path) {
+            Ok(text) => jwks::read(&text, &oidc.algorithms)
+                .map_err(|source| GateError::Keys { path, source }),
+            Err(source) => Err(GateError::File { path, source }),
+        }
+    }
+
+    fn stamps(&self) -> Result<(Stamp, Stamp), GateError> {
+        let keys = match &self.oidc {
+            Some(Oidc { keys: path, .. }) => {
+                stamp(path).map_err(|source| GateError::File { path: path.clone(), source })?
+            }
+            None => None,
+        };
+        Ok((self.tokens.stamp()?, keys))
+    }
+
+    fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whoever is not known any more, or not as the same, is told so.
+    fn replace(&self, known: Known) {
+        let known = Arc::new(known);
+        let before = {
+            let mut place = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *place, Arc::clone(&known))
+        };
+        for (hash, (row, identity)) in &before.tokens {
+            if known.tokens.get(hash).is_none_or(|(other, _)| other != row) {
+                identity.revoked.cancel();
+            }
+        }
+        if before.stamps.1 != known.stamps.1 || known.keys.is_empty() {
+            before.keys_revoked.cancel();
+        }
+    }
+}
+
+fn identity(row: &Row) -> Identity {
+    let scope = row
+        .scope
+        .as_deref()
+        .map(|scope| Row::condition(scope).expect("rows are read with a scope that is one"));
+    Identity {
+        name: Arc::from(row.name.as_str()),
+        roles: vec![row.role],
+        scope: scope.map(Arc::new),
+        expires: row.expires,
+        revoked: CancellationToken::new(),
+    }
+}

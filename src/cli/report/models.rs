@@ -1,0 +1,60 @@
+//! `report models`: what an agent did under each model and version.
+
+use serde_json::Value as Json;
+
+use super::{cell, items};
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::out::Format;
+use crate::exit::Exit;
+use crate::table::Table;
+
+/// Rates, as the columns name them.
+const RATES: [&str; 4] = ["confirmed", "failed", "denied", "findings"];
+
+/// Shows it.
+///
+/// # Errors
+/// [`Failure`] of the server and the output.
+pub(super) fn run(agent: &str, since: Option<&str>, context: &Context) -> Result<Exit, Failure> {
+    let mut query = vec![("agent", agent)];
+    query.extend(since.map(|since| ("since", since)));
+    let report = context.client()?.json("/api/v1/reports/models", &query)?;
+    let out = context.out();
+    if out.format() != Format::Table {
+        out.json(&report)?;
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(["MODEL", "INTENTS", "CONFIRMED", "FAILED", "DENIED", "FINDINGS"]);
+    for model in items(&report, "items") {
+        let name = ["provider", "name", "version"].map(|part| cell(model, part)).join(" ");
+        let [confirmed, failed, denied, findings] = RATES.map(|rate| counted(model, rate));
+        let intents = number(model, "intents");
+        table.row([name.trim(), &intents, &confirmed, &failed, &denied, &findings]);
+    }
+    for change in items(&report, "changes") {
+        let name = format!("from #{}", number(change, "at"));
+        let [confirmed, failed, denied, findings] = RATES.map(|rate| points(change, rate));
+        table.row([&name, "", &confirmed, &failed, &denied, &findings]);
+    }
+    table.lines().try_for_each(|line| out.line(&line))?;
+    let is_cut = report.get("incomplete").is_some_and(|incomplete| !incomplete.is_null());
+    Ok(if is_cut { Exit::Undecidable } else { Exit::Ok })
+}
+
+fn number(json: &Json, name: &str) -> String {
+    json.get(name).and_then(Json::as_u64).unwrap_or_default().to_string()
+}
+
+/// A number with its rate.
+fn counted(model: &Json, rate: &str) -> String {
+    let percent = model.get(format!("{rate}_percent")).and_then(Json::as_u64);
+    let percent = percent.map(|percent| format!(" ({percent} %)")).unwrap_or_default();
+    format!("{}{percent}", number(model, rate))
+}
+
+/// The difference of two rates.
+fn points(change: &Json, rate: &str) -> String {
+    let points = change.get(format!("{rate}_points")).and_then(Json::as_i64);
+    points.map(|points| format!("{points:+} points")).unwrap_or_default()
+}

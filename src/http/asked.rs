@@ -1,0 +1,68 @@
+//! What a request asked for, in the words under which it is recorded.
+
+use axum::extract::RawPathParams;
+use axum::http::Uri;
+use schemas::access::Route;
+
+/// Parameters that are terms of a query.
+const TERMS: [&str; 5] = ["corr", "agent", "principal", "kind", "outcome"];
+
+/// A query, or a path, and the entry that it names.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Asked {
+    pub(super) query: String,
+    pub(super) index: Option<u64>,
+}
+
+impl Asked {
+    /// In the words of the query language where there are such, so that `read:corr:W` finds who read a workflow.
+    pub(super) fn of(route: &Route, params: Option<&RawPathParams>, uri: &Uri) -> Self {
+        let named = |name| {
+            let mut all = params.into_iter().flat_map(RawPathParams::iter);
+            all.find(|(known, _)| *known == name).map(|(_, value)| value)
+        };
+        let index = named("index").and_then(|index| index.parse().ok());
+        let query = match named("correlation") {
+            Some(correlation) => format!("corr:{correlation}"),
+            None if route.params.iter().any(|param| param.name == "q") => terms(uri),
+            None => uri.path().trim_start_matches("/api/v1/").to_owned(),
+        };
+        Self { query, index }
+    }
+}
+
+/// The terms beside `q`, the workflow first, and then `q` as it was written.
+fn terms(uri: &Uri) -> String {
+    let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri);
+    let pairs = pairs.map(|axum::extract::Query(pairs)| pairs).unwrap_or_default();
+    let of = |name: &'static str| pairs.iter().filter(move |(known, _)| known == name);
+    let beside =
+        TERMS.iter().flat_map(|name| of(name).map(|(name, value)| format!("{name}:{value}")));
+    let words: Vec<_> = beside.chain(of("q").map(|(_, value)| value.clone())).collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::super::table;
+    use super::*;
+
+    #[test]
+    fn a_read_is_called_what_a_query_would_ask_for() {
+        for (path, uri, expected) in [
+            (
+                "/api/v1/entries",
+                "/api/v1/entries?q=env:prod&agent=a&corr=w%201",
+                "corr:w 1 agent:a env:prod",
+            ),
+            ("/api/v1/entries", "/api/v1/entries?limit=3", ""),
+            ("/api/v1/entries/{index}/body", "/api/v1/entries/7/body", "entries/7/body"),
+            ("/api/v1/bundles", "/api/v1/bundles?q=corr:w&details=true", "corr:w"),
+        ] {
+            let route = table::at(path)[0];
+            assert_eq!(Asked::of(route, None, &uri.parse().unwrap()).query, expected, "{uri}");
+        }
+    }
+}

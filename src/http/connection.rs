@@ -1,0 +1,186 @@
+//! Connections: so many at once, each with deadlines for what its client has to do.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use schemas::limits::{
+    HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEADER_S_MAX, HTTP_STREAMS_MAX,
+    HTTP_WRITE_S_MAX,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use super::deadline::Deadline;
+use super::tls::Tls;
+
+/// How long the listener rests when the system gives it no connection, in milliseconds.
+const ACCEPT_REST_MS: u64 = 100;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Serves until `shutdown`, then lets the requests under way finish.
+///
+/// In cleartext only HTTP/1.1: telling it from HTTP/2 without TLS means waiting on bytes that a client may
+/// never send. With TLS the client says which in its greeting (ALPN).
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    shutdown: CancellationToken,
+) {
+    let slots = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            Some(_ended) = connections.join_next() => {}
+            (stream, slot) = accept(&listener, &slots) => {
+                let (tls, watcher) = (tls.clone(), graceful.watcher());
+                let (router, shutdown) = (router.clone(), shutdown.clone());
+                connections.spawn(async move {
+                    // What goes wrong on a connection is its client's affair.
+                    let ended = connection(stream, tls, router, watcher, &shutdown).await;
+                    tracing::debug!(?ended, "connection");
+                    drop(slot);
+                });
+            }
+        }
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> (TcpStream, OwnedSemaphorePermit) {
+    loop {
+        let slot = Arc::clone(slots).acquire_owned().await.expect("nobody closes the semaphore");
+        match listener.accept().await {
+            Ok((stream, _peer)) => return (stream, slot),
+            Err(error) => {
+                // Out of file descriptors, most likely: trying again at once would only spin.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(ACCEPT_REST_MS)).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    tls: Option<Tls>,
+    router: Router,
+    watcher: Watcher,
+    shutdown: &CancellationToken,
+) -> Result<(), Failure> {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY");
+    }
+    let stream = Deadline::new(stream, Duration::from_secs(HTTP_WRITE_S_MAX));
+    let service = TowerToHyperService::new(router);
+    let Some(tls) = tls else {
+        let served = http1().serve_connection(TokioIo::new(stream), service);
+        return Ok(watcher.watch(served).await?);
+    };
+    let greeted = tokio::time::timeout(patience(), tls.acceptor().accept(stream));
+    let stream = tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        greeted = greeted => greeted.map_err(|_elapsed| io::Error::from(io::ErrorKind::TimedOut))??,
+    };
+    if !is_http2(&stream) {
+        let served = http1().serve_connection(TokioIo::new(stream), service);
+        return Ok(watcher.watch(served).await?);
+    }
+    let asked = Asked::new(service);
+    let has_asked = Arc::clone(&asked.has_asked);
+    let served = http2().serve_connection(TokioIo::new(stream), asked);
+    unless_silent(watcher.watch(served), &has_asked).await
+}
+
+fn patience() -> Duration {
+    Duration::from_secs(HTTP_HEADER_S_MAX)
+}
+
+fn is_http2<S>(stream: &TlsStream<S>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(b"h2")
+}
+
+fn http1() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience())
+        .max_buf_size(HTTP_HEAD_BYTES_MAX);
+    builder
+}
+
+fn http2() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let head = u32::try_from(HTTP_HEAD_BYTES_MAX).unwrap_or(u32::MAX);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP_STREAMS_MAX)
+        .max_header_list_size(head)
+        .keep_alive_interval(patience())
+        .keep_alive_timeout(patience());
+    builder
+}
+
+/// HTTP/2 has no deadline for a client's first words, so a connection without a request is ended here. Later ones
+/// are kept alive by pings, which a dead client does not answer.
+async fn unless_silent<E: Into<Failure>>(
+    served: impl Future<Output = Result<(), E>>,
+    has_asked: &AtomicBool,
+) -> Result<(), Failure> {
+    tokio::pin!(served);
+    tokio::select! {
+        ended = &mut served => return ended.map_err(Into::into),
+        () = tokio::time::sleep(patience()) => {}
+    }
+    if !has_asked.load(Ordering::Relaxed) {
+        return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+    }
+    served.await.map_err(Into::into)
+}
+
+/// Remembers whether anything was asked.
+#[derive(Clone)]
+struct Asked {
+    service: TowerToHyperService<Router>,
+    has_asked: Arc<AtomicBool>,
+}
+
+impl Asked {
+    fn new(service: TowerToHyperService<Router>) -> Self {
+        Self { service, has_asked: Arc::default() }
+    }
+}
+
+impl Service<hyper::Request<Incoming>> for Asked {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = <TowerToHyperService<Router> as Service<hyper::Request<Incoming>>>::Future;
+
+    fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
+        self.has_asked.store(true, Ordering::Relaxed);
+        self.service.call(request)
+    }
+}

@@ -1,0 +1,71 @@
+//! `/problems/{code}`: what a problem means and what to do, from the page that people read.
+
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use schemas::problem::Problem;
+
+use super::refuse;
+
+const PAGE: &str = include_str!("../../docs/problems.md");
+
+/// The lines about one code.
+pub(super) async fn explained(Path(code): Path<String>) -> Response {
+    match section(&code) {
+        Some(text) => text.to_owned().into_response(),
+        None => {
+            let problem = Problem::new("not-found", "Not found", "there is no such problem");
+            refuse(StatusCode::NOT_FOUND, &problem)
+        }
+    }
+}
+
+fn section(code: &str) -> Option<&'static str> {
+    let mut sections = PAGE.split("\n## ").skip(1);
+    let (_, text) =
+        sections.find_map(|section| section.split_once('\n').filter(|(name, _)| *name == code))?;
+    Some(text.trim_start())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::path::Path;
+
+    use super::*;
+
+    /// A code stands before its title: small letters, and then words that begin with a capital.
+    fn named((code, title): (&str, &str)) -> Option<String> {
+        let is_code = code.len() > 3 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        let is_title = title.starts_with(char::is_uppercase) && title.contains(' ');
+        (is_code && is_title).then(|| code.to_owned())
+    }
+
+    /// The codes that the sources name.
+    fn codes(directory: &Path, found: &mut Vec<String>) {
+        for file in std::fs::read_dir(directory).unwrap() {
+            let path = file.unwrap().path();
+            if path.is_dir() {
+                codes(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.extend(text.split('"').zip(text.split('"').skip(2)).filter_map(named));
+            }
+        }
+    }
+
+    #[test]
+    fn every_problem_of_the_sources_is_explained() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut found = Vec::new();
+        for part in ["src", "query/src", "tail/src"] {
+            codes(&root.join(part), &mut found);
+        }
+        assert!(found.len() > 20, "{found:?}");
+        for code in &found {
+            assert!(section(code).is_some_and(|text| text.ends_with('\n')), "{code}");
+        }
+        assert_eq!(section("problems"), None);
+    }
+}

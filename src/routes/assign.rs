@@ -1,0 +1,121 @@
+//! Whose a finding is, and which route it therefore goes to: a function of the log and the configuration alone, so
+//! that no two routes can disagree about it.
+
+use ledger::{Entry, Ledger, ReadError};
+use schemas::body::Body;
+use schemas::id::{EventId, Index};
+use schemas::kind::Kind;
+use schemas::leaf::Status;
+use schemas::terms::Key;
+
+use super::Route;
+
+/// Route for findings that no other takes.
+const REST: &str = "*";
+
+/// Owner of the agent that a finding is about, as of the finding.
+///
+/// # Errors
+/// [`ReadError`].
+pub(super) fn owner(ledger: &Ledger, finding: &Entry) -> Result<Option<String>, ReadError> {
+    let index = finding.leaf.index;
+    let Some(agent) = finding.body().and_then(|body| body.agent().map(str::to_owned)) else {
+        return Ok(None);
+    };
+    match ledger.agent(&agent)? {
+        None => Ok(None),
+        Some(record) if record.changed <= index => Ok(Some(record.owner)),
+        Some(_) => {
+            let kinds = [Kind::AgentUpdated, Kind::AgentRegistered];
+            newest(ledger, &kinds, index, |body| {
+                body.text("owner").filter(|_| body.agent() == Some(&agent)).map(str::to_owned)
+            })
+        }
+    }
+}
+
+/// Place among `routes` of an owner's findings at `index`: the route that is named for the owner, else the one that
+/// the registry names, else the one for all others.
+///
+/// # Errors
+/// [`ReadError`].
+pub(super) fn place(
+    ledger: &Ledger,
+    routes: &[Route],
+    owner: Option<&str>,
+    index: Index,
+) -> Result<Option<usize>, ReadError> {
+    let named = |name: &str| routes.iter().position(|route| route.name == name);
+    let own = owner.filter(|owner| *owner != REST).and_then(named);
+    if own.is_some() {
+        return Ok(own);
+    }
+    let registered = owner.map_or(Ok(None), |owner| registered(ledger, owner, index))?;
+    Ok(registered.as_deref().and_then(named).or_else(|| named(REST)))
+}
+
+/// The route that the registry names for an owner, as of `index`.
+fn registered(ledger: &Ledger, owner: &str, index: Index) -> Result<Option<String>, ReadError> {
+    match ledger.principal(owner)? {
+        None => Ok(None),
+        Some(record) if record.changed <= index => Ok(record.route),
+        Some(_) => {
+            let named = newest(ledger, &[Kind::PrincipalRegistered], index, |body| {
+                let route = body.text("registry.route").map(str::to_owned);
+                (body.text("registry.id") == Some(owner)).then_some(route)
+            })?;
+            Ok(named.flatten())
+        }
+    }
+}
+
+/// What `take` finds in the newest accepted entry of these kinds, up to `index`.
+fn newest<T>(
+    ledger: &Ledger,
+    kinds: &[Kind],
+    index: Index,
+    mut take: impl FnMut(&Body<'_>) -> Option<T>,
+) -> Result<Option<T>, ReadError> {
+    let mut sources: Vec<_> =
+        kinds.iter().map(|kind| ledger.postings(Key::Kind, kind.as_str())).collect();
+    let mut at = Some(index.0);
+    while let Some(from) = at {
+        let mut next = None;
+        for source in &mut sources {
+            next = next.max(source.at_or_before(from)?);
+        }
+        let Some(found) = next else { return Ok(None) };
+        let entry = ledger.entry(found)?.filter(|entry| entry.leaf.status == Status::Accepted);
+        if let Some(taken) = entry.as_ref().and_then(|entry| take(&entry.body()?)) {
+            return Ok(Some(taken));
+        }
+        at = found.0.checked_sub(1);
+    }
+    Ok(None)
+}
+
+/// Whether how a finding's delivery ended is in the ledger.
+///
+/// # Errors
+/// [`ReadError`].
+pub(super) fn is_settled(
+    ledger: &Ledger,
+    finding: EventId,
+    index: Index,
+) -> Result<bool, ReadError> {
+    let mut citing = ledger.postings(Key::Cause, &finding.to_string());
+    let mut deliveries = ledger.postings(Key::Kind, Kind::Delivery.as_str());
+    let mut at = index.0;
+    loop {
+        let Some(cited) = citing.at_or_after(at)? else { return Ok(false) };
+        let Some(delivery) = deliveries.at_or_after(cited.0)? else { return Ok(false) };
+        if cited == delivery {
+            // Anyone may submit what looks like a delivery; it is refused, and its refusal is indexed.
+            let entry = ledger.entry(cited)?;
+            if entry.is_some_and(|entry| entry.leaf.status == Status::Accepted) {
+                return Ok(true);
+            }
+        }
+        at = delivery.0.max(cited.0.saturating_add(1));
+    }
+}
