@@ -128,7 +128,7 @@ fn a_plan_says_what_is_read_and_what_is_checked() {
     let world = world(10);
     let q = "agent:a (corr:w0 | corr:w1 -action:voice.call) -target:y* time:2026-04-07";
     let page = world.json(&format!("/entries?explain=true&q={}", encoded(q)));
-    assert_eq!(page["items"].as_array().unwrap().len(), 6);
+    assert_eq!(page["items"].as_array().unwrap().len(), 5);
     let term = |term: &str, postings: u64| json!({ "term": term, "postings": postings });
     let expected = json!({
         "read": { "all": [

@@ -182,7 +182,7 @@ impl Asked {
         let inside = |index: &u64| self.window.iter().all(|edge| edge.reach.holds(*index, facts));
         let mut window = (0..size).filter(inside);
         let Some(from) = window.next() else { return Vec::new() };
-        let to = window.last().unwrap_or(from) + 1;
+        let to = window.next_back().unwrap_or(from) + 1;
         let range = usize::try_from(from).unwrap()..usize::try_from(to).unwrap();
         let fits = any(&self.alternatives, facts, &range);
         (from..to).zip(fits).filter(|(_, fits)| *fits).map(|(index, _)| index).collect()
