@@ -68,9 +68,9 @@ pub(super) const QUESTIONS: &[Question] = &[
         told: CAUSAL,
         expected: &[
             "db-migration-agent DROP TABLE postgres:prod/sessions intent",
-            "db-migration-agent session.start",
+            "db-migration-agent session.start run pending migrations",
             "orchestrator-v2 delegation.granted db-migration-agent",
-            "orchestrator-v2 session.start",
+            "orchestrator-v2 session.start deploy staging release",
             "oncall@example.com delegation.granted orchestrator-v2",
         ],
     },
