@@ -22,14 +22,14 @@ use crate::events::tenant;
 
 /// Ten agents and some 20,000 events.
 const SMALL: Plan = Plan { agents: 10, days: 30, pace: 160, seed: 1 };
-/// What is flagged of them in 43 weeks of an agent: what is truly odd, now and then.
+/// At most so much is flagged of them in 43 weeks of an agent. Who works seldom has more odd hours.
 const BOUNDS: [(&str, u64); 9] = [
     ("approval_missing", 3),
     ("new_target", 40),
     ("new_tool", 8),
     ("no_outcome", 8),
-    ("odd_hour", 12),
-    ("session_unended", 8),
+    ("odd_hour", 45),
+    ("session_unended", 12),
     ("unapproved_destructive", 3),
     ("unchecked_action", 3),
     ("unclaimed_action", 4),
