@@ -161,10 +161,10 @@ impl Asked {
         }
         let mut window = Vec::new();
         // Of most queries a part of the log, so that the scan takes seconds.
-        if !random.one_in(12) {
+        if !random.one_in(40) {
             let from = random.below(facts.len());
             window.push(Edge::index("since", from));
-            window.push(Edge::index("until", from + random.skewed(6000)));
+            window.push(Edge::index("until", from + random.skewed(1500)));
         } else if random.one_in(2) {
             window.push(Edge::from(random, facts, now));
             window.push(Edge::to(random, facts, now));
