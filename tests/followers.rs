@@ -35,7 +35,7 @@ impl Road {
             for client in listener.incoming() {
                 let cut = CUTS.get(counter.fetch_add(1, Ordering::SeqCst)).copied();
                 let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
-                std::thread::spawn(move || carry(client, server, cut.unwrap_or(usize::MAX)));
+                std::thread::spawn(move || carry(&client, &server, cut.unwrap_or(usize::MAX)));
             }
         });
         Self { url, made }
@@ -43,10 +43,10 @@ impl Road {
 }
 
 /// Carries the request there and at most `left` bytes back.
-fn carry(client: TcpStream, server: TcpStream, mut left: usize) {
+fn carry(client: &TcpStream, server: &TcpStream, mut left: usize) {
     let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     std::thread::spawn(move || std::io::copy(&mut from, &mut to));
-    let (mut from, mut to) = (&server, &client);
+    let (mut from, mut to) = (server, client);
     let mut buffer = [0; 4096];
     while left > 0 {
         let most = buffer.len().min(left);
@@ -57,7 +57,7 @@ fn carry(client: TcpStream, server: TcpStream, mut left: usize) {
         left -= read;
     }
     // Whoever has gone already does not mind.
-    for end in [&client, &server] {
+    for end in [client, server] {
         end.shutdown(Shutdown::Both).ok();
     }
 }

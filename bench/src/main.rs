@@ -11,6 +11,7 @@ mod noise;
 mod random;
 mod receipts;
 mod round;
+mod tail;
 mod verify;
 
 use clap::Parser;
@@ -45,6 +46,15 @@ struct Arguments {
     /// Measure verification instead, of a ledger and of its last hundredth.
     #[arg(long)]
     verify: bool,
+    /// Measure the live tail instead, through real connections.
+    #[arg(long)]
+    tail: bool,
+    /// Most readers of the tail; ten times as many idle connections.
+    #[arg(long, default_value_t = 1_000, requires = "tail")]
+    readers: usize,
+    /// How long each rate is offered to the tail.
+    #[arg(long, default_value_t = 4, requires = "tail")]
+    seconds: usize,
     /// Entries of the ledger that is verified.
     #[arg(long, default_value_t = 1_000_000, requires = "verify")]
     entries: usize,
@@ -55,6 +65,10 @@ struct Arguments {
 
 fn main() -> Result<(), round::Failure> {
     let arguments = Arguments::parse();
+    if arguments.tail {
+        let Arguments { seconds, readers, rounds, .. } = arguments;
+        return tail::run(&tail::Plan { seconds, readers, rounds });
+    }
     let Arguments { events, rounds, batch, receipts, admission, .. } = arguments;
     let Arguments { noise, verify, entries, keep, .. } = arguments;
     if verify {

@@ -39,7 +39,7 @@ const SYNC_BYTES: usize = 4096;
 pub(crate) struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    fn new(mut taken: Vec<Duration>) -> Self {
+    pub(crate) fn new(mut taken: Vec<Duration>) -> Self {
         taken.sort_unstable();
         Self(taken)
     }
@@ -49,7 +49,7 @@ impl Latencies {
         self.0.get(place).map_or(f64::NAN, |took| took.as_secs_f64() * 1000.0)
     }
 
-    fn line(&self, name: &str) -> String {
+    pub(crate) fn line(&self, name: &str) -> String {
         let (middle, late) = (self.at(50), self.at(99));
         format!("{name:<34} p50 {middle:>8.2} ms   p99 {late:>8.2} ms   of {}", self.0.len())
     }

@@ -48,7 +48,7 @@ fn granted(by: &str, to: &str, n: u64) -> EventId {
 
 /// Digest of the text of an agent's contract at a time.
 pub(crate) fn contract_digest(agent: &Agent, at: u64) -> String {
-    let renewed = agent.number % 5 == 0 && day(at) >= RENEWAL_DAY;
+    let renewed = agent.number.is_multiple_of(5) && day(at) >= RENEWAL_DAY;
     hex(&sha256(text(&agent.name, u64::from(renewed)).as_bytes()))
 }
 
@@ -159,7 +159,7 @@ impl Paper {
             let at = (START_US + n * GRANT_DAYS * DAY_US).max(self.now + 1_000_000);
             self.grants(cast, agent, n, at);
         }
-        if agent.number % 5 == 0 {
+        if agent.number.is_multiple_of(5) {
             let at = START_US + RENEWAL_DAY * DAY_US;
             self.contract(cast, agent, 1, (at, "2027-01-01", None));
         } else if agent.number % 5 == 1 {

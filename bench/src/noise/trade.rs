@@ -71,7 +71,7 @@ impl Act {
 
     /// What it acts on, by an agent on a day.
     pub(crate) fn target(&self, random: &mut Random, agent: usize, day: u64) -> String {
-        let born = if self.fresh_days > 0 { day / self.fresh_days } else { 0 };
+        let born = day.checked_div(self.fresh_days).unwrap_or(0);
         let group = random.favourite(self.groups + born);
         let n = random.below(500);
         match self.system {
