@@ -407,6 +407,6 @@ mod tests {
         let next = listen(first).await.unwrap().local_addr().unwrap();
         assert_ne!(taken.local_addr().unwrap(), next);
         let open = SocketAddr::from(([0, 0, 0, 0], 0));
-        assert!(matches!(listen(open).await, Err(DevError::Config(ConfigError::Exposed(_)))));
+        assert!(matches!(listen(open).await, Err(DevError::Config(ConfigError::NotLoopback(_)))));
     }
 }

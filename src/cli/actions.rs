@@ -80,6 +80,6 @@ mod tests {
                         contract abababababab · used db:drop in production · granted db:migrate in staging · \
                         task run\\u{1b}[2J · for oncall · chain oncall → worker · findings out_of_scope";
         assert_eq!(line(&action), expected);
-        assert_eq!(line(&json!(null)), "- # · , nobody's");
+        assert_eq!(line(&json!(null)), "- #  · , nobody's");
     }
 }
