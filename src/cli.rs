@@ -30,9 +30,9 @@ mod gaps;
 mod get;
 mod grant;
 mod hook;
+mod impact;
 mod init;
 mod intake;
-mod impact;
 mod interrupt;
 mod key;
 pub(crate) mod line;
@@ -243,7 +243,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
             dev::main(&args).map_err(|error| Failure::Serve(error.into())).map(|()| Exit::Ok)
         }
         command => {
-            telemetry::init("warn", telemetry::Format::Text).map_err(|error| Failure::Config(error.into()))?;
+            telemetry::init("warn", telemetry::Format::Text)
+                .map_err(|error| Failure::Config(error.into()))?;
             client_command(command, &context)
         }
     }

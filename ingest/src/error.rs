@@ -41,7 +41,9 @@ pub enum IngestError {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum MarkFault {
     /// It was raised further than the ledger goes.
-    #[error("the mark at the broker vouches for {marked} entries, the store holds {size}: it is an older copy")]
+    #[error(
+        "the mark at the broker vouches for {marked} entries, the store holds {size}: it is an older copy"
+    )]
     Beyond {
         /// By the mark.
         marked: TreeSize,
@@ -51,10 +53,14 @@ pub enum MarkFault {
         note: String,
     },
     /// It was signed over another history.
-    #[error("the mark at the broker vouches for another history of the first {0} entries: this ledger was forked")]
+    #[error(
+        "the mark at the broker vouches for another history of the first {0} entries: this ledger was forked"
+    )]
     Forked(TreeSize),
     /// It is no note of this ledger.
-    #[error("the mark at the broker is not signed by this ledger: another ledger writes this tenant, or somebody changed it")]
+    #[error(
+        "the mark at the broker is not signed by this ledger: another ledger writes this tenant, or somebody changed it"
+    )]
     Foreign,
     /// It changes under our hands.
     #[error("another process raises the mark at the broker: two writers of one ledger run")]

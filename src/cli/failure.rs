@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use schemas::printable::printable;
 use schemas::reject::Reject;
 
-use crate::cli::code::Code;
 use crate::access::TokensError;
+use crate::cli::code::Code;
 use crate::client::{ClientError, CredentialError};
 use crate::contexts::ContextError;
 use crate::exit::Exit;

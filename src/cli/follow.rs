@@ -202,9 +202,9 @@ fn may_pass(error: &ClientError) -> bool {
     match error {
         ClientError::Problem { status, .. } => *status >= 500 || *status == 429,
         ClientError::Unreachable { .. } | ClientError::BrokeOff { .. } => true,
-        ClientError::Address { .. }
-        | ClientError::Insecure { .. }
-        | ClientError::Answer { .. } => false,
+        ClientError::Address { .. } | ClientError::Insecure { .. } | ClientError::Answer { .. } => {
+            false
+        }
     }
 }
 

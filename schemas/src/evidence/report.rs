@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::completeness;
-use crate::html::{Cell, Html};
 use super::render;
 use super::view::{Shown, View};
 use crate::body::Body;
 use crate::brief::{Brief, Mood, text};
+use crate::html::{Cell, Html};
 use crate::id::TreeSize;
 use crate::json::Content;
 use crate::shape::time_json;

@@ -6,8 +6,9 @@ pub(super) static RULE: Rule = Rule::at_entry(
     "odd_hour",
     check,
     "Of the 28 days before, the agent had actions of this class on at least 20 (or its \
-     contract's bound), and on at most one of them in this hour, UTC. Told at the first \
-     action of the class in the hour. Schedules change, and stolen credentials are used \
+     contract's bound), on at most one of them in this hour, UTC, and on less than a \
+     quarter of them in an hour beside it. Told at the first action of the class in \
+     the hour. Schedules change, and stolen credentials are used \
      at night: ask what set it off, and follow its trigger.",
 ).threshold(20);
 
@@ -51,6 +52,18 @@ mod tests {
         assert_eq!(world.intent("a", &write()), ["odd_hour"], "1 of 20");
         world.now.0 += 24 * 3_600_000_000;
         assert_eq!(world.intent("a", &write()), NONE, "2 of 20");
+    }
+
+    #[test]
+    fn who_creeps_from_hour_to_hour_needs_days_for_each() {
+        let mut world = regular();
+        world.now.0 += 3_600_000_000;
+        for _ in 0..4 {
+            assert_eq!(world.intent("a", &write()), NONE, "12:00");
+            world.now.0 += 24 * 3_600_000_000;
+        }
+        world.now.0 += 3_600_000_000;
+        assert_eq!(world.intent("a", &write()), ["odd_hour"], "13:00 after four days of 12:00");
     }
 
     #[test]

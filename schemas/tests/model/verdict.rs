@@ -124,7 +124,10 @@ impl Reference {
             }
             What::Revoke { signer, key } => {
                 valid(self.has_key(signer, *key), "registry.kid")?;
-                valid(self.living_keys(signer) > 1 || self.enough_without(signer, false), "registry.kid")
+                valid(
+                    self.living_keys(signer) > 1 || self.enough_without(signer, false),
+                    "registry.kid",
+                )
             }
             What::Credential { agent, issued, expires, .. } => {
                 valid(self.agent(agent).is_some(), "agent.id")?;

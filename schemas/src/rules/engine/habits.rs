@@ -16,6 +16,8 @@ const RECENT_HOURS: u32 = 24;
 const HOURS_KEPT: u32 = 29 * 24;
 /// Days before this one that tell the usual hours of a class.
 const DAYS: u32 = 28;
+/// An hour beside one that the class is active in on one day of so many is not odd.
+const NEAR: u32 = 4;
 const CLASSES: [&str; 5] = ["read", "write", "destructive", "payment", "communication"];
 
 /// What an agent has done so far, and how this action compares.
@@ -213,13 +215,19 @@ impl ClassHours {
         self.day = day;
     }
 
-    /// Whether a class had at least `days_min` active days of the 28 before today, at most one of them in this hour.
+    /// Whether a class had at least `days_min` active days of the 28 before today, at most one of them in this hour,
+    /// and in no hour beside it more than one in [`NEAR`].
     fn is_odd(&self, class: usize, hour: usize, days_min: u32) -> bool {
         let before = ((1_u32 << DAYS) - 1) << 1;
         let of_class = self.bits.iter().skip(class * 24).take(24);
-        let days = of_class.fold(0, |days, bits| days | bits) & before;
-        let here = self.bits.get(class * 24 + hour).copied().unwrap_or_default() & before;
-        days.count_ones() >= days_min && here.count_ones() <= 1
+        let days = (of_class.fold(0, |days, bits| days | bits) & before).count_ones();
+        let at = |hour: usize| {
+            let bits = self.bits.get(class * 24 + hour % 24).copied().unwrap_or_default();
+            (bits & before).count_ones()
+        };
+        // Working hours have ragged ends; but whoever creeps from one to the next needs days for each.
+        let near = at(hour + 1).max(at(hour + 23));
+        days >= days_min && at(hour) <= 1 && near * NEAR < days
     }
 
     fn mark(&mut self, class: usize, hour: usize) {

@@ -198,7 +198,8 @@ fn a_flood_is_bounded_and_counted_and_mutes_nobody_else() {
 #[test]
 fn names_that_nobody_has_share_one_bound() {
     let mut world = World::new();
-    let seen = (0..150).map(|n| world.witness(&format!("stranger-{n}"), &format!("r{n}"), &json!({})));
+    let seen =
+        (0..150).map(|n| world.witness(&format!("stranger-{n}"), &format!("r{n}"), &json!({})));
     let told = seen.flatten().filter(|name| name == "shadow_agent").count();
     assert_eq!(told, 100);
     // It mutes no agent that there is, by whichever of its names.
