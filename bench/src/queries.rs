@@ -136,7 +136,7 @@ impl Sides {
         let other = self.ask_postgres(question)?;
         let (sworn, found) = early.map_or_else(|| self.ask_sworn(question), Ok)?;
         let Some((postgres, expected)) = other else { return Ok((sworn, None)) };
-        if found == expected {
+        if found == expected && !found.is_empty() {
             return Ok((sworn, Some(postgres)));
         }
         Err(format!("{question:?}: sworn {found:?}, PostgreSQL {expected:?}").into())

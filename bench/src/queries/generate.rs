@@ -28,8 +28,8 @@ const ENTRIES_OF_AGENT: u64 = 500;
 pub(crate) const LARGE: u64 = 1000;
 /// Entries of a small workflow that is asked for.
 pub(crate) const SMALL: u64 = 20;
-/// Other entries between two large workflows.
-const BETWEEN_LARGE: u64 = 9000;
+/// Other entries between two large workflows: a million entries have enough of these to ask for another each time.
+const BETWEEN_LARGE: u64 = 2000;
 /// Entries of a shift, if it has no large workflow.
 const SHIFT: u64 = 100;
 /// Entries of a commit, about.
@@ -77,7 +77,7 @@ fn generate(writer: &mut Writer, entries: u64) -> Result<(), Failure> {
         scope.spawn(move || {
             let mut planner = Planner { random: Random(7), made: 0, since_large: 0 };
             while planner.made < entries {
-                let messages = planner.batch(&mut teams);
+                let messages = planner.batch(&mut teams, entries);
                 if send.send((messages, planner.made)).is_err() {
                     return;
                 }
@@ -106,7 +106,7 @@ struct Planner {
 
 impl Planner {
     /// Submissions of one commit: each of some teams works one shift.
-    fn batch(&mut self, teams: &mut [Team]) -> Vec<Vec<u8>> {
+    fn batch(&mut self, teams: &mut [Team], entries: u64) -> Vec<Vec<u8>> {
         // Whoever comes next is drawn by lots.
         let mut order: Vec<_> = teams.iter_mut().map(|team| (self.random.bits(), team)).collect();
         order.sort_unstable_by_key(|(lot, _)| *lot);
@@ -116,7 +116,7 @@ impl Planner {
             let count: u64 = sizes.iter().sum();
             work.push((team, sizes, self.made + planned));
             planned += count;
-            if planned >= COMMIT {
+            if planned >= COMMIT || self.made + planned >= entries {
                 break;
             }
         }

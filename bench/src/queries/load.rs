@@ -31,8 +31,10 @@ pub(crate) const COLUMNS: &[Key] = &[
 ];
 /// Entries that are read at a time.
 const CHUNK: u64 = 20_000;
-/// Bytes of one `CopyData` message, about.
-const COPY_BYTES: usize = 1 << 20;
+/// Lines of one `CopyData` message.
+const LINES: usize = 500;
+/// What `COPY` reads as no value.
+const NULL: &str = "\\N";
 /// Entries between two words of progress.
 const TELL: u64 = 200_000;
 
@@ -89,47 +91,37 @@ fn indexes() -> Vec<String> {
 
 fn rows(postgres: &mut Postgres, ledger: &Ledger, size: u64) -> Result<(), Failure> {
     postgres.begin_copy("COPY events FROM STDIN")?;
-    let (mut from, mut principals) = (0, Vec::new());
+    let mut from = 0;
     while from < size {
         let to = size.min(from + CHUNK);
         let entries = ledger.entries(from..to)?;
         let lines: Vec<_> = entries.par_iter().map(line).collect();
-        let mut bytes = Vec::new();
-        for (line, of) in lines {
-            bytes.extend_from_slice(line.as_bytes());
-            principals.push(of);
-            if bytes.len() > COPY_BYTES {
-                postgres.copy(std::mem::take(&mut bytes))?;
-            }
+        for lines in lines.chunks(LINES) {
+            postgres.copy(lines.concat().into_bytes())?;
         }
-        postgres.copy(bytes)?;
         if to / TELL > from / TELL {
             println!("  {to} of {size} copied");
         }
         from = to;
     }
     postgres.end_copy()?;
-    postgres.begin_copy("COPY event_principals FROM STDIN")?;
-    for lines in principals.chunks(usize::try_from(CHUNK)?) {
-        postgres.copy(lines.concat().into_bytes())?;
-    }
-    postgres.end_copy()
+    postgres.run(
+        "INSERT INTO event_principals SELECT hop->>'id', idx \
+         FROM events, jsonb_array_elements(entry->'body'->'principals') hop",
+    )
 }
 
-/// The entry's line of each table.
-fn line(entry: &Entry) -> (String, String) {
+/// The entry's line.
+fn line(entry: &Entry) -> String {
     let json = schemas::json::entry(&entry.leaf, &entry.chain, &entry.content());
-    let path: Vec<_> = entry.body().iter().flat_map(hops).collect();
-    let index = entry.leaf.index;
-    let (columns, principals) = entry.terms(|terms| {
+    let path = entry.body().iter().flat_map(hops).collect::<Vec<_>>().join(">");
+    let path = if path.is_empty() { NULL.to_owned() } else { escaped(&path) };
+    let (id, columns) = entry.terms(|terms| {
         let columns: Vec<_> = COLUMNS.iter().map(|key| value(terms, *key)).collect();
-        let each = terms.iter().filter(|term| term.key == Key::Principal);
-        let principals = each.map(|term| format!("{}\t{index}\n", escaped(&term.value)));
-        (columns.join("\t"), principals.collect::<String>())
+        (value(terms, Key::Id), columns.join("\t"))
     });
-    let id = entry.terms(|terms| value(terms, Key::Id));
-    let path = if path.is_empty() { "\\N".to_owned() } else { escaped(&path.join(">")) };
-    (format!("{index}\t{id}\t{path}\t{columns}\t{}\n", escaped(&json.to_string())), principals)
+    let (index, json) = (entry.leaf.index.0, escaped(&json.to_string()));
+    format!("{index}\t{id}\t{path}\t{columns}\t{json}\n")
 }
 
 fn hops(body: &schemas::body::Body<'_>) -> Vec<String> {
@@ -138,7 +130,7 @@ fn hops(body: &schemas::body::Body<'_>) -> Vec<String> {
 
 fn value(terms: &[Term<'_>], key: Key) -> String {
     let found = terms.iter().find(|term| term.key == key);
-    found.map_or_else(|| "\\N".to_owned(), |term| escaped(&term.value))
+    found.map_or_else(|| NULL.to_owned(), |term| escaped(&term.value))
 }
 
 /// As `COPY` reads it.

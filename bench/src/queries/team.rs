@@ -31,10 +31,10 @@ const ACTIONS: &[(&str, &str, &str, &str, bool)] = &[
     ("file.read", "read", "drive", "drive.read", false),
     ("invoice.create", "write", "billing", "billing.create", true),
     ("refund.issue", "payment", "billing", "billing.refund", true),
-    ("deploy.start", "change", "cluster", "cluster.apply", true),
+    ("deploy.start", "write", "cluster", "cluster.apply", true),
     ("secret.read", "read", "vault", "vault.read", true),
     ("record.delete", "destructive", "crm", "crm.delete", true),
-    ("access.grant", "privilege", "directory", "directory.grant", true),
+    ("access.grant", "write", "directory", "directory.grant", true),
 ];
 const MODELS: &[(&str, &str)] =
     &[("model-large", "2026-03"), ("model-small", "2026-01"), ("model-old", "2025-08")];
