@@ -8,6 +8,7 @@ mod events;
 mod floors;
 mod ingest;
 mod noise;
+mod queries;
 mod random;
 mod receipts;
 mod round;
@@ -55,11 +56,24 @@ struct Arguments {
     /// How long each rate is offered to the tail.
     #[arg(long, default_value_t = 4, requires = "tail")]
     seconds: usize,
-    /// Entries of the ledger that is verified.
-    #[arg(long, default_value_t = 1_000_000, requires = "verify")]
+    /// Measure instead how long questions take over HTTP, beside the same ones to PostgreSQL.
+    #[arg(long, conflicts_with = "verify")]
+    queries: bool,
+    /// A PostgreSQL that is there already, as `postgres://user@host:port/database`, without a password and
+    /// with a database to overwrite; otherwise one is started if it is installed.
+    #[arg(long, value_name = "URL", requires = "queries")]
+    postgres: Option<String>,
+    /// Ask a ledger of a tenth of the entries first, to show how answers grow.
+    #[arg(long, requires = "queries")]
+    growth: bool,
+    /// Times that each question is asked.
+    #[arg(long, default_value_t = 300, requires = "queries")]
+    requests: usize,
+    /// Entries of the ledger that is verified or asked.
+    #[arg(long, default_value_t = 1_000_000)]
     entries: usize,
-    /// Directory that keeps this ledger, to be verified again.
-    #[arg(long, value_name = "DIR", requires = "verify")]
+    /// Directory that keeps this ledger, for another run.
+    #[arg(long, value_name = "DIR")]
     keep: Option<std::path::PathBuf>,
 }
 
@@ -71,6 +85,11 @@ fn main() -> Result<(), round::Failure> {
     }
     let Arguments { events, rounds, batch, receipts, admission, .. } = arguments;
     let Arguments { noise, verify, entries, keep, .. } = arguments;
+    let Arguments { queries, postgres, growth, requests, .. } = arguments;
+    if queries {
+        let (keep, postgres) = (keep.as_deref(), postgres.as_deref());
+        return queries::run(&queries::Plan { entries, requests, growth, keep, postgres });
+    }
     if verify {
         return verify::run(&verify::Plan { entries, batch, rounds, keep: keep.as_deref() });
     }

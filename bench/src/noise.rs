@@ -6,7 +6,7 @@
 mod agent;
 mod judge;
 mod month;
-mod publisher;
+pub(crate) mod publisher;
 mod registrar;
 mod rhythm;
 #[cfg(test)]

@@ -313,6 +313,13 @@ pub(super) const QUESTIONS: &[Question] = &[
         expected: &[],
     },
     Question {
+        name: "24 missing numbers",
+        command: &["gaps", "agent:db-migration-agent", "--since", "2026-04-07"],
+        path: "/gaps?q=agent%3Adb-migration-agent&since=2026-04-07",
+        told: Told::Items("items", &["state", "signer", "from", "to"]),
+        expected: &[],
+    },
+    Question {
         name: "25 proof for an outsider",
         command: &["prove", "{drop}"],
         path: "/entries/{drop}/receipt",

@@ -6,7 +6,6 @@ use ed25519_dalek::SigningKey;
 use schemas::body::{self, Body};
 use schemas::id::{BodyDigest, EventId, Kid, SignerId, hex, sha256};
 use schemas::key::PublicKey;
-#[cfg(test)]
 use schemas::submission;
 use serde_json::{Value as Json, json};
 
@@ -73,6 +72,12 @@ impl Publisher {
             self.sessions.insert(session, (n + 1, digest));
         }
         bytes
+    }
+
+    /// A submission of these bodies, through a manifest if they are several.
+    pub(crate) fn sign_all(&self, bodies: Vec<Vec<u8>>) -> Vec<u8> {
+        let items: Vec<_> = bodies.into_iter().map(|body| (body, None)).collect();
+        submission::sign(&self.key, &self.id, &tenant(), &items)
     }
 
     /// A submission of one body.

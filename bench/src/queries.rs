@@ -1,0 +1,161 @@
+//! How long questions take over HTTP, beside the same ones to PostgreSQL over its socket, in turns and in one run.
+//!
+//! Both sides hold the same entries (`load.rs`) and answer with the same JSON of each; where both answers can be
+//! held against each other they are, outside of what is measured. Two differ: of a workflow sworn answers the
+//! graph that it rebuilt and proved, PostgreSQL the bare entries; and its pages come with the tree they speak of.
+
+mod cluster;
+mod draw;
+mod generate;
+mod http;
+mod load;
+mod postgres;
+mod question;
+mod table;
+mod team;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use tempfile::TempDir;
+
+use crate::round::Failure;
+use cluster::Cluster;
+use draw::{Draw, Sort};
+use http::{Client, Server};
+use postgres::Postgres;
+use question::Question;
+use table::Row;
+
+/// Questions of each sort that are asked before the measured ones.
+const WARM_UP: usize = 30;
+
+/// What to measure.
+pub(crate) struct Plan<'a> {
+    /// Entries of the ledger.
+    pub(crate) entries: usize,
+    /// Measured questions of each sort.
+    pub(crate) requests: usize,
+    /// With a ledger of a tenth of the entries first.
+    pub(crate) growth: bool,
+    /// Where ledger and database are kept, or were kept before.
+    pub(crate) keep: Option<&'a Path>,
+    /// A PostgreSQL that is there already.
+    pub(crate) postgres: Option<&'a str>,
+}
+
+/// Asks and prints.
+///
+/// # Errors
+/// If a side fails, or both answer differently.
+pub(crate) fn run(plan: &Plan<'_>) -> Result<(), Failure> {
+    let whole = u64::try_from(plan.entries)?;
+    let sizes = if plan.growth { vec![whole / 10, whole] } else { vec![whole] };
+    let mut tables = Vec::new();
+    for entries in sizes {
+        let rows = measure(plan, entries)?;
+        table::print(entries, &rows);
+        tables.push(rows);
+    }
+    if let [before, after] = tables.as_slice() {
+        table::print_growth(before, after);
+    }
+    Ok(())
+}
+
+/// A directory that is kept, or one that is not.
+struct Place {
+    path: PathBuf,
+    _temporary: Option<TempDir>,
+}
+
+impl Place {
+    fn of(keep: Option<&Path>, name: &str) -> Result<Self, Failure> {
+        if let Some(keep) = keep {
+            return Ok(Self { path: keep.join(name), _temporary: None });
+        }
+        let temporary = tempfile::tempdir()?;
+        Ok(Self { path: temporary.path().to_owned(), _temporary: Some(temporary) })
+    }
+}
+
+fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
+    let place = Place::of(plan.keep, &format!("ledger-{entries}"))?;
+    let ledger = generate::ledger(&place.path, entries)?;
+    let data = Place::of(plan.keep, &format!("postgres-{entries}"))?;
+    let cluster = match plan.postgres {
+        Some(_) => None,
+        None => Cluster::start(&data.path)?,
+    };
+    let mut postgres = match (plan.postgres, &cluster) {
+        (Some(url), _) => Some(Postgres::at(url)?),
+        (None, Some(cluster)) => Some(cluster.connect()?),
+        (None, None) => {
+            println!("PostgreSQL is not installed: sworn alone");
+            None
+        }
+    };
+    if let Some(postgres) = &mut postgres {
+        load::load(postgres, &ledger)?;
+    }
+    let server = Server::start(ledger.clone())?;
+    let mut sides = Sides { client: server.connect()?, postgres };
+    let mut rows = Vec::new();
+    let mut draw = Draw::new(&ledger)?;
+    for (name, sort) in Sort::ALL {
+        let count = plan.requests + WARM_UP;
+        let questions = draw.questions(*sort, count, &mut sides.client, sides.postgres.as_mut())?;
+        rows.push((Row::new(name, questions.len()), questions));
+    }
+    for round in 0..plan.requests + WARM_UP {
+        for (row, questions) in &mut rows {
+            let question = questions.get(round % questions.len().max(1));
+            let taken = question.map(|question| sides.ask(question, round % 2 == 0)).transpose()?;
+            if let Some((sworn, postgres)) = taken.filter(|_| round >= WARM_UP) {
+                row.add(sworn, postgres);
+            }
+        }
+    }
+    Ok(rows.into_iter().map(|(row, _)| row).collect())
+}
+
+/// Both who are asked.
+struct Sides {
+    client: Client,
+    postgres: Option<Postgres>,
+}
+
+impl Sides {
+    /// Seconds that each took; whoever is first, their answers have to agree.
+    fn ask(
+        &mut self,
+        question: &Question,
+        sworn_first: bool,
+    ) -> Result<(f64, Option<f64>), Failure> {
+        let early = if sworn_first { Some(self.ask_sworn(question)?) } else { None };
+        let other = self.ask_postgres(question)?;
+        let (sworn, found) = early.map_or_else(|| self.ask_sworn(question), Ok)?;
+        let Some((postgres, expected)) = other else { return Ok((sworn, None)) };
+        if found == expected && !found.is_empty() {
+            return Ok((sworn, Some(postgres)));
+        }
+        Err(format!("{question:?}: sworn {found:?}, PostgreSQL {expected:?}").into())
+    }
+
+    fn ask_sworn(&mut self, question: &Question) -> Result<(f64, Vec<u64>), Failure> {
+        let began = Instant::now();
+        let answers = question.ask_sworn(&mut self.client)?;
+        let took = began.elapsed().as_secs_f64();
+        Ok((took, question.numbers(&answers)?))
+    }
+
+    fn ask_postgres(&mut self, question: &Question) -> Result<Option<(f64, Vec<u64>)>, Failure> {
+        let Some(postgres) = &mut self.postgres else { return Ok(None) };
+        let (sql, values) = question.sql();
+        postgres.prepare(&sql)?;
+        let began = Instant::now();
+        let rows = postgres.ask(&sql, &values)?;
+        let took = began.elapsed().as_secs_f64();
+        Ok(Some((took, question.numbers_of(&rows)?)))
+    }
+}
