@@ -36,10 +36,10 @@ mod tests {
     use super::*;
 
     /// A code stands before its title: small letters, and then words that begin with a capital.
-    fn named((code, title): (&str, &str)) -> Option<String> {
+    fn named((code, (between, title)): (&str, (&str, &str))) -> Option<String> {
         let is_code = code.len() > 3 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
         let is_title = title.starts_with(char::is_uppercase) && title.contains(' ');
-        (is_code && is_title).then(|| code.to_owned())
+        (is_code && is_title && between.trim() == ",").then(|| code.to_owned())
     }
 
     /// The codes that the sources name.
@@ -53,7 +53,8 @@ mod tests {
                 codes(&path, found);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
-                found.extend(text.split('"').zip(text.split('"').skip(2)).filter_map(named));
+                let from = |at: usize| text.split('"').skip(at);
+                found.extend(from(0).zip(from(1).zip(from(2))).filter_map(named));
             }
         }
     }
