@@ -58,13 +58,22 @@ impl Told {
             members.iter().map(|path| member(json, path)).collect::<Vec<_>>().join(" | ")
         };
         match self {
-            Self::Entries(name) => list(answer, name).iter().map(brief).collect(),
+            // When an alert is delivered is its receiver's affair.
+            Self::Entries(name) => {
+                let entries = list(answer, name).iter().filter(|entry| !is_delivery(entry));
+                entries.map(brief).collect()
+            }
             Self::Items(name, members) => {
                 list(answer, name).iter().map(|item| row(item, members)).collect()
             }
             Self::Answer(members) => vec![row(answer, members)],
         }
     }
+}
+
+fn is_delivery(entry: &Json) -> bool {
+    let entry = entry.get("entry").unwrap_or(entry);
+    entry["body"]["kind"] == "delivery"
 }
 
 fn brief(entry: &Json) -> String {
