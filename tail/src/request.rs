@@ -207,8 +207,8 @@ mod tests {
         refuse("q=since:5&since=6", None, "Repeated");
         refuse("q=nonsense", None, "Query");
         refuse("q=(agent:a", None, "Query");
-        refuse("since=yesterday", None, "Query");
-        refuse("since=", None, "Query");
+        refuse("since=yesterday", None, "Since");
+        refuse("since=", None, "Since");
         refuse("since=5%20agent:a", None, "Since");
         refuse("since=15m%20until:900", None, "Since");
         refuse(&"agent=a&".repeat(QUERY_TERMS_MAX + 1), None, "Terms");
