@@ -45,6 +45,7 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "data", default: Some("/var/lib/sworn") },
     Setting { name: "mark", default: Some("/var/lib/sworn-mark") },
     Setting { name: "key", default: Some("/etc/sworn/ledger.key") },
+    Setting { name: "cache_mib", default: Some("128") },
     Setting { name: "http.listen", default: Some("127.0.0.1:7420") },
     Setting { name: "http.names", default: None },
     Setting { name: "http.auth", default: None },
@@ -227,6 +228,8 @@ pub(crate) struct Config {
     pub(crate) mark: PathBuf,
     /// The ledger's key file.
     pub(crate) key: PathBuf,
+    /// Memory for what was read of the store, in MiB.
+    pub(crate) cache_mib: usize,
     /// The listener.
     pub(crate) http: Http,
     /// The broker.

@@ -154,6 +154,7 @@ pub(crate) async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let key = KeyFile::load(&config.key)?;
+    ledger::share_block_cache(config.cache_mib << 20);
     let clock = Clock::system();
     let writer = match new_epoch {
         false => ledger::open(&config.ledger(), key.key)?,

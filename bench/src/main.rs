@@ -44,6 +44,9 @@ struct Arguments {
     /// Show instead how often the rules flag well-behaved agents, in simulated months.
     #[arg(long)]
     noise: bool,
+    /// Measure instead what the rules cost at each event of 10,000 agents, in memory.
+    #[arg(long)]
+    rules: bool,
     /// Measure verification instead, of a ledger and of its last hundredth.
     #[arg(long)]
     verify: bool,
@@ -84,7 +87,7 @@ fn main() -> Result<(), round::Failure> {
         return tail::run(&tail::Plan { seconds, readers, rounds });
     }
     let Arguments { events, rounds, batch, receipts, admission, .. } = arguments;
-    let Arguments { noise, verify, entries, keep, .. } = arguments;
+    let Arguments { noise, rules, verify, entries, keep, .. } = arguments;
     let Arguments { queries, postgres, growth, requests, .. } = arguments;
     if queries {
         let (keep, postgres) = (keep.as_deref(), postgres.as_deref());
@@ -95,6 +98,9 @@ fn main() -> Result<(), round::Failure> {
     }
     if noise {
         return noise::run(noise::FULL);
+    }
+    if rules {
+        return noise::cost();
     }
     if admission {
         return admission::run(events, rounds);

@@ -15,7 +15,9 @@ mod trade;
 
 use std::collections::BTreeMap;
 
-use crate::round::Failure;
+use crate::admission;
+use crate::events::Workload;
+use crate::round::{Costs, Failure};
 use judge::Judge;
 use month::Month;
 
@@ -39,6 +41,13 @@ pub(crate) struct Plan {
 /// Two months of about a million events each, the first of which is learnt from.
 pub(crate) const FULL: Plan = Plan { agents: 50, days: 2 * MONTH_DAYS, pace: 1600, seed: 1 };
 
+/// As many agents as a large tenant has, for a day.
+const LARGE: Plan = Plan { agents: 10_000, days: 1, pace: 60, seed: 1 };
+/// Signatures that are verified between two slices of the day.
+const SIGNATURES: usize = 2_000;
+/// Events of a slice.
+const SLICE: usize = 20_000;
+
 /// Flagged entries by rule, for each month; those that were held back count.
 pub(crate) type Tallies = BTreeMap<&'static str, Vec<u64>>;
 
@@ -59,6 +68,35 @@ pub(crate) fn run(plan: Plan) -> Result<(), Failure> {
         true => Ok(()),
         false => Err("a false finding or more for each agent and week".into()),
     }
+}
+
+/// Shows what the rules cost at each event of a large tenant, beside one verification of a signature, and what they
+/// remember of each agent.
+///
+/// # Errors
+/// If an event is refused.
+pub(crate) fn cost() -> Result<(), Failure> {
+    let signed = Workload::new(SIGNATURES, 1);
+    let (mut verify, mut rules) = (Costs::new("one verify_strict"), Costs::new("all rules"));
+    let (mut judge, mut month) = (Judge::new(LARGE), Month::new(LARGE));
+    loop {
+        let mut events = 0;
+        while let Some(arrival) = month.next().filter(|_| events < SLICE) {
+            judge.take(&arrival)?;
+            events += 1;
+        }
+        if events < SLICE {
+            break;
+        }
+        rules.add(events, judge.taken());
+        verify.add(SIGNATURES, admission::verify_strict(&signed)?);
+    }
+    let events: u64 = judge.events.iter().sum();
+    println!("{} agents, {events} events, rows of the rules in memory\n", LARGE.agents);
+    println!("{}\n{}", verify.line(&verify), rules.line(&verify));
+    let agents = LARGE.agents.max(1);
+    println!("\n{} bytes of rows an agent: {}", judge.bytes() / agents, judge.size());
+    Ok(())
 }
 
 /// Weeks of all agents in one month.

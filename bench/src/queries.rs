@@ -30,6 +30,11 @@ use table::Row;
 /// Questions of each sort that are asked before the measured ones.
 const WARM_UP: usize = 30;
 
+/// Memory that each side may keep what it read in.
+pub(crate) const CACHE_BYTES: usize = 2 << 30;
+/// Entries that are read at a time beforehand.
+const CHUNK: u64 = 10_000;
+
 /// What to measure.
 pub(crate) struct Plan<'a> {
     /// Entries of the ledger.
@@ -49,6 +54,7 @@ pub(crate) struct Plan<'a> {
 /// # Errors
 /// If a side fails, or both answer differently.
 pub(crate) fn run(plan: &Plan<'_>) -> Result<(), Failure> {
+    ledger::share_block_cache(CACHE_BYTES);
     let whole = u64::try_from(plan.entries)?;
     let sizes = if plan.growth { vec![whole / 10, whole] } else { vec![whole] };
     let mut tables = Vec::new();
@@ -97,6 +103,10 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
     };
     if let Some(postgres) = &mut postgres {
         load::load(postgres, &ledger)?;
+        load::warm(postgres)?;
+    }
+    for from in (0..entries).step_by(usize::try_from(CHUNK)?) {
+        ledger.entries(from..from + CHUNK)?;
     }
     let server = Server::start(ledger.clone())?;
     let mut sides = Sides { client: server.connect()?, postgres };

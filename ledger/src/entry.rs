@@ -8,7 +8,9 @@ use schemas::refused;
 use schemas::residue::Residue;
 use schemas::terms::{self, Term};
 
+use crate::error::ReadError;
 use crate::fold;
+use crate::read::Ledger;
 use crate::refusal::Refusal;
 
 /// An entry of the log. Reading it has checked the leaf's bytes against the chain link after it only
@@ -25,18 +27,23 @@ pub struct Entry {
     pub body: Option<Vec<u8>>,
     /// What the ledger left in the body's place, if that was erased.
     pub left: Option<Vec<u8>>,
+    /// Whether the body has the digest in the leaf.
+    pub(crate) is_whole: bool,
     /// Evidence, if it was refused.
     pub(crate) refusal: Option<Refusal>,
-    /// Owner of the agent, where the body does not name one.
-    pub(crate) owner: Option<String>,
 }
 
 impl Entry {
     /// The body, if it was accepted, is not erased and still fits its digest.
     #[must_use]
     pub fn body(&self) -> Option<Body<'_>> {
-        let bytes = self.body.as_deref()?;
-        (Body::digest(bytes) == self.leaf.body).then(|| Body::parse(bytes).ok())?
+        Body::admitted(self.body.as_deref().filter(|_| self.is_whole)?)
+    }
+
+    /// Whether other bytes are kept as its body than those that were admitted.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.body.is_some() && !self.is_whole
     }
 
     /// The fields that are left of an erased body.
@@ -80,21 +87,27 @@ impl Entry {
         kept.is_some_and(|kept| !refused::is_erased(&self.leaf, kept))
     }
 
-    /// The terms under which it is found.
-    #[must_use]
-    pub fn terms<R>(&self, read: impl FnOnce(&[Term<'_>]) -> R) -> R {
-        match self.content() {
-            Content::Signed(body) => {
-                read(&terms::of_entry(&self.leaf, &body, self.owner.as_deref()))
+    /// The terms under which it is found; where its body names no owner, the ledger knows its agent's.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the agent's record cannot be read.
+    pub fn terms<R>(
+        &self,
+        ledger: &Ledger,
+        read: impl FnOnce(&[Term<'_>]) -> R,
+    ) -> Result<R, ReadError> {
+        let body = match self.content() {
+            Content::Signed(body) | Content::Refused { signed: Some(body), .. } => body,
+            Content::Redacted(Some(left)) => left,
+            Content::Refused { claimed, .. } => {
+                return Ok(read(&terms::of_refusal(&self.leaf, &claimed)));
             }
-            Content::Refused { signed: Some(body), .. } => {
-                read(&terms::of_entry(&self.leaf, &body, self.owner.as_deref()))
-            }
-            Content::Refused { claimed, .. } => read(&terms::of_refusal(&self.leaf, &claimed)),
-            Content::Redacted(Some(left)) => {
-                read(&terms::of_entry(&self.leaf, &left, self.owner.as_deref()))
-            }
-            Content::Redacted(None) => read(&[]),
-        }
+            Content::Redacted(None) => return Ok(read(&[])),
+        };
+        let owner = match body.agent().filter(|_| body.text("owner").is_none()) {
+            Some(agent) => ledger.agent(agent)?.map(|record| record.owner),
+            None => None,
+        };
+        Ok(read(&terms::of_entry(&self.leaf, &body, owner.as_deref())))
     }
 }

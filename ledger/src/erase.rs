@@ -117,7 +117,7 @@ impl Writer {
             let Some(entry) = ledger.entry(Index(index))? else { continue };
             let kept =
                 entry.body().is_some_and(|body| redaction.body && !body.kind().is_erasable());
-            if kept || holds.iter().any(|hold| entry.terms(|terms| hold.covers(terms))) {
+            if kept || entry.terms(&ledger, |terms| holds.iter().any(|hold| hold.covers(terms)))? {
                 continue;
             }
             match ranges.last_mut() {
@@ -277,7 +277,9 @@ impl Writer {
                 let kind = kind.map(Kind::as_str).unwrap_or_default();
                 return invalid(format!("no entries of the registry; {index} is {kind}"));
             }
-            if let Some(hold) = holds.iter().find(|hold| entry.terms(|terms| hold.covers(terms))) {
+            let hold =
+                entry.terms(&ledger, |terms| holds.iter().find(|hold| hold.covers(terms)))?;
+            if let Some(hold) = hold {
                 let (placed, query) = (hold.placed, &hold.query);
                 return invalid(format!(
                     "no held entries; {index} is under hold {placed}, {query}"

@@ -155,14 +155,8 @@ impl<'l> Postings<'l> {
     /// # Errors
     /// [`ReadError`] when the store fails or a row is damaged.
     pub fn at_or_after(&mut self, index: u64) -> Result<Option<Index>, ReadError> {
-        if !self.holds(index) {
-            self.rows.seek_for_prev(keys::posting(&self.term, Index(index)));
-            if !self.load()? || self.block.last().is_none_or(|last| *last < index) {
-                self.rows.seek(keys::posting(&self.term, Index(index)));
-                if !self.load()? {
-                    return Ok(None);
-                }
-            }
+        if !self.holds(index) && !self.forward_to(index)? {
+            return Ok(None);
         }
         let place = self.block.partition_point(|at| *at < index);
         let found = self.block.get(place).copied();
@@ -176,11 +170,8 @@ impl<'l> Postings<'l> {
     pub fn at_or_before(&mut self, index: u64) -> Result<Option<Index>, ReadError> {
         let Some(newest) = self.size.0.checked_sub(1) else { return Ok(None) };
         let index = index.min(newest);
-        if !self.holds(index) {
-            self.rows.seek_for_prev(keys::posting(&self.term, Index(index)));
-            if !self.load()? {
-                return Ok(None);
-            }
+        if !self.holds(index) && !self.back_to(index)? {
+            return Ok(None);
         }
         let place = self.block.partition_point(|at| *at <= index);
         Ok(place.checked_sub(1).and_then(|last| self.block.get(last)).copied().map(Index))
@@ -190,6 +181,45 @@ impl<'l> Postings<'l> {
     fn holds(&self, index: u64) -> bool {
         let ends = self.block.first().zip(self.block.last());
         ends.is_some_and(|(first, last)| (*first..=*last).contains(&index))
+    }
+
+    /// Loads the first row that has an entry at or after `index`; false if there is none.
+    fn forward_to(&mut self, index: u64) -> Result<bool, ReadError> {
+        // Walks mostly go on to the next row, and a step costs much less than a search.
+        if self.block.last().is_some_and(|last| *last < index) {
+            self.rows.next();
+            if !self.load()? {
+                return Ok(false);
+            }
+            if self.reaches(index) {
+                return Ok(true);
+            }
+        }
+        self.rows.seek_for_prev(keys::posting(&self.term, Index(index)));
+        if self.load()? && self.reaches(index) {
+            return Ok(true);
+        }
+        self.rows.seek(keys::posting(&self.term, Index(index)));
+        self.load()
+    }
+
+    /// Loads the last row that has an entry at or before `index`; false if there is none.
+    fn back_to(&mut self, index: u64) -> Result<bool, ReadError> {
+        if self.block.first().is_some_and(|first| index < *first) {
+            self.rows.prev();
+            if !self.load()? {
+                return Ok(false);
+            }
+            if self.block.first().is_some_and(|first| *first <= index) {
+                return Ok(true);
+            }
+        }
+        self.rows.seek_for_prev(keys::posting(&self.term, Index(index)));
+        self.load()
+    }
+
+    fn reaches(&self, index: u64) -> bool {
+        self.block.last().is_some_and(|last| *last >= index)
     }
 
     /// Decodes the row under the cursor; false if it is another term's or there is none.

@@ -152,7 +152,7 @@ impl Writer {
             }
         };
         let holds = self.fold.state.registry.holds();
-        Ok(has && !entry.terms(|terms| holds.iter().any(|hold| hold.covers(terms))))
+        Ok(has && !entry.terms(&ledger, |terms| holds.iter().any(|hold| hold.covers(terms)))?)
     }
 
     /// What the contract of the entry's agent says, if it is in force.

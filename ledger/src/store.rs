@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use rocksdb::{
     BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamilyDescriptor, CompactOptions,
@@ -108,13 +109,23 @@ impl Row {
     }
 }
 
-const BLOCK_CACHE_BYTES: usize = 128 << 20;
+/// Bytes of the block cache, unless [`share_block_cache`] says otherwise.
+pub const BLOCK_CACHE_BYTES: usize = 128 << 20;
 const WRITE_BUFFERS_BYTES: usize = 128 << 20;
 const WAL_BYTES_MAX: u64 = 256 << 20;
 const BLOB_BYTES_MIN: u64 = 4 << 10;
 /// Bytes of deletions in one batch while a family is cleared.
 const CLEAR_BYTES: usize = 4 << 20;
 const OPEN_FILES_MAX: i32 = 512;
+
+/// What all stores of this process share.
+static BLOCK_CACHE: OnceLock<Cache> = OnceLock::new();
+
+/// Makes the cache of read blocks, which all stores of this process share, so large. Before the first store is opened:
+/// false, and nothing changes, if it is there already.
+pub fn share_block_cache(bytes: usize) -> bool {
+    BLOCK_CACHE.set(Cache::new_lru_cache(bytes)).is_ok()
+}
 
 /// A row as it was read.
 pub(crate) type KeyValue = (Box<[u8]>, Box<[u8]>);
@@ -151,6 +162,20 @@ impl Store {
         key: &[u8],
     ) -> Result<Option<Vec<u8>>, ReadError> {
         Ok(self.db.get_cf(self.family(family), key)?)
+    }
+
+    /// The rows under `keys`, in their order: blocks that several are in are read once.
+    pub(crate) fn get_many(
+        &self,
+        family: ColumnFamily,
+        keys: &[[u8; 8]],
+    ) -> Vec<Result<Option<Vec<u8>>, ReadError>> {
+        let is_sorted = keys.is_sorted();
+        let rows = self.db.batched_multi_get_cf(self.family(family), keys, is_sorted);
+        let owned = |row: Result<Option<rocksdb::DBPinnableSlice<'_>>, rocksdb::Error>| {
+            Ok(row?.map(|row| row.to_vec()))
+        };
+        rows.into_iter().map(owned).collect()
     }
 
     /// Rows from `key` on, in either direction, until the family ends or reading fails.
@@ -308,9 +333,9 @@ fn options() -> Options {
 }
 
 fn families() -> Vec<ColumnFamilyDescriptor> {
-    let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+    let cache = BLOCK_CACHE.get_or_init(|| Cache::new_lru_cache(BLOCK_CACHE_BYTES));
     let describe = |family: ColumnFamily| {
-        ColumnFamilyDescriptor::new(family.as_str(), family_options(family, &cache))
+        ColumnFamilyDescriptor::new(family.as_str(), family_options(family, cache))
     };
     // RocksDB insists on its default family; nothing is kept there.
     let default = ColumnFamilyDescriptor::new("default", Options::default());

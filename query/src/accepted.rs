@@ -8,6 +8,10 @@ use schemas::leaf::Status;
 
 use crate::source::{Order, Seek, Source, Walk};
 
+/// Entries that are read in one go: few at first, as one of them may be enough.
+const READ_TOGETHER_MIN: usize = 4;
+const READ_TOGETHER_MAX: usize = 256;
+
 /// Calls `take` with each until it says that it is enough; returns where the budget ended, if it did.
 pub(crate) fn newest_first(
     ledger: &Ledger,
@@ -30,19 +34,30 @@ pub(crate) fn each_newest_first(
     mut take: impl FnMut(Entry) -> Result<bool, ReadError>,
 ) -> Result<Option<u64>, ReadError> {
     let mut walk = Walk::new(Order::Newest, budget);
-    let mut at = range.end.checked_sub(1);
+    let (mut at, mut together) = (range.end.checked_sub(1), READ_TOGETHER_MIN);
     while let Some(from) = at {
-        let index = match source.seek(from, &mut walk)? {
-            Seek::At(index) if index >= range.start => index,
-            Seek::At(_) | Seek::End => return Ok(None),
-            Seek::Spent(reached) => return Ok(Some(reached)),
-        };
-        if let Some(entry) = ledger.entry(Index(index))?
-            && !take(entry)?
-        {
-            return Ok(None);
+        let (mut indexes, mut end) = (Vec::new(), None);
+        let mut next = Some(from);
+        while let Some(from) = next.filter(|_| indexes.len() < together) {
+            match source.seek(from, &mut walk)? {
+                Seek::At(index) if index >= range.start => {
+                    indexes.push(Index(index));
+                    next = Order::Newest.beyond(index);
+                }
+                Seek::At(_) | Seek::End => next = None,
+                Seek::Spent(reached) => (next, end) = (None, Some(reached)),
+            }
         }
-        at = Order::Newest.beyond(index);
+        for entry in ledger.entries_at(&indexes) {
+            if !take(entry?)? {
+                return Ok(None);
+            }
+        }
+        if end.is_some() {
+            return Ok(end);
+        }
+        at = next;
+        together = READ_TOGETHER_MAX.min(together * 2);
     }
     Ok(None)
 }

@@ -6,6 +6,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use ledger::Entry;
 use schemas::id::{EventId, Index};
+use schemas::json::{Content, EntryView};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::api::{Api, as_of};
@@ -14,7 +16,7 @@ use crate::execute::Found;
 use crate::filter;
 use crate::formats;
 use crate::params::{Params, Segment};
-use crate::proof::{Held, Proofs, Prover};
+use crate::proof::{Proofs, Prover};
 use crate::search::{Rest, Search};
 
 pub(crate) async fn list(
@@ -27,32 +29,45 @@ pub(crate) async fn list(
     api.read(move |api| Ok(formats::page(form, &read_page(api, &params)?))).await
 }
 
-fn read_page(api: &Api, params: &Params) -> Result<Value, Error> {
+fn read_page(api: &Api, params: &Params) -> Result<Listing, Error> {
     let limit = params.limit()?;
     let search = Search::of(api, params, "entries", None)?;
     let mut hits = search.hits(api)?;
     let page = hits.as_mut().map(|hits| hits.page(limit)).transpose()?.unwrap_or_default();
-    let items: Vec<_> = page.entries.iter().map(found_json).collect();
     let rest = Rest { next: page.next, spent: page.scanned_to };
-    search.answer(api, [("items", Value::Array(items))], hits.as_ref(), rest)
-}
-
-fn found_json(found: &Found) -> Value {
-    match found {
-        Found::Entry(entry) => entry_json(entry),
-        Found::Damaged(index) => json!({ "index": index.0, "status": "damaged", "body": null }),
-    }
+    let beside = search.answer(api, [], hits.as_ref(), rest)?;
+    Ok(Listing { items: page.entries, beside })
 }
 
 /// The JSON form that the tail sends too; but a body that is not the one in the leaf is said to be
 /// damaged, where there it would look erased.
 pub(crate) fn entry_json(entry: &Entry) -> Value {
-    let mut json = schemas::json::entry(&entry.leaf, &entry.chain, &entry.content());
-    if let (Held::Damaged, Value::Object(json)) = (Held::of(entry), &mut json) {
-        json.shift_remove("redacted");
-        json.insert("damaged".to_owned(), true.into());
+    let content = entry.content();
+    formats::json(&view(entry, &content))
+}
+
+fn view<'a>(entry: &'a Entry, content: &'a Content<'_>) -> EntryView<'a> {
+    let Entry { leaf, chain, .. } = entry;
+    EntryView { leaf, chain, content, is_damaged: entry.is_damaged() }
+}
+
+/// A page of entries, and how to go on.
+#[derive(Debug, Serialize)]
+pub(crate) struct Listing {
+    pub(crate) items: Vec<Found>,
+    #[serde(flatten)]
+    pub(crate) beside: Value,
+}
+
+impl Serialize for Found {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Entry(entry) => view(entry, &entry.content()).serialize(serializer),
+            Self::Damaged(index) => {
+                json!({ "index": index.0, "status": "damaged", "body": null }).serialize(serializer)
+            }
+        }
     }
-    json
 }
 
 pub(crate) async fn one(
@@ -73,7 +88,8 @@ fn read_one(api: &Api, index: Index) -> Result<Value, Error> {
     let mut prover = Prover::over(&api.ledger, &fresh, index);
     let mut answer = entry_json(&entry);
     if let Value::Object(answer) = &mut answer {
-        let proof = prover.prove(&entry)?;
+        let signer = entry.body().map(|body| body.signer().to_owned());
+        let proof = prover.prove(&entry, signer.as_deref())?;
         answer.insert("proof".to_owned(), json!(proof.view(prover.size())));
         answer.insert("as_of".to_owned(), as_of(&head));
     }

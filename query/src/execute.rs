@@ -1,6 +1,6 @@
 //! Running a query: the entries that fit, one by one or as a page, in one order. Pure over what the ledger holds.
 
-use ledger::{Entry, Ledger};
+use ledger::{Entry, Ledger, ReadError};
 use schemas::id::Index;
 use schemas::limits::PAGE_BYTES_MAX;
 
@@ -8,12 +8,32 @@ use crate::error::{Error, is_damage};
 use crate::plan::Plan;
 use crate::source::{Order, Seek, Source, Walk};
 
+/// Entries of a page that are read in one go.
+const READ_TOGETHER: usize = 128;
+
 /// An entry of a page.
 #[derive(Debug)]
 pub(crate) enum Found {
     Entry(Box<Entry>),
     /// Its rows cannot be read, so nothing tells whether it fits.
     Damaged(Index),
+}
+
+impl Found {
+    fn index(&self) -> u64 {
+        match self {
+            Self::Entry(entry) => entry.leaf.index.0,
+            Self::Damaged(index) => index.0,
+        }
+    }
+
+    /// Bytes beside its leaf.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Entry(entry) => entry.kept().map_or(0, <[u8]>::len),
+            Self::Damaged(_) => 0,
+        }
+    }
 }
 
 /// One page.
@@ -24,6 +44,21 @@ pub(crate) struct Page {
     pub(crate) next: Option<u64>,
     /// Where the budget ended: nothing beyond was looked at.
     pub(crate) scanned_to: Option<u64>,
+}
+
+impl Page {
+    /// The page, which the walk ended with this.
+    fn ended(mut self, end: &Hit) -> Self {
+        match end {
+            Hit::Fits(index, _) | Hit::Damaged(index) => self.next = Some(*index),
+            Hit::Spent(reached) => {
+                self.next = Some(*reached);
+                self.scanned_to = Some(*reached);
+            }
+            Hit::End => {}
+        }
+        self
+    }
 }
 
 /// A page's place: the walk starts at `start` and stays within `from..to`.
@@ -102,10 +137,11 @@ impl<'l> Hits<'l> {
             self.read += 1;
             match read(self.ledger, index)? {
                 Some(Found::Damaged(_)) => return Ok(Hit::Damaged(index)),
-                Some(Found::Entry(entry)) if entry.terms(|terms| self.plan.accepts(terms)) => {
-                    return Ok(Hit::Fits(index, Some(entry)));
+                Some(Found::Entry(entry)) => {
+                    if entry.terms(self.ledger, |terms| self.plan.accepts(terms))? {
+                        return Ok(Hit::Fits(index, Some(entry)));
+                    }
                 }
-                Some(Found::Entry(_)) => {}
                 None => break,
             }
         }
@@ -116,38 +152,67 @@ impl<'l> Hits<'l> {
     /// Up to `limit` entries, for as long as the walk's budget lasts.
     pub(crate) fn page(&mut self, limit: usize) -> Result<Page, Error> {
         let (mut page, mut bytes) = (Page::default(), 0);
-        loop {
-            let (index, entry) = match self.next()? {
-                Hit::Fits(index, entry) => (index, entry.map(Found::Entry)),
-                Hit::Damaged(index) => (index, Some(Found::Damaged(Index(index)))),
-                Hit::Spent(reached) => {
-                    page.next = Some(reached);
-                    page.scanned_to = Some(reached);
+        while page.entries.len() < limit && bytes <= PAGE_BYTES_MAX {
+            let room = limit - page.entries.len();
+            let (hits, end) = self.some(room.min(READ_TOGETHER))?;
+            for found in self.filled(hits)? {
+                if bytes > PAGE_BYTES_MAX {
+                    page.next = Some(found.index());
                     return Ok(page);
                 }
-                Hit::End => return Ok(page),
-            };
-            if page.entries.len() == limit || bytes > PAGE_BYTES_MAX {
-                page.next = Some(index);
-                return Ok(page);
+                bytes += found.bytes();
+                page.entries.push(found);
             }
-            let Some(found) = entry.map_or_else(|| read(self.ledger, index), |e| Ok(Some(e)))?
-            else {
-                return Ok(page);
-            };
-            if let Found::Entry(entry) = &found {
-                bytes += entry.kept().map_or(0, <[u8]>::len);
+            if let Some(end) = end {
+                return Ok(page.ended(&end));
             }
-            page.entries.push(found);
         }
+        let beyond = self.next()?;
+        Ok(page.ended(&beyond))
+    }
+
+    /// The next ones, at most `count`, and what ended them before.
+    fn some(&mut self, count: usize) -> Result<(Vec<Met>, Option<Hit>), Error> {
+        let mut hits = Vec::with_capacity(count);
+        while hits.len() < count {
+            match self.next()? {
+                Hit::Fits(index, entry) => hits.push((index, entry.map(Found::Entry))),
+                Hit::Damaged(index) => hits.push((index, Some(Found::Damaged(Index(index))))),
+                end @ (Hit::Spent(_) | Hit::End) => return Ok((hits, Some(end))),
+            }
+        }
+        Ok((hits, None))
+    }
+
+    /// Those that were met without being read are read together.
+    fn filled(&self, hits: Vec<Met>) -> Result<Vec<Found>, Error> {
+        let unread = hits.iter().filter(|(_, found)| found.is_none());
+        let unread: Vec<_> = unread.map(|(index, _)| Index(*index)).collect();
+        let mut read = self.ledger.entries_at(&unread).into_iter();
+        let mut page = Vec::with_capacity(hits.len());
+        for (index, found) in hits {
+            page.extend(match found {
+                None => read.next().map(|entry| readable(index, entry)).transpose()?,
+                found => found,
+            });
+        }
+        Ok(page)
     }
 }
 
+/// A hit's index, with what was read of it on the way.
+type Met = (u64, Option<Found>);
+
 /// The entry at `index`, as far as it can be read; `None` beyond the head.
 fn read(ledger: &Ledger, index: u64) -> Result<Option<Found>, Error> {
-    match ledger.entry(Index(index)) {
-        Ok(entry) => Ok(entry.map(|entry| Found::Entry(Box::new(entry)))),
-        Err(damage) if is_damage(&damage) => Ok(Some(Found::Damaged(Index(index)))),
+    let entry = ledger.entry(Index(index)).transpose();
+    entry.map(|entry| readable(index, entry)).transpose()
+}
+
+fn readable(index: u64, entry: Result<Entry, ReadError>) -> Result<Found, Error> {
+    match entry {
+        Ok(entry) => Ok(Found::Entry(Box::new(entry))),
+        Err(damage) if is_damage(&damage) => Ok(Found::Damaged(Index(index))),
         Err(failure) => Err(failure.into()),
     }
 }

@@ -10,8 +10,10 @@ use axum::response::{IntoResponse, Response};
 use schemas::brief::text;
 use schemas::encode::{Value, encode};
 use schemas::printable::printable;
+use serde::Serialize;
 use serde_json::Value as Json;
 
+use crate::entries::Listing;
 use crate::error::Error;
 use crate::negotiate::{Form, choose};
 use crate::params::Params;
@@ -56,22 +58,38 @@ pub(crate) fn asked(headers: &HeaderMap, params: Params) -> Result<(Form, Params
 
 /// A page of entries in a form. Where only the entries fit in, the rest stands in headers: `sworn-next-cursor`,
 /// `sworn-as-of` (size and root) and `sworn-scanned-to`.
-pub(crate) fn page(form: Form, page: &Json) -> Response {
-    let items = page.get("items").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+pub(crate) fn page(form: Form, page: &Listing) -> Response {
     let bytes = match form {
-        NDJSON => items.iter().map(|item| format!("{item}\n")).collect::<String>().into_bytes(),
-        CSV => entries_csv(items, true).into_bytes(),
-        CBOR => json_cbor(page),
-        _ => page.to_string().into_bytes(),
+        NDJSON => {
+            page.items.iter().flat_map(|item| [json_bytes(item), vec![b'\n']].concat()).collect()
+        }
+        CSV => {
+            let items: Vec<_> = page.items.iter().map(json).collect();
+            entries_csv(&items, true).into_bytes()
+        }
+        CBOR => json_cbor(&json(page)),
+        _ => json_bytes(page),
     };
     let mut response = ([(header::CONTENT_TYPE, form.media)], bytes).into_response();
     let headers = response.headers_mut();
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if matches!(form, NDJSON | CSV) {
-        headers.extend(beside(page));
+        headers.extend(beside(&page.beside));
     }
     response
+}
+
+const WHOLE: &str = "views have text keys and no failing parts";
+
+/// A view as a JSON value.
+pub(crate) fn json(view: &impl Serialize) -> Json {
+    serde_json::to_value(view).expect(WHOLE)
+}
+
+/// A view as JSON text.
+pub(crate) fn json_bytes(view: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(view).expect(WHOLE)
 }
 
 fn beside(page: &Json) -> Vec<(HeaderName, HeaderValue)> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use ledger::{Entry, Ledger};
+use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{EventId, Micros};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
@@ -63,7 +63,7 @@ fn read_reach(api: &Api, params: &Params) -> Result<Value, Error> {
     let mut reach = Reach::default();
     let source = term(&api.ledger, key, &value);
     let reached = each_newest_first(&api.ledger, source, range, REACH_ENTRIES_MAX, |entry| {
-        reach.add(&entry);
+        reach.add(&api.ledger, &entry)?;
         Ok(true)
     })?;
     let mut answer = json!({
@@ -152,7 +152,7 @@ struct Reach {
 }
 
 impl Reach {
-    fn add(&mut self, entry: &Entry) {
+    fn add(&mut self, ledger: &Ledger, entry: &Entry) -> Result<(), ReadError> {
         let index = entry.leaf.index.0;
         let end = (index, entry.leaf.received_at);
         self.first = Some(end);
@@ -163,16 +163,17 @@ impl Reach {
         }
         let kind = entry.body().or_else(|| entry.residue()).map(|body| body.kind());
         self.findings += u64::from(kind == Some(Kind::Finding));
-        let mut told: Vec<(Key, String)> = entry.terms(|terms| {
+        let mut told: Vec<(Key, String)> = entry.terms(ledger, |terms| {
             let counted =
                 terms.iter().filter(|term| HEADINGS.iter().any(|(_, key)| *key == term.key));
             counted.map(|term| (term.key, term.value.to_string())).collect()
-        });
+        })?;
         told.sort_unstable();
         told.dedup();
         for term in told {
             self.count(term, index);
         }
+        Ok(())
     }
 
     fn count(&mut self, term: (Key, String), index: u64) {

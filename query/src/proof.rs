@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ledger::{Entry, KeySet, Ledger, ReadError, StatementRow};
-use schemas::body::Body;
 use schemas::checkpoint::Note;
 use schemas::id::{BodyDigest, ChainHash, Digest, Index, SignerId, TreeHash, TreeSize, sha256};
 use schemas::leaf::Status;
@@ -15,10 +14,13 @@ use schemas::limits::PROOFS_KEPT_MAX;
 use schemas::reject::Reason;
 use schemas::statement::{Preimage, Statement};
 use schemas::submission::parse_manifest;
-use schemas::tree;
+use schemas::tree::{self, TILE_WIDTH};
 use serde::Serialize;
 
 use crate::error::is_damage;
+
+/// Tiles whose leaf hashes one answer remembers: 8 KiB each.
+const TILES_KEPT_MAX: usize = 256;
 
 /// What is kept of an entry's body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,8 +41,8 @@ impl Held {
         match &entry.body {
             _ if entry.leaf.status != Status::Accepted => Self::Refused,
             None => Self::Erased,
-            Some(bytes) if Body::digest(bytes) == entry.leaf.body => Self::Whole,
-            Some(_) => Self::Damaged,
+            Some(_) if entry.is_damaged() => Self::Damaged,
+            Some(_) => Self::Whole,
         }
     }
 
@@ -142,6 +144,10 @@ pub(crate) struct Prover<'l> {
     related: BTreeMap<TreeSize, (TreeHash, bool)>,
     /// The statement looked at last: entries side by side often share one.
     last: Option<Signed>,
+    /// The entry proven last: the next one often continues it.
+    before: Option<(Index, ChainHash)>,
+    /// Leaf hashes of tiles that are in the tree, by the tiles' numbers: entries side by side share a tile.
+    tiles: HashMap<u64, Vec<TreeHash>>,
 }
 
 /// What a statement signs.
@@ -171,13 +177,13 @@ impl Signed {
     }
 
     /// Whether it signs this entry's body, by the signer that the body names.
-    fn covers(&self, entry: &Entry) -> bool {
+    fn covers(&self, entry: &Entry, signer: Option<&str>) -> bool {
         let leaf = &entry.leaf;
         let place = usize::try_from(leaf.position).ok();
         let signed = place.and_then(|place| self.bodies.get(place)) == Some(&leaf.body);
         // A refusal for its digest holds other bytes than those that were signed.
         let other = leaf.status == Status::Rejected(Reason::DigestMismatch);
-        let named = entry.body().is_none_or(|body| body.signer() == self.signer.as_str());
+        let named = signer.is_none_or(|signer| signer == self.signer.as_str());
         self.verifies && named && (signed || other)
     }
 }
@@ -198,7 +204,8 @@ impl<'l> Prover<'l> {
             .filter(|checkpoint| checkpoint.size == size)
             .map(|checkpoint| Tree { size, root: checkpoint.root });
         let keys = ledger.key_set();
-        Self { ledger, proofs, keys, size, tree, related: BTreeMap::new(), last: None }
+        let (related, tiles) = (BTreeMap::new(), HashMap::new());
+        Self { ledger, proofs, keys, size, tree, related, last: None, before: None, tiles }
     }
 
     /// The checkpoint's size.
@@ -206,8 +213,13 @@ impl<'l> Prover<'l> {
         self.size
     }
 
-    /// Checks an entry. Damage is an answer; only a failing store is an error.
-    pub(crate) fn prove(&mut self, entry: &Entry) -> Result<Proof, ReadError> {
+    /// Checks an entry whose body, if one is known, names this signer. Damage is an answer; only a failing store is
+    /// an error.
+    pub(crate) fn prove(
+        &mut self,
+        entry: &Entry,
+        signer: Option<&str>,
+    ) -> Result<Proof, ReadError> {
         let (index, leaf) = (entry.leaf.index, tree::leaf_hash(&entry.bytes));
         let held = Held::of(entry);
         if let Some((signature, tree)) = self.proofs.get(index, &leaf)
@@ -218,9 +230,10 @@ impl<'l> Prover<'l> {
         let proof = Proof {
             chain: sound(self.is_linked(entry))?,
             held,
-            signature: self.signature(entry)?,
-            inclusion: sound(self.includes(index, &leaf))?,
+            signature: self.signature(entry, signer)?,
+            inclusion: self.includes(index, &leaf)?,
         };
+        self.before = Some((index, entry.chain));
         if let (Some(tree), true) = (self.tree, proof.holds()) {
             self.proofs.keep(index, Kept { leaf, signature: proof.signature, tree });
         }
@@ -247,17 +260,32 @@ impl<'l> Prover<'l> {
         Ok(tree::verify_consistency(old.size, &old.root, new.size, &new.root, &path).is_ok())
     }
 
-    fn includes(&self, index: Index, leaf: &TreeHash) -> Result<bool, ReadError> {
+    fn includes(&mut self, index: Index, leaf: &TreeHash) -> Result<bool, ReadError> {
         let Some(tree) = self.tree else { return Ok(false) };
-        let path = self.ledger.inclusion(index, tree.size)?;
+        let n = index.0 / u64::from(TILE_WIDTH);
+        if !self.tiles.contains_key(&n) {
+            let leaves = sound(included_tile(self.ledger, n, tree))?;
+            if self.tiles.len() >= TILES_KEPT_MAX {
+                self.tiles.clear();
+            }
+            self.tiles.insert(n, leaves);
+        }
+        let place = usize::try_from(index.0 % u64::from(TILE_WIDTH)).ok();
+        let kept = self.tiles.get(&n).zip(place).and_then(|(leaves, place)| leaves.get(place));
+        if kept == Some(leaf) {
+            return Ok(true);
+        }
+        // The tile as it is kept does not hold, but the leaf itself still may.
+        let path = sound(self.ledger.inclusion(index, tree.size))?;
         Ok(tree::verify_inclusion(leaf, index, tree.size, &path, &tree.root).is_ok())
     }
 
     fn is_linked(&self, entry: &Entry) -> Result<bool, ReadError> {
         let index = entry.leaf.index.0;
-        let before = match index.checked_sub(1) {
-            Some(before) => self.ledger.chain(Index(before))?,
-            None => ChainHash::ZERO,
+        let before = match (index.checked_sub(1), self.before) {
+            (Some(before), Some((Index(known), chain))) if known == before => chain,
+            (Some(before), _) => self.ledger.chain(Index(before))?,
+            (None, _) => ChainHash::ZERO,
         };
         let head = self.ledger.head();
         let next = index.saturating_add(1);
@@ -266,7 +294,11 @@ impl<'l> Prover<'l> {
         Ok(before == entry.leaf.previous && after == entry.chain)
     }
 
-    fn signature(&mut self, entry: &Entry) -> Result<Option<bool>, ReadError> {
+    fn signature(
+        &mut self,
+        entry: &Entry,
+        signer: Option<&str>,
+    ) -> Result<Option<bool>, ReadError> {
         let leaf = &entry.leaf;
         if leaf.refused_whole() {
             return Ok(None);
@@ -274,18 +306,28 @@ impl<'l> Prover<'l> {
         if self.last.as_ref().is_none_or(|last| last.statement != leaf.statement) {
             let row = match self.ledger.statement(leaf.index) {
                 Ok(row) => row,
-                Err(damage) => return sound(Err(damage)).map(Some),
+                Err(damage) => return sound::<bool>(Err(damage)).map(Some),
             };
             self.last = row.and_then(|row| Signed::of(&row, leaf.statement, &self.keys));
         }
-        Ok(Some(self.last.as_ref().is_some_and(|signed| signed.covers(entry))))
+        Ok(Some(self.last.as_ref().is_some_and(|signed| signed.covers(entry, signer))))
     }
 }
 
+/// The leaf hashes of tile `n`, if they all are in `tree`: the path of its first leaf is made of the others.
+fn included_tile(ledger: &Ledger, n: u64, tree: Tree) -> Result<Vec<TreeHash>, ReadError> {
+    let first = Index(n.saturating_mul(u64::from(TILE_WIDTH)));
+    let (leaves, path) = ledger.inclusion_of_tile(n, tree.size)?;
+    let holds = leaves.first().is_some_and(|leaf| {
+        tree::verify_inclusion(leaf, first, tree.size, &path, &tree.root).is_ok()
+    });
+    Ok(if holds { leaves } else { Vec::new() })
+}
+
 /// Rows that are gone or damaged prove nothing; a store that fails says nothing.
-fn sound(checked: Result<bool, ReadError>) -> Result<bool, ReadError> {
+fn sound<T: Default>(checked: Result<T, ReadError>) -> Result<T, ReadError> {
     match checked {
-        Err(damage) if is_damage(&damage) => Ok(false),
+        Err(damage) if is_damage(&damage) => Ok(T::default()),
         checked => checked,
     }
 }

@@ -21,8 +21,8 @@ pub struct Scope(pub Arc<Expr>);
 
 impl Scope {
     fn admits(&self, ledger: &Ledger, index: Index) -> Result<bool, ReadError> {
-        let entry = ledger.entry(index)?;
-        Ok(entry.is_some_and(|entry| entry.terms(|terms| self.0.matches(terms))))
+        let Some(entry) = ledger.entry(index)? else { return Ok(false) };
+        entry.terms(ledger, |terms| self.0.matches(terms))
     }
 }
 

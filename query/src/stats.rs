@@ -56,7 +56,7 @@ fn read_stats(api: &Api, params: &Params) -> Result<Value, Error> {
         let page = hits.page(PAGE_ENTRIES_MAX)?;
         for found in &page.entries {
             match found {
-                Found::Entry(entry) => tally.add(entry, &names.of(entry, 0)?),
+                Found::Entry(entry) => tally.add(&api.ledger, entry, &names.of(entry, 0)?)?,
                 Found::Damaged(_) => tally.damaged += 1,
             }
         }
@@ -89,18 +89,19 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, entry: &Entry, names: &[String]) {
+    fn add(&mut self, ledger: &Ledger, entry: &Entry, names: &[String]) -> Result<(), ReadError> {
         self.entries += 1;
         let (known, room) = (&mut self.groups, STATS_GROUPS_MAX);
         let mut missed = false;
         for name in names {
             if known.len() < room || known.contains_key(name) {
-                known.entry(name.clone()).or_default().add(entry);
+                known.entry(name.clone()).or_default().add(ledger, entry)?;
             } else {
                 missed = true;
             }
         }
         self.others += u64::from(missed);
+        Ok(())
     }
 
     /// The groups, those of most entries first.
@@ -112,27 +113,28 @@ impl Tally {
 }
 
 impl Group {
-    fn add(&mut self, entry: &Entry) {
+    fn add(&mut self, ledger: &Ledger, entry: &Entry) -> Result<(), ReadError> {
         let index = entry.leaf.index.0;
         self.entries += 1;
         self.first.get_or_insert(index);
         self.last = index;
         if entry.leaf.status != Status::Accepted {
             self.rejected += 1;
-            return;
+            return Ok(());
         }
-        let Some(body) = entry.body().or_else(|| entry.residue()) else { return };
+        let Some(body) = entry.body().or_else(|| entry.residue()) else { return Ok(()) };
         *self.kinds.entry(body.kind().as_str()).or_default() += 1;
         self.findings += u64::from(body.kind() == Kind::Finding);
-        let told: Vec<_> = entry.terms(|terms| {
+        let told: Vec<_> = entry.terms(ledger, |terms| {
             let counted =
                 terms.iter().filter(|term| matches!(term.key, Key::Outcome | Key::Verdict));
             counted.map(|term| (term.key, term.value.to_string())).collect()
-        });
+        })?;
         for (key, value) in told.into_iter().filter(|(_, value)| value != "denied") {
             let counts = if key == Key::Outcome { &mut self.outcomes } else { &mut self.verdicts };
             *counts.entry(value).or_default() += 1;
         }
+        Ok(())
     }
 
     fn json(&self, name: &str) -> Value {
@@ -164,10 +166,10 @@ impl Names<'_> {
     /// An entry's own values, else those of what caused it, else those that its session declared.
     fn of(&mut self, entry: &Entry, hops: usize) -> Result<Vec<String>, ReadError> {
         let by = self.by;
-        let own: Vec<_> = entry.terms(|terms| {
+        let own: Vec<_> = entry.terms(self.ledger, |terms| {
             let own = terms.iter().filter(|term| term.key == by);
             own.map(|term| term.value.to_string()).collect()
-        });
+        })?;
         let Some(body) = entry.body().filter(|_| own.is_empty() && hops < HOPS_MAX) else {
             return Ok(own);
         };

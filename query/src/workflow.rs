@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::api::{Api, as_of};
 use crate::diagram::{render_dot, render_mermaid};
 use crate::error::{Error, is_damage};
+use crate::formats::{json, json_bytes};
 use crate::graph::{Facts, Graph, graph};
 use crate::linked::{Linked, linked};
 use crate::negotiate::{Form, choose};
@@ -26,6 +27,8 @@ use crate::sequence;
 use crate::source::{Order, Seek, Source, Walk};
 use crate::text::render_chain;
 
+/// Entries that are read in one go.
+const READ_TOGETHER: usize = 256;
 /// Entries with one grant's id that are looked at to find the one that gave it.
 const GRANT_LOOKS_MAX: usize = 64;
 
@@ -65,11 +68,10 @@ struct Answer<'n> {
 
 impl Answer<'_> {
     fn bytes(&self, form: Form) -> Vec<u8> {
-        const WHOLE: &str = "views have text keys and no failing parts";
         if form == Form::JSON {
-            return serde_json::to_vec(self).expect(WHOLE);
+            return json_bytes(self);
         }
-        let json = serde_json::to_value(self).expect(WHOLE);
+        let json = json(self);
         let render = match form {
             MERMAID => render_mermaid,
             DOT => render_dot,
@@ -96,7 +98,7 @@ fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result
     let (mut nodes, mut proofs) = (Vec::new(), Vec::new());
     for member in collected.members {
         proofs.push(match &member.entry {
-            Some(entry) => prover.prove(entry)?,
+            Some(entry) => prover.prove(entry, member.node.accepted_signer())?,
             None => Proof::BROKEN,
         });
         nodes.push(member.node);
@@ -140,12 +142,20 @@ impl<'l> Collected<'l> {
     /// Takes in the entries of the correlation; returns how many the ledger counts there.
     fn take_own(&mut self, correlation: &str) -> Result<Option<usize>, ReadError> {
         let mut postings = self.ledger.postings(Key::Corr, correlation);
-        let mut at = 0;
+        let (mut at, mut indexes) = (0, Vec::new());
         while let Some(index) = postings.at_or_after(at)?.filter(|index| index.0 < self.size.0) {
-            if !self.take(index)? {
+            indexes.push(index);
+            at = index.0 + 1;
+            if indexes.len() > WORKFLOW_ENTRIES_MAX {
                 break;
             }
-            at = index.0 + 1;
+        }
+        for indexes in indexes.chunks(READ_TOGETHER) {
+            for (index, entry) in indexes.iter().zip(self.ledger.entries_at(indexes)) {
+                if !self.add(*index, entry)? {
+                    return self.count(correlation);
+                }
+            }
         }
         self.count(correlation)
     }
@@ -165,15 +175,15 @@ impl<'l> Collected<'l> {
         Ok(row.count.checked_sub(later).and_then(|count| usize::try_from(count).ok()))
     }
 
-    /// Takes in one entry; false if there is no room for it.
-    fn take(&mut self, index: Index) -> Result<bool, ReadError> {
+    /// Takes in one entry as it was read; false if there is no room for it.
+    fn add(&mut self, index: Index, entry: Result<Entry, ReadError>) -> Result<bool, ReadError> {
         let full = self.members.len() >= WORKFLOW_ENTRIES_MAX || self.bytes > WORKFLOW_BYTES_MAX;
         if full {
             self.is_full = true;
             return Ok(false);
         }
-        let entry = match self.ledger.entry(index) {
-            Ok(entry) => entry,
+        let entry = match entry {
+            Ok(entry) => Some(entry),
             Err(damage) if is_damage(&damage) => None,
             Err(failure) => return Err(failure),
         };
@@ -207,7 +217,8 @@ impl<'l> Collected<'l> {
         let Some(index) = found.first().filter(|index| index.0 < self.size.0) else {
             return Ok(true);
         };
-        let taken = self.take(*index)?;
+        let Some(entry) = self.ledger.entry(*index).transpose() else { return Ok(true) };
+        let taken = self.add(*index, entry)?;
         if let Some(member) = self.members.last_mut().filter(|_| taken) {
             member.node.joined = true;
         }

@@ -1,5 +1,6 @@
 //! Event bodies: their fields, checked against the table, and typed access to them.
 
+use serde::ser::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 use crate::deterministic::{Bounds, Item, decode};
@@ -10,7 +11,8 @@ use crate::kind::Kind;
 use crate::limits::BODY_BYTES_MAX;
 use crate::reject::{Reason, Reject};
 use crate::secret;
-use crate::shape::{Path, Shape, check_record, read_record, record_json};
+use crate::shape::{Path, Shape, check_record, read_record};
+use crate::shown::{Record, to_json};
 
 /// Version of the body format.
 pub const BODY_VERSION: u64 = 1;
@@ -86,16 +88,24 @@ impl<'a> Body<'a> {
         check_record(FIELDS, pairs, &path)?;
         check_registry(&root, kind)?;
         check_required(&root, kind)?;
-        let id = root.get("id").and_then(Item::bytes).and_then(EventId::from_slice);
-        let time = root.get("time").and_then(Item::uint).map(Micros);
-        match (id, time) {
-            (Some(id), Some(time)) => {
-                let agent = root.path("agent.id").and_then(Item::text);
-                let signer = root.get("signer").and_then(Item::text).or(agent).unwrap_or_default();
-                Ok(Self { root, kind, id, time, agent, signer })
-            }
-            _ => Err(missing("id")),
-        }
+        Self::of(root, kind).ok_or_else(|| missing("id"))
+    }
+
+    /// Reads a body that was admitted, which its digest in an accepted entry's leaf tells: what [`Body::parse`] looks
+    /// at besides the encoding is not looked at again. `None` if it is no body.
+    #[must_use]
+    pub fn admitted(bytes: &'a [u8]) -> Option<Self> {
+        let root = decode(bytes, Bounds::WIRE).ok()?;
+        let kind = kind_of(&root).ok()?;
+        Self::of(root, kind)
+    }
+
+    fn of(root: Item<'a>, kind: Kind) -> Option<Self> {
+        let id = EventId::from_slice(root.get("id")?.bytes()?)?;
+        let time = Micros(root.get("time")?.uint()?);
+        let agent = root.path("agent.id").and_then(Item::text);
+        let signer = root.get("signer").and_then(Item::text).or(agent)?;
+        Some(Self { root, kind, id, time, agent, signer })
     }
 
     /// Reads what is left of an erased body: a map of some of its fields, checked to be nothing else.
@@ -105,11 +115,7 @@ impl<'a> Body<'a> {
         let root = decode(bytes, Bounds::WIRE).ok()?;
         let kind = kind_of(&root).ok()?;
         crate::residue::is_kept_only(&root).then_some(())?;
-        let id = EventId::from_slice(root.get("id")?.bytes()?)?;
-        let time = Micros(root.get("time")?.uint()?);
-        let agent = root.path("agent.id").and_then(Item::text);
-        let signer = root.get("signer").and_then(Item::text).or(agent)?;
-        Some(Self { root, kind, id, time, agent, signer })
+        Self::of(root, kind)
     }
 
     /// Reads what a proposal proposes: the fields that a statement of its kind would have of its own, proposed by
@@ -248,14 +254,14 @@ impl<'a> Body<'a> {
     /// The JSON form: every field by name.
     #[must_use]
     pub fn to_json(&self) -> Json {
-        let pairs = self.root.map().unwrap_or_default();
-        let mut json = record_json(FIELDS, pairs);
-        if let (Some(shape), Some(registry)) = (registry_shape(self.kind), self.field("registry"))
-            && let Some(slot) = json.get_mut("registry")
-        {
-            *slot = shape.to_json(registry);
-        }
-        json
+        to_json(self)
+    }
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (pairs, registry) = (self.fields(), registry_fields(self.kind));
+        Record { fields: FIELDS, pairs, registry }.serialize(serializer)
     }
 }
 

@@ -1,13 +1,15 @@
 //! The JSON form of entries, leaves and replies that the API, the tail and the command line share.
 
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Value as Json, json};
 
 use crate::body::Body;
 use crate::id::{ChainHash, hex};
-use crate::leaf::Leaf;
-use crate::reject::{Cause, Reject};
+use crate::leaf::{Counts, Leaf};
+use crate::reject::Cause;
 use crate::reply::{Fate, Outcome, Reply};
 use crate::shape::time_json;
+use crate::shown::{Time, Written, to_json};
 
 /// What is known of an entry's body.
 #[derive(Debug)]
@@ -27,44 +29,78 @@ pub enum Content<'a> {
     },
 }
 
+/// An entry, which serialises as its JSON form.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryView<'a> {
+    /// Its leaf.
+    pub leaf: &'a Leaf,
+    /// The chain hash over it.
+    pub chain: &'a ChainHash,
+    /// What is known of its body.
+    pub content: &'a Content<'a>,
+    /// Whether what is kept as its body is another one, so that nothing is known of it.
+    pub is_damaged: bool,
+}
+
+impl Serialize for EntryView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let leaf = self.leaf;
+        let (cause, body, claimed, redacted) = match self.content {
+            Content::Signed(body) => (None, Some(body), None, false),
+            Content::Redacted(left) => (None, left.as_ref(), None, !self.is_damaged),
+            Content::Refused { cause, signed, claimed } => {
+                (Some(cause), signed.as_ref(), Some(claimed), false)
+            }
+        };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("index", &leaf.index.0)?;
+        map.serialize_entry("received_at", &Time(leaf.received_at))?;
+        map.serialize_entry("status", leaf.status.as_str())?;
+        map.serialize_entry("id", &leaf.id.map(Written))?;
+        map.serialize_entry("previous", &Written(leaf.previous))?;
+        map.serialize_entry("chain", &Written(self.chain))?;
+        map.serialize_entry("statement", &Written(leaf.statement))?;
+        map.serialize_entry("body_digest", &Written(leaf.body))?;
+        map.serialize_entry("position", &leaf.position)?;
+        map.serialize_entry("counts", &CountsView(&leaf.counts))?;
+        if let Some(cause) = cause.filter(|cause| !cause.path.is_empty()) {
+            map.serialize_entry("cause", &cause_json(cause))?;
+        }
+        if let Some(claimed) = claimed.filter(|names| !names.is_empty()) {
+            map.serialize_entry("claimed", claimed)?;
+        }
+        if redacted {
+            map.serialize_entry("redacted", &true)?;
+        }
+        map.serialize_entry("body", &body)?;
+        if self.is_damaged {
+            map.serialize_entry("damaged", &true)?;
+        }
+        map.end()
+    }
+}
+
 /// An entry.
 #[must_use]
 pub fn entry(leaf: &Leaf, chain: &ChainHash, content: &Content<'_>) -> Json {
-    let mut json = json!({
-        "index": leaf.index.0,
-        "received_at": time_json(leaf.received_at),
-        "status": leaf.status.as_str(),
-        "id": leaf.id.map(|id| id.to_string()),
-        "previous": leaf.previous.to_string(),
-        "chain": chain.to_string(),
-        "statement": leaf.statement.to_string(),
-        "body_digest": leaf.body.to_string(),
-        "position": leaf.position,
-        "counts": counts(leaf),
-    });
-    let (cause, body, claimed, redacted) = match content {
-        Content::Signed(body) => (None, Some(body), None, false),
-        Content::Redacted(left) => (None, left.as_ref(), None, true),
-        Content::Refused { cause, signed, claimed } => {
-            (Some(cause), signed.as_ref(), Some(claimed), false)
-        }
-    };
-    if let Some(cause) = cause.filter(|cause| !cause.path.is_empty()) {
-        set(&mut json, "cause", json!({ "path": cause.path, "expected": cause.expected }));
-    }
-    if let Some(claimed) = claimed.filter(|names| !names.is_empty()) {
-        set(&mut json, "claimed", json!(claimed));
-    }
-    if redacted {
-        set(&mut json, "redacted", true.into());
-    }
-    set(&mut json, "body", body.map_or(Json::Null, Body::to_json));
-    json
+    to_json(&EntryView { leaf, chain, content, is_damaged: false })
 }
 
-fn counts(leaf: &Leaf) -> Json {
-    let counts = &leaf.counts;
-    json!({ "agent": counts.agent, "session": counts.session, "correlation": counts.correlation })
+struct CountsView<'a>(&'a Counts);
+
+impl Serialize for CountsView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Counts { agent, session, correlation } = self.0;
+        serializer.collect_map([
+            ("agent", agent),
+            ("session", session),
+            ("correlation", correlation),
+        ])
+    }
+}
+
+fn cause_json(cause: &Cause) -> Json {
+    json!({ "path": cause.path, "expected": cause.expected })
 }
 
 fn set(json: &mut Json, key: &str, value: Json) {
@@ -85,7 +121,7 @@ pub fn leaf(leaf: &Leaf, bytes: &[u8], chain: &ChainHash) -> Json {
         "body": leaf.body.to_string(),
         "position": leaf.position,
         "id": leaf.id.map(|id| id.to_string()),
-        "counts": counts(leaf),
+        "counts": to_json(&CountsView(&leaf.counts)),
         "source": leaf.source.map(|source| json!({
             "epoch": hex(&source.epoch), "sequence": source.sequence,
         })),
@@ -120,12 +156,8 @@ pub fn outcome(outcome: &Outcome) -> Json {
         }
         Fate::Rejected(refused) => {
             set(&mut json, "reason", refused.reason.as_str().into());
-            set(&mut json, "cause", reject_cause(refused));
+            set(&mut json, "cause", cause_json(&refused.cause));
         }
     }
     json
-}
-
-fn reject_cause(reject: &Reject) -> Json {
-    json!({ "path": reject.cause.path, "expected": reject.cause.expected })
 }

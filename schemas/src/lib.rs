@@ -53,6 +53,7 @@ pub mod rules;
 pub mod secret;
 pub mod sequence;
 pub mod shape;
+mod shown;
 pub mod statement;
 pub mod submission;
 pub mod terms;

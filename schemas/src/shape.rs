@@ -7,12 +7,13 @@
 
 use std::cmp::Ordering;
 
-use serde_json::{Map, Number, Value as Json};
+use serde_json::{Map, Value as Json};
 
 use crate::deterministic::Item;
 use crate::encode::Value;
-use crate::id::{EventId, Micros, hex, unhex};
+use crate::id::{EventId, Micros, unhex};
 use crate::reject::{Reason, Reject};
+use crate::shown::{Open, Shown, Time, to_json};
 
 /// Type and bound of a field.
 #[derive(Clone, Copy, Debug)]
@@ -206,26 +207,7 @@ impl Shape {
     /// The JSON form of a checked item of this shape.
     #[must_use]
     pub fn to_json(&self, item: &Item<'_>) -> Json {
-        match (self, item) {
-            (Self::Id, Item::Bytes(bytes)) => match EventId::from_slice(bytes) {
-                Some(id) => id.to_string().into(),
-                None => hex(bytes).into(),
-            },
-            (Self::Time, Item::Uint(us)) => time_json(Micros(*us)),
-            (Self::Bytes(_), Item::Bytes(bytes)) => hex(bytes).into(),
-            (Self::OrNone(shape), item) if item.text() != Some("none") => shape.to_json(item),
-            (Self::List { of, .. }, Item::Array(items)) => {
-                items.iter().map(|item| of.to_json(item)).collect()
-            }
-            (Self::Record(fields), Item::Map(pairs)) => record_json(fields, pairs),
-            (Self::Named { of, .. }, Item::Map(pairs)) => {
-                let named = |(name, item): &(Item<'_>, Item<'_>)| {
-                    (name.text().unwrap_or_default().to_owned(), of.to_json(item))
-                };
-                Json::Object(pairs.iter().map(named).collect())
-            }
-            _ => open_json(item),
-        }
+        to_json(&Shown { shape: self, item })
     }
 
     /// Reads the JSON form.
@@ -350,21 +332,7 @@ fn encoded_len(item: &Item<'_>) -> usize {
 /// A time in RFC 3339 with microseconds, or the number where the calendar ends.
 #[must_use]
 pub fn time_json(time: Micros) -> Json {
-    let calendar = i64::try_from(time.0).ok();
-    match calendar.and_then(|us| jiff::Timestamp::from_microsecond(us).ok()) {
-        Some(stamp) => format!("{stamp:.6}").into(),
-        None => time.0.into(),
-    }
-}
-
-pub(crate) fn record_json(fields: &[Field], pairs: &[(Item<'_>, Item<'_>)]) -> Json {
-    let named = pairs.iter().filter_map(|(key, value)| {
-        let name = key.text()?;
-        let field = fields.iter().find(|field| field.name == name);
-        let json = field.map_or_else(|| open_json(value), |field| field.shape.to_json(value));
-        Some((name.to_owned(), json))
-    });
-    Json::Object(named.collect())
+    to_json(&Time(time))
 }
 
 pub(crate) fn read_record(
@@ -386,26 +354,7 @@ pub(crate) fn read_record(
 /// JSON of an item of no declared shape.
 #[must_use]
 pub fn open_json(item: &Item<'_>) -> Json {
-    match item {
-        Item::Uint(value) => (*value).into(),
-        Item::Negative(value) => match i64::try_from(*value) {
-            Ok(n) => Number::from(-1 - n).into(),
-            Err(_) => format!("{}", -1 - i128::from(*value)).into(),
-        },
-        Item::Bytes(bytes) => serde_json::json!({ "hex": hex(bytes) }),
-        Item::Text(text) => (*text).into(),
-        Item::Array(items) => items.iter().map(open_json).collect(),
-        Item::Map(pairs) => {
-            let name = |key: &Item<'_>| match key.text() {
-                Some(text) => text.to_owned(),
-                None => open_json(key).to_string(),
-            };
-            pairs.iter().map(|(key, value)| (name(key), open_json(value))).collect()
-        }
-        Item::Tag(_, inner) => open_json(inner),
-        Item::Bool(value) => (*value).into(),
-        Item::Null => Json::Null,
-    }
+    to_json(&Open(item))
 }
 
 /// CBOR of JSON of no declared shape; `None` for floats.

@@ -47,6 +47,9 @@ impl Layers<'_> {
                 .map(|file| file.parse("a file", path))
                 .transpose()?,
             routes: self.file.as_ref().map(|file| file.routes.clone()).unwrap_or_default(),
+            cache_mib: self
+                .choose("cache_mib")?
+                .parse("a number of MiB, 8 to 1048576", mebibytes)?,
             http: self.http()?,
         };
         config.check()?;
@@ -118,4 +121,8 @@ pub(super) fn path(text: &str) -> Option<PathBuf> {
 pub(super) fn host(text: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     ((1..=253).contains(&text.len()) && text.chars().all(allowed)).then(|| text.to_owned())
+}
+
+fn mebibytes(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|mib| (8..=1 << 20).contains(mib))
 }

@@ -29,6 +29,7 @@ fn flag_then_variable_then_file_then_default() {
     assert_eq!(config.data, Path::new("/file"));
     assert_eq!(config.mark, Path::new("/var/lib/sworn-mark"));
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:7420");
+    assert_eq!(config.cache_mib, 128);
     let ledger = config.ledger();
     assert_eq!(ledger.store, Path::new("/file/store"));
     assert_eq!(ledger.mark, Path::new("/var/lib/sworn-mark/flag.note"));
@@ -36,7 +37,7 @@ fn flag_then_variable_then_file_then_default() {
 
 #[test]
 fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
-    let text = "tenant = \"t\"\nhost = \"h\"\ndata = \"/d\"\nmark = \"/m\"\nkey = \"/k\"\n\
+    let text = "tenant = \"t\"\nhost = \"h\"\ndata = \"/d\"\nmark = \"/m\"\nkey = \"/k\"\ncache_mib = \"64\"\n\
                 [http]\nlisten = \"[::1]:1\"\nnames = [\"a.example\", \"b.example\"]\nauth = \"required\"\n\
                 record_reads = true\n[http.tls]\ncert = \"/tc\"\nkey = \"/tk\"\n\
                 [http.oidc]\nissuer = \"i\"\naudience = \"a\"\nkeys = \"/jwks\"\n\

@@ -49,14 +49,14 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    fn of(entry: &Entry, genesis: &ChainHash) -> Self {
+    fn of(ledger: &Ledger, entry: &Entry, genesis: &ChainHash) -> Result<Self, ReadError> {
         let owned =
             |term: &Term<'_>| Term { key: term.key, value: term.value.clone().into_owned().into() };
-        Self {
+        Ok(Self {
             link: Link::of(entry),
-            terms: entry.terms(|terms| terms.iter().map(owned).collect()),
+            terms: entry.terms(ledger, |terms| terms.iter().map(owned).collect())?,
             bytes: Self::encode(entry, genesis),
-        }
+        })
     }
 
     /// The `entry` event.
@@ -199,7 +199,7 @@ pub(crate) fn walk_store(ledger: &Ledger, mut walk: Walk, size: u64) -> Result<W
     while walk.next().0 < stop {
         let from = walk.next().0;
         for entry in ledger.entries(from..stop.min(from.saturating_add(READ_STEP)))? {
-            if let ControlFlow::Break(()) = walk.offer_entry(&entry)? {
+            if let ControlFlow::Break(()) = walk.offer_entry(ledger, &entry)? {
                 return Ok(walk);
             }
         }
@@ -258,7 +258,8 @@ impl Filler {
         let job = move || {
             let genesis = ledger.chain(Index(0))?;
             let entries = ledger.entries(range)?;
-            Ok::<_, ReadError>(entries.iter().map(|entry| Frame::of(entry, &genesis)).collect())
+            let frames = entries.iter().map(|entry| Frame::of(&ledger, entry, &genesis));
+            frames.collect::<Result<_, ReadError>>()
         };
         Ok(tokio::task::spawn_blocking(job).await??)
     }

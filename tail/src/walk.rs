@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ledger::{Entry, ReadError};
+use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{ChainHash, Index, Micros};
 use schemas::limits::{TAIL_CHUNK_BYTES, TAIL_SKIP_MAX};
 
@@ -94,11 +94,15 @@ impl Walk {
     ///
     /// # Errors
     /// As for [`Walk::offer`].
-    pub(crate) fn offer_entry(&mut self, entry: &Entry) -> Result<ControlFlow<()>, ReadError> {
+    pub(crate) fn offer_entry(
+        &mut self,
+        ledger: &Ledger,
+        entry: &Entry,
+    ) -> Result<ControlFlow<()>, ReadError> {
         let link = Link::of(entry);
         self.check(link)?;
         let Link { index, received_at, .. } = link;
-        let fits = entry.terms(|terms| self.filter.matches(index, received_at, terms));
+        let fits = entry.terms(ledger, |terms| self.filter.matches(index, received_at, terms))?;
         Ok(self.consider(link, fits.then(|| Frame::encode(entry, &self.genesis))))
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
 
 use schemas::body::Body;
 use schemas::id::{ChainHash, Digest, EventId, Index, Micros};
@@ -86,6 +87,8 @@ pub(crate) struct Judge {
     /// Events of each month.
     pub(crate) events: Vec<u64>,
     by_agent: BTreeMap<(String, &'static str), u64>,
+    /// Time that the rules took since somebody asked.
+    took: Duration,
 }
 
 impl Judge {
@@ -100,6 +103,7 @@ impl Judge {
             tallies: Tallies::new(),
             events: vec![0; months],
             by_agent: BTreeMap::new(),
+            took: Duration::ZERO,
         };
         judge.found();
         judge
@@ -142,7 +146,9 @@ impl Judge {
     }
 
     fn due(&mut self) {
+        let began = Instant::now();
         let Ok(due) = Engine.due(&mut self.rows, &self.registry, self.now, FINDINGS_DUE_MAX);
+        self.took += began.elapsed();
         self.count(due);
     }
 
@@ -162,7 +168,9 @@ impl Judge {
             false => ChainCheck::default(),
         };
         let leaf = self.leaf(&body, &arrival.body);
+        let began = Instant::now();
         let Ok(found) = Engine.observe(&mut self.rows, &self.registry, &chain, &leaf, &body);
+        self.took += began.elapsed();
         self.count(found);
         self.rows.accepted(body.id(), body.signer());
         drop(self.registry.apply(leaf.index, self.now, &body));
@@ -209,6 +217,16 @@ impl Judge {
             || "none".to_owned(),
             |((agent, rule), count)| format!("{agent}, {count} of {rule}"),
         )
+    }
+
+    /// Time that the rules took since this was asked last.
+    pub(crate) fn taken(&mut self) -> Duration {
+        std::mem::take(&mut self.took)
+    }
+
+    /// Bytes of the rows, keys included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.rows.size().1
     }
 
     /// Rows, and their bytes.

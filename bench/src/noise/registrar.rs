@@ -86,7 +86,7 @@ struct Paper {
 impl Paper {
     /// A moment later, before anything else happens.
     fn say(&mut self, by: usize, fields: Json) {
-        self.now += 1_000_000;
+        self.now += 200_000;
         self.say_at(self.now, by, fields, None);
     }
 
@@ -120,7 +120,7 @@ impl Paper {
             1 => ("2027-01-01", Some(REVIEW_BY)),
             _ => ("2027-01-01", None),
         };
-        self.now += 1_000_000;
+        self.now += 200_000;
         self.contract(cast, agent, 0, (self.now, ends, review));
     }
 

@@ -16,6 +16,7 @@ use crate::round::Failure;
 const PLACES: &[&str] = &["/usr/lib/postgresql/15/bin", "/usr/local/bin", "/usr/bin"];
 /// What somebody would set who has read the manual, on a machine of 16 GiB or more.
 const SETTINGS: &[&str] = &[
+    // As much as `CACHE_BYTES`.
     "shared_buffers=2GB",
     "effective_cache_size=8GB",
     "work_mem=64MB",

@@ -145,10 +145,11 @@ impl<'l> Draw<'l> {
     fn values(&mut self, keys: &[Key]) -> Result<Terms, Failure> {
         let index = self.random.below(self.ledger.head().size.0);
         let entry = self.ledger.entry(Index(index))?.ok_or("an entry below the head is absent")?;
-        Ok(entry.terms(|terms| {
+        let values = entry.terms(self.ledger, |terms| {
             let those = terms.iter().filter(|term| keys.contains(&term.key));
             those.map(|term| (term.key, term.value.to_string())).collect()
-        }))
+        });
+        Ok(values?)
     }
 }
 

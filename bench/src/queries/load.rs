@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ledger::{Entry, Ledger};
+use ledger::{Entry, Ledger, ReadError};
 use rayon::prelude::*;
 use schemas::terms::{Key, Term};
 
@@ -63,6 +63,19 @@ pub(crate) fn load(postgres: &mut Postgres, ledger: &Ledger) -> Result<(), Failu
     Ok(())
 }
 
+/// Takes as much as there is room for into PostgreSQL's memory, what is read at random last.
+pub(crate) fn warm(postgres: &mut Postgres) -> Result<(), Failure> {
+    if postgres.run("CREATE EXTENSION IF NOT EXISTS pg_prewarm").is_err() {
+        println!("PostgreSQL has no pg_prewarm: its memory fills as it is asked");
+        return Ok(());
+    }
+    postgres.run("SELECT pg_prewarm('event_principals'), pg_prewarm('events')")?;
+    postgres.run(
+        "SELECT count(pg_prewarm(indexrelid)) FROM pg_index \
+         WHERE indrelid IN ('events'::regclass, 'event_principals'::regclass)",
+    )
+}
+
 /// A key's column.
 pub(crate) fn column(key: Key) -> String {
     format!("\"{}\"", key.as_str())
@@ -95,7 +108,8 @@ fn rows(postgres: &mut Postgres, ledger: &Ledger, size: u64) -> Result<(), Failu
     while from < size {
         let to = size.min(from + CHUNK);
         let entries = ledger.entries(from..to)?;
-        let lines: Vec<_> = entries.par_iter().map(line).collect();
+        let lines = entries.par_iter().map(|entry| line(ledger, entry));
+        let lines = lines.collect::<Result<Vec<_>, _>>()?;
         for lines in lines.chunks(LINES) {
             postgres.copy(lines.concat().into_bytes())?;
         }
@@ -112,16 +126,16 @@ fn rows(postgres: &mut Postgres, ledger: &Ledger, size: u64) -> Result<(), Failu
 }
 
 /// The entry's line.
-fn line(entry: &Entry) -> String {
+fn line(ledger: &Ledger, entry: &Entry) -> Result<String, ReadError> {
     let json = schemas::json::entry(&entry.leaf, &entry.chain, &entry.content());
     let path = entry.body().iter().flat_map(hops).collect::<Vec<_>>().join(">");
     let path = if path.is_empty() { NULL.to_owned() } else { escaped(&path) };
-    let (id, columns) = entry.terms(|terms| {
+    let (id, columns) = entry.terms(ledger, |terms| {
         let columns: Vec<_> = COLUMNS.iter().map(|key| value(terms, *key)).collect();
         (value(terms, Key::Id), columns.join("\t"))
-    });
+    })?;
     let (index, json) = (entry.leaf.index.0, escaped(&json.to_string()));
-    format!("{index}\t{id}\t{path}\t{columns}\t{json}\n")
+    Ok(format!("{index}\t{id}\t{path}\t{columns}\t{json}\n"))
 }
 
 fn hops(body: &schemas::body::Body<'_>) -> Vec<String> {

@@ -8,7 +8,7 @@ use schemas::key::PublicKey;
 use schemas::leaf::Leaf;
 use schemas::reject::Reason;
 use schemas::reply::{Fate, Outcome};
-use schemas::terms::Key;
+use schemas::terms::{Key, Term};
 use serde_json::json;
 
 fn receipt(outcome: &Outcome) -> Vec<u8> {
@@ -228,9 +228,8 @@ fn postings_agree_with_a_scan() {
             let naive: Vec<_> = entries
                 .iter()
                 .filter(|entry| {
-                    entry.terms(|terms| {
-                        terms.iter().any(|term| term.key == *key && term.value == row.value)
-                    })
+                    let carries = |term: &Term<'_>| term.key == *key && term.value == row.value;
+                    entry.terms(&ledger, |terms| terms.iter().any(carries)).unwrap()
                 })
                 .map(|entry| entry.leaf.index)
                 .collect();

@@ -196,7 +196,9 @@ fn as_of_every_size(plan: &Plan, ledger: &Ledger) {
         let Some((chain, frozen)) = plan.actions.get(&(size as u64)) else { continue };
         let index = Index(size as u64);
         let entry = ledger.entry(index).unwrap().unwrap();
-        let found = entry.terms(|terms| registry.frozen(terms).map(|freeze| freeze.frozen.0));
+        let found =
+            entry.terms(ledger, |terms| registry.frozen(terms).map(|freeze| freeze.frozen.0));
+        let found = found.unwrap();
         assert_eq!(found, *frozen, "freeze of {index}");
         let worth = chain.iter().any(|(grant, faults)| grant.is_some() || !faults.is_empty());
         let kept = ledger.chain_check(index).unwrap().map(|check| view::found(&check));

@@ -77,7 +77,7 @@ impl Gathered {
             };
             at = hit + 1;
             let Some(entry) = ledger.entry(Index(hit))? else { return Ok(()) };
-            if plan.is_exact() || entry.terms(|terms| plan.accepts(terms)) {
+            if plan.is_exact() || entry.terms(ledger, |terms| plan.accepts(terms))? {
                 self.keep(ledger, &entry, true)?;
             }
         }
