@@ -12,6 +12,7 @@ mod bundle;
 mod crash;
 mod demo;
 mod features;
+mod findings;
 mod followers;
 mod harness;
 mod killswitch;
