@@ -7,6 +7,7 @@ mod contracts;
 mod credentials;
 mod evasion;
 mod habits;
+mod interfaces;
 mod sessions;
 mod witnesses;
 mod world;
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use schemas::rules::RULES;
 use serde_json::Value as Json;
 
-use case::{Case, SHARED, micros};
+use case::{Case, ENDS, SHARED, micros};
 use world::World;
 
 /// A concrete input, and every finding that follows from it.
@@ -34,9 +35,6 @@ impl Row {
         self.found.iter().any(|found| rule_of(found) == self.rule)
     }
 }
-
-/// When everything is over.
-const ENDS: &str = "2026-07-03T00:00:00Z";
 
 fn rows() -> impl Iterator<Item = &'static Row> {
     let tables = [
@@ -119,6 +117,7 @@ fn every_example_of_every_rule_is_found_and_nothing_else() {
         shared.principal(id, roles);
     }
     world.play(&mut [shared]);
+    let live = world.follow("finding:*");
     let (rows, mut cases): (Vec<_>, Vec<_>) = cases().into_iter().unzip();
     world.play(&mut cases);
     world.settle(micros(ENDS));
@@ -133,6 +132,9 @@ fn every_example_of_every_rule_is_found_and_nothing_else() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     by_rule_and_agent(&world, &played);
+    interfaces::tell_it_live(&world, &live);
+    interfaces::list_what_is_wrong(&world);
+    interfaces::show_and_resolve(&mut world);
     world.verify();
 }
 

@@ -9,6 +9,8 @@ use crate::signer::Signer;
 
 /// When the ledger's clock begins, and every row unless it says otherwise.
 pub(super) const BEGINS: &str = "2026-06-01T10:00:00Z";
+/// When everything is over.
+pub(super) const ENDS: &str = "2026-07-03T00:00:00Z";
 
 pub(super) const OPERATOR: &str = "operator";
 pub(super) const OWNER: &str = "owner@example.com";
@@ -18,7 +20,9 @@ pub(super) const SHARED: &[(&str, &[&str])] = &[
     ("human@example.com", &["human", "approver"]),
     ("gate", &["gate"]),
     ("proxy", &["witness"]),
+    (AUDITOR, &["auditor"]),
 ];
+pub(super) const AUDITOR: &str = "auditor@example.com";
 pub(super) const HUMAN: &str = SHARED[1].0;
 
 /// How a step goes.

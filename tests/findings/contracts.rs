@@ -127,17 +127,20 @@ pub(super) const ROWS: &[Row] = &[
     Row { rule: "cap_exceeded", what: "50 of 50", play: |c| capped(c, 50), found: &[] },
     Row {
         rule: "cap_exceeded",
-        what: "witnesses of one intent tell of more than the cap",
+        what: "witnesses without an intent tell of more than the cap",
         play: |c| {
             let cap = json!({ "action": "do", "per": "hour", "max": 2 });
-            c.ready("a", &json!({ "limits": { "caps": [cap] } }));
-            let intent = c.intent("a", &json!({}));
-            c.outcome("a", &intent, &json!({}));
+            c.agent("a", &json!({ "limits": { "caps": [cap] } }));
             for _ in 0..3 {
-                c.witness("proxy", "a", &json!({ "causes": [intent] }));
+                c.witness("proxy", "a", &json!({}));
             }
         },
-        found: &["cap_exceeded (3 of 2): witness.observed 3"],
+        found: &[
+            "cap_exceeded (3 of 2): witness.observed 3",
+            "unclaimed_action: witness.observed",
+            "unclaimed_action: witness.observed 2",
+            "unclaimed_action: witness.observed 3",
+        ],
     },
     Row {
         rule: "contract_expired",

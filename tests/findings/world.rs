@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::Receiver;
 
 use ed25519_dalek::SigningKey;
 use ingest::{Broker, Publisher};
@@ -172,9 +173,9 @@ impl World {
         }
     }
 
-    /// Says something on the operator's part.
-    pub(super) fn operate(&mut self, event: Json) {
-        let step = Step { at: 0, who: OPERATOR.to_owned(), way: Way::Sent, event };
+    /// Lets somebody say something now.
+    pub(super) fn say(&mut self, who: &str, event: Json) {
+        let step = Step { at: 0, who: who.to_owned(), way: Way::Sent, event };
         self.take(&step);
         self.send();
     }
@@ -201,7 +202,7 @@ impl World {
             // What falls due comes in front of what is said.
             let registry = json!({ "id": format!("{name}-last-word"), "roles": ["human"] });
             let event = json!({ "kind": "principal.registered", "registry": registry, "time": us, "tenant": "dev" });
-            self.operate(event);
+            self.say(OPERATOR, event);
         }
     }
 
@@ -212,14 +213,38 @@ impl World {
             let size = self.get("/status")["size"].as_u64();
             (self.get("/checkpoints")["size"].as_u64() == size).then_some(())
         });
+        self.run(&["verify", "--trust", &trust]);
+    }
+
+    /// Runs a command that succeeds; gives what it wrote.
+    pub(super) fn run(&self, arguments: &[&str]) -> String {
         let output = Command::new(SWORN)
-            .args(["verify", "--trust", &trust])
+            .args(arguments)
             .env("SWORN_URL", &self.url)
             .env("HOME", self.directory.path())
             .current_dir(self.directory.path())
             .output()
             .unwrap();
-        assert!(output.status.success(), "{}", text(&output));
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Follows what a query finds from now on, live; gives index by index.
+    pub(super) fn follow(&self, query: &str) -> Receiver<u64> {
+        let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let url = format!("{}/api/v1/tail?q={encoded}", self.url);
+        let (told, indexes) = std::sync::mpsc::channel();
+        let reader = ureq::get(&url).call().unwrap().into_body().into_reader();
+        std::thread::spawn(move || {
+            let lines = BufReader::new(reader).lines().map_while(Result::ok);
+            let entries = lines.filter_map(|line| {
+                let entry: Json = serde_json::from_str(line.strip_prefix("data: ")?).ok()?;
+                entry["index"].as_u64().filter(|_| entry["body"].is_object())
+            });
+            // It ends with the server, or when nobody listens any more.
+            let _ = entries.map(|index| told.send(index)).find(Result::is_err);
+        });
+        indexes
     }
 }
 

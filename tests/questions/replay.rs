@@ -17,7 +17,7 @@ pub(super) struct Replay {
 }
 
 /// What questions name, and the query whose oldest entry it is of.
-const NAMED: [(&str, &str, &str); 8] = [
+const NAMED: [(&str, &str, &str); 9] = [
     ("{mail}", "index", "corr:mail-a1ee17c948c506a6"),
     ("{G1}", "body.grant.id", "signer:oncall@example.com kind:delegation.granted"),
     ("{G2}", "body.grant.id", "signer:orchestrator-v2 kind:delegation.granted"),
@@ -26,6 +26,7 @@ const NAMED: [(&str, &str, &str); 8] = [
     ("{kill}", "index", "kind:agent.disabled"),
     ("{digest}", "body.input.digest", "corr:mail-a1ee17c948c506a6"),
     ("{review}", "index", "corr:pr-4521"),
+    ("{session}", "body.session", "agent:db-migration-agent kind:session.start"),
 ];
 
 impl Replay {
