@@ -11,7 +11,9 @@ use serde_json::{Value as Json, json};
 
 use crate::error::Error;
 use crate::proof::Proofs;
-use crate::registry::{access, agents, approvals, control, credentials, findings, holds, keys, lists};
+use crate::registry::{
+    access, agents, approvals, control, credentials, findings, holds, keys, lists,
+};
 use crate::{
     actions, bundle, causal, checkpoints, claims, consistency, count, entries, identity, impact,
     lineage, log, models, numbers, parts, reports, sample, scope, stats, threads, why, workflow,

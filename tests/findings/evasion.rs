@@ -184,6 +184,25 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         rule: "seq_gap",
+        what: "a suppressed end of the session before",
+        play: |c| {
+            let first = "0a".repeat(16);
+            c.agent("a", &json!({}));
+            c.start("a", &json!({ "session": first }));
+            c.wait(60);
+            let previous = json!({ "session": first, "n": 3, "digest": "03".repeat(32) });
+            let seq = json!({ "n": 1, "prev": "00".repeat(32) });
+            c.start("a", &json!({ "previous": previous, "seq": seq }));
+            c.leave_open("a");
+        },
+        found: &[
+            "seq_gap (previous): session.start 2",
+            "session_unended: session.start",
+            "session_unended: session.start 2",
+        ],
+    },
+    Row {
+        rule: "seq_gap",
         what: "a first session names none",
         play: |c| restarted(c, &json!("none")),
         found: &[],

@@ -59,7 +59,7 @@ fn read_one(api: &Api, index: Index) -> Result<Value, Error> {
     let ledger = &api.ledger;
     let head = ledger.head();
     let entry = ledger.entry(index)?.ok_or(Error::Unknown("finding"))?;
-    if !entry.body().is_some_and(|body| body.kind() == Kind::Finding) {
+    if entry.body().is_none_or(|body| body.kind() != Kind::Finding) {
         return Err(Error::Unknown("finding"));
     }
     let mut answer = finding(ledger, &entry, head.size)?;

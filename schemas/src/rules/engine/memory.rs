@@ -146,8 +146,7 @@ impl Memory {
             self.caps = caps::count(rows, contract, action.name, account, facts.at)?;
         }
         if is_judged {
-            let class =
-                contract.and_then(|contract| contract.known(action.name)?.class.as_deref());
+            let class = contract.and_then(|contract| contract.known(action.name)?.class.as_deref());
             let doing = Doing {
                 agent: hash(agent, ""),
                 at: facts.at,
