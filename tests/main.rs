@@ -11,6 +11,7 @@ mod access;
 mod bundle;
 mod crash;
 mod demo;
+mod dev;
 mod features;
 mod findings;
 mod followers;
