@@ -15,6 +15,7 @@ pub(crate) fn tenant() -> Tenant {
 }
 
 /// A signer with its session.
+#[derive(Clone)]
 pub(crate) struct Signer {
     pub(crate) id: SignerId,
     pub(crate) key: SigningKey,
@@ -27,10 +28,15 @@ impl Signer {
     pub(crate) fn new(id: &str) -> Self {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).unwrap();
+        Self::with_key(id, SigningKey::from_bytes(&seed))
+    }
+
+    /// With a key that it has already.
+    pub(crate) fn with_key(id: &str, key: SigningKey) -> Self {
         let mut session = [0; 16];
         getrandom::fill(&mut session).unwrap();
         let id = SignerId::parse(id).unwrap();
-        Self { id, key: SigningKey::from_bytes(&seed), session, n: 0, prev: BodyDigest::ZERO }
+        Self { id, key, session, n: 0, prev: BodyDigest::ZERO }
     }
 
     pub(crate) fn public(&self) -> PublicKey {

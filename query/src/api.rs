@@ -11,7 +11,9 @@ use serde_json::{Value as Json, json};
 
 use crate::error::Error;
 use crate::proof::Proofs;
-use crate::registry::{access, agents, approvals, control, findings, holds, keys, lists};
+use crate::registry::{
+    access, agents, approvals, control, credentials, findings, holds, keys, lists,
+};
 use crate::{
     actions, bundle, causal, checkpoints, claims, consistency, count, entries, identity, impact,
     lineage, log, models, numbers, parts, reports, sample, scope, stats, threads, why, workflow,
@@ -82,9 +84,10 @@ pub fn routes(
         .route("/agents/{id}", get(agents::one))
         .route("/agents/{id}/baseline", get(findings::baseline))
         .route("/findings", get(findings::list))
+        .route("/findings/{index}", get(findings::one))
         .route("/principals", get(lists::principals))
         .route("/principals/{id}/lineage", get(lineage::one))
-        .route("/credentials", get(lists::credentials))
+        .route("/credentials", get(credentials::list))
         .route("/credentials/{id}", get(lists::credential))
         .route("/contracts", get(lists::contracts))
         .route("/contracts/{agent}", get(lists::contract))

@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod agents;
 pub(crate) mod approvals;
 pub(crate) mod control;
+pub(crate) mod credentials;
 pub(crate) mod findings;
 pub(crate) mod holds;
 pub(crate) mod impact;

@@ -1,26 +1,32 @@
-//! `reports/scopes`, `reports/sessions/{session}`: rights that nobody used, and what was asked beside what was done.
+//! `reports/scopes`, `reports/sessions/{session}`: rights that nobody used and those asked for; what a session was asked
+//! to do beside what it did.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError};
+use schemas::body::Body;
+use schemas::contract::{Contract, permits};
 use schemas::deterministic::Item;
-use schemas::id::Index;
+use schemas::id::TreeSize;
 use schemas::kind::Kind;
 use schemas::leaf::Status;
-use schemas::limits::{QUERY_SCAN_MAX, WORKFLOW_ENTRIES_MAX};
+use schemas::limits::{QUERY_SCAN_MAX, SCOPE_REQUESTS_MAX, WORKFLOW_ENTRIES_MAX};
 use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
+use crate::accepted::{each_newest_first, term};
 use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::params::{Params, Segment};
+use crate::registry::approvals::decisions;
 use crate::registry::past::point;
-use crate::source::{Order, Seek, Source, Walk};
+use crate::source::Source;
 
-/// `?agent=`, `?since=`: operations that a contract in force permits and no action used since.
+/// `?agent=`, `?since=`: operations that a contract in force permits and no action used since; what its agent asked for.
 pub(crate) async fn scopes(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
     let params = params.only(&["agent", "since"])?;
     api.read(move |api| read_scopes(api, &params)).await.map(Json)
@@ -38,51 +44,112 @@ fn read_scopes(api: &Api, params: &Params) -> Result<Value, Error> {
         if !(wanted && record.is_in_force()) {
             continue;
         }
-        let (used, is_whole) = used(&api.ledger, &contract.agent, from.0)?;
+        let (used, is_whole) = used(&api.ledger, contract, from.0)?;
         let unused: BTreeMap<_, Vec<_>> = contract
             .permissions
             .iter()
             .map(|(system, operations)| {
-                let unused = operations.iter().filter(|operation| !used.contains(*operation));
+                let is_used = |operation: &str| used.iter().any(|used| used.is(system, operation));
+                let unused = operations.iter().filter(|operation| !is_used(operation));
                 (system, unused.collect::<Vec<_>>())
             })
             .filter(|(_, unused)| !unused.is_empty())
             .collect();
+        let granted = contract.operations().count();
         items.push(json!({
             "agent": contract.agent,
             "owner": contract.owner,
-            "granted": contract.operations().count(),
-            "used": contract.operations().filter(|operation| used.contains(*operation)).count(),
+            "granted": granted,
+            "used": granted - unused.values().map(Vec::len).sum::<usize>(),
             "unused": unused,
+            "requests": requests(api, &contract.agent, from.0..head.size.0)?,
             "incomplete": !is_whole,
         }));
     }
     Ok(json!({ "items": items, "since": from.0, "as_of": as_of(&head) }))
 }
 
-/// Scopes and names of an agent's actions from an index on, and whether all were looked at.
-fn used(ledger: &Ledger, agent: &str, from: u64) -> Result<(BTreeSet<String>, bool), ReadError> {
-    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
-    let intents = term(Key::Kind, Kind::ActionIntent.as_str());
-    let mut source = Source::All(vec![term(Key::Agent, agent), intents]);
-    let mut walk = Walk::new(Order::Oldest, QUERY_SCAN_MAX);
-    let (mut at, mut found) = (from, BTreeSet::new());
-    loop {
-        let index = match source.seek(at, &mut walk)? {
-            Seek::At(index) => index,
-            Seek::End => return Ok((found, true)),
-            Seek::Spent(_) => return Ok((found, false)),
-        };
-        if let Some(entry) = ledger.entry(Index(index))?
-            && entry.leaf.status == Status::Accepted
-            && let Some(body) = entry.body()
-        {
-            let scopes = body.field("scope").and_then(Item::array).unwrap_or_default();
-            found.extend(scopes.iter().filter_map(Item::text).map(str::to_owned));
-            found.extend(body.text("action.name").map(str::to_owned));
-        }
-        at = index + 1;
+/// What an action used, and the system that it was on.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Used {
+    system: Option<String>,
+    operation: String,
+}
+
+impl Used {
+    /// Whether it lies within what is permitted on a system.
+    fn is(&self, system: &str, operation: &str) -> bool {
+        let there = self.system.as_deref().is_none_or(|own| own == system);
+        there && permits(operation, &self.operation)
     }
+}
+
+/// Scopes and names of an agent's actions from an index on, with what its contract says of them, and whether all were
+/// looked at.
+fn used(
+    ledger: &Ledger,
+    contract: &Contract,
+    from: u64,
+) -> Result<(BTreeSet<Used>, bool), ReadError> {
+    let intents = term(ledger, Key::Kind, Kind::ActionIntent.as_str());
+    let source = Source::All(vec![term(ledger, Key::Agent, &contract.agent), intents]);
+    let mut found = BTreeSet::new();
+    let range = from..ledger.head().size.0;
+    let spent = each_newest_first(ledger, source, range, QUERY_SCAN_MAX, |entry| {
+        let body = entry.body().filter(|_| entry.leaf.status == Status::Accepted);
+        found.extend(body.iter().flat_map(|body| used_by(body, contract)));
+        Ok(true)
+    })?;
+    Ok((found, spent.is_none()))
+}
+
+fn used_by(body: &Body<'_>, contract: &Contract) -> Vec<Used> {
+    let name = body.text("action.name");
+    let known = name.and_then(|name| contract.known(name));
+    let system = known.and_then(|known| known.system.as_deref());
+    let system = system.or_else(|| body.text("action.system"));
+    let scopes = body.field("scope").and_then(Item::array).unwrap_or_default();
+    let scopes = scopes.iter().filter_map(Item::text);
+    let scopes = scopes.chain(known.and_then(|known| known.scope.as_deref())).chain(name);
+    let used = |operation: &str| Used {
+        system: system.map(str::to_owned),
+        operation: operation.to_owned(),
+    };
+    scopes.map(used).collect()
+}
+
+/// What an agent asked for, the newest first, with what was decided.
+fn requests(api: &Api, agent: &str, range: Range<u64>) -> Result<Vec<Value>, Error> {
+    let ledger = &api.ledger;
+    let asked = term(ledger, Key::Kind, Kind::ScopeRequested.as_str());
+    let source = Source::All(vec![term(ledger, Key::Agent, agent), asked]);
+    let (mut requests, size) = (Vec::new(), TreeSize(range.end));
+    each_newest_first(ledger, source, range, QUERY_SCAN_MAX, |entry| {
+        if let Some(body) = entry.body().filter(|_| entry.leaf.status == Status::Accepted) {
+            requests.push(json!({
+                "index": entry.leaf.index.0,
+                "id": body.id().to_string(),
+                "requested_at": time_json(entry.leaf.received_at),
+                "scope": body.to_json().get("scope"),
+                "decisions": decided(decisions(ledger, body.id(), size, api.now())?),
+            }));
+        }
+        Ok(requests.len() < SCOPE_REQUESTS_MAX)
+    })?;
+    Ok(requests)
+}
+
+/// Who decided what and when; why is for those who may read what was written.
+fn decided(decisions: Vec<Value>) -> Vec<Value> {
+    let told = ["index", "approver", "decision", "decided_at"];
+    let brief = |decision: Value| {
+        let part = |name: &str| decision.get(name).cloned().unwrap_or_default();
+        told.map(|name| (name.to_owned(), part(name)))
+    };
+    decisions
+        .into_iter()
+        .map(|decision| Value::Object(brief(decision).into_iter().collect()))
+        .collect()
 }
 
 /// A session's task beside its actions, each with the findings that flag it.

@@ -159,6 +159,7 @@ pub const ROUTES: &[Route] = &[
         Param::text("expiring", "Only agents whose contract ends within this span"),
         Param::flag("expired", "Only agents whose contract has ended"),
         Param::flag("ownerless", "Only agents whose owner has left"),
+        Param::flag("unreviewed", "Only agents whose contract was not reviewed in time"),
         Param::flag("shadow", "Names seen in the log that nobody registered"),
     ]),
     Route::get("/api/v1/agents/{id}", Read, "One agent and all that it may do")
@@ -171,6 +172,8 @@ pub const ROUTES: &[Route] = &[
         Param::flag("open", "Only those that nobody resolved"),
         LIMIT,
     ]),
+    Route::get("/api/v1/findings/{index}", ReadSensitive, "One finding and what it rests on")
+        .params(&[INDEX]),
     Route::get("/api/v1/principals", Read, "People and services").params(&[
         FROM_NAME,
         LIMIT,
@@ -184,8 +187,15 @@ pub const ROUTES: &[Route] = &[
         "What was done under a principal, and its grants",
     )
     .params(&[Param::path("id", "The principal's id")]),
-    Route::get("/api/v1/credentials", Read, "Credentials of agents")
-        .params(&[FROM_NAME, LIMIT, AT, OF_AGENT]),
+    Route::get("/api/v1/credentials", Read, "Credentials of agents").params(&[
+        FROM_NAME,
+        LIMIT,
+        AT,
+        OF_AGENT,
+        Param::flag("shared", "Only those of two agents, registered or witnessed"),
+        Param::flag("overbroad", "Only those that open more than the contract permits"),
+        Param::flag("unregistered", "Ids seen in the log that nobody registered"),
+    ]),
     Route::get("/api/v1/credentials/{id}", Read, "One credential")
         .params(&[Param::path("id", "The credential's id"), AT]),
     Route::get("/api/v1/contracts", Read, "Contracts in force").params(&[FROM_NAME, LIMIT, AT]),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::deterministic::Item;
+use crate::grant::covers;
 use crate::id::{Digest, Micros};
 use crate::limits::CONTRACT_RETENTION_DAYS_MIN;
 use crate::query::duration_us;
@@ -189,6 +190,32 @@ impl Contract {
     pub fn operations(&self) -> impl Iterator<Item = &str> {
         self.permissions.values().flatten().map(String::as_str)
     }
+
+    /// What it says of an action.
+    #[must_use]
+    pub fn known(&self, action: &str) -> Option<&Mapped> {
+        let same = || self.actions.iter().find(|(name, _)| same_name(name, action));
+        self.actions.get(action).or_else(|| same().map(|(_, mapped)| mapped))
+    }
+}
+
+/// Whether a permitted operation is, or stands for, what was used.
+#[must_use]
+pub fn permits(operation: &str, used: &str) -> bool {
+    covers(operation, used) || same_name(operation, used)
+}
+
+/// Whether two names are of one action: `drop  table` is `DROP TABLE`, `pull_request.comment` is
+/// `pull_request:comment`.
+pub(crate) fn same_name(a: &str, b: &str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = u8> {
+        let words = name.split_ascii_whitespace().enumerate();
+        let spaced = words.flat_map(|(place, word)| {
+            std::iter::repeat_n(b' ', usize::from(place > 0)).chain(word.bytes())
+        });
+        spaced.map(|byte| if byte == b':' { b'.' } else { byte.to_ascii_lowercase() })
+    }
+    letters(a).eq(letters(b))
 }
 
 fn texts(item: &Item<'_>) -> Vec<String> {

@@ -76,6 +76,10 @@ pub const DOOR_WAITING_MAX: usize = 256;
 pub const AGENT_HISTORY_MAX: usize = 200;
 /// Names of agents that are looked through for shadows.
 pub const SHADOW_NAMES_MAX: usize = 100_000;
+/// Requests for more scope that are told of one agent.
+pub const SCOPE_REQUESTS_MAX: usize = 100;
+/// Ids of credentials that are looked through for those that nobody registered.
+pub const CREDENTIAL_NAMES_MAX: usize = 100_000;
 /// Rows of who may do what, and of changes to that.
 pub const ACCESS_ROWS_MAX: usize = 10_000;
 /// Entries of a credential that are looked at for who else uses it.
@@ -291,7 +295,7 @@ pub const PUBLISHER_REPLIES_MAX: usize = 1024;
 /// Longest pause before a publisher sends a submission again, in seconds.
 pub const RESEND_S_MAX: u64 = 30;
 
-/// Findings of one rule about one agent within an hour; the rest is counted into one.
+/// Findings of one rule about what one signer says of one agent, within an hour; the rest is counted into one.
 pub const FINDINGS_PER_HOUR_MAX: u32 = 100;
 /// Longest detail of a finding.
 pub const FINDING_DETAIL_BYTES_MAX: usize = 64;

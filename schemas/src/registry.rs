@@ -265,8 +265,7 @@ impl Registry {
             return reject(Reason::RevokedKey, "a key that is not revoked");
         }
         let early = record.not_before.is_some_and(|from| received_at < from);
-        let late = record.not_after.is_some_and(|to| received_at >= to);
-        if early || late {
+        if early || record.is_over(received_at) {
             return reject(Reason::ExpiredKey, "a key within its validity");
         }
         Ok(())

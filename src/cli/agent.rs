@@ -145,6 +145,9 @@ pub(crate) struct Ls {
     /// Those whose owner has left, or was never registered
     #[arg(long)]
     ownerless: bool,
+    /// Those whose contract was to be reviewed by now, and was not
+    #[arg(long)]
+    unreviewed: bool,
     /// Those that entries name and nobody registered
     #[arg(long)]
     shadow: bool,
@@ -217,8 +220,12 @@ impl Ls {
     fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let texts = [("state", &self.state), ("owner", &self.owner), ("expiring", &self.expiring)];
         let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
-        let flags =
-            [("expired", self.expired), ("ownerless", self.ownerless), ("shadow", self.shadow)];
+        let flags = [
+            ("expired", self.expired),
+            ("ownerless", self.ownerless),
+            ("unreviewed", self.unreviewed),
+            ("shadow", self.shadow),
+        ];
         let flags = flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| (name, "true"));
         let mut query: Vec<_> = texts.chain(flags).collect();
         query.extend(self.point.query());

@@ -49,6 +49,15 @@ pub(crate) enum Command {
         /// Those that this agent holds
         #[arg(long)]
         agent: Option<String>,
+        /// Those of two agents, registered to both or witnessed with both
+        #[arg(long)]
+        shared: bool,
+        /// Those that open more than their agent's contract permits
+        #[arg(long)]
+        overbroad: bool,
+        /// Those that entries name and nobody registered
+        #[arg(long)]
+        unregistered: bool,
         #[command(flatten)]
         point: Point,
     },
@@ -95,8 +104,11 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
             }
             operator::submit(context, operator, vec![event])
         }
-        Command::Ls { agent, point } => {
+        Command::Ls { agent, shared, overbroad, unregistered, point } => {
             let mut query: Vec<_> = agent.iter().map(|agent| ("agent", agent.as_str())).collect();
+            let flags =
+                [("shared", shared), ("overbroad", overbroad), ("unregistered", unregistered)];
+            query.extend(flags.iter().filter(|(_, set)| **set).map(|(name, _)| (*name, "true")));
             query.extend(point.query());
             listing::list(context, "/api/v1/credentials", &query, COLUMNS)
         }

@@ -5,9 +5,9 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
-use crate::cli::operator;
+use crate::cli::line::{line, text};
 use crate::cli::out::Format;
+use crate::cli::{operator, parse};
 use crate::client::ClientError;
 use crate::exit::Exit;
 
@@ -25,6 +25,12 @@ pub(crate) enum Command {
         /// Those that nobody resolved
         #[arg(long)]
         open: bool,
+    },
+    /// Show one finding: what its rule means, the entries that it rests on, what was done about it
+    Show {
+        /// The finding's entry
+        #[arg(value_name = "N", value_parser = parse::index)]
+        index: u64,
     },
     /// Record that a finding is dealt with; it stays
     Resolve {
@@ -49,6 +55,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
             query.extend(open.then_some(("open", "true")));
             list(context, &query)
         }
+        Command::Show { index } => show(context, *index),
         Command::Resolve { index, by } => {
             let path = format!("/api/v1/entries/{index}");
             let entry = context.client()?.json(&path, &[])?;
@@ -70,31 +77,63 @@ fn list(context: &Context, query: &[(&str, &str)]) -> Result<Exit, Failure> {
         out.json(&findings)?;
         return Ok(Exit::Ok);
     }
-    let cell = |json: &Json, name: &str| printable(text(json, name).unwrap_or_default());
-    let number =
-        |json: &Json, name: &str| json.get(name).and_then(Json::as_u64).unwrap_or_default();
     let routes = client.json("/api/v1/routes", &[])?;
     for finding in findings.get("items").and_then(Json::as_array).into_iter().flatten() {
-        let detail = cell(finding, "detail");
-        let detail = if detail.is_empty() { detail } else { format!(" ({detail})") };
-        out.line(&format!(
-            "#{} {}{detail}  {}  flags #{}{}",
-            number(finding, "index"),
-            cell(finding, "rule"),
-            cell(finding, "agent"),
-            number(finding, "flags"),
-            delivery(finding, &routes),
-        ))?;
-        if let Some(resolved) = finding.get("resolved").filter(|resolved| resolved.is_object()) {
-            out.line(&format!(
-                "    resolved by {} at #{}: {}",
-                cell(resolved, "by"),
-                number(resolved, "index"),
-                cell(resolved, "note"),
-            ))?;
+        out.line(&format!("{}{}", head(finding), delivery(finding, &routes)))?;
+        if let Some(resolution) = resolution(finding) {
+            out.line(&format!("    {resolution}"))?;
         }
     }
     Ok(Exit::Ok)
+}
+
+/// One finding, for a person who has to decide what to do about it.
+fn show(context: &Context, index: u64) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let finding = client.json(&format!("/api/v1/findings/{index}"), &[])?;
+    let out = context.out();
+    if out.format() != Format::Table {
+        out.json(&finding)?;
+        return Ok(Exit::Ok);
+    }
+    let routes = client.json("/api/v1/routes", &[])?;
+    out.line(&format!("{}{}", head(&finding), delivery(&finding, &routes)))?;
+    let cited = finding.get("cited").and_then(Json::as_array).into_iter().flatten();
+    for (n, entry) in cited.enumerate() {
+        let mark = if n == 0 { "flags" } else { "cites" };
+        out.line(&format!("{mark}  {}", line(entry, out)))?;
+    }
+    out.line(&format!("\n{}\n", cell(&finding, "text")))?;
+    let open = || "open: sworn finding resolve records what was done".to_owned();
+    out.line(&resolution(&finding).unwrap_or_else(open))?;
+    Ok(Exit::Ok)
+}
+
+fn cell(json: &Json, name: &str) -> String {
+    printable(text(json, name).unwrap_or_default())
+}
+
+fn number(json: &Json, name: &str) -> u64 {
+    json.get(name).and_then(Json::as_u64).unwrap_or_default()
+}
+
+fn head(finding: &Json) -> String {
+    let detail = cell(finding, "detail");
+    let detail = if detail.is_empty() { detail } else { format!(" ({detail})") };
+    format!(
+        "#{} {}{detail}  {}  flags #{}",
+        number(finding, "index"),
+        cell(finding, "rule"),
+        cell(finding, "agent"),
+        number(finding, "flags"),
+    )
+}
+
+/// Who resolved it, and how; nothing while it is open.
+fn resolution(finding: &Json) -> Option<String> {
+    let resolved = finding.get("resolved").filter(|resolved| resolved.is_object())?;
+    let (by, note) = (cell(resolved, "by"), cell(resolved, "note"));
+    Some(format!("resolved by {by} at #{}: {note}", number(resolved, "index")))
 }
 
 /// How the delivery to its owner's route ended, or that it has not yet; nothing where there are no routes.

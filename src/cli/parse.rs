@@ -29,6 +29,15 @@ pub(crate) fn kid(text: &str) -> Result<Kid, Unfit> {
     Kid::from_hex(hex).ok_or(Unfit("a key's thumbprint of 64 hex digits"))
 }
 
+/// The place of an entry in the log, as 900 or #900.
+///
+/// # Errors
+/// [`Unfit`].
+pub(crate) fn index(text: &str) -> Result<u64, Unfit> {
+    let index = text.strip_prefix('#').unwrap_or(text).parse();
+    index.map_err(|_none| Unfit("an index as 900 or #900"))
+}
+
 /// The id of an event or a grant.
 ///
 /// # Errors

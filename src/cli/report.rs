@@ -22,7 +22,7 @@ pub(crate) enum Command {
         #[arg(long)]
         session: String,
     },
-    /// Operations that contracts permit and nobody used
+    /// Operations that contracts permit and nobody used, and those that agents asked for
     Scopes {
         /// Of this agent only
         #[arg(long)]
@@ -110,6 +110,18 @@ fn postmortem(session: &str, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+/// A request for more, and what was decided.
+fn asked(request: &Json) -> String {
+    let scopes = items(request, "scope").iter().filter_map(Json::as_str).map(printable);
+    let decisions = items(request, "decisions").iter();
+    let decisions: Vec<_> = decisions
+        .map(|decision| format!("{} by {}", cell(decision, "decision"), cell(decision, "approver")))
+        .collect();
+    let decided = if decisions.is_empty() { "undecided".to_owned() } else { decisions.join(", ") };
+    let scopes: Vec<_> = scopes.collect();
+    format!("{} at #{}: {decided}", scopes.join(", "), number(request, "index"))
+}
+
 fn scopes(query: &[(&str, &str)], context: &Context) -> Result<Exit, Failure> {
     let report = context.client()?.json("/api/v1/reports/scopes", query)?;
     let out = context.out();
@@ -125,6 +137,9 @@ fn scopes(query: &[(&str, &str)], context: &Context) -> Result<Exit, Failure> {
             for operation in operations.as_array().into_iter().flatten().filter_map(Json::as_str) {
                 out.line(&format!("  unused  {}: {}", printable(system), printable(operation)))?;
             }
+        }
+        for request in items(agent, "requests") {
+            out.line(&format!("  asked   {}", asked(request)))?;
         }
     }
     Ok(Exit::Ok)

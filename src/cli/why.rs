@@ -3,18 +3,15 @@
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::out::Format;
+use crate::cli::parse;
 use crate::exit::Exit;
 
 /// Arguments of `why`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// The entry: an intent, or what belongs to one
-    #[arg(value_name = "N", value_parser = index)]
+    #[arg(value_name = "N", value_parser = parse::index)]
     index: u64,
-}
-
-fn index(text: &str) -> Result<u64, &'static str> {
-    text.trim_start_matches('#').parse().map_err(|_none| "expected an index as 900 or #900")
 }
 
 /// Explains it.

@@ -233,6 +233,19 @@ fn features_17_18_34_models_sessions_and_unused_rights_are_told_apart() {
     push["action"]["system"] = "github".into();
     push["scope"] = json!(["repo:push"]);
     let pushed = stage.say("a", push);
+    let asked = stage.say(
+        "a",
+        json!({
+            "kind": "scope.requested", "agent": { "id": "a" }, "correlation": "w",
+            "scope": ["repo:push"], "task": { "digest": "05".repeat(32) },
+        }),
+    );
+    stage.principal("lead@example.com", &["human", "approver"]);
+    let decision = json!({ "request": asked.id, "decision": "deny" });
+    stage.say(
+        "lead@example.com",
+        json!({ "kind": "approval.decided", "causes": [asked.id], "approval": decision }),
+    );
     let m2 = stage.find(&format!("session:{session} model:m2"));
     assert_eq!(m2.len(), 2, "only that model's");
     let stats = stage.run(&["stats", "agent:a", "kind:gate.verdict", "--by", "model"]);
@@ -247,9 +260,9 @@ fn features_17_18_34_models_sessions_and_unused_rights_are_told_apart() {
     );
     assert!(report.contains("out_of_contract"), "{report}");
     let scopes = stage.run(&["report", "scopes", "--agent", "a"]);
-    assert!(
-        scopes.starts_with("a  2 granted, 1 used\n")
-            && scopes.contains("unused  voice: voice.call"),
-        "{scopes}"
+    let expected = format!(
+        "a  2 granted, 1 used\n  unused  voice: voice.call\n  asked   repo:push at #{}: deny by lead@example.com\n",
+        asked.index
     );
+    assert_eq!(scopes, expected);
 }

@@ -117,3 +117,21 @@ fn feature_50_a_hold_keeps_what_it_covers() {
     stage.say(OPERATOR, redact);
     assert_eq!(stage.get(&format!("/entries/{}", said.index))["redacted"], true);
 }
+
+#[test]
+fn feature_51_an_operator_whose_key_has_ended_counts_no_more() {
+    let mut stage = Stage::new();
+    let registry = json!({ "id": SECOND, "roles": ["operator"] });
+    stage.say(OPERATOR, json!({ "kind": "principal.registered", "registry": registry }));
+    let ended = schemas::id::hex(crate::signer::Signer::new(SECOND).public().as_bytes());
+    let registry = json!({ "signer": SECOND, "key": ended, "not_after": "2026-01-01T00:00:00Z" });
+    stage.say(OPERATOR, json!({ "kind": "key.enrolled", "registry": registry }));
+    assert_eq!(stage.get("/proposals")["operators"], 1);
+    let leave = json!({ "kind": "principal.disabled", "registry": { "id": OPERATOR } });
+    let (reason, path, expected) = stage.refused(OPERATOR, leave.clone());
+    assert_eq!((reason.as_str(), path.as_str()), ("invalid_field", "registry.id"));
+    assert_eq!(expected, "a change that leaves 1 operators; 0 would be left");
+    stage.enrol(SECOND);
+    assert_eq!(stage.get("/proposals")["operators"], 2);
+    stage.say(OPERATOR, leave);
+}

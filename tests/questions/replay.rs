@@ -1,23 +1,20 @@
 //! The worked example, replayed once on a development server that nobody works on afterwards.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 
 use serde_json::Value as Json;
 
-use crate::harness::{SWORN, text, until};
+use crate::dev::Dev;
+use crate::harness::until;
 
 /// The server, and what stands for words in braces.
 pub(super) struct Replay {
-    directory: tempfile::TempDir,
-    server: Child,
-    url: String,
+    dev: Dev,
     words: BTreeMap<&'static str, String>,
 }
 
 /// What questions name, and the query whose oldest entry it is of.
-const NAMED: [(&str, &str, &str); 8] = [
+const NAMED: [(&str, &str, &str); 9] = [
     ("{mail}", "index", "corr:mail-a1ee17c948c506a6"),
     ("{G1}", "body.grant.id", "signer:oncall@example.com kind:delegation.granted"),
     ("{G2}", "body.grant.id", "signer:orchestrator-v2 kind:delegation.granted"),
@@ -26,31 +23,14 @@ const NAMED: [(&str, &str, &str); 8] = [
     ("{kill}", "index", "kind:agent.disabled"),
     ("{digest}", "body.input.digest", "corr:mail-a1ee17c948c506a6"),
     ("{review}", "index", "corr:pr-4521"),
+    ("{session}", "body.session", "agent:db-migration-agent kind:session.start"),
 ];
 
 impl Replay {
     /// Replays it, and waits until everything is published.
     pub(super) fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let mut server = Command::new(SWORN)
-            .args(["dev", "--demo", "--no-load", "--clock-start", "2026-04-07T22:00:00Z"])
-            .args(["--listen", "127.0.0.1:0", "--data", "dev"])
-            .current_dir(directory.path())
-            .env("HOME", directory.path())
-            .env_remove("SWORN_URL")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let url =
-            lines.find_map(|line| line.trim().strip_prefix("export SWORN_URL=").map(str::to_owned));
-        let url = url.expect("the server says where it is once the example is played");
-        assert!(lines.any(|line| line.starts_with("Ready.")));
-        // Whoever stops reading would stop the server.
-        std::thread::spawn(move || lines.for_each(drop));
-        let mut replay = Self { directory, server, url, words: BTreeMap::new() };
+        let dev = Dev::start(&["--demo", "--no-load", "--clock-start", "2026-04-07T22:00:00Z"]);
+        let mut replay = Self { dev, words: BTreeMap::new() };
         for (word, member, query) in NAMED {
             let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
             let page =
@@ -77,7 +57,7 @@ impl Replay {
     }
 
     fn address(&self, path: &str) -> String {
-        format!("{}/api/v1{path}", self.url)
+        format!("{}/api/v1{path}", self.dev.url)
     }
 
     /// The answer at an address: JSON, the data of a stream's events, or text as the member `text`.
@@ -109,16 +89,8 @@ impl Replay {
 
     /// What a command prints.
     pub(super) fn print(&self, command: &[&str]) -> String {
-        let output = Command::new(SWORN)
-            .args(command.iter().map(|word| self.fill(word)))
-            .env("SWORN_URL", &self.url)
-            .env("HOME", self.directory.path())
-            .current_dir(self.directory.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{command:?}: {}", text(&output));
-        String::from_utf8(output.stdout).unwrap()
+        let command: Vec<_> = command.iter().map(|word| self.fill(word)).collect();
+        self.dev.run(&command)
     }
 }
 
@@ -132,13 +104,4 @@ fn events(text: &str) -> Json {
         }
     }
     Json::Array(entries)
-}
-
-impl Drop for Replay {
-    fn drop(&mut self) {
-        let id = self.server.id().to_string();
-        // It ends its broker and its signers itself.
-        let _ = Command::new("kill").args(["-TERM", &id]).status();
-        let _ = self.server.wait();
-    }
 }

@@ -299,6 +299,27 @@ pub(super) const QUESTIONS: &[Question] = &[
         expected: &[],
     },
     Question {
+        name: "what a session did, beside what it was asked to do",
+        command: &["report", "postmortem", "--session", "{session}"],
+        path: "/reports/sessions/{session}",
+        told: Told::Items("entries", &["kind", "status", "action", "target", "findings.rule"]),
+        expected: &[
+            "session.start | accepted |  |  | ",
+            "action.intent | accepted | ALTER TABLE | postgres:staging/sessions | ",
+            "action.outcome | accepted | ALTER TABLE | postgres:staging/sessions | ",
+            "action.intent | accepted | DROP TABLE | postgres:prod/sessions | out_of_contract,out_of_scope",
+            "action.outcome | accepted | DROP TABLE | postgres:prod/sessions | unapproved_destructive",
+            " | disabled_agent |  |  | ",
+        ],
+    },
+    Question {
+        name: "what it was asked to do",
+        command: &["report", "postmortem", "--session", "{session}"],
+        path: "/reports/sessions/{session}",
+        told: Told::Answer(&["declared.agent.id", "declared.task.summary"]),
+        expected: &["db-migration-agent | run pending migrations"],
+    },
+    Question {
         name: "22 unused scopes",
         command: &["report", "scopes", "--agent", "pr-review-agent", "--since", "90d"],
         path: "/reports/scopes?agent=pr-review-agent&since=90d",

@@ -24,8 +24,18 @@ use crate::error::Error;
 use crate::params::{Params, Segment};
 use crate::source::Source;
 
-const PARAMS: &[&str] =
-    &["after", "limit", "at", "state", "owner", "expiring", "expired", "ownerless", "shadow"];
+const PARAMS: &[&str] = &[
+    "after",
+    "limit",
+    "at",
+    "state",
+    "owner",
+    "expiring",
+    "expired",
+    "ownerless",
+    "unreviewed",
+    "shadow",
+];
 
 pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
     let params = params.only(PARAMS)?;
@@ -39,6 +49,7 @@ struct Wanted<'p> {
     expiring: Option<Micros>,
     expired: bool,
     ownerless: bool,
+    unreviewed: bool,
     shadow: bool,
 }
 
@@ -57,12 +68,14 @@ impl<'p> Wanted<'p> {
             expiring,
             expired: params.flag("expired")?,
             ownerless: params.flag("ownerless")?,
+            unreviewed: params.flag("unreviewed")?,
             shadow: params.flag("shadow")?,
         })
     }
 
     fn has_flag(&self) -> bool {
-        self.expiring.is_some() || self.expired || self.ownerless || self.shadow
+        let others = self.ownerless || self.unreviewed || self.shadow;
+        self.expiring.is_some() || self.expired || others
     }
 
     fn takes(&self, record: &AgentRecord, past: &Past) -> bool {
@@ -71,7 +84,11 @@ impl<'p> Wanted<'p> {
         let expired = expiry.is_some_and(|at| at <= past.now);
         let soon = self.expiring.is_some_and(|end| expiry.is_some_and(|at| at <= end && !expired));
         let ownerless = super::view::is_ownerless(record, &past.registry);
-        let flagged = soon || (self.expired && expired) || (self.ownerless && ownerless);
+        let unreviewed = contract.is_some_and(|known| known.is_unreviewed(past.now));
+        let flagged = soon
+            || (self.expired && expired)
+            || (self.ownerless && ownerless)
+            || (self.unreviewed && unreviewed);
         self.state.is_none_or(|state| state == record.state.as_str())
             && self.owner.is_none_or(|owner| owner == record.owner)
             && (flagged || !self.has_flag())

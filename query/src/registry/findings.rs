@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError};
 use schemas::body::Body;
-use schemas::id::TreeSize;
+use schemas::id::{Index, TreeSize};
 use schemas::kind::Kind;
 use schemas::limits::{CONTROL_ENTRIES_MAX, QUERY_SCAN_MAX};
 use schemas::rules::rule;
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::accepted::{newest_first, term};
 use crate::api::{Api, as_of};
+use crate::entries::entry_json;
 use crate::error::Error;
 use crate::params::{Params, Segment};
 use crate::source::Source;
@@ -43,6 +44,33 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     Ok(json!({ "items": items, "as_of": as_of(&head) }))
 }
 
+/// `findings/{index}`: one, with the entries that it cites, the flagged one first.
+pub(crate) async fn one(
+    State(api): State<Api>,
+    index: Segment,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    params.only(&[])?;
+    let index = index.index()?;
+    api.read(move |api| read_one(api, index)).await.map(Json)
+}
+
+fn read_one(api: &Api, index: Index) -> Result<Value, Error> {
+    let ledger = &api.ledger;
+    let head = ledger.head();
+    let entry = ledger.entry(index)?.ok_or(Error::Unknown("finding"))?;
+    if entry.body().is_none_or(|body| body.kind() != Kind::Finding) {
+        return Err(Error::Unknown("finding"));
+    }
+    let mut answer = finding(ledger, &entry, head.size)?;
+    if let Value::Object(answer) = &mut answer {
+        let cited: Vec<_> = cited(ledger, &entry)?.iter().map(entry_json).collect();
+        answer.insert("cited".to_owned(), cited.into());
+        answer.insert("as_of".to_owned(), as_of(&head));
+    }
+    Ok(answer)
+}
+
 fn finding(ledger: &Ledger, entry: &Entry, size: TreeSize) -> Result<Value, ReadError> {
     let index = entry.leaf.index.0;
     let Some(body) = entry.body() else { return Ok(json!({ "index": index })) };
@@ -63,7 +91,7 @@ fn finding(ledger: &Ledger, entry: &Entry, size: TreeSize) -> Result<Value, Read
         size,
         |index, body| json!({ "index": index, "code": body.text("code"), "note": body.text("note") }),
     )?;
-    let cited = body.causes().first().map_or(Ok(Vec::new()), |cause| ledger.find(*cause))?;
+    let flags = flagged_entry(ledger, entry)?;
     Ok(json!({
         "index": index,
         "id": id,
@@ -72,11 +100,34 @@ fn finding(ledger: &Ledger, entry: &Entry, size: TreeSize) -> Result<Value, Read
         "detail": body.text("reason"),
         "agent": body.agent(),
         "correlation": body.correlation(),
-        "flags": cited.first().map(|index| index.0),
+        "flags": flags.map(|flagged| flagged.leaf.index.0),
         "text": rule(name).map(|rule| rule.text),
         "resolved": resolved,
         "delivery": delivery,
     }))
+}
+
+/// The entry that a finding flags.
+pub(super) fn flagged_entry(ledger: &Ledger, finding: &Entry) -> Result<Option<Entry>, ReadError> {
+    Ok(cited(ledger, finding)?.into_iter().next())
+}
+
+/// The entries that a finding cites. Where several before it have an id, the last of its agent's, else the first.
+fn cited(ledger: &Ledger, finding: &Entry) -> Result<Vec<Entry>, ReadError> {
+    let Some(body) = finding.body() else { return Ok(Vec::new()) };
+    let mut cited = Vec::new();
+    for cause in body.causes() {
+        let mut found = None;
+        for index in ledger.find(cause)?.into_iter().filter(|at| *at < finding.leaf.index) {
+            let entry = ledger.entry(index)?;
+            let own = |entry: &Entry| entry.body().is_some_and(|own| own.agent() == body.agent());
+            if found.is_none() || entry.as_ref().is_some_and(own) {
+                found = entry;
+            }
+        }
+        cited.extend(found);
+    }
+    Ok(cited)
 }
 
 /// What the newest entry of a kind says that cites a finding; null if there is none.

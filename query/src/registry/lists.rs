@@ -1,4 +1,4 @@
-//! Lists of records, and single ones: principals, credentials, contracts, grants, policies, proposals, freezes.
+//! Lists of records, and single ones: principals, contracts, grants, policies, proposals, freezes.
 
 use axum::Json;
 use axum::extract::State;
@@ -46,25 +46,6 @@ pub(crate) async fn principals(
             known.retain(|record| record.roles.iter().any(|own| own.as_str() == role));
         }
         let rows = known.into_iter().map(|record| (record.id.clone(), principal_json(record)));
-        page(&past, &params, rows.collect())
-    })
-    .await
-    .map(Json)
-}
-
-/// `credentials`: `?agent=` those that it holds.
-pub(crate) async fn credentials(
-    State(api): State<Api>,
-    params: Params,
-) -> Result<Json<Value>, Error> {
-    let params = params.only(&["after", "limit", "at", "agent"])?;
-    api.read(move |api| {
-        let past = Past::of(api, &params)?;
-        let mut known = past.registry.credentials();
-        if let Some(agent) = params.get("agent") {
-            known.retain(|record| record.holders.iter().any(|holder| holder.agent == agent));
-        }
-        let rows = known.into_iter().map(|record| (record.id.clone(), credential_json(record)));
         page(&past, &params, rows.collect())
     })
     .await
@@ -228,7 +209,7 @@ pub(crate) async fn proposals(
         let mut answer = page(&past, &params, rows.collect())?;
         if let Value::Object(answer) = &mut answer {
             answer.insert("quorum".to_owned(), past.registry.quorum().into());
-            answer.insert("operators".to_owned(), past.registry.operators().into());
+            answer.insert("operators".to_owned(), past.registry.operators(past.now).into());
         }
         Ok(answer)
     })

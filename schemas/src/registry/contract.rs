@@ -2,7 +2,7 @@
 
 use crate::contract::Contract;
 use crate::deterministic::{Bounds, decode};
-use crate::id::Index;
+use crate::id::{Index, Micros};
 
 /// An agent's newest contract.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,5 +37,12 @@ impl ContractRecord {
     #[must_use]
     pub fn is_in_force(&self) -> bool {
         self.withdrawn.is_none()
+    }
+
+    /// Whether it binds the agent, was to be reviewed by this time, and was not.
+    #[must_use]
+    pub fn is_unreviewed(&self, at: Micros) -> bool {
+        let is_over = self.contract.review_by.is_some_and(|review_by| review_by <= at);
+        is_over && self.is_in_force() && self.reviewed.is_none()
     }
 }

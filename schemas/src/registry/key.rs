@@ -19,3 +19,11 @@ pub struct KeyRecord {
     /// Valid before this time of receipt.
     pub not_after: Option<Micros>,
 }
+
+impl KeyRecord {
+    /// Whether its validity has ended at this time.
+    #[must_use]
+    pub fn is_over(&self, at: Micros) -> bool {
+        self.not_after.is_some_and(|to| at >= to)
+    }
+}

@@ -101,23 +101,23 @@ impl Registry {
         u64::try_from(others.count()).is_ok_and(|others| others + 1 >= needed)
     }
 
-    /// Operators that are there, and have a key that is not revoked.
+    /// Operators that are there, and have a key that is neither revoked nor ended at this time.
     #[must_use]
-    pub fn operators(&self) -> u64 {
-        let active = self.principals.keys().filter(|id| self.operates(id, None));
+    pub fn operators(&self, at: Micros) -> u64 {
+        let active = self.principals.keys().filter(|id| self.operates(id, None, at));
         u64::try_from(active.count()).unwrap_or(u64::MAX)
     }
 
-    /// Whether somebody is an operator with a key that is not revoked, another one than `lost`.
-    pub(super) fn operates(&self, id: &str, lost: Option<&Kid>) -> bool {
+    /// Whether somebody is an operator with a key that is neither revoked nor ended, another one than `lost`.
+    pub(super) fn operates(&self, id: &str, lost: Option<&Kid>, at: Micros) -> bool {
         let is_one = |p: &PrincipalRecord| p.enabled && p.roles.contains(&Role::Operator);
-        self.principals.get(id).is_some_and(is_one) && self.has_key(id, lost)
+        self.principals.get(id).is_some_and(is_one) && self.has_key(id, lost, at)
     }
 
-    /// Whether somebody has a key that is not revoked, another one than `lost`.
-    pub(super) fn has_key(&self, id: &str, lost: Option<&Kid>) -> bool {
+    fn has_key(&self, id: &str, lost: Option<&Kid>, at: Micros) -> bool {
         let lives = |(kid, key): (&Kid, &KeyRecord)| {
-            key.signer == id && key.revoked.is_none() && Some(kid) != lost
+            let ends = key.revoked.is_some() || key.is_over(at);
+            key.signer == id && !ends && Some(kid) != lost
         };
         self.keys.iter().any(lives)
     }

@@ -39,17 +39,17 @@ impl Registry {
             | Kind::AgentDisabled
             | Kind::AgentEnabled
             | Kind::AgentRetired => self.agent_may_change(body),
-            Kind::PrincipalRegistered => self.principal_is_sound(body),
+            Kind::PrincipalRegistered => self.principal_is_sound(body, received_at),
             Kind::PrincipalDisabled => {
                 let id = body.text("registry.id").unwrap_or_default();
                 if !self.principals.contains_key(id) {
                     return Err(invalid("registry.id", "a registered principal"));
                 }
-                self.operators_remain(id, false)
+                self.operators_remain(id, false, received_at)
             }
             Kind::KeyEnrolled => self.new_key_is_sound(body),
             Kind::KeyRotated => self.rotation_is_sound(body),
-            Kind::KeyRevoked => self.loss_is_sound(body),
+            Kind::KeyRevoked => self.loss_is_sound(body, received_at),
             Kind::CredentialRegistered => self.credential_is_sound(body),
             Kind::CredentialRevoked => self.revocation_is_sound(body),
             Kind::ContractRegistered => self.contract_is_sound(body, received_at),
@@ -107,7 +107,7 @@ impl Registry {
         Ok(())
     }
 
-    fn principal_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+    fn principal_is_sound(&self, body: &Body<'_>, at: Micros) -> Result<(), Reject> {
         let id = body.text("registry.id").unwrap_or_default();
         // One name, one standing: else disabling the one would leave the other at work.
         if self.agents.contains_key(id) {
@@ -115,24 +115,24 @@ impl Registry {
         }
         let roles = body.field("registry.roles").and_then(Item::array).unwrap_or_default();
         let operates = roles.iter().any(|role| role.text() == Some(Role::Operator.as_str()));
-        self.operators_remain(id, operates)
+        self.operators_remain(id, operates, at)
     }
 
     /// There are always as many operators as have to agree, each with a key, or nobody could ever change that again.
-    fn operators_remain(&self, id: &str, operates: bool) -> Result<(), Reject> {
-        let is_one = self.operates(id, None);
-        self.enough_remain("registry.id", is_one && !operates)
+    fn operators_remain(&self, id: &str, operates: bool, at: Micros) -> Result<(), Reject> {
+        let is_one = self.operates(id, None, at);
+        self.enough_remain("registry.id", is_one && !operates, at)
     }
 
-    fn loss_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+    fn loss_is_sound(&self, body: &Body<'_>, at: Micros) -> Result<(), Reject> {
         let record = self.own_key(body, "kid")?;
         let (id, kid) = (record.signer.as_str(), record.key.kid());
-        let goes = self.operates(id, None) && !self.operates(id, Some(&kid));
-        self.enough_remain("registry.kid", goes)
+        let goes = self.operates(id, None, at) && !self.operates(id, Some(&kid), at);
+        self.enough_remain("registry.kid", goes, at)
     }
 
-    fn enough_remain(&self, path: &str, one_goes: bool) -> Result<(), Reject> {
-        let left = self.operators().saturating_sub(u64::from(one_goes));
+    fn enough_remain(&self, path: &str, one_goes: bool, at: Micros) -> Result<(), Reject> {
+        let left = self.operators(at).saturating_sub(u64::from(one_goes));
         let needed = self.quorum();
         if !one_goes || left >= needed {
             return Ok(());
@@ -306,7 +306,7 @@ impl Registry {
             return Err(invalid("id", "an id that no proposal has"));
         }
         let needed = body.field("registry.m").and_then(Item::uint).unwrap_or_default();
-        let (quorum, operators) = (self.quorum(), self.operators());
+        let (quorum, operators) = (self.quorum(), self.operators(received_at));
         if needed < quorum || needed > operators {
             let expected = format!("{quorum} to {operators} operators");
             return Err(invalid("registry.m", expected));
@@ -329,10 +329,11 @@ impl Registry {
         operation: &Operation<'_>,
         received_at: Micros,
     ) -> Result<(), Reject> {
+        let operators = self.operators(received_at);
         match operation {
-            Operation::Quorum(needed) if *needed > self.operators() => Err(invalid(
+            Operation::Quorum(needed) if *needed > operators => Err(invalid(
                 "registry.operation.m",
-                format!("at most {}, as many operators as there are", self.operators()),
+                format!("at most {operators}, as many operators as there are"),
             )),
             Operation::Quorum(_) => Ok(()),
             Operation::Statement(body) => self.change_is_sound(body, received_at),

@@ -31,7 +31,7 @@ pub(super) use rows::mark;
 pub use rows::{Row, Rows};
 pub(super) use session::{link, session_key};
 pub(super) use settle::{is_self, words};
-pub(super) use view::{View, same_name};
+pub(super) use view::View;
 pub(super) use wait::{Late, Ruling, Wait};
 
 use facts::Facts;
@@ -187,7 +187,7 @@ impl<R: Rows> Entry<'_, R> {
             body: self.body,
             facts,
             contract,
-            mapped: facts.action.zip(contract).and_then(|(a, c)| view::mapped(c, a.name)),
+            mapped: facts.action.zip(contract).and_then(|(a, c)| c.known(a.name)),
             memory,
             is_judged,
         };

@@ -1,8 +1,8 @@
 //! `out_of_contract`: an action is not what the contract permits, or there is no contract.
 
 use super::{Flag, Rule, View};
-use super::engine::{offset_s, same_name, target, zone};
-use crate::contract::{Contract, DESTINATION, Hours};
+use super::engine::{offset_s, target, zone};
+use crate::contract::{Contract, DESTINATION, Hours, permits, same_name};
 use crate::grant::covers;
 
 pub(super) static RULE: Rule = Rule::at_entry(
@@ -45,9 +45,7 @@ fn operation(view: &View<'_>, contract: &Contract) -> bool {
     let Some(permitted) = system_of(view).and_then(|system| contract.permissions.get(system)) else {
         return false;
     };
-    let permits = |used: &str| {
-        permitted.iter().any(|operation| covers(operation, used) || same_name(operation, used))
-    };
+    let permits = |used: &str| permitted.iter().any(|operation| permits(operation, used));
     let needed = view.mapped.and_then(|mapped| mapped.scope.as_deref());
     let mut used = view.list("scope").chain(needed).peekable();
     match used.peek() {

@@ -29,7 +29,7 @@ fn judge(late: &Late<'_>) -> Ruling {
     let record = late.wait.cited.agent().and_then(|agent| late.registry.contract(agent));
     let stands = record.is_some_and(|record| {
         let same = record.registered.0 == late.wait.numbers.0;
-        same && record.is_in_force() && record.reviewed.is_none()
+        same && record.is_unreviewed(late.now)
     });
     if stands { Ruling::Flagged(Flag::plain()) } else { Ruling::Clear }
 }

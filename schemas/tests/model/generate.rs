@@ -143,7 +143,7 @@ impl<'r> Generator<'r> {
                 }),
             },
             54..62 if self.model.proposals.is_empty() => What::Propose {
-                m: self.model.operators(),
+                m: self.model.operators(self.now),
                 operation: Box::new(self.administration()),
             },
             54..62 => What::Approve { id: self.proposal() },

@@ -160,17 +160,22 @@ impl Reference {
         }
     }
 
-    pub(crate) fn operators(&self) -> u64 {
-        self.people.iter().filter(|person| self.operates(&person.id)).count() as u64
+    pub(crate) fn operators(&self, now: u64) -> u64 {
+        self.people.iter().filter(|person| self.operates(&person.id, now)).count() as u64
     }
 
     /// Whether somebody is an operator who can sign.
-    pub(crate) fn operates(&self, id: &str) -> bool {
-        self.has_role(id, "operator") && self.is_active(id) && self.living_keys(id) > 0
+    pub(crate) fn operates(&self, id: &str, now: u64) -> bool {
+        let active = self.has_role(id, "operator") && self.is_active(id);
+        active && self.living_keys(id, now).next().is_some()
     }
 
-    pub(crate) fn living_keys(&self, id: &str) -> usize {
-        self.keys.iter().filter(|key| key.signer == id && key.revoked.is_none()).count()
+    /// Seeds of somebody's keys that are neither revoked nor ended.
+    pub(crate) fn living_keys(&self, id: &str, now: u64) -> impl Iterator<Item = u8> {
+        let lives = move |key: &&Key| {
+            key.signer == id && key.revoked.is_none() && key.until.is_none_or(|until| now < until)
+        };
+        self.keys.iter().filter(lives).map(|key| key.seed)
     }
 
     pub(crate) fn key(&self, seed: u8) -> Option<&Key> {

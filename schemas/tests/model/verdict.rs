@@ -105,11 +105,11 @@ impl Reference {
             What::State { agent, .. } => self.may_change(agent),
             What::Person { id, roles } => {
                 valid(self.agent(id).is_none(), "registry.id")?;
-                valid(self.enough_without(id, roles.contains(&"operator")), "registry.id")
+                valid(self.enough_without(id, roles.contains(&"operator"), now), "registry.id")
             }
             What::Leave { id } => {
                 valid(self.person(id).is_some(), "registry.id")?;
-                valid(self.enough_without(id, false), "registry.id")
+                valid(self.enough_without(id, false, now), "registry.id")
             }
             What::Enrol { signer, key, .. } => {
                 valid(self.is_known(signer), "registry.signer")?;
@@ -124,10 +124,8 @@ impl Reference {
             }
             What::Revoke { signer, key } => {
                 valid(self.has_key(signer, *key), "registry.kid")?;
-                valid(
-                    self.living_keys(signer) > 1 || self.enough_without(signer, false),
-                    "registry.kid",
-                )
+                let others = self.living_keys(signer, now).any(|other| other != *key);
+                valid(others || self.enough_without(signer, false, now), "registry.kid")
             }
             What::Credential { agent, issued, expires, .. } => {
                 valid(self.agent(agent).is_some(), "agent.id")?;
@@ -161,7 +159,7 @@ impl Reference {
             What::Transit { from, to, over } => self.may_transit(from, to, over),
             What::Propose { m, operation } => {
                 valid(self.proposal(id).is_none(), "id")?;
-                valid((self.quorum..=self.operators()).contains(m), "registry.m")?;
+                valid((self.quorum..=self.operators(now)).contains(m), "registry.m")?;
                 self.may_propose(operation, signer, id, now)
             }
             What::Approve { id } => self.may_approve(*id, signer, now),
@@ -208,8 +206,8 @@ impl Reference {
     }
 
     /// Whether enough operators remain when this one becomes what is said of him.
-    fn enough_without(&self, id: &str, operates: bool) -> bool {
-        !self.operates(id) || operates || self.operators() > self.quorum
+    fn enough_without(&self, id: &str, operates: bool, now: u64) -> bool {
+        !self.operates(id, now) || operates || self.operators(now) > self.quorum
     }
 
     fn has_key(&self, signer: &str, seed: u8) -> bool {
@@ -241,7 +239,9 @@ impl Reference {
 
     fn may_propose(&self, operation: &What, by: &str, id: u64, now: u64) -> Sound {
         match operation {
-            What::Quorum { m } => valid((1..=self.operators()).contains(m), "registry.operation.m"),
+            What::Quorum { m } => {
+                valid((1..=self.operators(now)).contains(m), "registry.operation.m")
+            }
             What::Person { .. }
             | What::Leave { .. }
             | What::Enrol { .. }

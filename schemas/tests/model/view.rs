@@ -13,7 +13,7 @@ use super::step::{event_id, midnight, public, text_digest};
 
 /// The state that the reference expects.
 pub(crate) fn expected(model: &Reference) -> Vec<String> {
-    let mut lines = vec![format!("quorum {} of {}", model.quorum, model.operators())];
+    let mut lines = vec![format!("quorum {} of {}", model.quorum, model.operators(0))];
     let id = |id: &u64| event_id(*id);
     for one in &model.agents {
         let (names, more) = (&one.addresses, &one.external);
@@ -74,7 +74,8 @@ pub(crate) fn expected(model: &Reference) -> Vec<String> {
 
 /// The state that the product has.
 pub(crate) fn actual(registry: &Registry) -> Vec<String> {
-    let mut lines = vec![format!("quorum {} of {}", registry.quorum(), registry.operators())];
+    let mut lines =
+        vec![format!("quorum {} of {}", registry.quorum(), registry.operators(Micros(0)))];
     let us = |time: Option<Micros>| time.map(|time| time.0);
     let at = |index: Option<schemas::id::Index>| index.map(|index| index.0);
     for one in registry.agents() {

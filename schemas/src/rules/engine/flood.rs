@@ -1,5 +1,6 @@
-//! The bound on findings: so many an hour of each rule for each agent, the rest counted and told as one. Names that are
-//! not registered share one bound: whoever makes them up gets no more for each.
+//! The bound on findings: so many an hour of each rule for each agent, the rest counted and told as one. What others
+//! sign in an agent's name has bounds of its own, one a signer: nobody mutes what is found of the agent itself. Names
+//! that are not registered share one bound: whoever makes them up gets no more for each.
 
 use super::flag::Flag;
 use super::pack::{Pack, Unpack};
@@ -51,7 +52,11 @@ fn tally_of(registry: &Registry, rule: &Rule, cited: &Cited) -> [u8; 16] {
         None => registry.principal(who).map(|principal| principal.id.as_str()),
         Some(agent) => Some(agent.id.as_str()),
     };
-    hash(known.unwrap_or_default(), rule.name)
+    let known = known.unwrap_or_default();
+    match &cited.signer {
+        None => hash(known, rule.name),
+        Some(signer) => hash(known, &format!("{}\0{signer}", rule.name)),
+    }
 }
 
 /// The agent that is registered under a name, its own or another.

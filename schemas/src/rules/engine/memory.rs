@@ -11,7 +11,6 @@ use super::reference::Reference;
 use super::rows::{Rows, hash, key, mark_of};
 use super::session::{Session, Step, session_key};
 use super::target;
-use super::view::mapped;
 use super::wait::Cited;
 use crate::body::Body;
 use crate::contract::Contract;
@@ -147,8 +146,7 @@ impl Memory {
             self.caps = caps::count(rows, contract, action.name, account, facts.at)?;
         }
         if is_judged {
-            let class =
-                contract.and_then(|contract| mapped(contract, action.name)?.class.as_deref());
+            let class = contract.and_then(|contract| contract.known(action.name)?.class.as_deref());
             let doing = Doing {
                 agent: hash(agent, ""),
                 at: facts.at,

@@ -6,7 +6,7 @@ use super::intent::Intent;
 use super::memory::Memory;
 use super::wait::{Cited, Wait};
 use crate::body::Body;
-use crate::contract::{Contract, Mapped};
+use crate::contract::{Contract, Mapped, same_name};
 use crate::deterministic::Item;
 use crate::id::Micros;
 use crate::kind::Kind;
@@ -168,23 +168,4 @@ pub(crate) fn gates_of<'c>(contract: &'c Contract, action: &str) -> &'c [String]
     }
     let same = contract.gates.iter().find(|(name, _)| same_name(name, action));
     same.map(|(_, gates)| gates.as_slice()).unwrap_or_default()
-}
-
-/// What a contract says of an action.
-pub(crate) fn mapped<'c>(contract: &'c Contract, action: &str) -> Option<&'c Mapped> {
-    let same = || contract.actions.iter().find(|(name, _)| same_name(name, action));
-    contract.actions.get(action).or_else(|| same().map(|(_, mapped)| mapped))
-}
-
-/// Whether two names are of one action: `drop  table` is `DROP TABLE`, `pull_request.comment` is
-/// `pull_request:comment`.
-pub(crate) fn same_name(a: &str, b: &str) -> bool {
-    fn letters(name: &str) -> impl Iterator<Item = u8> {
-        let words = name.split_ascii_whitespace().enumerate();
-        let spaced = words.flat_map(|(place, word)| {
-            std::iter::repeat_n(b' ', usize::from(place > 0)).chain(word.bytes())
-        });
-        spaced.map(|byte| if byte == b':' { b'.' } else { byte.to_ascii_lowercase() })
-    }
-    letters(a).eq(letters(b))
 }

@@ -23,16 +23,20 @@ pub(crate) struct Cited {
     /// Its agent, else its signer.
     pub(crate) who: String,
     pub(crate) is_agent: bool,
+    /// Who signed it, if that is another.
+    pub(crate) signer: Option<String>,
     pub(crate) correlation: Option<String>,
 }
 
 impl Cited {
     pub(crate) fn of(facts: &Facts<'_>, body: &Body<'_>) -> Self {
+        let who = body.agent().unwrap_or(facts.signer);
         Self {
             id: facts.id,
             index: facts.index,
-            who: body.agent().unwrap_or(facts.signer).to_owned(),
+            who: who.to_owned(),
             is_agent: body.agent().is_some(),
+            signer: (who != facts.signer).then(|| facts.signer.to_owned()),
             correlation: facts.correlation.map(str::to_owned),
         }
     }
@@ -44,13 +48,16 @@ impl Cited {
     pub(crate) fn pack(&self, row: &mut Pack) {
         row.raw(&self.id.0).u64(self.index.0).u8(u8::from(self.is_agent)).text(&self.who);
         row.text(self.correlation.as_deref().unwrap_or_default());
+        row.text(self.signer.as_deref().unwrap_or_default());
     }
 
     pub(crate) fn unpack(row: &mut Unpack<'_>) -> Option<Self> {
         let (id, index, is_agent) = (EventId(row.array()?), Index(row.u64()?), row.u8()? > 0);
         let who = row.text()?;
-        let correlation = row.text().filter(|text| !text.is_empty());
-        Some(Self { id, index, who, is_agent, correlation })
+        let [correlation, signer] = [row.text(), row.text()];
+        let correlation = correlation.filter(|text| !text.is_empty());
+        let signer = signer.filter(|text| !text.is_empty());
+        Some(Self { id, index, who, is_agent, signer, correlation })
     }
 }
 

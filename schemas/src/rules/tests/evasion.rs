@@ -196,6 +196,33 @@ fn a_flood_is_bounded_and_counted_and_mutes_nobody_else() {
 }
 
 #[test]
+fn who_signs_in_anothers_name_mutes_nothing_of_that_one() {
+    let mut world = World::new();
+    let stolen = json!({ "credential": { "id": "c" } });
+    let forged = with(
+        stolen.clone(),
+        &json!({
+            "agent": { "id": "b" }, "signer": "a", "principals": [{ "type": "agent", "id": "b" }],
+        }),
+    );
+    let mut told = [0, 0];
+    for n in 0..150 {
+        let found = world.intent("a", &forged);
+        told[0] += found.iter().filter(|name| name.starts_with("unregistered")).count();
+        let found = world.witness("b", &format!("r{n}"), &stolen);
+        told[1] += found.iter().filter(|name| name.starts_with("unregistered")).count();
+    }
+    assert_eq!(told, [100, 100], "the forger's bound, and the witness's");
+    for agent in ["a", "b"] {
+        let own = world.intent(agent, &stolen);
+        assert_eq!(own[0], "unregistered_credential unknown", "{agent}");
+    }
+    let due = world.due("2026-04-08T04:00:00Z");
+    let held = due.iter().filter(|name| *name == "unregistered_credential x50").count();
+    assert_eq!(held, 2, "{due:?}");
+}
+
+#[test]
 fn names_that_nobody_has_share_one_bound() {
     let mut world = World::new();
     let seen =
