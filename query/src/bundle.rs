@@ -14,6 +14,7 @@ use crate::api::Api;
 use crate::error::Error;
 use crate::filter;
 use crate::params::Params;
+use crate::reader::Asker;
 use crate::window::Window;
 
 use gather::Gathered;
@@ -24,9 +25,13 @@ const PARAMS: &[&str] = &["q", "since", "until", "after", "details"];
 const TOOL: &str = concat!("sworn ", env!("CARGO_PKG_VERSION"));
 
 /// `?q=&since=&until=&details=`: the bundle over the newest published checkpoint.
-pub(crate) async fn create(State(api): State<Api>, params: Params) -> Result<Response, Error> {
+pub(crate) async fn create(
+    State(api): State<Api>,
+    asker: Asker,
+    params: Params,
+) -> Result<Response, Error> {
     let params = params.only(PARAMS)?;
-    let bundle = api.read(move |api| read(api, &params)).await?;
+    let bundle = api.read(move |api| read(api, &params, &asker)).await?;
     let headers = [
         (CONTENT_TYPE, "application/zip"),
         (CONTENT_DISPOSITION, "attachment; filename=\"case.evidence.zip\""),
@@ -35,7 +40,7 @@ pub(crate) async fn create(State(api): State<Api>, params: Params) -> Result<Res
     Ok((headers, bundle).into_response())
 }
 
-fn read(api: &Api, params: &Params) -> Result<Vec<u8>, Error> {
+fn read(api: &Api, params: &Params, asker: &Asker) -> Result<Vec<u8>, Error> {
     let details = match params.get("details") {
         None | Some("false") => false,
         Some("true") => true,
@@ -53,6 +58,7 @@ fn read(api: &Api, params: &Params) -> Result<Vec<u8>, Error> {
         created: api.now(),
         tool: TOOL.to_owned(),
         details,
+        maker: asker.0.as_ref().map(|reader| reader.0.to_string()),
     };
     let in_q = |fault| Error::Query { param: "q", fault };
     let scope = Scope::parse(&manifest.query, manifest.since, manifest.until).map_err(in_q)?;

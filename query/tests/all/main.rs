@@ -4,6 +4,7 @@
 
 mod billing;
 mod bundle;
+mod custody;
 mod differential;
 mod entries;
 mod flows;
