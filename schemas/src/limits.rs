@@ -128,6 +128,16 @@ pub const BUNDLE_BYTES_MAX: usize = 256 << 20;
 pub const BUNDLE_MEMBERS_MAX: usize = 32;
 /// Most CBOR items in one member of an evidence bundle.
 pub const BUNDLE_NODES_MAX: usize = 4_000_000;
+/// Bundles that a server makes or keeps at once.
+pub const BUNDLE_JOBS_MAX: usize = 8;
+/// Of them for one reader.
+pub const BUNDLE_JOBS_PER_READER_MAX: usize = 4;
+/// How long a request for a bundle waits for it, in seconds, before it is told where to ask again.
+pub const BUNDLE_WAIT_S: u64 = 5;
+/// How long the question whether it is made waits, in seconds.
+pub const BUNDLE_POLL_S: u64 = 1;
+/// How long a bundle that was made is kept, in seconds.
+pub const BUNDLE_KEPT_S: u64 = 600;
 /// Largest request to a witness, and largest answer of one.
 pub const WITNESS_BYTES_MAX: usize = 64 << 10;
 /// Largest witness policy.

@@ -8,6 +8,7 @@ mod custody;
 mod differential;
 mod entries;
 mod flows;
+mod jobs;
 mod parts;
 mod registry;
 mod search;
