@@ -54,6 +54,14 @@ pub const RETAIN_LOOKS_MAX: u64 = 10_000;
 pub const RETAIN_EVERY_S: u64 = 5;
 /// Largest `registry` map, encoded.
 pub const REGISTRY_BYTES_MAX: usize = 4 << 10;
+/// Registries as of earlier entries that are kept in memory for questions about the past.
+pub const SNAPSHOTS_MAX: usize = 8;
+/// Records in all of them.
+pub const SNAPSHOT_RECORDS_MAX: usize = 200_000;
+/// Entries from one that is kept to the next on a long way.
+pub const SNAPSHOT_ENTRIES: usize = 10_000;
+/// Grants of one signer that are in force at once.
+pub const GRANTS_PER_SIGNER_MAX: usize = 10_000;
 /// Operators that a proposal may need.
 pub const OPERATORS_MAX: u64 = 64;
 /// Proposals that wait for approvals at once.
