@@ -329,6 +329,7 @@ impl Loaded {
             published_at: Micros(0),
             head: watch::Sender::new(Arc::new(head)),
             keys: Arc::new(RwLock::new(Arc::new(keys))),
+            snapshots: Arc::default(),
             rejections: Rejections::default(),
             poisoned: false,
         }
