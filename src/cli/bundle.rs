@@ -175,7 +175,10 @@ fn create(args: &Create, context: &Context) -> Result<Exit, Failure> {
 }
 
 /// The server's bundle, however long it takes.
-fn made(client: &Client, pairs: &[(&str, &str)]) -> Result<Vec<u8>, Failure> {
+///
+/// # Errors
+/// [`Failure`] of the server.
+pub(crate) fn made(client: &Client, pairs: &[(&str, &str)]) -> Result<Vec<u8>, Failure> {
     const MEDIA: &str = "application/zip";
     let meter = Meter::new("entries proved");
     let mut asked = client.made("/api/v1/bundles", pairs, MEDIA)?;
