@@ -15,6 +15,7 @@ use schemas::id::{ChainHash, Index, Micros, SignerId, Tenant, TreeSize};
 use schemas::key::PublicKey;
 use schemas::kind::Kind;
 use schemas::leaf::chain_hash;
+use schemas::registry::Registry;
 use tokio::sync::watch;
 
 use crate::append::Writer;
@@ -188,6 +189,14 @@ impl Opened {
 
     pub(crate) fn size(&self) -> TreeSize {
         self.loaded.fold.growth.size()
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.loaded.fold.state.registry
+    }
+
+    pub(crate) fn tenant(&self) -> &Tenant {
+        &self.identity.tenant
     }
 
     fn check_key(&self, key: &SigningKey) -> Result<(), OpenError> {

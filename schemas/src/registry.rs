@@ -34,7 +34,7 @@ pub use hold::HoldRecord;
 pub use key::KeyRecord;
 pub use policy::PolicyRecord;
 pub use principal::PrincipalRecord;
-pub use proposal::{ProposalRecord, QUORUM};
+pub use proposal::{EPOCH, Epoch, ProposalRecord, QUORUM};
 pub use text::{text_fault, text_field};
 
 use crate::body::{Body, LEDGER_SIGNER};

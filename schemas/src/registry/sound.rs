@@ -338,7 +338,7 @@ impl Registry {
                 "registry.operation.m",
                 format!("at most {}, as many operators as there are", self.operators()),
             )),
-            Operation::Quorum(_) => Ok(()),
+            Operation::Quorum(_) | Operation::Epoch => Ok(()),
             Operation::Statement(body) => self.change_is_sound(body, received_at),
         }
     }
