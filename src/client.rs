@@ -1,6 +1,7 @@
 //! The server's HTTP interface, as the command line uses it.
 
 mod credentials;
+mod later;
 
 use std::io::Read;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, RequestBuilder};
 
 pub(crate) use credentials::{Bearer, CredentialError, authorities_in, token_in};
+pub(crate) use later::Made;
 
 /// The header without which the server changes nothing.
 const ADMIN_HEADER: &str = "X-Sworn-Admin";

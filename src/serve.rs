@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// beyond it is lost here, and everybody who saw it will notice. Verify the store first
     #[arg(long)]
     new_epoch: bool,
+    /// Operators' agreement to it, where several have to agree: files of `sworn proposal new-epoch`
+    #[arg(long, value_name = "FILE", requires = "new_epoch")]
+    agreed: Vec<PathBuf>,
 }
 
 /// Why a server does not start, or ended.
@@ -92,6 +95,14 @@ pub(crate) enum ServeError {
         /// Where and why.
         source: PolicyError,
     },
+    /// An operator's agreement cannot be read.
+    #[error("{path}: {source}", path = path.display())]
+    Agreed {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The directory of copies.
     #[error("{path}: {source}", path = path.display())]
     Copies {
@@ -130,11 +141,14 @@ pub(crate) enum ServeError {
 pub(crate) fn main(args: &Args) -> Result<(), ServeError> {
     telemetry::init("info", args.log)?;
     let config = Config::load(&args.flags)?;
+    let agreed: Vec<_> =
+        args.agreed.iter().map(|file| read_agreed(file)).collect::<Result<_, _>>()?;
+    let epoch = args.new_epoch.then_some(agreed);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let signals = Signals::listen()?;
         tokio::select! {
-            ended = run(config, args.new_epoch, signals.shutdown.clone()) => ended,
+            ended = run(config, epoch, signals.shutdown.clone()) => ended,
             // A crash at any moment is safe, so an impatient operator may have one.
             () = signals.hurry.cancelled() => Err(ServeError::Interrupted),
         }
@@ -144,21 +158,25 @@ pub(crate) fn main(args: &Args) -> Result<(), ServeError> {
     ended
 }
 
-/// Runs the server until `shutdown`; in a new epoch, if it is told to begin one.
+fn read_agreed(path: &Path) -> Result<Vec<u8>, ServeError> {
+    std::fs::read(path).map_err(|source| ServeError::Agreed { path: path.to_owned(), source })
+}
+
+/// Runs the server until `shutdown`; in a new epoch, if it is told to begin one, with what operators agree with.
 ///
 /// # Errors
 /// [`ServeError`]; then the process must end.
 pub(crate) async fn run(
     config: Config,
-    new_epoch: bool,
+    epoch: Option<Vec<Vec<u8>>>,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let key = KeyFile::load(&config.key)?;
     ledger::share_block_cache(config.cache_mib << 20);
     let clock = Clock::system();
-    let writer = match new_epoch {
-        false => ledger::open(&config.ledger(), key.key)?,
-        true => ledger::open_new_epoch(&config.ledger(), key.key, clock.now())?,
+    let writer = match &epoch {
+        None => ledger::open(&config.ledger(), key.key)?,
+        Some(agreed) => ledger::open_new_epoch(&config.ledger(), key.key, clock.now(), agreed)?,
     };
     if writer.ledger().identity().clock_start.is_some() && !clock.is_simulated() {
         return Err(ServeError::Simulated);
@@ -169,7 +187,7 @@ pub(crate) async fn run(
         .await
         .map_err(|source| ServeError::Listen { address, source })?;
     let (origin, size) = (writer.ledger().identity().origin.clone(), writer.ledger().head().size);
-    if new_epoch {
+    if epoch.is_some() {
         tracing::warn!(origin, %size, "a new epoch begins: publish its name beside the TRUST");
     }
     tracing::info!(%address, origin, %size, "serving");

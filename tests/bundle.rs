@@ -8,7 +8,7 @@ use schemas::evidence;
 use schemas::id::TreeHash;
 use schemas::kind::Stream;
 
-use crate::harness::{SWORN, World, published, text};
+use crate::harness::{SWORN, World, published, text, until};
 use crate::signer::intent;
 
 /// A world with a case, and the TRUST of its ledger.
@@ -80,6 +80,32 @@ fn a_case_is_proved_offline() {
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!((&json["entries"], &json["exit"]), (&8.into(), &0.into()));
     assert_eq!(json["verdicts"]["completeness"], "complete");
+}
+
+#[test]
+fn a_bundle_that_nobody_waits_for_is_fetched_later() {
+    let (mut world, trust) = world();
+    let asked = world.url("/api/v1/bundles?q=corr%3Aworkflow-case&since=%230");
+    let later = ureq::get(asked).header("Prefer", "respond-async").call().unwrap();
+    assert_eq!(later.status(), 202);
+    let location = world.url(later.headers()["location"].to_str().unwrap());
+    let bundle = until("the bundle", || {
+        let mut answer = ureq::get(&location).call().unwrap();
+        (answer.status() == 200).then(|| answer.body_mut().read_to_vec().unwrap())
+    });
+    let file = world.path("later.zip");
+    std::fs::write(&file, &bundle).unwrap();
+    world.stop();
+    let sound = verify(&file, &["--trust", &trust, "--explain"]);
+    assert_eq!(sound.status.code(), Some(0), "{}", text(&sound));
+    assert!(
+        text(&sound).contains("leaves.cbor: digest that custody.json names"),
+        "{}",
+        text(&sound)
+    );
+    let custody = &evidence::open(&bundle).unwrap().rendered["custody.json"];
+    let custody: serde_json::Value = serde_json::from_slice(custody).unwrap();
+    assert_eq!(custody["made"]["by"], "loopback");
 }
 
 #[test]

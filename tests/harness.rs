@@ -156,7 +156,12 @@ impl World {
 
     /// Starts a server that must end by itself; gives its exit code.
     pub(crate) fn refused(&self) -> Option<i32> {
-        self.spawn(&[]).wait().unwrap().code()
+        self.refused_with(&[])
+    }
+
+    /// The same, with more arguments.
+    pub(crate) fn refused_with(&self, arguments: &[&str]) -> Option<i32> {
+        self.spawn(arguments).wait().unwrap().code()
     }
 
     /// Serves with another key file of the world's from now on.

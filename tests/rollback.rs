@@ -1,6 +1,7 @@
 //! An older copy of the ledger put back in place: refused, and whoever saw more notices the new epoch.
 
 use schemas::kind::Stream;
+use serde_json::{Value, json};
 
 use crate::harness::{World, copy_directory, published, text};
 use crate::signer::{Signer, intent};
@@ -133,4 +134,60 @@ fn a_rotated_ledger_key_is_accepted_by_who_trusts_the_old_one() {
     assert_eq!(verified.status.code(), Some(0), "{}", text(&verified));
     let stranger = world.get("/api/v1/status")["verifier_key"].as_str().unwrap().to_owned();
     assert_ne!(stranger, trust);
+}
+
+/// A second operator, and that both have to agree.
+fn quorum_of_two(world: &mut World) {
+    let second = Signer::new("second");
+    second.save(&world.path("second.key"));
+    let publisher = world.connect(&world.operator.id);
+    let key = schemas::id::hex(second.public().as_bytes());
+    let submit = |world: &mut World, event: Value| {
+        let message = world.operator.event(event);
+        world.submit(&publisher, &message, Stream::Op);
+    };
+    for event in [
+        json!({ "kind": "principal.registered", "registry": { "id": "second", "roles": ["operator"] } }),
+        json!({ "kind": "key.enrolled", "registry": { "signer": "second", "key": key } }),
+        json!({ "kind": "proposal", "registry": { "m": 1, "operation": { "kind": "quorum", "m": 2 } } }),
+    ] {
+        submit(world, event);
+    }
+    let id = world.get("/api/v1/proposals")["items"][0]["id"].clone();
+    submit(world, json!({ "kind": "proposal.approved", "causes": [id] }));
+    assert_eq!(world.get("/api/v1/proposals")["quorum"], 2);
+}
+
+#[test]
+fn operators_who_have_to_agree_agree_to_a_new_epoch_without_a_server() {
+    let mut world = World::new();
+    quorum_of_two(&mut world);
+    world.stop();
+    copy_directory(&world.path("data"), &world.path("older"));
+    world.serve();
+    world.agent("lost-agent");
+    world.stop();
+    copy_directory(&world.path("older"), &world.path("data"));
+    assert_ne!(world.refused_with(&["--new-epoch"]), Some(0));
+    let log = world.log();
+    let (_, named) = log.split_once("2 operators, and 0 agree: let each sign `sworn ").unwrap();
+    let (named, _) = named.split_once('`').unwrap();
+    for name in ["operator", "second"] {
+        let (key, out) = (format!("{name}.key"), format!("{name}.agreed"));
+        let arguments = named.split(' ').chain(["--key", &key, "--out", &out]);
+        let signed = world.sworn(&arguments.collect::<Vec<_>>());
+        assert!(signed.status.success(), "{}", text(&signed));
+    }
+    let files = ["operator.agreed", "second.agreed"]
+        .map(|name| world.path(name).to_str().unwrap().to_owned());
+    let one = ["--new-epoch", "--agreed", &files[0]];
+    assert_ne!(world.refused_with(&one), Some(0));
+    assert!(world.log().contains("2 operators, and 1 agree"), "{}", world.log());
+    world.serve_with(&["--new-epoch", "--agreed", &files[0], "--agreed", &files[1]]);
+    assert_eq!(world.get("/api/v1/status")["origin"], "ledger.example/test/2");
+    let agreed = world.get("/api/v1/entries?q=kind%3Aproposal&order=newest&limit=2");
+    let by: Vec<_> = [1, 0].map(|n| agreed["items"][n]["body"]["signer"].clone()).into();
+    assert_eq!(by, ["operator", "second"], "{agreed}");
+    world.stop();
+    assert_eq!(world.audit().divergences, []);
 }

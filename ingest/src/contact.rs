@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{Client, Event, jetstream};
 use ledger::{Cursor, Ledger};
+use schemas::id::TreeSize;
 use schemas::kind::Stream;
 use schemas::limits::{BROKER_REQUEST_S_MAX, SUBMISSION_BYTES_MAX};
 use tokio::sync::watch;
@@ -33,7 +34,10 @@ pub(crate) struct Contact {
     /// Where both streams stand.
     pub(crate) cursors: Cursors,
     /// The mark at the broker, where one is wanted.
-    mark: Option<(Mark, Ledger)>,
+    mark: Option<Mark>,
+    pub(crate) ledger: Ledger,
+    /// The tree whose checkpoint was announced last.
+    pub(crate) announced: TreeSize,
     /// How streams differ from what the ledger knew; empty if they do not.
     pub(crate) regressions: Vec<String>,
 }
@@ -67,7 +71,7 @@ impl Contact {
         let timeout = Duration::from_secs(BROKER_REQUEST_S_MAX);
         let context = ContextBuilder::new().timeout(timeout).build(client.clone());
         let mark = match config.mark {
-            true => Some((Mark::open(&context, config, ledger).await?, ledger.clone())),
+            true => Some(Mark::open(&context, config, ledger).await?),
             false => None,
         };
         let survey = Survey { context: &context, config, ledger };
@@ -76,13 +80,14 @@ impl Contact {
         let input =
             survey.stand(Stream::In, known.map(|known| &known.input), &mut regressions).await?;
         let (subjects, cursors) = (Subjects::new(&config.tenant), Cursors { input, op });
-        Ok(Self { client, subjects, lost, context, cursors, mark, regressions })
+        let (ledger, announced) = (ledger.clone(), TreeSize(0));
+        Ok(Self { client, subjects, lost, context, cursors, mark, ledger, announced, regressions })
     }
 
     /// Raises the mark at the broker to the ledger's head.
     pub(crate) async fn raise_mark(&mut self) -> Result<(), Stop> {
         match &mut self.mark {
-            Some((mark, ledger)) => mark.raise(ledger).await,
+            Some(mark) => mark.raise(&self.ledger).await,
             None => Ok(()),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_nats::client::PublishErrorKind;
 use bytes::Bytes;
 use schemas::limits::BROKER_REQUEST_S_MAX;
+use serde_json::json;
 use tokio::time::timeout;
 
 use crate::commit::Done;
@@ -25,17 +26,30 @@ impl Contact {
         Ok(())
     }
 
-    async fn answer_all(&self, done: &Done) -> Result<(), Trouble> {
+    async fn answer_all(&mut self, done: &Done) -> Result<(), Trouble> {
         for (message, reply) in done.messages.iter().zip(&done.replies) {
             self.say(self.subjects.receipt(message.token()), reply).await?;
         }
         for announcement in &done.announcements {
             self.say(self.subjects.control(), announcement).await?;
         }
+        self.announce_checkpoint().await?;
         let flushed = self.client.flush().await;
         flushed.map_err(|error| Trouble::Publish(error.into()))?;
         for message in &done.messages {
             message.ack().await?;
+        }
+        Ok(())
+    }
+
+    /// Announces the newest checkpoint that was published, once in a session.
+    async fn announce_checkpoint(&mut self) -> Result<(), Trouble> {
+        let head = self.ledger.head();
+        let (size, note) = &head.published;
+        if *size > self.announced {
+            let json = json!({ "checkpoint": { "size": size.0, "note": note } });
+            self.say(self.subjects.control(), &Bytes::from(json.to_string())).await?;
+            self.announced = *size;
         }
         Ok(())
     }

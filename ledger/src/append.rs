@@ -22,6 +22,7 @@ use crate::memo::Memo;
 use crate::meta::Cursor;
 use crate::read::Ledger;
 use crate::seal::{Identity, Mark, Seal};
+use crate::snapshots::Snapshots;
 use crate::store::{ColumnFamily, Row, Store};
 
 /// Characters of an incident's note that are kept: fewer than its field's bytes, whatever they are.
@@ -74,6 +75,7 @@ pub struct Writer {
     pub(crate) published_at: Micros,
     pub(crate) head: watch::Sender<Arc<Head>>,
     pub(crate) keys: Arc<RwLock<Arc<KeySet>>>,
+    pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) rejections: Rejections,
     pub(crate) poisoned: bool,
 }
@@ -87,6 +89,7 @@ impl Writer {
             head: self.head.subscribe(),
             keys: Arc::clone(&self.keys),
             seal: Arc::clone(&self.seal),
+            snapshots: Arc::clone(&self.snapshots),
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use schemas::era::EraFault;
 use schemas::id::{Index, Kid, TreeSize};
+use schemas::registry::Epoch;
 
 use crate::store::ColumnFamily;
 
@@ -119,6 +120,19 @@ pub enum OpenError {
         "the store of {0} entries reaches its mark: nothing is lost, and no new epoch is opened"
     )]
     NothingLost(TreeSize),
+    /// A new epoch to which too few operators agree.
+    #[error(
+        "a new epoch needs {needed} operators, and {found} agree: let each sign `sworn proposal new-epoch --origin {origin} --size {size} --lost {lost} --needs {needed}`, and give the files with --agreed",
+        origin = epoch.origin, size = epoch.size, lost = epoch.lost
+    )]
+    NotAgreed {
+        /// So many have to agree.
+        needed: u64,
+        /// So many do.
+        found: u64,
+        /// To this.
+        epoch: Box<Epoch>,
+    },
     /// An entry claims to change the ledger's name or key, and proves nothing.
     #[error("entry {index} is no change of the ledger's name or key: {fault}")]
     Era {

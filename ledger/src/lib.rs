@@ -41,6 +41,7 @@ mod replay;
 mod retain;
 mod seal;
 mod sequence;
+mod snapshots;
 mod stage;
 mod state;
 mod store;

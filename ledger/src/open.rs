@@ -15,6 +15,7 @@ use schemas::id::{ChainHash, Index, Micros, SignerId, Tenant, TreeSize};
 use schemas::key::PublicKey;
 use schemas::kind::Kind;
 use schemas::leaf::chain_hash;
+use schemas::registry::Registry;
 use tokio::sync::watch;
 
 use crate::append::Writer;
@@ -190,6 +191,14 @@ impl Opened {
         self.loaded.fold.growth.size()
     }
 
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.loaded.fold.state.registry
+    }
+
+    pub(crate) fn tenant(&self) -> &Tenant {
+        &self.identity.tenant
+    }
+
     fn check_key(&self, key: &SigningKey) -> Result<(), OpenError> {
         let given = PublicKey::of(key);
         if self.identity.key == given {
@@ -329,6 +338,7 @@ impl Loaded {
             published_at: Micros(0),
             head: watch::Sender::new(Arc::new(head)),
             keys: Arc::new(RwLock::new(Arc::new(keys))),
+            snapshots: Arc::default(),
             rejections: Rejections::default(),
             poisoned: false,
         }

@@ -21,6 +21,7 @@ use crate::keys;
 use crate::postings::Postings;
 use crate::refusal::Refusal;
 use crate::seal::{Identity, Seal};
+use crate::snapshots::Snapshots;
 use crate::store::{ColumnFamily, Store, parse_term_row};
 
 /// A handle for reading; cheap to clone. Readers never wait for the writer.
@@ -30,6 +31,7 @@ pub struct Ledger {
     pub(crate) head: watch::Receiver<Arc<Head>>,
     pub(crate) keys: Arc<RwLock<Arc<KeySet>>>,
     pub(crate) seal: Arc<Seal>,
+    pub(crate) snapshots: Arc<Snapshots>,
 }
 
 /// A row as it was read, if it is there.

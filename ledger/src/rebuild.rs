@@ -3,7 +3,7 @@
 use schemas::body::Body;
 use schemas::id::{Index, TreeSize};
 use schemas::kind::Kind;
-use schemas::leaf::{Counts, Status};
+use schemas::leaf::{Counts, Leaf, Status};
 use schemas::residue::Residue;
 use schemas::rules::Finding;
 
@@ -73,10 +73,9 @@ pub(crate) fn fold_commit(
     if let Some(first) = leaves.first() {
         findings.given = fold.state.due(derived, first.leaf.received_at)?;
     }
+    let beside = Neighbours { bodies, statements };
     for read in &leaves {
-        let beside =
-            if family_beside(&read.leaf) == ColumnFamily::Bodies { &bodies } else { &statements };
-        fold_entry(fold, derived, read, beside, &mut rows, &mut findings, check)?;
+        fold_entry(fold, derived, read, &beside, &mut rows, &mut findings, check)?;
     }
     Ok(Folded { rows: fold.finish(rows), fault: findings.fault(to) })
 }
@@ -128,22 +127,41 @@ impl Findings {
 pub(crate) struct Checking<'r> {
     pub(crate) read: &'r Read,
     pub(crate) body: Option<&'r Body<'r>>,
+    /// What lies at its place among the statements.
+    pub(crate) statement: Option<&'r [u8]>,
     pub(crate) counts: Counts,
+}
+
+/// The rows of a commit that lie beside its leaves.
+struct Neighbours {
+    bodies: Rows,
+    statements: Rows,
+}
+
+impl Neighbours {
+    fn row(&self, leaf: &Leaf) -> Option<&[u8]> {
+        let rows = match family_beside(leaf) {
+            ColumnFamily::Bodies => &self.bodies,
+            _ => &self.statements,
+        };
+        rows.get(&leaf.index.0).map(|row| &**row)
+    }
 }
 
 fn fold_entry(
     fold: &mut Fold,
     derived: &Store,
     read: &Read,
-    beside: &Rows,
+    beside: &Neighbours,
     rows: &mut Derived,
     findings: &mut Findings,
     check: &mut impl FnMut(&Checking<'_>, &Fold) -> Result<(), ReadError>,
 ) -> Result<(), ReadError> {
     let Read { leaf, bytes } = read;
-    let row = beside.get(&leaf.index.0);
+    let row = beside.row(leaf);
+    let statement = beside.statements.get(&leaf.index.0).map(|row| &**row);
     if leaf.status != Status::Accepted {
-        check(&Checking { read, body: None, counts: Counts::default() }, fold)?;
+        check(&Checking { read, body: None, statement, counts: Counts::default() }, fold)?;
         let refusal = row.and_then(|row| Refusal::decode(row));
         let refusal = refusal.ok_or_else(|| bad_row(leaf.index, family_beside(leaf)))?;
         fold.take(derived, leaf, bytes, &Beside::Refusal(&refusal), rows)?;
@@ -158,7 +176,7 @@ fn fold_entry(
         None => Body::parse(row).map_err(|_refused| bad())?,
     };
     let counts = fold.count(derived, &body)?;
-    check(&Checking { read, body: Some(&body), counts }, fold)?;
+    check(&Checking { read, body: Some(&body), statement, counts }, fold)?;
     findings.take(leaf.index, &body);
     let given = fold.take(derived, leaf, bytes, &Beside::Body(Some(&body)), rows)?;
     findings.given.extend(given);

@@ -1,10 +1,14 @@
 //! Reading the registry: single records as of the head, the whole as of the head or of any earlier index.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use rocksdb::Direction;
 use schemas::body::Body;
 use schemas::id::{Digest, EventId, Index, TreeSize};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
+use schemas::limits::SNAPSHOT_ENTRIES;
 use schemas::registry::{
     AgentRecord, ChainCheck, ContractRecord, CredentialRecord, GrantRecord, HoldRecord, KeyRecord,
     PolicyRecord, PrincipalRecord, ProposalRecord, Record, Registry,
@@ -179,38 +183,66 @@ impl Ledger {
         Ok(State::load(&self.store)?.registry)
     }
 
-    /// The whole registry as of the entries below `size`, folded again from those that changed it. Takes as long as
-    /// reading these.
+    /// The whole registry as of the entries below `size`, folded from those that changed it since the nearest time
+    /// before for which it was folded already. Takes as long as reading these, and as copying its records.
     ///
     /// # Errors
     /// [`ReadError`] when the store fails or one of them is damaged.
-    pub fn registry_at(&self, size: TreeSize) -> Result<Registry, ReadError> {
-        let mut registry = Registry::default();
-        for index in self.registry_entries(size)? {
-            let leaf = self.leaf(index)?;
-            if leaf.status != Status::Accepted {
-                continue;
-            }
-            let key = keys::index(index);
-            let family = ColumnFamily::Bodies;
-            let bytes =
-                self.store.get(family, &key)?.ok_or(ReadError::Missing { family, index })?;
-            let body = Body::parse(&bytes).map_err(|_refused| damaged(family, &key))?;
-            registry.apply(index, leaf.received_at, &body);
+    pub fn registry_at(&self, size: TreeSize) -> Result<Arc<Registry>, ReadError> {
+        let size = self.registry_changed(size)?;
+        let (from, known) = self.snapshots.before(size.0).unwrap_or_default();
+        if from == size.0 && from > 0 {
+            return Ok(known);
         }
+        let entries = self.registry_entries(from..size.0)?;
+        let mut registry = (*known).clone();
+        for part in entries.chunks(SNAPSHOT_ENTRIES) {
+            for index in part {
+                self.apply(&mut registry, *index)?;
+            }
+            // On a long way, stations for whoever asks about what lies between.
+            if let Some(last) = part.last().filter(|_| part.len() == SNAPSHOT_ENTRIES) {
+                self.snapshots.keep(last.0 + 1, &Arc::new(registry.clone()));
+            }
+        }
+        let registry = Arc::new(registry);
+        self.snapshots.keep(size.0, &registry);
         Ok(registry)
     }
 
-    /// The entries below `size` that may have changed the registry, in order.
+    fn apply(&self, registry: &mut Registry, index: Index) -> Result<(), ReadError> {
+        let leaf = self.leaf(index)?;
+        if leaf.status == Status::Accepted {
+            let (key, family) = (keys::index(index), ColumnFamily::Bodies);
+            let missing = ReadError::Missing { family, index };
+            let bytes = self.store.get(family, &key)?.ok_or(missing)?;
+            let body = Body::parse(&bytes).map_err(|_refused| damaged(family, &key))?;
+            registry.apply(index, leaf.received_at, &body);
+        }
+        Ok(())
+    }
+
+    /// The size of the log when the registry last changed, as of the entries below `size`.
+    fn registry_changed(&self, size: TreeSize) -> Result<TreeSize, ReadError> {
+        let Some(newest) = size.0.checked_sub(1) else { return Ok(size) };
+        let mut changed = TreeSize(0);
+        for kind in Kind::ALL.iter().filter(|kind| kind.changes_registry()) {
+            let last = self.postings(Key::Kind, kind.as_str()).at_or_before(newest)?;
+            changed = changed.max(TreeSize(last.map_or(0, |last| last.0 + 1)));
+        }
+        Ok(changed)
+    }
+
+    /// The entries of `range` that may have changed the registry, in order.
     ///
     /// # Errors
     /// [`ReadError`] when the store fails.
-    pub fn registry_entries(&self, size: TreeSize) -> Result<Vec<Index>, ReadError> {
+    pub fn registry_entries(&self, range: Range<u64>) -> Result<Vec<Index>, ReadError> {
         let mut entries = Vec::new();
         for kind in Kind::ALL.iter().filter(|kind| kind.changes_registry()) {
             let mut postings = self.postings(Key::Kind, kind.as_str());
-            let mut at = 0;
-            while let Some(index) = postings.at_or_after(at)?.filter(|index| index.0 < size.0) {
+            let mut at = range.start;
+            while let Some(index) = postings.at_or_after(at)?.filter(|index| index.0 < range.end) {
                 entries.push(index);
                 at = index.0 + 1;
             }

@@ -9,6 +9,7 @@ use ledger::Ledger;
 use schemas::id::Micros;
 use serde_json::{Value as Json, json};
 
+use crate::bundle::Jobs;
 use crate::error::Error;
 use crate::proof::Proofs;
 use crate::registry::{
@@ -25,6 +26,7 @@ pub(crate) struct Api {
     pub(crate) ledger: Ledger,
     pub(crate) clock: Arc<dyn Fn() -> Micros + Send + Sync>,
     pub(crate) proofs: Arc<Proofs>,
+    pub(crate) jobs: Arc<Jobs>,
 }
 
 impl Api {
@@ -54,7 +56,8 @@ pub fn routes(
     ledger: Ledger,
     clock: impl Fn() -> Micros + Clone + Send + Sync + 'static,
 ) -> Router {
-    let api = Api { ledger, clock: Arc::new(clock), proofs: Arc::default() };
+    let api =
+        Api { ledger, clock: Arc::new(clock), proofs: Arc::default(), jobs: Arc::default() };
     let v1 = Router::new()
         .route("/entries", get(entries::list))
         .route("/entries/{index}", get(entries::one))
@@ -105,6 +108,7 @@ pub fn routes(
         .route("/consistency", get(consistency::one))
         .route("/claims", get(claims::one))
         .route("/bundles", get(bundle::create))
+        .route("/bundles/{job}", get(bundle::fetch))
         .route("/holds", get(holds::list))
         .route("/keys", get(keys::list))
         .route("/status", get(identity::status))

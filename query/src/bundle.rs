@@ -1,48 +1,131 @@
-//! `bundles`: the answer to a query as one file that proves itself offline.
+//! `bundles`: the answer to a query as one file that proves itself offline. What takes long becomes a job, which its
+//! reader asks for again (RFC 9110, section 15.3.3; RFC 7240, section 4.1).
 
 mod gather;
+mod jobs;
+mod work;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ledger::Ledger;
 use schemas::evidence::{self, Bundle, Claimed, Manifest, Scope};
 use schemas::id::{Index, Micros, TreeSize};
+use schemas::kind::Kind;
+use schemas::limits::{BUNDLE_POLL_S, BUNDLE_WAIT_S};
 use schemas::terms::Key;
+use serde_json::json;
 
 use crate::api::Api;
 use crate::error::Error;
 use crate::filter;
-use crate::params::Params;
+use crate::params::{Params, Segment};
+use crate::reader::Asker;
 use crate::window::Window;
 
 use gather::Gathered;
+use jobs::Job;
+pub(crate) use jobs::Jobs;
+use work::Work;
 
 /// What `bundles` takes.
 const PARAMS: &[&str] = &["q", "since", "until", "after", "details"];
 /// The program that makes bundles.
 const TOOL: &str = concat!("sworn ", env!("CARGO_PKG_VERSION"));
 
-/// `?q=&since=&until=&details=`: the bundle over the newest published checkpoint.
-pub(crate) async fn create(State(api): State<Api>, params: Params) -> Result<Response, Error> {
+/// `?q=&since=&until=&details=`: the bundle over the newest published checkpoint, or, where it takes long or
+/// the reader prefers not to wait, where to ask for it.
+pub(crate) async fn create(
+    State(api): State<Api>,
+    Asker(reader): Asker,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Response, Error> {
     let params = params.only(PARAMS)?;
-    let bundle = api.read(move |api| read(api, &params)).await?;
+    // What cannot be asked is said at once.
+    params.flag("details")?;
+    filter::query(&params)?;
+    let (jobs, clock) = (Arc::clone(&api.jobs), Arc::clone(&api.clock));
+    let maker = reader.as_ref().map(|reader| reader.0.to_string());
+    let size = api.ledger.head().size;
+    let job = jobs.begin(reader, size, clock, move |work| read(&api, &params, maker, work))?;
+    if prefers_not_to_wait(&headers) {
+        return Ok(accepted(&job));
+    }
+    match tokio::time::timeout(Duration::from_secs(BUNDLE_WAIT_S), job.ended()).await {
+        Ok(ended) => {
+            jobs.forget(&job.id);
+            Ok(answer(&ended))
+        }
+        Err(_elapsed) => Ok(accepted(&job)),
+    }
+}
+
+/// `bundles/{job}`: the bundle, once it is made.
+pub(crate) async fn fetch(
+    State(api): State<Api>,
+    Asker(reader): Asker,
+    Segment(id): Segment,
+) -> Result<Response, Error> {
+    let found = api.jobs.find(&id, reader.as_ref(), api.now());
+    let job = found.ok_or(Error::Unknown("bundle"))?;
+    match tokio::time::timeout(Duration::from_secs(BUNDLE_POLL_S), job.ended()).await {
+        Ok(ended) => {
+            // A copy must not outlive what was erased in the meantime.
+            let size = job.size;
+            let redacted = api.read(move |api| Ok(redacted_since(&api.ledger, size)?)).await?;
+            if redacted { Err(Error::BundleOutdated) } else { Ok(answer(&ended)) }
+        }
+        Err(_elapsed) => Ok(accepted(&job)),
+    }
+}
+
+fn redacted_since(ledger: &Ledger, size: TreeSize) -> Result<bool, ledger::ReadError> {
+    let mut redactions = ledger.postings(Key::Kind, Kind::Redaction.as_str());
+    Ok(redactions.at_or_after(size.0)?.is_some())
+}
+
+fn prefers_not_to_wait(headers: &HeaderMap) -> bool {
+    let words = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    words.flat_map(|value| value.split(',')).any(|word| word.trim() == "respond-async")
+}
+
+fn answer(ended: &Result<Bytes, Error>) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/zip"),
         (CONTENT_DISPOSITION, "attachment; filename=\"case.evidence.zip\""),
         (CACHE_CONTROL, "no-store"),
     ];
-    Ok((headers, bundle).into_response())
+    match ended {
+        Ok(bundle) => (headers, bundle.clone()).into_response(),
+        Err(error) => error.answer(),
+    }
 }
 
-fn read(api: &Api, params: &Params) -> Result<Vec<u8>, Error> {
-    let details = match params.get("details") {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => {
-            return Err(Error::InvalidParameter { param: "details", expected: "true or false" });
-        }
-    };
+/// Where to ask again, and how far it is.
+fn accepted(job: &Job) -> Response {
+    let [gathered, packed] = job.done();
+    let said = json!({ "job": job.id, "gathered": gathered, "packed": packed });
+    let headers = [
+        (LOCATION, format!("/api/v1/bundles/{}", job.id)),
+        (RETRY_AFTER, BUNDLE_POLL_S.to_string()),
+        (CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    (StatusCode::ACCEPTED, headers, Json(said)).into_response()
+}
+
+fn read(
+    api: &Api,
+    params: &Params,
+    maker: Option<String>,
+    work: &Arc<Work>,
+) -> Result<Bytes, Error> {
     let query = filter::query(params)?;
     let (size, _) = api.ledger.head().published;
     let window = Window::of(&api.ledger, &query, size, api.now())?;
@@ -52,13 +135,14 @@ fn read(api: &Api, params: &Params) -> Result<Vec<u8>, Error> {
         until: window.to,
         created: api.now(),
         tool: TOOL.to_owned(),
-        details,
+        details: params.flag("details")?,
+        maker,
     };
     let in_q = |fault| Error::Query { param: "q", fault };
     let scope = Scope::parse(&manifest.query, manifest.since, manifest.until).map_err(in_q)?;
-    let gathered = Gathered::of(&api.ledger, &query.expr, &scope, size)?;
-    let bundle = Assembly { ledger: &api.ledger, size, now: api.now() };
-    Ok(evidence::pack(&bundle.make(manifest, &scope, &gathered)?))
+    let gathered = Gathered::of(&api.ledger, &query.expr, &scope, size, Arc::clone(work))?;
+    let assembly = Assembly { ledger: &api.ledger, size, now: api.now(), work };
+    Ok(evidence::pack(&assembly.make(manifest, &scope, &gathered)?).into())
 }
 
 /// Puts a bundle together from the entries that belong into it.
@@ -66,6 +150,7 @@ struct Assembly<'l> {
     ledger: &'l Ledger,
     size: TreeSize,
     now: Micros,
+    work: &'l Work,
 }
 
 impl Assembly<'_> {
@@ -87,6 +172,7 @@ impl Assembly<'_> {
         };
         let mut statements = gathered.statements.clone();
         for (index, asked) in &gathered.entries {
+            self.work.packed()?;
             let index = Index(*index);
             bundle.statements.extend(statements.remove(&self.ledger.leaf(index)?.statement));
             bundle.leaves.push(self.ledger.leaf_bytes(index)?);

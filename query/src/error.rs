@@ -1,9 +1,10 @@
 //! What can go wrong with a read, and the one place where it becomes a response.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ledger::ReadError;
 use schemas::id::Index;
+use schemas::limits::{BUNDLE_JOBS_MAX, BUNDLE_JOBS_PER_READER_MAX, BUNDLE_KEPT_S, BUNDLE_WAIT_S};
 use schemas::problem::{PROBLEM_MEDIA_TYPE, Problem};
 use schemas::query::QueryError;
 
@@ -75,6 +76,16 @@ pub(crate) enum Error {
     Read(ReadError),
     #[error("the bundle would have more than {limit} {what}; narrow the query or its window")]
     BundleTooLarge { what: &'static str, limit: usize },
+    #[error("{BUNDLE_JOBS_PER_READER_MAX} bundles of yours are being made")]
+    TooManyBundles,
+    #[error(
+        "{BUNDLE_JOBS_MAX} bundles are being made or kept; in {BUNDLE_KEPT_S} s at the latest there is room"
+    )]
+    BundlesBusy,
+    #[error("a redaction was recorded since this bundle was begun: ask for it anew")]
+    BundleOutdated,
+    #[error("the server gave it up: it is ending")]
+    GivenUp,
     #[error("no checkpoint is published yet; a second later there is one")]
     Unpublished,
     #[error("the read was stopped")]
@@ -126,7 +137,11 @@ impl Error {
             Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
             Self::Redacted { .. } => StatusCode::GONE,
             Self::BundleTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unpublished => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyBundles => StatusCode::TOO_MANY_REQUESTS,
+            Self::BundleOutdated => StatusCode::GONE,
+            Self::Unpublished | Self::BundlesBusy | Self::GivenUp => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Damaged { .. } | Self::Broken(_) | Self::Read(_) | Self::Stopped(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -152,6 +167,10 @@ impl Error {
             Self::Unknown(_) => ("not-found", "There is no such thing"),
             Self::NoPart { .. } => ("no-such-part", "The entry has no such part"),
             Self::BundleTooLarge { .. } => ("bundle-too-large", "The bundle would be too large"),
+            Self::TooManyBundles => ("too-many-bundles", "Too many bundles at once"),
+            Self::BundlesBusy => ("bundles-busy", "Too many bundles at once"),
+            Self::BundleOutdated => ("bundle-outdated", "The bundle is outdated"),
+            Self::GivenUp => ("given-up", "The server is ending"),
             Self::Unpublished => ("unpublished", "No checkpoint is published yet"),
             Self::Redacted { .. } => ("redacted", "What was here is erased"),
             Self::Damaged { .. } => ("digest-mismatch", "Stored bytes do not have their digest"),
@@ -183,6 +202,13 @@ impl Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
+        self.answer()
+    }
+}
+
+impl Error {
+    /// The response that says so.
+    pub(crate) fn answer(&self) -> Response {
         let status = self.status();
         // The reader learns that reading failed; why is for whoever runs the server.
         if status.is_server_error() {
@@ -192,6 +218,11 @@ impl IntoResponse for Error {
         // What is absent now may be there a second later, and caches would keep even a 404.
         let headers =
             [(header::CONTENT_TYPE, PROBLEM_MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")];
-        (status, headers, body).into_response()
+        let mut response = (status, headers, body).into_response();
+        if matches!(self, Self::TooManyBundles | Self::BundlesBusy) {
+            let seconds = HeaderValue::from(BUNDLE_WAIT_S);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
     }
 }

@@ -246,8 +246,20 @@ pub const ROUTES: &[Route] = &[
         .params(&[Param::text("term", "`key:value`").required()])
         .media(&[COSE]),
     Route::get("/api/v1/bundles", ReadSensitive, "The evidence for a query, as one file")
-        .params(&[Q, SINCE, UNTIL, AFTER, Param::flag("details", "With details")])
-        .media(&["application/zip"]),
+        .params(&[
+            Q,
+            SINCE,
+            UNTIL,
+            AFTER,
+            Param::flag("details", "With details"),
+            Param::header("Prefer", "`respond-async`: not to wait for it"),
+        ])
+        .media(&["application/zip"])
+        .later(),
+    Route::get("/api/v1/bundles/{job}", ReadSensitive, "A bundle that took longer, for who asked")
+        .params(&[Param::path("job", "Where `Location` of the 202 points to")])
+        .media(&["application/zip"])
+        .later(),
     Route::get("/api/v1/holds", Read, "What may not be erased")
         .params(&[Param::flag("all", "Those that ended, too")]),
     Route::get("/api/v1/keys", Read, "Keys of signers").params(&[

@@ -222,6 +222,8 @@ pub struct Route {
     pub body: Option<&'static str>,
     /// Media types of the answer, the default first.
     pub media: &'static [&'static str],
+    /// Whether it may answer 202 and where to ask again.
+    pub later: bool,
 }
 
 impl Route {
@@ -237,7 +239,7 @@ impl Route {
             _ => Scoped::Refused,
         };
         let (params, body, media): (&[Param], _, &[&str]) = (&[], None, &[JSON_MEDIA_TYPE]);
-        Self { method, path, right, scoped, summary, params, body, media }
+        Self { method, path, right, scoped, summary, params, body, media, later: false }
     }
 
     /// A `GET`, which answers `HEAD` too.
@@ -274,6 +276,12 @@ impl Route {
     #[must_use]
     pub const fn media(self, media: &'static [&'static str]) -> Self {
         Self { media, ..self }
+    }
+
+    /// The same, which answers 202 where it takes long.
+    #[must_use]
+    pub const fn later(self) -> Self {
+        Self { later: true, ..self }
     }
 
     /// The same; readers with a scope get what fits it, too.

@@ -2,7 +2,7 @@
 //!
 //! A bundle holds leaves, statements, bodies, proofs under one checkpoint, the registry entries that make each
 //! signature valid at its place, and the ledger's claims that nothing is left out. What people read in it (the
-//! report, the summary) is rendered from those, so that a verifier renders it again and compares.
+//! report, the summary, the custody record) is rendered from those, so that a verifier renders it again and compares.
 //! Drawn in `evidence.cddl`.
 //!
 //! [`open`] takes a file apart, [`verify`] judges it, [`pack`] makes one.
@@ -10,7 +10,9 @@
 mod archive;
 mod bundle;
 mod completeness;
+mod custody;
 mod fault;
+mod page;
 mod render;
 mod report;
 mod scope;

@@ -54,6 +54,14 @@ pub const RETAIN_LOOKS_MAX: u64 = 10_000;
 pub const RETAIN_EVERY_S: u64 = 5;
 /// Largest `registry` map, encoded.
 pub const REGISTRY_BYTES_MAX: usize = 4 << 10;
+/// Registries as of earlier entries that are kept in memory for questions about the past.
+pub const SNAPSHOTS_MAX: usize = 8;
+/// Records in all of them.
+pub const SNAPSHOT_RECORDS_MAX: usize = 200_000;
+/// Entries from one that is kept to the next on a long way.
+pub const SNAPSHOT_ENTRIES: usize = 10_000;
+/// Grants of one signer that are in force at once.
+pub const GRANTS_PER_SIGNER_MAX: usize = 10_000;
 /// Operators that a proposal may need.
 pub const OPERATORS_MAX: u64 = 64;
 /// Proposals that wait for approvals at once.
@@ -132,6 +140,16 @@ pub const BUNDLE_BYTES_MAX: usize = 256 << 20;
 pub const BUNDLE_MEMBERS_MAX: usize = 32;
 /// Most CBOR items in one member of an evidence bundle.
 pub const BUNDLE_NODES_MAX: usize = 4_000_000;
+/// Bundles that a server makes or keeps at once.
+pub const BUNDLE_JOBS_MAX: usize = 8;
+/// Of them for one reader.
+pub const BUNDLE_JOBS_PER_READER_MAX: usize = 4;
+/// How long a request for a bundle waits for it, in seconds, before it is told where to ask again.
+pub const BUNDLE_WAIT_S: u64 = 5;
+/// How long the question whether it is made waits, in seconds.
+pub const BUNDLE_POLL_S: u64 = 1;
+/// How long a bundle that was made is kept, in seconds.
+pub const BUNDLE_KEPT_S: u64 = 600;
 /// Largest request to a witness, and largest answer of one.
 pub const WITNESS_BYTES_MAX: usize = 64 << 10;
 /// Largest witness policy.

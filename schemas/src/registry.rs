@@ -10,6 +10,7 @@ mod chain;
 mod contract;
 mod credential;
 mod freeze;
+mod given;
 mod grant;
 mod hold;
 mod key;
@@ -27,12 +28,13 @@ pub use chain::{ChainCheck, ChainFault, HopCheck, Ungranted};
 pub use contract::ContractRecord;
 pub use credential::{CredentialRecord, Holder};
 pub use freeze::{EVERYTHING, FROZEN, FreezeRecord};
+use given::Given;
 pub use grant::GrantRecord;
 pub use hold::HoldRecord;
 pub use key::KeyRecord;
 pub use policy::PolicyRecord;
 pub use principal::PrincipalRecord;
-pub use proposal::{ProposalRecord, QUORUM};
+pub use proposal::{EPOCH, Epoch, ProposalRecord, QUORUM};
 pub use text::{text_fault, text_field};
 
 use crate::body::{Body, LEDGER_SIGNER};
@@ -75,7 +77,7 @@ pub enum Record {
 }
 
 /// The projection.
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Registry {
     agents: Map<String, AgentRecord>,
     /// Agents by their addresses and their names elsewhere.
@@ -87,6 +89,7 @@ pub struct Registry {
     /// By agent.
     contracts: Map<String, ContractRecord>,
     grants: Map<EventId, GrantRecord>,
+    given: Given,
     policies: Map<Digest, PolicyRecord>,
     proposals: Map<EventId, ProposalRecord>,
     freezes: Vec<FreezeRecord>,
@@ -99,6 +102,15 @@ fn invalid(path: &str, expected: impl Into<String>) -> Reject {
 }
 
 impl Registry {
+    /// How many records it has.
+    #[must_use]
+    pub fn records(&self) -> usize {
+        let people = self.agents.len() + self.principals.len() + self.keys.len();
+        let limits = self.credentials.len() + self.contracts.len() + self.policies.len();
+        let acts = self.holds.len() + self.proposals.len() + self.freezes.len();
+        people + limits + acts + self.grants.len()
+    }
+
     /// The key with this thumbprint.
     #[must_use]
     pub fn key(&self, kid: &Kid) -> Option<&KeyRecord> {
@@ -327,7 +339,10 @@ impl Registry {
             Record::Contract(record) => {
                 self.contracts.insert(record.contract.agent.clone(), *record);
             }
-            Record::Grant(record) => drop(self.grants.insert(record.grant.id, *record)),
+            Record::Grant(record) => {
+                self.given.take(&record);
+                self.grants.insert(record.grant.id, *record);
+            }
             Record::Policy(record) => drop(self.policies.insert(record.digest, record)),
             Record::Proposal(record) => drop(self.proposals.insert(record.id, record)),
             Record::Freeze(record) => self.freezes.push(record),

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use schemas::evidence::{self, View};
 use schemas::printable::printable;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::cli::context::Context;
 use crate::cli::evidence as checked;
 use crate::cli::failure::Failure;
 use crate::cli::out::{Format, note};
+use crate::cli::progress::Meter;
+use crate::client::{Client, Made};
 use crate::exit::Exit;
 
 /// Subcommands of `bundle`.
@@ -143,7 +145,7 @@ fn create(args: &Create, context: &Context) -> Result<Exit, Failure> {
     for (name, value) in ["since", "until"].into_iter().zip(&window) {
         pairs.extend(value.as_deref().map(|value| (name, value)));
     }
-    let bytes = context.client()?.bytes("/api/v1/bundles", &pairs, "application/zip")?;
+    let bytes = made(&context.client()?, &pairs)?;
     let opened = evidence::open(&bytes).map_err(|fault| Failure::Verdict {
         exit: checked::exit(&fault),
         what: format!("the server's bundle: {fault}"),
@@ -170,6 +172,29 @@ fn create(args: &Create, context: &Context) -> Result<Exit, Failure> {
     ))?;
     out.line(&format!("check it with: sworn verify {} --trust TRUST", file.display()))?;
     Ok(Exit::Ok)
+}
+
+/// The server's bundle, however long it takes.
+///
+/// # Errors
+/// [`Failure`] of the server.
+pub(crate) fn made(client: &Client, pairs: &[(&str, &str)]) -> Result<Vec<u8>, Failure> {
+    const MEDIA: &str = "application/zip";
+    let meter = Meter::new("entries proved");
+    let mut asked = client.made("/api/v1/bundles", pairs, MEDIA)?;
+    loop {
+        let (path, progress) = match asked {
+            Made::Whole(bytes) => {
+                meter.finish();
+                return Ok(bytes);
+            }
+            Made::Later { path, progress } => (path, progress),
+        };
+        let count = |name: &str| progress.get(name).and_then(Json::as_u64).unwrap_or_default();
+        meter.show(count("packed"), count("gathered"));
+        // The server answers once it is made, or after a second.
+        asked = client.made(&path, &[], MEDIA)?;
+    }
 }
 
 fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {

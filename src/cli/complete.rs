@@ -7,6 +7,7 @@ use schemas::printable::printable;
 use schemas::terms::Key;
 use serde_json::json;
 
+use crate::cli::bundle;
 use crate::cli::context::Context;
 use crate::cli::evidence::exit;
 use crate::cli::failure::Failure;
@@ -49,7 +50,7 @@ pub(crate) fn run(
     let key = context.trust(trust)?;
     let query = format!("{}:\"{}\"", whole.key.as_str(), whole.value);
     let pairs = [("q", query.as_str()), ("since", "#0")];
-    let bytes = client.bytes("/api/v1/bundles", &pairs, "application/zip")?;
+    let bytes = bundle::made(&client, &pairs)?;
     let broken = |fault: &evidence::Fault| Failure::Verdict {
         exit: exit(fault),
         what: fault.to_string(),

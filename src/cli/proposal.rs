@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemas::body;
 use schemas::deterministic::{Bounds, decode};
 use schemas::id::EventId;
+use schemas::registry::EPOCH;
 use schemas::shape::open_json;
 use serde_json::{Value as Json, json};
 
@@ -13,6 +14,8 @@ use crate::cli::failure::Failure;
 use crate::cli::listing::{self, Column};
 use crate::cli::{operator, parse};
 use crate::exit::Exit;
+use crate::keyfile::KeyFile;
+use crate::sign::EventSigner;
 
 /// Commands about proposals.
 #[derive(clap::Subcommand, Debug)]
@@ -37,6 +40,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         operator: operator::Args,
     },
+    /// Agree to a new epoch of a ledger that was rolled back, in a file for `serve --new-epoch`, which says what to
+    /// agree to
+    NewEpoch(NewEpoch),
     /// Agree to a proposal; it is in force from the last approval that it needs
     Approve {
         /// Id of the proposal
@@ -51,6 +57,44 @@ pub(crate) enum Command {
         #[arg(long)]
         open: bool,
     },
+}
+
+/// Arguments of `proposal new-epoch`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct NewEpoch {
+    /// The origin that it begins
+    #[arg(long)]
+    origin: String,
+    /// Entries that there are
+    #[arg(long)]
+    size: u64,
+    /// Digest of the mark that is lost
+    #[arg(long, value_name = "SHA256")]
+    lost: String,
+    /// So many have to agree
+    #[arg(long, value_name = "M")]
+    needs: u64,
+    /// Key file of the operator who agrees
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Where to write it
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl NewEpoch {
+    /// Signs and writes; nothing is sent, for there is no server.
+    fn sign(&self, context: &Context) -> Result<Exit, Failure> {
+        let Self { origin, size, lost, needs, key, out } = self;
+        let operation = json!({ "kind": EPOCH, "origin": origin, "size": size, "lost": lost });
+        let mut signer = EventSigner::new(KeyFile::load(key)?, context.tenant()?);
+        let item = signer.item(proposal(*needs, &operation), context.now());
+        let message = signer.submission(&[item.map_err(Failure::Rejected)?]);
+        std::fs::write(out, message)
+            .map_err(|source| Failure::File { path: out.clone(), source })?;
+        context.out().line(&format!("sworn serve --new-epoch --agreed {}", out.display()))?;
+        Ok(Exit::Ok)
+    }
 }
 
 const COLUMNS: [Column; 6] = [
@@ -79,6 +123,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
                 .map_err(|source| Failure::Input { number: 1, source })?;
             operator::submit(context, operator, vec![proposal(*needs, &open(&statement)?)])
         }
+        Command::NewEpoch(epoch) => epoch.sign(context),
         Command::Approve { proposal, operator } => {
             let event = json!({ "kind": "proposal.approved", "causes": [proposal.to_string()] });
             operator::submit(context, operator, vec![event])

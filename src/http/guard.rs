@@ -121,6 +121,7 @@ impl Guard {
             };
         }
         let reader = identity.as_ref().map_or_else(|| LOOPBACK.into(), |who| Arc::clone(&who.name));
+        request.extensions_mut().insert(query::Reader(Arc::clone(&reader)));
         if let Some(identity) = identity {
             self.introduce(&mut request, identity);
         }

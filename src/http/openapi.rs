@@ -65,11 +65,28 @@ fn operation(route: &Route) -> Json {
             let body = json!({ "required": true, "content": content });
             operation.insert("requestBody".to_owned(), body);
         }
+        if route.later
+            && let Some(responses) = operation.get_mut("responses").and_then(Json::as_object_mut)
+        {
+            responses.insert("202".to_owned(), not_yet());
+        }
         if route.right != Right::Public {
             operation.insert("security".to_owned(), json!([{ "token": [] }, {}]));
         }
     }
     operation
+}
+
+/// What takes long is made beside the request.
+fn not_yet() -> Json {
+    json!({
+        "description": "It is being made: ask again at `Location`, after `Retry-After` seconds",
+        "headers": {
+            "Location": { "schema": { "type": "string" } },
+            "Retry-After": { "schema": { "type": "integer", "minimum": 0 } },
+        },
+        "content": { JSON_MEDIA_TYPE: { "schema": { "type": "object" } } },
+    })
 }
 
 /// `get_entries_by_index` for `GET /api/v1/entries/{index}`.

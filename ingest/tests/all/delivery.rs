@@ -1,6 +1,7 @@
 //! Every submission ends as exactly one of committed, duplicate and rejected, and its publisher is told.
 
 use futures_util::StreamExt as _;
+use schemas::checkpoint::Note;
 use schemas::id::{Digest, sha256};
 use schemas::kind::{Kind, Stream};
 use schemas::leaf::Leaf;
@@ -124,6 +125,31 @@ async fn what_changes_a_signers_rights_is_announced_to_all() {
     assert_eq!(announced["index"], disabled.index.0);
     assert_eq!(announced["receipt"], schemas::id::hex(&receipt(&disabled)));
     assert_eq!(announced["entry"]["body"]["agent"]["id"], "agent-1");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checkpoints_are_announced_to_all() {
+    let mut world = World::new().await;
+    let running = world.up().await;
+    let client = world.intruder().await.client();
+    let mut control = client.subscribe("sworn.v1.test.control").await.unwrap();
+    client.flush().await.unwrap();
+    let (mut agent, publisher) = world.agent("agent-1", 10).await;
+    let message = agent.act();
+    let reply = publisher.publish_until_receipted(message, Stream::In, deadline()).await.unwrap();
+    let (mut last, committed) = (0, only(&reply).index.0);
+    // Published once a second at most, and never an older one than before.
+    while last <= committed {
+        let message = soon(control.next()).await.unwrap();
+        let json: Value = serde_json::from_slice(&message.payload).unwrap();
+        let Some(announced) = json.get("checkpoint") else { continue };
+        let note = Note::parse(announced["note"].as_str().unwrap()).unwrap();
+        let checkpoint = note.verify_checkpoint(&running.ledger.identity().note_key()).unwrap();
+        assert_eq!(announced["size"], checkpoint.size.0);
+        assert!(checkpoint.size.0 > last, "{last}, {announced}");
+        last = checkpoint.size.0;
+    }
     running.stop().await;
 }
 

@@ -52,7 +52,7 @@ async fn an_older_copy_of_the_whole_machine_is_refused_and_goes_on_in_a_new_epoc
     let files = World::files(&world.directory);
     let refused = ledger::open(&files, key(1)).map(drop).unwrap_err();
     assert!(matches!(refused, ledger::OpenError::RolledBack { marked, .. } if marked == lost));
-    drop(ledger::open_new_epoch(&files, key(1), START).unwrap());
+    drop(ledger::open_new_epoch(&files, key(1), START, &[]).unwrap());
     let running = world.up().await;
     assert_eq!(running.accepted(Kind::LedgerIncident), 1);
     world.agent("agent-3", 12).await;

@@ -97,7 +97,7 @@ impl<'s> Derivation<'s> {
                 fault(Fault::Counts);
             }
             if let Some(body) = entry.body {
-                CurrentStatement::advance(&mut current, log, leaf)?;
+                CurrentStatement::advance(&mut current, log, leaf, entry.statement)?;
                 let kid = current.as_ref().map(|statement| statement.kid);
                 if let Err(why) = admissible(fold, scratch, entry, body, kid)? {
                     fault(Fault::Admission(why));
@@ -241,21 +241,37 @@ struct CurrentStatement {
 }
 
 impl CurrentStatement {
-    fn advance(current: &mut Option<Self>, log: &Store, leaf: &Leaf) -> Result<(), ReadError> {
+    /// `here` is the statement's row that lies at the leaf's own place, as most do.
+    fn advance(
+        current: &mut Option<Self>,
+        log: &Store,
+        leaf: &Leaf,
+        here: Option<&[u8]>,
+    ) -> Result<(), ReadError> {
         if current.as_ref().is_some_and(|statement| statement.digest == leaf.statement) {
+            return Ok(());
+        }
+        if let Some(found) = here.and_then(|row| Self::of(row, leaf)) {
+            *current = Some(found);
             return Ok(());
         }
         // Rejected items may lie between a statement's row and its first accepted item.
         let rows = log.scan(ColumnFamily::Statements, &keys::index(leaf.index), Direction::Reverse);
         for row in rows.take(schemas::limits::ITEMS_MAX) {
-            let Some(row) = parse_statement(&row?.1) else { continue };
-            let Ok(statement) = Statement::parse(&row.statement) else { continue };
-            if statement.digest() == leaf.statement {
-                *current = Some(Self { digest: leaf.statement, kid: statement.kid });
-                return Ok(());
+            if let Some(found) = Self::of(&row?.1, leaf) {
+                *current = Some(found);
+                break;
             }
         }
         Ok(())
+    }
+
+    /// The statement in a row, if the leaf rests on it.
+    fn of(row: &[u8], leaf: &Leaf) -> Option<Self> {
+        let row = parse_statement(row)?;
+        let statement = Statement::parse(&row.statement).ok()?;
+        let rests = statement.digest() == leaf.statement;
+        rests.then_some(Self { digest: leaf.statement, kid: statement.kid })
     }
 }
 

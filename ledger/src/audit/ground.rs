@@ -1,6 +1,6 @@
 //! The ground half: leaves, chain, statements, signatures, bodies and details.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::iter::Peekable;
 use std::sync::mpsc::SyncSender;
 
@@ -228,7 +228,7 @@ impl Verifier<'_> {
         for index in beside.extra(leaves) {
             self.entry(index.0, index.1, Fault::Extra);
         }
-        let statements = beside.check_statements(&self.keys);
+        let statements = beside.check_statements(leaves, &self.keys);
         for (index, checked) in &statements.rows {
             match checked {
                 Ok(_) => drop(chunk.signed.insert(index.0)),
@@ -290,7 +290,7 @@ pub(crate) fn range_is_sound(
         _ => true,
     });
     let beside = Beside::read(store, range.start, range.end)?;
-    let statements = beside.check_statements(keys);
+    let statements = beside.check_statements(&leaves, keys);
     let new = leaves.iter().filter(|read| range.contains(&read.leaf.index.0));
     let mut signed = true;
     for read in new {
@@ -307,6 +307,8 @@ fn statements_from(index: u64) -> u64 {
 /// The rows beside a chunk of leaves; statements reach back to where a batch may have begun.
 struct Beside<'s> {
     store: &'s Store,
+    /// Where the chunk begins.
+    from: u64,
     statements: Rows,
     bodies: Rows,
 }
@@ -337,6 +339,7 @@ impl<'s> Beside<'s> {
     fn read(store: &'s Store, from: u64, to: u64) -> Result<Self, ReadError> {
         Ok(Self {
             store,
+            from,
             statements: rows(store, ColumnFamily::Statements, statements_from(from)..to)?,
             bodies: rows(store, ColumnFamily::Bodies, from..to)?,
         })
@@ -350,7 +353,7 @@ impl<'s> Beside<'s> {
         let (mut statements, to) = within(ColumnFamily::Statements, from..to)?;
         bodies.split_off(&to);
         statements.extend(rows(store, ColumnFamily::Statements, statements_from(from)..from)?);
-        Ok((Self { store, statements, bodies }, to))
+        Ok((Self { store, from, statements, bodies }, to))
     }
 
     /// Rows beside leaves that have no such thing.
@@ -372,11 +375,17 @@ impl<'s> Beside<'s> {
         extra
     }
 
-    /// Verifies every statement row, in parallel; rows of whole refusals are left out.
-    fn check_statements(&self, keys: &KeySet) -> Statements {
+    /// Verifies every statement row, in parallel; rows of whole refusals are left out, and rows before the chunk,
+    /// which were verified with the chunk before, unless one of its leaves rests on them.
+    fn check_statements(&self, leaves: &[Read], keys: &KeySet) -> Statements {
+        let wanted: HashSet<_> = leaves.iter().map(|read| read.leaf.statement).collect();
+        let rests_here = |row: &[u8]| {
+            parse_statement(row).is_some_and(|row| wanted.contains(&Digest(sha256(&row.statement))))
+        };
         let rows: Vec<_> = self
             .statements
             .par_iter()
+            .filter(|(at, row)| **at >= self.from || rests_here(row))
             .filter(|(_, row)| Refusal::decode(row).is_none())
             .map(|(at, row)| (Index(*at), check_statement(row, keys)))
             .collect();

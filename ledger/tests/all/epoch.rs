@@ -4,11 +4,12 @@ use std::path::Path;
 
 use ledger::{Audit, Config, Fault, OpenError, Report, open, open_new_epoch, read_mark};
 use schemas::checkpoint::Note;
-use schemas::id::{Index, TreeSize};
+use schemas::id::{Digest, Index, TreeSize, sha256};
 use schemas::key::PublicKey;
+use schemas::registry::{EPOCH, Epoch};
 use serde_json::json;
 
-use crate::bench::{Bench, intent, key};
+use crate::bench::{Bench, Signer, intent, key};
 
 const ORIGIN: &str = "ledger.example/test";
 
@@ -60,7 +61,7 @@ fn an_older_copy_is_refused_and_goes_on_only_in_a_new_epoch() {
         Err(OpenError::RolledBack { found, marked }) => assert_eq!((found, marked), (older, lost)),
         other => panic!("{other:?}"),
     }
-    let writer = open_new_epoch(&config, key(1), bench.now).unwrap();
+    let writer = open_new_epoch(&config, key(1), bench.now, &[]).unwrap();
     let ledger = writer.ledger();
     assert_eq!(ledger.identity().origin, format!("{ORIGIN}/2"));
     let entry = ledger.entry(Index(older.0)).unwrap().unwrap();
@@ -83,10 +84,10 @@ fn an_older_copy_is_refused_and_goes_on_only_in_a_new_epoch() {
 fn a_ledger_that_lost_nothing_opens_no_epoch() {
     let mut bench = Bench::new();
     bench.writer = None;
-    let opened = open_new_epoch(&bench.config(), key(1), bench.now).map(|_| ());
+    let opened = open_new_epoch(&bench.config(), key(1), bench.now, &[]).map(|_| ());
     assert!(matches!(opened, Err(OpenError::NothingLost(TreeSize(1)))), "{opened:?}");
     assert!(matches!(
-        open_new_epoch(&bench.config(), key(3), bench.now).map(|_| ()),
+        open_new_epoch(&bench.config(), key(3), bench.now, &[]).map(|_| ()),
         Err(OpenError::NothingLost(_) | OpenError::WrongKey { .. })
     ));
 }
@@ -95,11 +96,11 @@ fn a_ledger_that_lost_nothing_opens_no_epoch() {
 fn a_copy_from_before_an_epoch_is_older_too_and_epochs_never_share_a_name() {
     let (bench, older, _) = rolled_back();
     let (config, kept) = (bench.config(), bench.directory.path().join("older"));
-    drop(open_new_epoch(&config, key(1), bench.now).unwrap());
+    drop(open_new_epoch(&config, key(1), bench.now, &[]).unwrap());
     copy(&kept, &config.store);
     let refused = open(&config, key(1)).map(|_| ());
     assert!(matches!(refused, Err(OpenError::RolledBack { found, .. }) if found == older));
-    let writer = open_new_epoch(&config, key(1), bench.now).unwrap();
+    let writer = open_new_epoch(&config, key(1), bench.now, &[]).unwrap();
     assert_eq!(writer.ledger().identity().origin, format!("{ORIGIN}/3"), "2 was in use");
     drop(writer);
     assert_eq!(audit(&config, 1).divergences, []);
@@ -112,7 +113,7 @@ fn a_store_without_its_mark_goes_on_in_a_new_epoch_as_well() {
     let config = bench.config();
     std::fs::remove_file(&config.mark).unwrap();
     assert!(matches!(open(&config, key(1)).map(|_| ()), Err(OpenError::MarkMissing(_))));
-    let writer = open_new_epoch(&config, key(1), bench.now).unwrap();
+    let writer = open_new_epoch(&config, key(1), bench.now, &[]).unwrap();
     let entry = writer.ledger().entry(Index(1)).unwrap().unwrap();
     assert_eq!(entry.body().unwrap().text("registry.lost"), Some("none"));
     drop(writer);
@@ -195,7 +196,7 @@ fn nobody_else_can_write_what_would_begin_an_era() {
 fn an_era_is_found_among_entries_of_others_with_the_same_code() {
     let (mut bench, _, _) = rolled_back();
     let now = bench.now;
-    bench.writer = Some(open_new_epoch(&bench.config(), key(1), now).unwrap());
+    bench.writer = Some(open_new_epoch(&bench.config(), key(1), now, &[]).unwrap());
     let mut agent = crate::bench::Signer::new("agent-1", 10);
     agent.n = 5000;
     agent.session = [99; 16];
@@ -209,4 +210,108 @@ fn an_era_is_found_among_entries_of_others_with_the_same_code() {
     assert_eq!(bench.ledger().eras().unwrap().iter().count(), 2);
     bench.writer = None;
     drop(open(&bench.config(), key(1)).unwrap());
+}
+
+/// A ledger in which two operators have to agree, put back to before its last entry; with the other operator.
+fn rolled_back_of_two() -> (Bench, Signer) {
+    let mut bench = Bench::new();
+    let second = Signer::new("second", 5);
+    let public = schemas::id::hex(PublicKey::of(&second.key).as_bytes());
+    for event in [
+        json!({ "kind": "principal.registered", "registry": { "id": "second", "roles": ["operator"] } }),
+        json!({ "kind": "key.enrolled", "registry": { "signer": "second", "key": public } }),
+        json!({
+            "kind": "proposal", "registry": { "m": 1, "operation": { "kind": "quorum", "m": 2 } },
+        }),
+    ] {
+        let message = bench.operator.event(event);
+        let outcome = bench.one(&message);
+        if let Some(id) = outcome.id.filter(|_| outcome.index.0 == 3) {
+            let event = json!({ "kind": "proposal.approved", "causes": [id.to_string()] });
+            let message = bench.operator.event(event);
+            bench.one(&message);
+        }
+    }
+    assert_eq!(bench.ledger().registry().unwrap().quorum(), 2);
+    bench.writer = None;
+    let (config, kept) = (bench.config(), bench.directory.path().join("older"));
+    copy(&config.store, &kept);
+    bench.writer = Some(open(&config, key(1)).unwrap());
+    bench.agent("lost-agent", 10);
+    bench.writer = None;
+    copy(&kept, &config.store);
+    (bench, second)
+}
+
+fn epoch_proposal(epoch: &Epoch) -> serde_json::Value {
+    let Epoch { origin, size, lost } = epoch;
+    let lost = lost.to_string();
+    let operation = json!({ "kind": EPOCH, "origin": origin, "size": size, "lost": lost });
+    json!({ "kind": "proposal", "registry": { "m": 2, "operation": operation } })
+}
+
+#[test]
+fn as_many_operators_as_have_to_agree_let_a_log_go_on() {
+    let (mut bench, mut second) = rolled_back_of_two();
+    let (config, now) = (bench.config(), bench.now);
+    let refused = |agreed: &[Vec<u8>]| match open_new_epoch(&config, key(1), now, agreed) {
+        Err(OpenError::NotAgreed { needed: 2, found, epoch }) => (found, *epoch),
+        other => panic!("{:?}", other.map(|_| ())),
+    };
+    let mark = read_mark(&config.mark).unwrap().unwrap();
+    let (found, epoch) = refused(&[]);
+    assert_eq!((found, epoch.origin.as_str(), epoch.size), (0, "ledger.example/test/2", 5));
+    assert_eq!(epoch.lost, Digest(sha256(mark.as_bytes())));
+    let first = bench.operator.event(epoch_proposal(&epoch));
+    let again = bench.operator.event(epoch_proposal(&epoch));
+    let mut stranger = Signer::new("second", 66);
+    for (what, agreed, expected) in [
+        ("one of two", vec![first.clone()], 1),
+        ("one twice", vec![first.clone(), again], 1),
+        ("no submission", vec![first.clone(), b"junk".to_vec()], 1),
+        ("another's key", vec![first.clone(), stranger.event(epoch_proposal(&epoch))], 1),
+        (
+            "another size",
+            {
+                let other = Epoch { size: 4, ..epoch.clone() };
+                vec![first.clone(), second.event(epoch_proposal(&other))]
+            },
+            1,
+        ),
+        (
+            "another loss",
+            {
+                let other = Epoch { lost: Digest([7; 32]), ..epoch.clone() };
+                vec![first.clone(), second.event(epoch_proposal(&other))]
+            },
+            1,
+        ),
+        (
+            "another log",
+            {
+                let other = Epoch { origin: "elsewhere/test/2".to_owned(), ..epoch.clone() };
+                vec![first.clone(), second.event(epoch_proposal(&other))]
+            },
+            1,
+        ),
+    ] {
+        assert_eq!(refused(&agreed), (expected, epoch.clone()), "{what}");
+    }
+    assert_eq!(read_mark(&config.mark).unwrap().unwrap(), mark, "nothing was begun");
+    let agreed = [first, second.event(epoch_proposal(&epoch))];
+    let writer = open_new_epoch(&config, key(1), now, &agreed).unwrap();
+    let ledger = writer.ledger();
+    assert_eq!(ledger.identity().origin, epoch.origin);
+    let said = |index| {
+        let entry = ledger.entry(Index(index)).unwrap().unwrap();
+        let body = entry.body().unwrap();
+        (body.kind().to_string(), body.signer().to_owned())
+    };
+    assert_eq!(said(5).0, "ledger.incident");
+    assert_eq!(said(6), ("proposal".to_owned(), "operator".to_owned()));
+    assert_eq!(said(7), ("proposal".to_owned(), "second".to_owned()));
+    assert_eq!(ledger.head().size, TreeSize(8));
+    drop((writer, ledger));
+    assert_eq!(audit(&config, 1).divergences, []);
+    drop(open(&config, key(1)).unwrap());
 }

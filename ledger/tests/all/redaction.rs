@@ -281,7 +281,7 @@ fn a_restored_backup_does_not_bring_back_what_was_erased() {
     let config = world.bench.config();
     assert!(ledger::open(&config, key(1)).is_err(), "an older copy");
     let now = world.bench.now;
-    let mut writer = ledger::open_new_epoch(&config, key(1), now).unwrap();
+    let mut writer = ledger::open_new_epoch(&config, key(1), now, &[]).unwrap();
     let ledger = writer.ledger();
     for index in &named {
         assert!(ledger.entry(Index(*index)).unwrap().unwrap().body.is_none());

@@ -1,6 +1,7 @@
 //! Which entries belong into a bundle: those asked for, and those that make their signatures valid.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ledger::{Entry, Ledger, ReadError};
 use schemas::body::{Body, LEDGER_SIGNER};
@@ -14,6 +15,7 @@ use schemas::refused;
 use schemas::sequence;
 use schemas::terms::Key;
 
+use super::work::Work;
 use crate::error::Error;
 use crate::plan::Plan;
 use crate::source::{Order, Seek, Source, Walk};
@@ -38,6 +40,7 @@ pub(super) struct Gathered {
     /// Every redaction, once any was asked for.
     redactions: Option<Vec<(Index, Redaction)>>,
     bytes: usize,
+    work: Arc<Work>,
 }
 
 impl Gathered {
@@ -47,8 +50,9 @@ impl Gathered {
         expr: &Expr,
         scope: &Scope,
         size: TreeSize,
+        work: Arc<Work>,
     ) -> Result<Self, Error> {
-        let mut gathered = Self::default();
+        let mut gathered = Self { work, ..Self::default() };
         gathered.take_asked(ledger, expr, scope)?;
         gathered.take_missing_numbers(ledger, size)?;
         for era in ledger.eras()?.iter().filter(|era| era.from.0 < size.0) {
@@ -159,6 +163,7 @@ impl Gathered {
             self.entries.insert(index.0, asked || before);
             return Ok(());
         }
+        self.work.gathered()?;
         if let Some(kept) = entry.kept() {
             self.bytes += kept.len();
             self.bodies.insert(index.0, kept.to_vec());

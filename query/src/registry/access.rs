@@ -99,10 +99,8 @@ fn changed(api: &Api, params: &Params, from: &str, to: Option<&str>) -> Result<V
     let (low, _) = point(api, "from", from)?;
     let high = to.map_or(Ok(head.size), |to| point(api, "to", to).map(|(size, _)| size))?;
     let mut items = Vec::new();
-    let entries = api.ledger.registry_entries(high)?;
-    let changes = entries.into_iter().filter(|index| index.0 >= low.0);
     let mut more = false;
-    for index in changes {
+    for index in api.ledger.registry_entries(low.0..high.0)? {
         let Some(change) = change(api, index, params.get("agent"))? else { continue };
         more = items.len() == ACCESS_ROWS_MAX;
         if more {

@@ -1,5 +1,7 @@
 //! The registry at a point: the head, or wherever `at` says.
 
+use std::sync::Arc;
+
 use schemas::id::{Index, Micros, TreeSize};
 use schemas::query::{Bound, Place};
 use schemas::registry::Registry;
@@ -11,7 +13,7 @@ use crate::params::Params;
 
 /// The registry as of all entries below `size`, and the time then.
 pub(crate) struct Past {
-    pub(crate) registry: Registry,
+    pub(crate) registry: Arc<Registry>,
     pub(crate) size: TreeSize,
     pub(crate) now: Micros,
     as_of: Value,
@@ -23,7 +25,7 @@ impl Past {
         match params.get("at") {
             None => {
                 let head = api.ledger.head();
-                let registry = api.ledger.registry()?;
+                let registry = Arc::new(api.ledger.registry()?);
                 Ok(Self { registry, size: head.size, now: api.now(), as_of: as_of(&head) })
             }
             Some(text) => Self::at(api, "at", text),

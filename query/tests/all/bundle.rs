@@ -49,19 +49,19 @@ fn world() -> World {
     world
 }
 
-fn publish(world: &mut World) {
+pub(crate) fn publish(world: &mut World) {
     world.wait(2 * SECOND);
     world.writer.as_mut().unwrap().publish().unwrap();
 }
 
-fn file(world: &World, parameters: &str) -> Vec<u8> {
+pub(crate) fn file(world: &World, parameters: &str) -> Vec<u8> {
     let answer = world.get(&format!("/bundles?{parameters}"));
     assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
     assert_eq!(answer.headers[header::CONTENT_TYPE], "application/zip");
     answer.body.to_vec()
 }
 
-fn opened(world: &World, query: &str) -> Opened {
+pub(crate) fn opened(world: &World, query: &str) -> Opened {
     let file = file(world, &format!("q={}&since=%230&details=true", encoded(query)));
     evidence::open(&file).unwrap()
 }
@@ -72,7 +72,7 @@ fn judge_with(opened: &Opened, trusted: PublicKey, known: &[Checkpoint]) -> Judg
     evidence::verify(opened, &trust, &mut |_step| {})
 }
 
-fn judge(world: &World, opened: &Opened) -> Judgement {
+pub(crate) fn judge(world: &World, opened: &Opened) -> Judgement {
     judge_with(opened, PublicKey::of(&world.key), &[])
 }
 
@@ -666,9 +666,14 @@ fn every_forgery_is_noticed_for_what_it_is() {
 fn what_people_read_must_be_what_the_evidence_says() {
     let world = world();
     let sound = opened(&world, CASE);
-    for name in
-        ["report.html", "summary.json", "entries.jsonl", "registry/entries.jsonl", "README.txt"]
-    {
+    for name in [
+        "report.html",
+        "summary.json",
+        "entries.jsonl",
+        "registry/entries.jsonl",
+        "README.txt",
+        "verifier.html",
+    ] {
         let mut altered = sound.clone();
         flip(altered.rendered.get_mut(name).unwrap());
         let altered = evidence::open(&altered.pack()).unwrap();
@@ -769,7 +774,8 @@ fn every_step_is_explained() {
         "root from its leaf and proof",
         "digest of its body",
         "digest of its detail",
-        "report.html",
+        "report.html: digest, rendered again",
+        "leaves.cbor: digest that custody.json names",
     ] {
         assert!(steps.iter().any(|step| step.subject.contains(subject)), "{subject}");
     }

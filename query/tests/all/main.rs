@@ -4,9 +4,11 @@
 
 mod billing;
 mod bundle;
+mod custody;
 mod differential;
 mod entries;
 mod flows;
+mod jobs;
 mod parts;
 mod registry;
 mod search;

@@ -262,13 +262,17 @@ impl World {
             request = request.header(name, *value);
         }
         let request = request.body(HttpBody::empty()).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let response = self.router.clone().oneshot(request).await.unwrap();
             let (parts, body) = response.into_parts();
             let body = to_bytes(body, usize::MAX).await.unwrap();
             Answer { status: parts.status, headers: parts.headers, body }
         })
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

@@ -21,7 +21,7 @@ const HEAD: &str = "checkpoints/head.txt";
 /// Members hold arrays of arrays of scalars.
 const BOUNDS: Bounds = Bounds { depth: 4, nodes: BUNDLE_NODES_MAX };
 
-/// What was asked for, and by which program it was answered. Its time and tool are the exporter's word.
+/// What was asked for, and by which program it was answered. Its time, tool and maker are the exporter's word.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Manifest {
     /// The condition, in the query language; the window is below.
@@ -36,6 +36,8 @@ pub struct Manifest {
     pub tool: String,
     /// Whether details were asked for.
     pub details: bool,
+    /// Who had it made, as the server knows its readers; `None` where nobody says.
+    pub maker: Option<String>,
 }
 
 /// A statement, with its manifest where it covers several bodies.
@@ -134,7 +136,8 @@ impl Bundle {
 
 impl Manifest {
     fn encode(&self) -> Vec<u8> {
-        encode(&map([
+        let maker = self.maker.as_deref().map(|maker| ("maker", Value::from(maker)));
+        let always = [
             ("v", Value::from(VERSION)),
             ("tool", Value::from(self.tool.as_str())),
             ("query", Value::from(self.query.as_str())),
@@ -142,7 +145,8 @@ impl Manifest {
             ("until", Value::from(self.until)),
             ("created", Value::from(self.created.0)),
             ("details", Value::from(self.details)),
-        ]))
+        ];
+        encode(&map(always.into_iter().chain(maker)))
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Fault> {
@@ -160,6 +164,7 @@ impl Manifest {
             created: Micros(uint("created")?),
             tool: text("tool").ok_or_else(malformed)?,
             details: item.get("details").and_then(Item::bool).ok_or_else(malformed)?,
+            maker: text("maker"),
         };
         if manifest.encode() == bytes { Ok(manifest) } else { Err(malformed()) }
     }

@@ -121,6 +121,8 @@ faults! {
     Leftover { index: Index } => Redaction Hash;
     /// What people read is not what the evidence says.
     Rendered { member: String } => Integrity Hash;
+    /// The custody record names another digest of a file than it has.
+    Custody { member: String } => Integrity Hash;
     /// What people read is not there.
     NotRendered { member: &'static str } => Integrity Undecidable;
     /// The statement's key is nowhere in the registry's entries.
@@ -227,6 +229,9 @@ impl fmt::Display for Fault {
                 write!(f, "entry {index} was redacted, and something of it is still here")
             }
             Self::Rendered { member } => write!(f, "{member} is not what the evidence says"),
+            Self::Custody { member } => {
+                write!(f, "{member} does not have the digest that custody.json names")
+            }
             Self::NotRendered { member } => write!(f, "{member} is missing"),
             Self::UnknownKey { index, kid } => {
                 write!(f, "entry {index} is signed by key {kid}, whose enrolment is not here")

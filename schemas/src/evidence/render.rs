@@ -3,6 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::archive::Members;
+use super::custody;
+use super::page;
 use super::report;
 use super::view::{Shown, View};
 use crate::id::hex;
@@ -16,7 +18,8 @@ const SUPPORT: &str = "registry/entries.jsonl";
 const REPORT: &str = "report.html";
 const SUMMARY: &str = "summary.json";
 /// The names of the rendered members.
-pub(super) const NAMES: [&str; 5] = [README, ENTRIES, SUPPORT, REPORT, SUMMARY];
+pub(super) const NAMES: [&str; 7] =
+    [README, custody::NAME, ENTRIES, SUPPORT, REPORT, SUMMARY, page::NAME];
 
 const README_TEXT: &str = "\
 Evidence from a sworn ledger.
@@ -33,6 +36,8 @@ Evidence from a sworn ledger.
   proofs/inclusion.cbor   that each leaf is in the checkpoint's tree (RFC 9162)
   checkpoints/head.txt    the checkpoint, signed by the ledger and by witnesses (C2SP signed-note)
   claims/claims.cbor      the ledger's signed word that nothing is left out
+  custody.json            who made this, when, from which ledger, and the digest of every file
+  verifier.html           a page that checks some of this in a browser, and says what it does not check
 
 Check it offline, with the key that the ledger's operator published when the ledger was made:
 
@@ -45,15 +50,19 @@ Everything readable here is made from the evidence, and the check makes it again
 pub(super) fn members(view: &View<'_>) -> Members {
     let asked = view.entries.iter().filter(|shown| shown.asked);
     let support = view.entries.iter().filter(|shown| !shown.asked);
-    [
+    let mut members: Members = [
         (README, README_TEXT.to_owned()),
         (ENTRIES, lines(asked)),
         (SUPPORT, lines(support)),
         (REPORT, report::report(view)),
         (SUMMARY, format!("{:#}\n", summary(view))),
+        (page::NAME, page::page()),
     ]
     .map(|(name, text)| (name.to_owned(), text.into_bytes()))
-    .into()
+    .into();
+    let custody = custody::render(view, &members);
+    members.insert(custody::NAME.to_owned(), custody);
+    members
 }
 
 fn lines<'v, 'b: 'v>(entries: impl Iterator<Item = &'v Shown<'b>>) -> String {

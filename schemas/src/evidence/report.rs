@@ -89,7 +89,8 @@ fn overview(page: &mut Html, view: &View<'_>) {
     if let (Some(first), Some(last)) = (asked.first(), asked.last()) {
         rows.push(("Received", format!("{} to {}", time(first), time(last))));
     }
-    let made = format!("{} with {}", plain(&time_json(manifest.created)), manifest.tool);
+    let maker = manifest.maker.as_ref().map_or_else(String::new, |maker| format!(" for {maker}"));
+    let made = format!("{} with {}{maker}", plain(&time_json(manifest.created)), manifest.tool);
     rows.push(("Made", format!("{made} (the exporter's word)")));
     let row = |(name, value): (&str, String)| vec![Cell::new(name), Cell::new(value)];
     page.table(&["", ""], rows.into_iter().map(row));

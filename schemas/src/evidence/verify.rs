@@ -2,6 +2,7 @@
 
 use super::Opened;
 use super::completeness::{self, Claims};
+use super::custody;
 use super::fault::{Aspect, Fault, Weight};
 use super::render;
 use super::view::{Shown, Standing, View};
@@ -137,6 +138,7 @@ pub fn verify(opened: &Opened, trust: &Trust<'_>, explain: &mut dyn FnMut(Step))
         verifier.entry(shown);
     }
     verifier.rendered(opened);
+    verifier.custody(opened);
     verifier.found
 }
 
@@ -310,6 +312,19 @@ impl Verifier<'_> {
             if !self.compare(subject, digest(found), digest(&expected)) {
                 self.fault(Fault::Rendered { member });
             }
+        }
+    }
+
+    /// Files that are rendered were compared with what they must be; of the others the record must be true.
+    fn custody(&mut self, opened: &Opened) {
+        let Some(custody) = opened.rendered.get(custody::NAME) else { return };
+        let mut files = opened.bundle.members();
+        files.extend(opened.rendered.clone());
+        for (member, step) in custody::compare(custody, &files) {
+            if !step.holds() && !opened.rendered.contains_key(&member) {
+                self.fault(Fault::Custody { member });
+            }
+            (self.explain)(step);
         }
     }
 }

@@ -65,7 +65,7 @@ impl Registry {
                 self.change_contract(agent, |record| record.withdrawn = Some(index))
             }
             Kind::PolicyRegistered => self.register_policy(index, body),
-            Kind::DelegationGranted => self.give(index, body),
+            Kind::DelegationGranted => self.give(index, received_at, body),
             Kind::DelegationRevoked => self.take_back(index, body),
             Kind::AuthzTransition => self.transit(index, body),
             Kind::Proposal => self.propose(index, received_at, body),
@@ -255,12 +255,14 @@ impl Registry {
         vec![Record::Policy(record)]
     }
 
-    fn give(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
+    fn give(&mut self, index: Index, received_at: Micros, body: &Body<'_>) -> Vec<Record> {
         let fields = kept(body, "grant");
         let record = GrantRecord::new(&fields, body.signer(), index, None, Vec::new());
         let Some(mut record) = record else { return Vec::new() };
         let parent = record.grant.parent.and_then(|parent| self.grants.get(&parent));
         record.widens = parent.map(|parent| record.grant.widens(&parent.grant)).unwrap_or_default();
+        self.given.forget_ended(&record.by, received_at);
+        self.given.take(&record);
         self.grants.insert(record.grant.id, record.clone());
         vec![Record::Grant(Box::new(record))]
     }
@@ -269,6 +271,7 @@ impl Registry {
         let id = body.field("grant.id").and_then(Item::bytes).and_then(EventId::from_slice);
         let Some(record) = id.and_then(|id| self.grants.get_mut(&id)) else { return Vec::new() };
         record.revoked = Some(index);
+        self.given.take(record);
         vec![Record::Grant(Box::new(record.clone()))]
     }
 
@@ -325,7 +328,8 @@ impl Registry {
                     vec![Record::Quorum(needed)]
                 }
                 Ok(Operation::Statement(statement)) => self.apply(index, received_at, &statement),
-                Err(_unsound) => Vec::new(),
+                // Whoever opens the log holds them against what he finds.
+                Ok(Operation::Epoch) | Err(_) => Vec::new(),
             }));
         }
         records

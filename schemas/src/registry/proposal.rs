@@ -2,7 +2,7 @@
 
 use crate::body::Body;
 use crate::deterministic::{Bounds, Item, decode};
-use crate::id::{EventId, Index, Kid, Micros};
+use crate::id::{Digest, EventId, Index, Kid, Micros};
 use crate::kind::{Kind, Role};
 use crate::reject::Reject;
 
@@ -33,12 +33,46 @@ pub struct ProposalRecord {
 pub(super) enum Operation<'a> {
     /// So many operators have to agree from then on.
     Quorum(u64),
+    /// The log goes on from an older state, as [`Epoch`] says.
+    Epoch,
     /// A statement that an operator could have made alone before.
     Statement(Box<Body<'a>>),
 }
 
-/// The kind of the one operation that is no statement.
+/// The kind of the operation that sets how many operators have to agree.
 pub const QUORUM: &str = "quorum";
+/// The kind of the operation that lets a log go on from an older state.
+pub const EPOCH: &str = "new_epoch";
+
+/// A new epoch that operators agree to: which log goes on, from where, and what of it is lost.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Epoch {
+    /// The origin that it begins.
+    pub origin: String,
+    /// Entries that there are.
+    pub size: u64,
+    /// SHA-256 of the mark that is lost; of no bytes where there is none.
+    pub lost: Digest,
+}
+
+impl Epoch {
+    /// The new epoch that a body proposes.
+    #[must_use]
+    pub fn proposed(body: &Body<'_>) -> Option<Self> {
+        let operation =
+            body.field("registry.operation").filter(|_| body.kind() == Kind::Proposal)?;
+        Self::read(operation)
+    }
+
+    fn read(item: &Item<'_>) -> Option<Self> {
+        (item.get("kind")?.text()? == EPOCH).then_some(())?;
+        Some(Self {
+            origin: item.get("origin")?.text()?.to_owned(),
+            size: item.get("size")?.uint()?,
+            lost: Digest::from_hex(item.get("lost")?.text()?)?,
+        })
+    }
+}
 
 impl<'a> Operation<'a> {
     /// Reads `registry.operation`, proposed by `body`.
@@ -53,6 +87,12 @@ impl<'a> Operation<'a> {
             let m = m.ok_or_else(|| invalid("m", "a number of operators, at least 1"))?;
             return Ok(Self::Quorum(m));
         }
+        if item.get("kind").and_then(Item::text) == Some(EPOCH) {
+            let expected = "an origin, a size, and the digest of a lost mark";
+            return Epoch::read(item)
+                .map(|_sound| Self::Epoch)
+                .ok_or_else(|| invalid("kind", expected));
+        }
         let body = Body::operation(item, signer, id)?;
         let proposable = matches!(
             body.kind(),
@@ -66,7 +106,10 @@ impl<'a> Operation<'a> {
         if proposable {
             Ok(Self::Statement(Box::new(body)))
         } else {
-            Err(invalid("kind", "quorum, redaction, or a change of a principal or a key"))
+            Err(invalid(
+                "kind",
+                "quorum, new_epoch, redaction, or a change of a principal or a key",
+            ))
         }
     }
 }

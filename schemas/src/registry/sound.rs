@@ -14,7 +14,7 @@ use crate::grant::Grant;
 use crate::id::{Digest, EventId, Index, Micros};
 use crate::key::PublicKey;
 use crate::kind::{Kind, Role, Stream};
-use crate::limits::{HOLDERS_MAX, PROPOSAL_DAYS_MAX, PROPOSALS_MAX};
+use crate::limits::{GRANTS_PER_SIGNER_MAX, HOLDERS_MAX, PROPOSAL_DAYS_MAX, PROPOSALS_MAX};
 use crate::reject::{Reason, Reject};
 
 const DAY_US: u64 = 86_400_000_000;
@@ -54,7 +54,7 @@ impl Registry {
             Kind::CredentialRevoked => self.revocation_is_sound(body),
             Kind::ContractRegistered => self.contract_is_sound(body, received_at),
             Kind::ContractReviewed | Kind::ContractWithdrawn => self.contract_may_change(body),
-            Kind::DelegationGranted => self.grant_is_sound(body),
+            Kind::DelegationGranted => self.grant_is_sound(body, received_at),
             Kind::DelegationRevoked => self.grant_may_end(body),
             Kind::AuthzTransition => self.transition_is_sound(body),
             Kind::Proposal => self.proposal_is_sound(body, received_at),
@@ -252,7 +252,7 @@ impl Registry {
         Err(invalid("contract", format!("the digest of the contract in force of {agent}")))
     }
 
-    fn grant_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+    fn grant_is_sound(&self, body: &Body<'_>, received_at: Micros) -> Result<(), Reject> {
         let grant = body.field("grant").and_then(Grant::read);
         let grant = grant.ok_or_else(|| invalid("grant", "a grant"))?;
         if self.grants.contains_key(&grant.id) {
@@ -260,6 +260,10 @@ impl Registry {
         }
         if grant.parent == Some(grant.id) {
             return Err(invalid("grant.parent", "another grant"));
+        }
+        if self.given.in_force(body.signer(), received_at) >= GRANTS_PER_SIGNER_MAX {
+            let expected = format!("at most {GRANTS_PER_SIGNER_MAX} grants of one signer in force");
+            return Err(invalid("grant", expected));
         }
         Ok(())
     }
@@ -335,7 +339,7 @@ impl Registry {
                 "registry.operation.m",
                 format!("at most {operators}, as many operators as there are"),
             )),
-            Operation::Quorum(_) => Ok(()),
+            Operation::Quorum(_) | Operation::Epoch => Ok(()),
             Operation::Statement(body) => self.change_is_sound(body, received_at),
         }
     }

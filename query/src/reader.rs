@@ -1,0 +1,23 @@
+//! Who asks, as the server that mounts the routes knows its readers.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+/// A reader's name, as an extension of the request. Without one nobody is told from anybody.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Reader(pub Arc<str>);
+
+/// The reader of a request, if there is a name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Asker(pub(crate) Option<Reader>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Reader>().cloned()))
+    }
+}
