@@ -31,7 +31,7 @@ impl Road {
         Self::with_page(world, fates, "")
     }
 
-    /// The same, and there is a page at `/`.
+    /// The same, and at every other path there is a page.
     pub(super) fn with_page(world: &World, fates: &'static [Fate], page: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let road = Self {
@@ -50,13 +50,12 @@ impl Road {
                 let (made, page) = (Arc::clone(&made), page.clone());
                 std::thread::spawn(move || {
                     let head = head(&mut client);
-                    if head.starts_with(b"GET / ") || head.starts_with(b"GET /?") {
+                    // Its connection ends with the page: what is carried would be one that nobody counts.
+                    if !head.starts_with(b"GET /api/v1/tail") {
                         client.write_all(page.as_bytes()).ok();
                         return;
                     }
-                    let is_tail = head.starts_with(b"GET /api/v1/tail");
-                    let number =
-                        if is_tail { made.fetch_add(1, Ordering::SeqCst) } else { usize::MAX };
+                    let number = made.fetch_add(1, Ordering::SeqCst);
                     // Nobody is there while a server is exchanged for another one.
                     if let Ok(server) = TcpStream::connect(&server) {
                         carry(&client, &server, &head, fates.get(number).copied());

@@ -160,7 +160,8 @@ impl World {
             }
         };
         drop(slow);
-        let published = std::mem::take(&mut *published.lock().unwrap_or_else(PoisonError::into_inner));
+        let published =
+            std::mem::take(&mut *published.lock().unwrap_or_else(PoisonError::into_inner));
         let frames = self.frames(&published).await?;
         Ok(Phase { receipts, frames, grown_kib: most - before, storm })
     }
