@@ -74,6 +74,14 @@ struct Arguments {
     /// Entries that their tokens are behind.
     #[arg(long, default_value_t = 100, requires = "hostile")]
     behind: usize,
+    /// Measure instead what readers cost the server alone: its CPU for a frame, its memory for a silent connection.
+    #[arg(long, requires = "tail", conflicts_with_all = ["splice", "hostile"])]
+    apart: bool,
+    /// Attack the server at this address with readers that go on behind this token: for a bench that starts this one.
+    #[arg(long, hide = true, requires = "hostile", requires = "token")]
+    attack: Option<std::net::SocketAddr>,
+    #[arg(long, hide = true, requires = "attack")]
+    token: Option<String>,
     /// Serve so many constant frames and print the address: for a bench that starts this one.
     #[arg(long, hide = true, requires = "tail")]
     constant: Option<usize>,
@@ -156,7 +164,11 @@ fn tail(arguments: &Arguments) -> Result<(), round::Failure> {
     }
     if arguments.hostile {
         let Arguments { slow, storm, behind, .. } = *arguments;
+        if let (Some(address), Some(token)) = (arguments.attack, &arguments.token) {
+            return tail::attack(address, slow, storm, token);
+        }
         return tail::hostile(&tail::Hostile { slow, storm, behind, seconds, rounds });
     }
-    tail::run(&tail::Plan { seconds, readers, rounds })
+    let plan = tail::Plan { seconds, readers, rounds };
+    if arguments.apart { tail::apart(&plan) } else { tail::run(&plan) }
 }

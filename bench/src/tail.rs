@@ -27,6 +27,7 @@ use crate::ingest::{checked, create};
 use crate::receipts::Latencies;
 use crate::round::Failure;
 use reader::{Moments, Reader};
+use summary::Summary;
 
 /// Offered rates, in events a second.
 const RATES: [usize; 2] = [1_000, 5_000];
@@ -56,9 +57,24 @@ pub(crate) struct Plan {
 
 /// Runs everything once in each round and prints what was seen.
 pub(crate) fn run(plan: &Plan) -> Result<(), Failure> {
+    rounds(plan, async |plan, summary| {
+        latencies(plan, summary).await?;
+        costs(plan, summary).await
+    })
+}
+
+/// The same without latencies.
+pub(crate) fn apart(plan: &Plan) -> Result<(), Failure> {
+    rounds(plan, costs)
+}
+
+fn rounds(
+    plan: &Plan,
+    round_of: impl AsyncFn(&Plan, &mut Summary) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     process::allow_many_files()?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let mut summary = summary::Summary::default();
+    let mut summary = Summary::default();
     for round in 1..=plan.rounds {
         println!("round {round}");
         runtime.block_on(round_of(plan, &mut summary))?;
@@ -67,7 +83,12 @@ pub(crate) fn run(plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn round_of(plan: &Plan, summary: &mut summary::Summary) -> Result<(), Failure> {
+async fn costs(plan: &Plan, summary: &mut Summary) -> Result<(), Failure> {
+    apart::fan_out(plan.seconds * FRAMES, plan.readers.min(FANNED), summary).await?;
+    apart::idle(plan.readers.saturating_mul(10).min(IDLE), summary).await
+}
+
+async fn latencies(plan: &Plan, summary: &mut Summary) -> Result<(), Failure> {
     for offered in RATES {
         for readers in READERS.into_iter().filter(|readers| *readers <= plan.readers) {
             let of = format!("{offered}/s, {readers} readers");
@@ -86,8 +107,7 @@ async fn round_of(plan: &Plan, summary: &mut summary::Summary) -> Result<(), Fai
             summary.add_latencies(&format!("tail, {of}"), &taken);
         }
     }
-    apart::fan_out(plan.seconds * FRAMES, plan.readers.min(FANNED), summary).await?;
-    apart::idle(plan.readers.saturating_mul(10).min(IDLE), summary).await
+    Ok(())
 }
 
 /// Breaks so many connections while events come in for so many seconds, and holds every reader against the log.
@@ -100,6 +120,16 @@ pub(crate) fn splice(connects: usize, seconds: usize) -> Result<(), Failure> {
 pub(crate) fn hostile(plan: &Hostile) -> Result<(), Failure> {
     process::allow_many_files()?;
     tokio::runtime::Runtime::new()?.block_on(hostile::run(plan))
+}
+
+/// Attacks a server, for a bench that started this one.
+pub(crate) fn attack(
+    address: SocketAddr,
+    slow: usize,
+    storm: usize,
+    token: &str,
+) -> Result<(), Failure> {
+    tokio::runtime::Runtime::new()?.block_on(hostile::attack(address, slow, storm, token))
 }
 
 /// Serves constant frames, for a bench that started this one.

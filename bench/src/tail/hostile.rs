@@ -1,13 +1,17 @@
 //! Readers that take a byte a second, and thousands that come back at once with old tokens: what they cost the server,
-//! those who publish, and those who read as they should.
+//! those who publish, and those who read as they should. They are a process of their own and give way to all others,
+//! because they would be other machines.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
@@ -141,25 +145,25 @@ impl World {
             Some(plan) => Some(self.token(plan.behind).await?),
             None => None,
         };
+        let mut attackers = match (hostile, token) {
+            (Some(plan), Some(token)) => Some(Attackers::start(address, plan, &token)?),
+            _ => None,
+        };
         let attack = async {
-            let (Some(plan), Some(token)) = (hostile, token) else {
-                return Ok((JoinSet::new(), Duration::ZERO));
-            };
-            let slow = slow(address, plan.slow).await?;
-            let begun = Instant::now();
-            storm(address, plan.storm, &token).await?;
-            Ok::<_, Failure>((slow, begun.elapsed()))
+            match &mut attackers {
+                Some(attackers) => attackers.caught_up().await,
+                None => Ok(Duration::ZERO),
+            }
         };
         let mut most = before;
         let both = async { tokio::try_join!(publish, attack) };
         tokio::pin!(both);
-        let (receipts, (slow, storm)) = loop {
+        let (receipts, storm) = loop {
             tokio::select! {
                 both = &mut both => break both?,
                 () = sleep(LOOK) => most = most.max(self.sworn.process.memory_kib()?),
             }
         };
-        drop(slow);
         let published =
             std::mem::take(&mut *published.lock().unwrap_or_else(PoisonError::into_inner));
         let frames = self.frames(&published).await?;
@@ -197,6 +201,56 @@ impl World {
             }
         }
     }
+}
+
+/// The hostile readers: this program, started once more. They end with this.
+struct Attackers {
+    child: Child,
+    says: BufReader<ChildStdout>,
+}
+
+impl Attackers {
+    fn start(address: SocketAddr, plan: &Plan, token: &str) -> Result<Self, Failure> {
+        let mut child = Command::new("nice")
+            .args(["-n", "19"])
+            .arg(std::env::current_exe()?)
+            .args(["--tail", "--hostile", "--attack", &address.to_string(), "--token", token])
+            .args(["--slow", &plan.slow.to_string(), "--storm", &plan.storm.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let says = BufReader::new(child.stdout.take().ok_or("no output")?);
+        Ok(Self { child, says })
+    }
+
+    /// How long it took until the last of those that came back had caught up.
+    async fn caught_up(&mut self) -> Result<Duration, Failure> {
+        let mut line = String::new();
+        self.says.read_line(&mut line).await?;
+        match line.trim().parse() {
+            Ok(milliseconds) => Ok(Duration::from_millis(milliseconds)),
+            Err(_) => {
+                Err(format!("the hostile readers ended: {:?}", self.child.try_wait()?).into())
+            }
+        }
+    }
+}
+
+/// Attacks a server until this process is ended, and prints in how many milliseconds all that came back had caught up.
+pub(crate) async fn attack(
+    address: SocketAddr,
+    slow_readers: usize,
+    storm_readers: usize,
+    token: &str,
+) -> Result<(), Failure> {
+    let mut slow = slow(address, slow_readers).await?;
+    let begun = Instant::now();
+    storm(address, storm_readers, token).await?;
+    println!("{}", begun.elapsed().as_millis());
+    // A server may let go of those that take so little.
+    while slow.join_next().await.is_some() {}
+    std::future::pending().await
 }
 
 /// So many readers that take a byte a second each.

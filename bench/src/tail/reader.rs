@@ -213,14 +213,21 @@ impl Reader {
     /// Reads so many events of a name, without taking them apart.
     pub(crate) async fn count(&mut self, name: &str, events: usize) -> Result<(), Failure> {
         let mut seen = 0;
-        // A name that is cut in two is counted once: what was at the end is looked at again.
         let name = format!("event: {name}\n").into_bytes();
-        let mut rest: Vec<u8> = Vec::new();
+        // The beginning of a line that is cut in two.
+        let mut begun: Vec<u8> = Vec::new();
         while seen < events {
-            let bytes = self.read().await?;
-            rest.extend_from_slice(bytes);
-            seen += rest.windows(name.len()).filter(|window| *window == name).count();
-            rest.drain(..rest.len().saturating_sub(name.len() - 1));
+            for piece in self.read().await?.split_inclusive(|byte| *byte == b'\n') {
+                if begun.is_empty() && piece.ends_with(b"\n") {
+                    seen += usize::from(piece == name);
+                    continue;
+                }
+                begun.extend_from_slice(piece);
+                if begun.ends_with(b"\n") {
+                    seen += usize::from(begun == name);
+                    begun.clear();
+                }
+            }
         }
         Ok(())
     }
