@@ -12,7 +12,7 @@
 # A script that needs more appends to this before it calls `setup`.
 packages='g++ libclang-dev python3-venv'
 # What `setup_clients` needs besides.
-client_packages='curl nodejs npm'
+client_packages='chromium chromium-driver curl nodejs npm'
 
 nats_needed=2.12
 nats_pinned=2.15.1
@@ -92,7 +92,8 @@ have() {
     case $1 in
     g++) command -v c++ >/dev/null ;;
     libclang-dev) find_libclang ;;
-    curl | npm) command -v "$1" >/dev/null ;;
+    chromium | curl | npm) command -v "$1" >/dev/null ;;
+    chromium-driver) command -v chromedriver >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     python3-venv) find_python >/dev/null ;;
     *) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;

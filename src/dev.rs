@@ -138,6 +138,7 @@ async fn start(args: &Args, shutdown: &CancellationToken) -> Result<(), DevError
             policy: None,
             routing: Routing { routes, position: dev.place.position() },
             ingest: ingest::Config::new(Broker::at(&dev.nats), place::tenant()),
+            intake: tokio::runtime::Handle::current(),
             copies: dev.place.copies(),
             clock: dev.clock.clone(),
             access: Access::default(),

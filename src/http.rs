@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 
 pub(crate) use admin::{Admin, DELIBERATE, deliberate};
-pub(crate) use connection::serve;
+pub(crate) use connection::{listen, serve};
 pub(crate) use guard::Guard;
 pub(crate) use metrics::Metrics;
 pub(crate) use names::Names;

@@ -11,6 +11,7 @@ use ledger::{Ledger, OpenError, Writer};
 use schemas::limits::SHUTDOWN_S_MAX;
 use schemas::policy::{Policy, PolicyError};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,8 @@ use crate::routes::{self, Dispatch, Routing, RoutingError};
 use crate::telemetry::{self, TelemetryError};
 use crate::witness::{self, Witnesses};
 
+/// Threads that talk to the broker; commits have others.
+const INTAKE_THREADS: usize = 2;
 /// How long threads that still read may take to end.
 const CLOSING_S_MAX: u64 = 2;
 
@@ -145,15 +148,22 @@ pub(crate) fn main(args: &Args) -> Result<(), ServeError> {
         args.agreed.iter().map(|file| read_agreed(file)).collect::<Result<_, _>>()?;
     let epoch = args.new_epoch.then_some(agreed);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // On threads of its own, because thousands of readers that are ready at once would all have their turn first.
+    let intake = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(INTAKE_THREADS)
+        .thread_name("intake")
+        .enable_all()
+        .build()?;
     let ended = runtime.block_on(async {
         let signals = Signals::listen()?;
         tokio::select! {
-            ended = run(config, epoch, signals.shutdown.clone()) => ended,
+            ended = run(config, epoch, intake.handle().clone(), signals.shutdown.clone()) => ended,
             // A crash at any moment is safe, so an impatient operator may have one.
             () = signals.hurry.cancelled() => Err(ServeError::Interrupted),
         }
     });
     // The store must be closed before the process ends: its own threads do not survive the end.
+    intake.shutdown_timeout(Duration::from_secs(CLOSING_S_MAX));
     runtime.shutdown_timeout(Duration::from_secs(CLOSING_S_MAX));
     ended
 }
@@ -169,6 +179,7 @@ fn read_agreed(path: &Path) -> Result<Vec<u8>, ServeError> {
 pub(crate) async fn run(
     config: Config,
     epoch: Option<Vec<Vec<u8>>>,
+    intake: Handle,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let key = KeyFile::load(&config.key)?;
@@ -183,9 +194,8 @@ pub(crate) async fn run(
     }
     let access = Access::new(&config, &clock)?;
     let address = config.http.listen;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| ServeError::Listen { address, source })?;
+    let listener =
+        http::listen(address).map_err(|source| ServeError::Listen { address, source })?;
     let (origin, size) = (writer.ledger().identity().origin.clone(), writer.ledger().head().size);
     if epoch.is_some() {
         tracing::warn!(origin, %size, "a new epoch begins: publish its name beside the TRUST");
@@ -195,7 +205,9 @@ pub(crate) async fn run(
     let policy = config.policy.as_deref().map(read_policy).transpose()?;
     let routing = config.routing();
     let ingest = config.nats;
-    Server { policy, routing, writer, listener, ingest, copies, clock, access }.run(shutdown).await
+    Server { policy, routing, writer, listener, ingest, intake, copies, clock, access }
+        .run(shutdown)
+        .await
 }
 
 /// Who may come in, and how; by default everybody on this machine.
@@ -234,6 +246,8 @@ pub(crate) struct Server {
     pub(crate) writer: Writer,
     pub(crate) listener: TcpListener,
     pub(crate) ingest: ingest::Config,
+    /// Where submissions are taken in.
+    pub(crate) intake: Handle,
     /// Where copies for verification are put.
     pub(crate) copies: PathBuf,
     pub(crate) clock: Clock,
@@ -274,7 +288,7 @@ impl Server {
         let recorder = self.access.records.then(|| Arc::new(Recorder::new(self.ingest.door())));
         let guard = self.access.guard(recorder.clone(), metrics, self.clock.clone());
         let router = http::guarded(router, guard);
-        let Self { writer, listener, ingest, clock, access, .. } = self;
+        let Self { writer, listener, ingest, intake, clock, access, .. } = self;
         let watching = access
             .gate
             .map(|gate| AbortOnDropHandle::new(tokio::spawn(gate.watch(readers.clone()))));
@@ -286,7 +300,7 @@ impl Server {
         let recording = recording(recorder, shutdown.clone(), recorded.clone());
         let recording = AbortOnDropHandle::new(tokio::spawn(recording));
         let taken = ingest::run(writer, ingest, move || clock.now(), recorded);
-        let mut taken = AbortOnDropHandle::new(tokio::spawn(taken));
+        let mut taken = AbortOnDropHandle::new(intake.spawn(taken));
         let served = http::serve(listener, access.tls, router, readers.clone());
         let mut served = AbortOnDropHandle::new(tokio::spawn(served));
         let mut late = pin!(overdue(&shutdown));

@@ -1,66 +1,23 @@
 //! Clients that others wrote follow the live tail over connections that break: each entry once, in order.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+mod browser;
+mod cli;
+mod road;
+
+use std::io::Read as _;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use schemas::kind::Stream;
 
-use crate::harness::{World, until};
+use crate::harness::World;
 use crate::signer::{Signer, intent};
+use road::{Fate, Road};
 
 /// Entries that are there when the followers come, and as many come later.
 const HALF: usize = 30;
 /// After so many bytes of a response each of the first connections is cut: in its head, in its first
 /// events, and in the middle of history.
-const CUTS: [usize; 4] = [40, 700, 9_000, 30_000];
-
-/// The way to the server, which breaks.
-struct Road {
-    url: String,
-    /// Connections that were made.
-    made: Arc<AtomicUsize>,
-}
-
-impl Road {
-    fn new(world: &World) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/api/v1/tail?since=0", listener.local_addr().unwrap());
-        let server = world.url("").trim_start_matches("http://").to_owned();
-        let made = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&made);
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let cut = CUTS.get(counter.fetch_add(1, Ordering::SeqCst)).copied();
-                let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
-                std::thread::spawn(move || carry(&client, &server, cut.unwrap_or(usize::MAX)));
-            }
-        });
-        Self { url, made }
-    }
-}
-
-/// Carries the request there and at most `left` bytes back.
-fn carry(client: &TcpStream, server: &TcpStream, mut left: usize) {
-    let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
-    let (mut from, mut to) = (server, client);
-    let mut buffer = [0; 4096];
-    while left > 0 {
-        let most = buffer.len().min(left);
-        let Ok(read @ 1..) = from.read(&mut buffer[..most]) else { break };
-        if to.write_all(&buffer[..read]).is_err() {
-            break;
-        }
-        left -= read;
-    }
-    // Whoever has gone already does not mind.
-    for end in [client, server] {
-        end.shutdown(Shutdown::Both).ok();
-    }
-}
+const CUTS: [Fate; 4] = [Fate::Cut(40), Fate::Cut(700), Fate::Cut(9_000), Fate::Cut(20_000)];
 
 fn publish(world: &World, agent: &mut Signer, count: usize) {
     let id = agent.id.to_string();
@@ -71,27 +28,51 @@ fn publish(world: &World, agent: &mut Signer, count: usize) {
     }
 }
 
+/// A ledger with a past, which will have as much again.
+struct Course {
+    world: World,
+    agent: Signer,
+    /// Number of entries that there will be.
+    end: u64,
+}
+
+impl Course {
+    fn new() -> Self {
+        let mut world = World::new();
+        let mut agent = world.agent("agent-1");
+        publish(&world, &mut agent, HALF);
+        let first = world.get("/api/v1/status")["size"].as_u64().unwrap();
+        Self { world, agent, end: first + HALF as u64 }
+    }
+
+    /// What is to come comes, once every connection was made that breaks.
+    fn go_on(&mut self, road: &Road) {
+        road.wait_for(CUTS.len() + 1);
+        publish(&self.world, &mut self.agent, HALF);
+    }
+
+    fn finish(mut self, seen: &[u64]) {
+        assert!(seen.iter().copied().eq(0..self.end), "{seen:?}");
+        self.world.stop();
+    }
+}
+
 /// Runs a follower, which prints the index of each entry until the one before `end`.
 fn follow(follower: impl FnOnce(&str, &str) -> Command) {
-    let mut world = World::new();
-    let mut agent = world.agent("agent-1");
-    publish(&world, &mut agent, HALF);
-    let first = world.get("/api/v1/status")["size"].as_u64().unwrap();
-    let end = first + HALF as u64;
-    let road = Road::new(&world);
-    let mut child = follower(&road.url, &(end - 1).to_string())
+    let mut course = Course::new();
+    let road = Road::new(&course.world, &CUTS);
+    let url = road.url("/api/v1/tail?since=0");
+    let mut child = follower(&url, &(course.end - 1).to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()
         .unwrap();
-    until("all connections", || (road.made.load(Ordering::SeqCst) > CUTS.len()).then_some(()));
-    publish(&world, &mut agent, HALF);
+    course.go_on(&road);
     let mut text = String::new();
     child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     assert!(child.wait().unwrap().success(), "{text}");
     let seen: Vec<u64> = text.lines().map(|line| line.parse().unwrap()).collect();
-    assert!(seen.iter().copied().eq(0..end), "{seen:?}");
-    world.stop();
+    course.finish(&seen);
 }
 
 fn clients() -> String {

@@ -27,6 +27,7 @@ mod redaction;
 mod rejections;
 mod rollback;
 mod routes;
+mod shutdown;
 mod signer;
 mod tidy;
 mod tlog;

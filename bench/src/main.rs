@@ -59,6 +59,35 @@ struct Arguments {
     /// How long each rate is offered to the tail.
     #[arg(long, default_value_t = 4, requires = "tail")]
     seconds: usize,
+    /// Break the tail's connections instead while 5,000 events a second come in, and hold every reader against the log.
+    #[arg(long, requires = "tail")]
+    splice: bool,
+    /// Connections that break at least.
+    #[arg(long, default_value_t = 10_000, requires = "splice")]
+    connects: usize,
+    /// Measure instead what slow and hostile readers do to those who publish and to other readers.
+    #[arg(long, requires = "tail", conflicts_with = "splice")]
+    hostile: bool,
+    /// Readers that take a byte a second.
+    #[arg(long, default_value_t = 100, requires = "hostile")]
+    slow: usize,
+    /// Readers that come back at once.
+    #[arg(long, default_value_t = 5_000, requires = "hostile")]
+    storm: usize,
+    /// Entries that their tokens are behind.
+    #[arg(long, default_value_t = 100, requires = "hostile")]
+    behind: usize,
+    /// Measure instead what readers cost the server alone: its CPU for a frame, its memory for a silent connection.
+    #[arg(long, requires = "tail", conflicts_with_all = ["splice", "hostile"])]
+    apart: bool,
+    /// Attack the server at this address with readers that go on behind this token: for a bench that starts this one.
+    #[arg(long, hide = true, requires = "hostile", requires = "token")]
+    attack: Option<std::net::SocketAddr>,
+    #[arg(long, hide = true, requires = "attack")]
+    token: Option<String>,
+    /// Serve so many constant frames and print the address: for a bench that starts this one.
+    #[arg(long, hide = true, requires = "tail")]
+    constant: Option<usize>,
     /// Measure instead how long questions take over HTTP, beside the same ones to PostgreSQL.
     #[arg(long, conflicts_with = "verify")]
     queries: bool,
@@ -83,8 +112,7 @@ struct Arguments {
 fn main() -> Result<(), round::Failure> {
     let arguments = Arguments::parse();
     if arguments.tail {
-        let Arguments { seconds, readers, rounds, .. } = arguments;
-        return tail::run(&tail::Plan { seconds, readers, rounds });
+        return tail(&arguments);
     }
     let Arguments { events, rounds, batch, receipts, admission, .. } = arguments;
     let Arguments { noise, rules, verify, entries, keep, .. } = arguments;
@@ -130,4 +158,23 @@ fn main() -> Result<(), round::Failure> {
         println!("{}", series.line(&verify));
     }
     Ok(())
+}
+
+fn tail(arguments: &Arguments) -> Result<(), round::Failure> {
+    let Arguments { seconds, readers, rounds, .. } = *arguments;
+    if let Some(frames) = arguments.constant {
+        return tail::constant(frames);
+    }
+    if arguments.splice {
+        return tail::splice(arguments.connects, seconds);
+    }
+    if arguments.hostile {
+        let Arguments { slow, storm, behind, .. } = *arguments;
+        if let (Some(address), Some(token)) = (arguments.attack, &arguments.token) {
+            return tail::attack(address, slow, storm, token);
+        }
+        return tail::hostile(&tail::Hostile { slow, storm, behind, seconds, rounds });
+    }
+    let plan = tail::Plan { seconds, readers, rounds };
+    if arguments.apart { tail::apart(&plan) } else { tail::run(&plan) }
 }

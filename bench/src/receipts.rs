@@ -8,15 +8,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
-use futures_util::StreamExt as _;
+use futures_util::future::ready;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use ingest::{Broker, OwnServer, Publisher};
 use ledger::{Submission, Via, check};
 use schemas::acknowledgement::{Sent, acknowledged};
 use schemas::id::{Micros, SignerId};
 use schemas::key::PublicKey;
 use schemas::kind::Stream;
-use schemas::reply::{Fate, Reply};
+use schemas::reply::{Fate, Outcome, Reply};
 use schemas::submission;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,8 @@ const RATES: [usize; 3] = [100, 1_000, 5_000];
 const SECONDS: usize = 4;
 /// Longest wait for a receipt.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Submissions under way at once, where none waits for its moment.
+const UNDER_WAY: usize = 256;
 /// Synced writes that are measured.
 const SYNCS: usize = 200;
 /// Bytes of one such write.
@@ -44,9 +47,15 @@ impl Latencies {
         Self(taken)
     }
 
-    fn at(&self, percent: usize) -> f64 {
+    /// Of so many in a hundred it is at most this, in milliseconds.
+    pub(crate) fn at(&self, percent: usize) -> f64 {
         let place = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
         self.0.get(place).map_or(f64::NAN, |took| took.as_secs_f64() * 1000.0)
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
     }
 
     pub(crate) fn line(&self, name: &str) -> String {
@@ -95,7 +104,7 @@ async fn at_rate(rate: usize) -> Result<(Latencies, Latencies), Failure> {
 }
 
 /// Sends each message at its moment; `send` answers when it has what it waits for.
-async fn paced<F>(
+pub(crate) async fn paced<F>(
     messages: &[Vec<u8>],
     rate: usize,
     send: impl Fn(usize, Vec<u8>) -> F,
@@ -184,13 +193,8 @@ async fn receipts(
     let taken_in = tokio::spawn(ingest::run(writer, config, clock, shutdown.clone()));
     let publishers = connect(&broker, workload).await?;
     let publishers = &publishers;
-    let ledger = &PublicKey::of(&key(1));
     let taken = paced(&workload.messages, rate, |n, message| async move {
-        let publisher =
-            publishers.get(n % publishers.len()).ok_or("there is a publisher for each agent")?;
-        let until = tokio::time::Instant::now() + PATIENCE;
-        let reply = publisher.publish_until_receipted(message.clone(), Stream::In, until).await?;
-        verified(&reply, &message, ledger)
+        receipted(publishers, n, message).await.map(drop)
     })
     .await?;
     shutdown.cancel();
@@ -199,7 +203,10 @@ async fn receipts(
 }
 
 /// One connection for each agent of the workload, in the order in which their messages come.
-async fn connect(broker: &Broker, workload: &Workload) -> Result<Vec<Publisher>, Failure> {
+pub(crate) async fn connect(
+    broker: &Broker,
+    workload: &Workload,
+) -> Result<Vec<Publisher>, Failure> {
     let mut publishers = Vec::new();
     for n in 0..workload.registrations.len() / 2 {
         let agent = SignerId::parse(&format!("agent-{n}")).ok_or("an agent's id is an id")?;
@@ -208,17 +215,41 @@ async fn connect(broker: &Broker, workload: &Workload) -> Result<Vec<Publisher>,
     Ok(publishers)
 }
 
-fn verified(reply: &Arc<Reply>, message: &[u8], ledger: &PublicKey) -> Result<(), Failure> {
+/// Publishes the message at this place of a workload until it has its verified receipts; gives the entries.
+pub(crate) async fn receipted(
+    publishers: &[Publisher],
+    n: usize,
+    message: Vec<u8>,
+) -> Result<Vec<usize>, Failure> {
+    let publisher =
+        publishers.get(n % publishers.len()).ok_or("there is a publisher for each agent")?;
+    let until = tokio::time::Instant::now() + PATIENCE;
+    let reply = publisher.publish_until_receipted(message.clone(), Stream::In, until).await?;
+    verified(&reply, &message, &PublicKey::of(&key(1)))
+}
+
+/// Publishes messages of a workload as fast as it is taken in.
+pub(crate) async fn settle(publishers: &[Publisher], messages: &[Vec<u8>]) -> Result<(), Failure> {
+    let messages = messages.iter().enumerate();
+    let sent = messages.map(|(n, message)| receipted(publishers, n, message.clone()));
+    futures_util::stream::iter(sent)
+        .buffer_unordered(UNDER_WAY)
+        .try_for_each(|_| ready(Ok(())))
+        .await
+}
+
+fn verified(reply: &Arc<Reply>, message: &[u8], ledger: &PublicKey) -> Result<Vec<usize>, Failure> {
     let opened = submission::open(message).map_err(|refused| refused.to_string())?;
     let sent = Sent::items(&opened);
-    let (Some(outcome), Some(sent)) = (reply.outcomes.first(), sent.first()) else {
-        return Err("an empty reply".into());
-    };
-    match &outcome.fate {
+    if reply.outcomes.len() != sent.len() {
+        return Err(format!("{} outcomes of {} events", reply.outcomes.len(), sent.len()).into());
+    }
+    let one = |(outcome, sent): (&Outcome, &Sent)| match &outcome.fate {
         Fate::Committed(receipt) => {
             acknowledged(receipt, &outcome.leaf, sent, ledger)?;
-            Ok(())
+            Ok(usize::try_from(outcome.index.0)?)
         }
         other => Err(format!("not committed: {other:?}").into()),
-    }
+    };
+    reply.outcomes.iter().zip(&sent).map(one).collect()
 }

@@ -1,9 +1,15 @@
 //! The live tail: from the end of a commit to the frame at the client, what a frame costs, what an idle
 //! connection costs. Beside it, in the same round: a minimal server that writes a constant frame over the
-//! same HTTP stack, and the same entries over nats-server.
+//! same HTTP stack, and the same entries over nats-server. Apart from that: whether anything is lost where
+//! connections break, and what slow and hostile readers do to the others.
 
+mod apart;
 mod floor;
+mod hostile;
+mod process;
 mod reader;
+mod splice;
+mod summary;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,10 +23,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{START_US, Workload};
-use crate::ingest::{batches, checked, create};
+use crate::ingest::{checked, create};
 use crate::receipts::Latencies;
-use crate::round::{Failure, rate};
+use crate::round::Failure;
 use reader::{Moments, Reader};
+use summary::Summary;
 
 /// Offered rates, in events a second.
 const RATES: [usize; 2] = [1_000, 5_000];
@@ -33,10 +40,10 @@ const FANNED: usize = 100;
 const WATCHED_MAX: usize = 10;
 /// Commits a second.
 const COMMITS: usize = 100;
-/// Idle connections, unless fewer file descriptors are allowed.
+/// Idle connections.
 const IDLE: usize = 10_000;
-/// File descriptors that the rest of the process needs.
-const OTHER_FILES: usize = 500;
+
+pub(crate) use hostile::Plan as Hostile;
 
 /// What is measured.
 pub(crate) struct Plan {
@@ -50,33 +57,84 @@ pub(crate) struct Plan {
 
 /// Runs everything once in each round and prints what was seen.
 pub(crate) fn run(plan: &Plan) -> Result<(), Failure> {
+    rounds(plan, async |plan, summary| {
+        latencies(plan, summary).await?;
+        costs(plan, summary).await
+    })
+}
+
+/// The same without latencies.
+pub(crate) fn apart(plan: &Plan) -> Result<(), Failure> {
+    rounds(plan, costs)
+}
+
+fn rounds(
+    plan: &Plan,
+    round_of: impl AsyncFn(&Plan, &mut Summary) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    process::allow_many_files()?;
     let runtime = tokio::runtime::Runtime::new()?;
+    let mut summary = Summary::default();
     for round in 1..=plan.rounds {
         println!("round {round}");
-        for offered in RATES {
-            for readers in READERS.into_iter().filter(|readers| *readers <= plan.readers) {
-                let of = format!("{offered}/s, {readers} readers");
-                let workload = Workload::new(offered * plan.seconds, 1);
-                let taken = runtime.block_on(floor::constant(&workload, offered, readers))?;
-                println!("  {}", taken.line(&format!("constant frame, {of}")));
-                let taken = runtime.block_on(floor::broker(&workload, offered, readers))?;
-                println!("  {}", taken.line(&format!("nats-server, {of}")));
-                let taken = runtime.block_on(tail(&workload, offered, readers))?;
-                println!("  {}", taken.line(&format!("tail, {of}")));
+        runtime.block_on(round_of(plan, &mut summary))?;
+    }
+    summary.print();
+    Ok(())
+}
+
+async fn costs(plan: &Plan, summary: &mut Summary) -> Result<(), Failure> {
+    apart::fan_out(plan.seconds * FRAMES, plan.readers.min(FANNED), summary).await?;
+    apart::idle(plan.readers.saturating_mul(10).min(IDLE), summary).await
+}
+
+async fn latencies(plan: &Plan, summary: &mut Summary) -> Result<(), Failure> {
+    for offered in RATES {
+        for readers in READERS.into_iter().filter(|readers| *readers <= plan.readers) {
+            let of = format!("{offered}/s, {readers} readers");
+            let workload = Workload::new(offered * plan.seconds, 1);
+            let taken = floor::constant(&workload, offered, readers).await?;
+            summary.add_latencies(&format!("constant frame, {of}"), &taken);
+            let taken = floor::broker(&workload, offered, readers).await?;
+            summary.add_latencies(&format!("nats-server, {of}"), &taken);
+            let dropped = (workload.events * readers).saturating_sub(taken.count());
+            if dropped > 0 {
+                println!(
+                    "  nats-server dropped {dropped} messages of subscribers that were too slow"
+                );
             }
+            let taken = tail(&workload, offered, readers).await?;
+            summary.add_latencies(&format!("tail, {of}"), &taken);
         }
-        let (frames, readers) = (plan.seconds * FRAMES, plan.readers.min(FANNED));
-        let bare = runtime.block_on(floor::fan_out(frames, readers))?;
-        let own = runtime.block_on(fan_out(frames, readers))?;
-        println!(
-            "  {frames} frames to {readers} readers: {own:.0} a second of CPU, constant {bare:.0}, {:.2} x",
-            own / bare
-        );
-        let connections = plan.readers.saturating_mul(10).min(IDLE).min(files()? / 2);
-        let idle = runtime.block_on(idle(connections))?;
-        println!("  {connections} idle connections: {idle:.1} KiB each, both ends");
     }
     Ok(())
+}
+
+/// Breaks so many connections while events come in for so many seconds, and holds every reader against the log.
+pub(crate) fn splice(connects: usize, seconds: usize) -> Result<(), Failure> {
+    process::allow_many_files()?;
+    tokio::runtime::Runtime::new()?.block_on(splice::run(connects, seconds))
+}
+
+/// Measures with slow and hostile readers, and without.
+pub(crate) fn hostile(plan: &Hostile) -> Result<(), Failure> {
+    process::allow_many_files()?;
+    tokio::runtime::Runtime::new()?.block_on(hostile::run(plan))
+}
+
+/// Attacks a server, for a bench that started this one.
+pub(crate) fn attack(
+    address: SocketAddr,
+    slow: usize,
+    storm: usize,
+    token: &str,
+) -> Result<(), Failure> {
+    tokio::runtime::Runtime::new()?.block_on(hostile::attack(address, slow, storm, token))
+}
+
+/// Serves constant frames, for a bench that started this one.
+pub(crate) fn constant(frames: usize) -> Result<(), Failure> {
+    tokio::runtime::Runtime::new()?.block_on(floor::serve_constant(frames))
 }
 
 /// A ledger that agents are registered in, with its tail on a port.
@@ -184,62 +242,4 @@ async fn read_all(readers: Vec<Reader>, moments: Arc<Moments>) -> Result<Vec<Dur
     let taken = try_join_all(watched.into_iter().map(watch)).await?;
     drains.iter().for_each(tokio::task::JoinHandle::abort);
     Ok(taken.concat())
-}
-
-/// Frames a second of CPU, server and clients together, where `frames` entries wait for every reader.
-async fn fan_out(frames: usize, readers: usize) -> Result<f64, Failure> {
-    let workload = Workload::new(frames, 1);
-    let mut served = Served::new(&workload).await?;
-    let mut writer = served.writer.take().ok_or("the writer is there")?;
-    let keys = served.ledger.key_set();
-    for (tick, batch) in (1u64..).zip(batches(&workload.messages)) {
-        writer.append(checked(batch, &keys), Micros(START_US + tick * 10_000), &[])?;
-    }
-    let begun = cpu()?;
-    let read = |_| async {
-        let mut reader = Reader::connect(served.address, "?since=0").await?;
-        reader.count(workload.events).await
-    };
-    try_join_all((0..readers).map(read)).await?;
-    Ok(rate(frames * readers, cpu()?.saturating_sub(begun)))
-}
-
-/// Kibibytes of memory that each of so many idle connections costs, both ends in this process.
-async fn idle(connections: usize) -> Result<f64, Failure> {
-    let served = Served::new(&Workload::new(1, 1)).await?;
-    let before = memory_kib()?;
-    let mut open = Vec::with_capacity(connections);
-    for _ in 0..connections {
-        let mut reader = Reader::connect(served.address, "").await?;
-        reader.until("caught-up").await?;
-        open.push(reader.slim());
-    }
-    let grown = u32::try_from(memory_kib()?.saturating_sub(before))?;
-    Ok(f64::from(grown) / f64::from(u32::try_from(connections.max(1))?))
-}
-
-/// CPU time of this process, from Linux's own account.
-fn cpu() -> Result<Duration, Failure> {
-    let text = std::fs::read_to_string("/proc/self/stat")?;
-    // The name in the second field may hold anything, so what follows it is counted from its end.
-    let rest = text.rsplit(')').next().unwrap_or_default();
-    let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
-    // A hundred ticks a second on every machine that Linux runs on.
-    let ticks = ticks.sum::<Result<u64, _>>()?;
-    Ok(Duration::from_millis(ticks * 10))
-}
-
-fn memory_kib() -> Result<u64, Failure> {
-    let text = std::fs::read_to_string("/proc/self/status")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()).ok_or("no VmRSS")?;
-    Ok(kib.parse()?)
-}
-
-/// File descriptors that may still be opened.
-fn files() -> Result<usize, Failure> {
-    let text = std::fs::read_to_string("/proc/self/limits")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let most = line.and_then(|line| line.split_whitespace().next()).ok_or("no limit of files")?;
-    Ok(most.parse::<usize>().unwrap_or(usize::MAX).saturating_sub(OTHER_FILES))
 }

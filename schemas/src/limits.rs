@@ -232,7 +232,9 @@ pub const TAIL_HEARTBEAT_S: u64 = 15;
 pub const TAIL_RING_BYTES_MAX: usize = 64 << 20;
 /// Bytes that a tail hands to the connection at a time; one event alone may be larger.
 pub const TAIL_CHUNK_BYTES: usize = 64 << 10;
-/// Tails that read from the store at the same moment; the others wait their turn.
+/// Chunks that are kept for the tails that see everything, apart from the ring.
+pub const TAIL_CHUNKS: usize = 64;
+/// Tails that read from the store at the same moment, and no more than there are cores; the others wait their turn.
 pub const TAIL_READS_MAX: usize = 8;
 /// How long a client may take for one chunk of a tail before the stream ends, in seconds.
 pub const TAIL_WRITE_S_MAX: u64 = 60;
@@ -263,6 +265,10 @@ pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
 pub const HTTP_HEAD_BYTES_MAX: usize = 64 << 10;
 /// How long a client may take nothing of a response before it is cut, in seconds.
 pub const HTTP_WRITE_S_MAX: u64 = 60;
+/// Bytes of a response that the system holds for a client that takes nothing, its own bookkeeping aside.
+pub const HTTP_SEND_BYTES: u32 = 256 << 10;
+/// Connections that wait to be accepted; Linux may allow fewer.
+pub const HTTP_BACKLOG: u32 = 4096;
 /// Requests that are answered at once, open tails aside.
 pub const HTTP_REQUESTS_MAX: usize = 256;
 /// Of these, those of one reader that is known by name.

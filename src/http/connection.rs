@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,10 +17,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use schemas::limits::{
-    HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEADER_S_MAX, HTTP_STREAMS_MAX,
-    HTTP_WRITE_S_MAX,
+    HTTP_BACKLOG, HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEADER_S_MAX, HTTP_SEND_BYTES,
+    HTTP_STREAMS_MAX, HTTP_WRITE_S_MAX,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_rustls::server::TlsStream;
@@ -32,6 +33,19 @@ use super::tls::Tls;
 const ACCEPT_REST_MS: u64 = 100;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A listener whose connections each hold a bounded part of a response for a client that takes nothing: left to itself,
+/// Linux grows it to megabytes.
+///
+/// # Errors
+/// When the address is taken, or not this machine's.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(HTTP_SEND_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(HTTP_BACKLOG)
+}
 
 /// Serves until `shutdown`, then lets the requests under way finish.
 ///
@@ -100,6 +114,17 @@ async fn connection(
         let served = http1().serve_connection(TokioIo::new(stream), service);
         return Ok(watcher.watch(served).await?);
     };
+    // Apart, because its state is several times that of a connection in cleartext.
+    Box::pin(encrypted(stream, &tls, service, watcher, shutdown)).await
+}
+
+async fn encrypted(
+    stream: Deadline<TcpStream>,
+    tls: &Tls,
+    service: TowerToHyperService<Router>,
+    watcher: Watcher,
+    shutdown: &CancellationToken,
+) -> Result<(), Failure> {
     let greeted = tokio::time::timeout(patience(), tls.acceptor().accept(stream));
     let stream = tokio::select! {
         () = shutdown.cancelled() => return Ok(()),

@@ -80,7 +80,13 @@ impl Filter {
         self.allows.is_some()
     }
 
-    fn has_begun(&self, index: Index, received_at: Micros) -> bool {
+    /// Whether everything fits from where it has begun.
+    pub(crate) fn is_open(&self) -> bool {
+        self.allows.is_none() && self.until.is_none() && self.sieve.is_open()
+    }
+
+    /// Whether the entry stands at or after every edge at which it begins.
+    pub(crate) fn has_begun(&self, index: Index, received_at: Micros) -> bool {
         self.since.iter().all(|edge| edge.is_reached(index, received_at))
     }
 

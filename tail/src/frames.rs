@@ -5,6 +5,7 @@
 //! reader.
 
 use std::collections::VecDeque;
+use std::num::NonZero;
 use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::checkpoint::Published;
+use crate::chunks::{Chunk, Chunks};
 use crate::cursor::Token;
 use crate::sse::{self, Name};
 use crate::walk::{Link, Walk};
@@ -82,6 +84,7 @@ impl Frame {
 struct Ring {
     frames: VecDeque<Arc<Frame>>,
     bytes: usize,
+    chunks: Chunks,
 }
 
 impl Ring {
@@ -101,6 +104,7 @@ impl Ring {
 
     fn clear(&mut self) {
         self.frames.clear();
+        self.chunks.clear();
         self.bytes = 0;
     }
 
@@ -110,6 +114,17 @@ impl Ring {
         let skip = usize::try_from(next.0.checked_sub(first.0)?).ok()?;
         let frames: Vec<_> = self.frames.iter().skip(skip).take(TAKE_FRAMES).cloned().collect();
         (!frames.is_empty()).then_some(frames)
+    }
+}
+
+impl Ring {
+    /// Keeps a chunk of its frames, unless they have left it meanwhile.
+    fn keep(&mut self, chunk: &Chunk) {
+        let is_held =
+            self.frames.front().is_some_and(|first| first.link.index <= chunk.first.index);
+        if is_held && self.chunks.get(chunk.first.index).is_none() {
+            self.chunks.keep(chunk.clone());
+        }
     }
 }
 
@@ -154,7 +169,7 @@ impl Frames {
             ledger,
             ring,
             tip: receiver,
-            reads: Arc::new(Semaphore::new(TAIL_READS_MAX)),
+            reads: Arc::new(Semaphore::new(reads())),
             _filler: AbortOnDropHandle::new(task),
         }
     }
@@ -169,7 +184,20 @@ impl Frames {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).take(next)
     }
 
-    /// Runs a job that reads the store where it may block. At most [`TAIL_READS_MAX`] run at once; the
+    /// The same frames joined, as many as make a chunk, for a reader that sees everything.
+    pub(crate) fn chunk(&self, next: Index) -> Option<Chunk> {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(chunk) = ring.chunks.get(next) {
+            return Some(chunk);
+        }
+        let frames = ring.take(next);
+        drop(ring);
+        let chunk = Chunk::join(&frames?)?;
+        self.ring.write().unwrap_or_else(PoisonError::into_inner).keep(&chunk);
+        Some(chunk)
+    }
+
+    /// Runs a job that reads the store where it may block. Only so many run at once; the
     /// rest queue up in order, one of each reader.
     ///
     /// # Errors
@@ -187,6 +215,12 @@ impl Frames {
         };
         Ok(tokio::task::spawn_blocking(job).await??)
     }
+}
+
+/// Reads at once: more than there are cores would only take time from those who write. Two at least, so that one goes on
+/// while the other's turn passes to the next reader.
+fn reads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get).clamp(2, TAIL_READS_MAX)
 }
 
 /// Takes `walk` on through the store: until a chunk is full, [`TAIL_READ_ENTRIES`] are considered, or
@@ -338,6 +372,27 @@ mod tests {
         let gap = ring((0..9).chain(10..12));
         check(&gap, 8, None);
         check(&gap, 10, Some((10, 2)));
+    }
+
+    #[test]
+    fn chunks_end_at_the_same_places_and_leave_with_their_frames() {
+        let chunk = |ring: &Ring, next| {
+            let chunk = ring.take(Index(next)).and_then(|frames| Chunk::join(&frames));
+            chunk.map(|chunk| (chunk.first.index.0, chunk.last.index.0, chunk.bytes.len()))
+        };
+        let mut ring = ring(0..70);
+        // Frames of 10,000 bytes: six fit, and none goes past a multiple of 32.
+        assert_eq!(chunk(&ring, 0), Some((0, 5, 60_000)));
+        assert_eq!(chunk(&ring, 29), Some((29, 31, 30_000)));
+        assert_eq!(chunk(&ring, 69), Some((69, 69, 10_000)));
+        assert_eq!(chunk(&ring, 70), None);
+        let early = ring.take(Index(0)).and_then(|frames| Chunk::join(&frames));
+        early.iter().for_each(|chunk| ring.keep(chunk));
+        assert!(ring.chunks.get(Index(0)).is_some());
+        ring.push(frame(70, Kind::Redaction));
+        assert!(ring.chunks.get(Index(0)).is_none());
+        early.iter().for_each(|chunk| ring.keep(chunk));
+        assert!(ring.chunks.get(Index(0)).is_none(), "it was made before the redaction");
     }
 
     #[test]

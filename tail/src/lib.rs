@@ -33,6 +33,7 @@
 //! extensions. It is asked for each entry; once it ends or is revoked, the stream ends within a second.
 
 mod checkpoint;
+mod chunks;
 mod cursor;
 mod filter;
 mod frames;

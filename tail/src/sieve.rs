@@ -63,9 +63,14 @@ impl Sieve {
         verdicts.get(usize::try_from(index.0.checked_rem(length)?).ok()?)
     }
 
+    /// Whether everything fits.
+    pub(crate) fn is_open(&self) -> bool {
+        self.expr == Expr::All(Vec::new())
+    }
+
     fn share(&self) {
-        // Everything fits this one: there is nothing to remember.
-        if self.expr != Expr::All(Vec::new()) {
+        // Otherwise there is nothing to remember.
+        if !self.is_open() {
             self.verdicts.get_or_init(|| (0..TAIL_VERDICTS).map(|_| AtomicU64::new(0)).collect());
         }
     }

@@ -228,6 +228,12 @@ impl Tail {
     }
 
     async fn advance(&mut self, size: u64) -> Result<Step, ServeError> {
+        if self.walk.sees_all()
+            && let Some(chunk) = self.frames.chunk(self.walk.next())
+            && let Some(bytes) = self.walk.offer_chunk(&chunk)?
+        {
+            return Ok(Step::Say(bytes));
+        }
         // A copy, so that an error leaves the cursor at what the reader was really sent.
         let mut walk = self.walk.clone();
         if let Some(frames) = self.frames.hot(walk.next()) {

@@ -8,6 +8,7 @@ use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{ChainHash, Index, Micros};
 use schemas::limits::{TAIL_CHUNK_BYTES, TAIL_SKIP_MAX};
 
+use crate::chunks::Chunk;
 use crate::cursor::{Position, Token};
 use crate::filter::Filter;
 use crate::frames::Frame;
@@ -87,7 +88,26 @@ impl Walk {
         self.check(frame.link)?;
         let Link { index, received_at, .. } = frame.link;
         let fits = self.filter.matches_shared(index, received_at, &frame.terms);
-        Ok(self.consider(frame.link, fits.then(|| frame.bytes.clone())))
+        Ok(self.consider(frame.link, fits.then_some(frame.bytes.as_ref())))
+    }
+
+    /// Whether every entry from the next one on is said.
+    pub(crate) fn sees_all(&self) -> bool {
+        self.out.is_empty() && self.filter.is_open()
+    }
+
+    /// Says a whole chunk, for a reader that sees everything; `None` where that begins later.
+    ///
+    /// # Errors
+    /// As for [`Walk::offer`].
+    pub(crate) fn offer_chunk(&mut self, chunk: &Chunk) -> Result<Option<Bytes>, ReadError> {
+        self.check(chunk.first)?;
+        if !self.filter.has_begun(chunk.first.index, chunk.first.received_at) {
+            return Ok(None);
+        }
+        self.advance(chunk.last);
+        self.unsaid = 0;
+        Ok(Some(chunk.bytes.clone()))
     }
 
     /// Considers an entry from the store, as [`Walk::offer`] does a frame.
@@ -103,7 +123,8 @@ impl Walk {
         self.check(link)?;
         let Link { index, received_at, .. } = link;
         let fits = entry.terms(ledger, |terms| self.filter.matches(index, received_at, terms))?;
-        Ok(self.consider(link, fits.then(|| Frame::encode(entry, &self.genesis))))
+        let event = fits.then(|| Frame::encode(entry, &self.genesis));
+        Ok(self.consider(link, event.as_deref()))
     }
 
     /// Whatever an entry came from, it must continue what the reader has seen.
@@ -112,7 +133,7 @@ impl Walk {
         if follows { Ok(()) } else { Err(ReadError::BrokenChain(link.index)) }
     }
 
-    fn consider(&mut self, link: Link, event: Option<Bytes>) -> ControlFlow<()> {
+    fn consider(&mut self, link: Link, event: Option<&[u8]>) -> ControlFlow<()> {
         if self.filter.ends_before(link.index, link.received_at) {
             self.ended = true;
             return ControlFlow::Break(());
@@ -131,7 +152,7 @@ impl Walk {
         }
         self.advance(link);
         self.unsaid = 0;
-        self.out.extend_from_slice(&event);
+        self.out.extend_from_slice(event);
         ControlFlow::Continue(())
     }
 

@@ -13,20 +13,26 @@ use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::reader::{Moments, Reader};
-use super::{cpu, offered_at, paced, read_all, serve};
+use super::reader::Moments;
+use super::{offered_at, paced, read_all, serve};
 use crate::events::Workload;
 use crate::receipts::Latencies;
-use crate::round::{Failure, rate};
+use crate::round::Failure;
 
 /// Frames that are written at once where as many wait, as many as the tail does.
 const TAKE: usize = 64;
-/// Subscribers at most: each is a connection of its own at the server.
-const SUBSCRIBERS_MAX: usize = 100;
+/// Silence after which a subscriber has lost what it still lacks: the broker drops what one takes too slowly.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// Bytes of the constant frame: those of an entry's.
 fn frame(index: usize) -> String {
     format!("id: 00000000.{index}.00000000\nevent: entry\ndata: {}\n\n", "x".repeat(1_200))
+}
+
+/// The index in a frame.
+fn index(frame: &[u8]) -> Result<usize, Failure> {
+    let index = frame.split(|byte| *byte == b'.').nth(1).ok_or("a frame without an index")?;
+    Ok(std::str::from_utf8(index)?.parse()?)
 }
 
 /// A server of frames, of which there are as many as the channel says.
@@ -79,7 +85,8 @@ pub(crate) async fn constant(
     Ok(Latencies::new(taken))
 }
 
-/// The same number of messages of the same size over nats-server, each subscriber on a connection of its own.
+/// The same number of messages of the same size over nats-server, each subscriber on a connection of its own. Those
+/// that the broker dropped are not among what is given.
 pub(crate) async fn broker(
     workload: &Workload,
     offered: usize,
@@ -96,16 +103,18 @@ pub(crate) async fn broker(
         client.flush().await?;
         Ok::<_, Failure>((client, subscription))
     };
-    let subscribers = readers.min(SUBSCRIBERS_MAX);
-    let open = try_join_all((0..subscribers).map(subscribe)).await?;
+    let open = try_join_all((0..readers).map(subscribe)).await?;
     let events = workload.events;
     let reading = open.into_iter().map(|(client, mut subscription)| {
         let moments = Arc::clone(&moments);
         tokio::spawn(async move {
             let mut taken = Vec::with_capacity(events);
             while taken.len() < events {
-                subscription.next().await.ok_or("the subscription ended")?;
-                taken.push(moments.since(taken.len()));
+                let Ok(next) = tokio::time::timeout(SILENCE, subscription.next()).await else {
+                    break;
+                };
+                let message = next.ok_or("the subscription ended")?;
+                taken.push(moments.since(index(&message.payload)?));
             }
             drop(client);
             Ok::<Vec<Duration>, Failure>(taken)
@@ -139,19 +148,13 @@ pub(crate) async fn broker(
     Ok(Latencies::new(taken))
 }
 
-/// Constant frames a second of CPU, server and clients together.
-pub(crate) async fn fan_out(frames: usize, readers: usize) -> Result<f64, Failure> {
+/// Serves so many constant frames for ever, and prints the address.
+pub(crate) async fn serve_constant(frames: usize) -> Result<(), Failure> {
     let (sender, count) = watch::channel(frames);
     let shutdown = CancellationToken::new();
-    let address = serve(routes(&count, frames), &shutdown).await?;
-    let begun = cpu()?;
-    let read = |_| async {
-        let mut reader = Reader::connect(address, "").await?;
-        reader.count(frames).await
-    };
-    try_join_all((0..readers).map(read)).await?;
-    let rate = rate(frames * readers, cpu()?.saturating_sub(begun));
+    println!("{}", serve(routes(&count, frames), &shutdown).await?);
+    // Whoever started this ends it.
+    shutdown.cancelled().await;
     drop(sender);
-    shutdown.cancel();
-    Ok(rate)
+    Ok(())
 }

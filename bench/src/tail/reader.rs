@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tail::{Decoder, Event};
@@ -12,6 +12,9 @@ use tokio::net::TcpStream;
 use crate::round::Failure;
 
 const BUFFER_BYTES: usize = 64 << 10;
+
+/// Entries that came, and when.
+pub(crate) type Noted = Arc<Mutex<Vec<(usize, Instant)>>>;
 
 /// When each entry was committed.
 pub(crate) struct Moments(Vec<OnceLock<Instant>>);
@@ -44,6 +47,8 @@ impl Moments {
 pub(crate) struct Reader {
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// What of the buffer was read and not yet taken.
+    held: Range<usize>,
     decoder: Decoder,
     chunks: Chunks,
     events: Vec<Event>,
@@ -87,34 +92,81 @@ impl Chunks {
 impl Reader {
     /// Asks for a tail.
     pub(crate) async fn connect(address: SocketAddr, query: &str) -> Result<Self, Failure> {
-        let mut stream = TcpStream::connect(address).await?;
+        Self::over(TcpStream::connect(address).await?, query, None, BUFFER_BYTES).await
+    }
+
+    /// Goes on behind a token.
+    pub(crate) async fn resume(
+        address: SocketAddr,
+        query: &str,
+        token: Option<&str>,
+    ) -> Result<Self, Failure> {
+        Self::over(TcpStream::connect(address).await?, query, token, BUFFER_BYTES).await
+    }
+
+    /// The same over a connection that is there, reading so many bytes at a time.
+    pub(crate) async fn over(
+        mut stream: TcpStream,
+        query: &str,
+        token: Option<&str>,
+        buffer_bytes: usize,
+    ) -> Result<Self, Failure> {
         stream.set_nodelay(true)?;
-        let request = format!("GET /api/v1/tail{query} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let token = token.map(|token| format!("Last-Event-ID: {token}\r\n")).unwrap_or_default();
+        let request = format!("GET /api/v1/tail{query} HTTP/1.1\r\nHost: localhost\r\n{token}\r\n");
         stream.write_all(request.as_bytes()).await?;
+        let (buffer, events) = (vec![0; buffer_bytes], Vec::new());
+        let (decoder, chunks) = (Decoder::default(), Chunks::default());
+        let mut reader = Self { stream, buffer, held: 0..0, decoder, chunks, events };
+        reader.head().await?;
+        Ok(reader)
+    }
+
+    /// Reads the head of the answer; what came behind it in the same piece is held.
+    async fn head(&mut self) -> Result<(), Failure> {
         let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await?);
+        loop {
+            let piece = self.read().await?.to_vec();
+            let before = head.len();
+            head.extend_from_slice(&piece);
+            if let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") {
+                self.held = end + 4 - before..piece.len();
+                break;
+            }
         }
-        if !head.starts_with(b"HTTP/1.1 200") {
-            return Err(String::from_utf8_lossy(&head).into_owned().into());
+        if head.starts_with(b"HTTP/1.1 200") {
+            return Ok(());
         }
-        let (buffer, events) = (vec![0; BUFFER_BYTES], Vec::new());
-        Ok(Self { stream, buffer, decoder: Decoder::default(), chunks: Chunks::default(), events })
+        Err(String::from_utf8_lossy(&head).into_owned().into())
     }
 
     async fn read(&mut self) -> Result<&[u8], Failure> {
-        let read = self.stream.read(&mut self.buffer).await?;
-        match self.buffer.get(..read) {
+        let mut range = std::mem::replace(&mut self.held, 0..0);
+        if range.is_empty() {
+            range = 0..self.stream.read(&mut self.buffer).await?;
+        }
+        match self.buffer.get(range) {
             Some(bytes @ [_, ..]) => Ok(bytes),
             _ => Err("the server ended a stream".into()),
         }
     }
 
+    /// Reads once and takes at most `most` of the bytes: how many, and the events that they complete.
+    pub(crate) async fn take(&mut self, most: usize) -> Result<(usize, Vec<Event>), Failure> {
+        let bytes = self.read().await?;
+        let bytes = bytes.get(..most.min(bytes.len())).unwrap_or_default().to_vec();
+        let payload = self.chunks.payload(&bytes)?;
+        Ok((bytes.len(), self.decoder.push(&payload)?))
+    }
+
+    /// The token of the last event that came in full.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.decoder.last_id()
+    }
+
     async fn more(&mut self) -> Result<(), Failure> {
-        let read = self.stream.read(&mut self.buffer).await?;
-        let bytes = self.buffer.get(..read).filter(|bytes| !bytes.is_empty());
-        let payload = self.chunks.payload(bytes.ok_or("the server ended a stream")?)?;
-        self.events.extend(self.decoder.push(&payload)?);
+        let (_, events) = self.take(usize::MAX).await?;
+        self.events.extend(events);
         Ok(())
     }
 
@@ -135,11 +187,7 @@ impl Reader {
         let mut taken = Vec::new();
         loop {
             for event in std::mem::take(&mut self.events) {
-                if event.event != "entry" {
-                    continue;
-                }
-                let index = event.id.as_deref().and_then(|id| id.split('.').nth(1));
-                let index: usize = index.ok_or("an entry without an id")?.parse()?;
+                let Some(index) = entry(&event)? else { continue };
                 taken.push(moments.since(index));
                 if index + 1 == moments.len() {
                     return Ok(taken);
@@ -149,19 +197,44 @@ impl Reader {
         }
     }
 
-    /// Reads so many entries, without taking them apart.
-    pub(crate) async fn count(&mut self, entries: usize) -> Result<(), Failure> {
+    /// Reads on for ever, and notes every entry.
+    pub(crate) async fn note(mut self, noted: Noted) -> Result<(), Failure> {
+        loop {
+            let events = std::mem::take(&mut self.events);
+            let entries = events.iter().filter_map(|event| entry(event).transpose());
+            let entries = entries.collect::<Result<Vec<_>, _>>()?;
+            let now = Instant::now();
+            let entries = entries.into_iter().map(|index| (index, now));
+            noted.lock().unwrap_or_else(PoisonError::into_inner).extend(entries);
+            self.more().await?;
+        }
+    }
+
+    /// Reads so many events of a name, without taking them apart.
+    pub(crate) async fn count(&mut self, name: &str, events: usize) -> Result<(), Failure> {
         let mut seen = 0;
-        // A name that is cut in two is counted once: what was at the end is looked at again.
-        let name = b"event: entry\n";
-        let mut rest: Vec<u8> = Vec::new();
-        while seen < entries {
-            let bytes = self.read().await?;
-            rest.extend_from_slice(bytes);
-            seen += rest.windows(name.len()).filter(|window| window == name).count();
-            rest.drain(..rest.len().saturating_sub(name.len() - 1));
+        let name = format!("event: {name}\n").into_bytes();
+        // The beginning of a line that is cut in two.
+        let mut begun: Vec<u8> = Vec::new();
+        while seen < events {
+            for piece in self.read().await?.split_inclusive(|byte| *byte == b'\n') {
+                if begun.is_empty() && piece.ends_with(b"\n") {
+                    seen += usize::from(piece == name);
+                    continue;
+                }
+                begun.extend_from_slice(piece);
+                if begun.ends_with(b"\n") {
+                    seen += usize::from(begun == name);
+                    begun.clear();
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Takes as much as the buffer holds, once.
+    pub(crate) async fn sip(&mut self) -> Result<(), Failure> {
+        self.read().await.map(drop)
     }
 
     /// Takes whatever comes, for ever.
@@ -175,4 +248,13 @@ impl Reader {
     pub(crate) fn slim(self) -> TcpStream {
         self.stream
     }
+}
+
+/// The index of an entry; `None` where it is another event.
+pub(crate) fn entry(event: &Event) -> Result<Option<usize>, Failure> {
+    if event.event != "entry" {
+        return Ok(None);
+    }
+    let index = event.id.as_deref().and_then(|id| id.split('.').nth(1));
+    Ok(Some(index.ok_or("an entry without an id")?.parse()?))
 }
