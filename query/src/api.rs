@@ -8,6 +8,7 @@ use axum::routing::get;
 use ledger::Ledger;
 use schemas::id::Micros;
 use serde_json::{Value as Json, json};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::bundle::Jobs;
 use crate::error::Error;
@@ -30,12 +31,16 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// Runs a read where it may wait for the disk.
+    /// Runs a read where it may wait for the disk: here, while another thread takes over what else this one has to do,
+    /// for handing it over and back takes longer than most reads.
     pub(crate) async fn read<T: Send + 'static>(
         self,
         read: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        tokio::task::spawn_blocking(move || read(&self)).await?
+        match Handle::current().runtime_flavor() {
+            RuntimeFlavor::MultiThread => tokio::task::block_in_place(|| read(&self)),
+            _ => tokio::task::spawn_blocking(move || read(&self)).await?,
+        }
     }
 
     pub(crate) fn now(&self) -> Micros {
