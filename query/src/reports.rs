@@ -11,6 +11,7 @@ use schemas::body::Body;
 use schemas::contract::{Contract, permits};
 use schemas::deterministic::Item;
 use schemas::id::TreeSize;
+use schemas::json::Content;
 use schemas::kind::Kind;
 use schemas::leaf::Status;
 use schemas::limits::{QUERY_SCAN_MAX, SCOPE_REQUESTS_MAX, WORKFLOW_ENTRIES_MAX};
@@ -201,10 +202,13 @@ fn read_session(api: &Api, session: &str) -> Result<Value, Error> {
 fn acted(ledger: &Ledger, entry: &Entry) -> Result<Value, ReadError> {
     let index = entry.leaf.index.0;
     let received_at = time_json(entry.leaf.received_at);
-    let Some(body) = entry.body() else {
+    // What was refused tells what was tried.
+    let (Content::Signed(body) | Content::Refused { signed: Some(body), .. }) = entry.content()
+    else {
         let status = entry.leaf.status.as_str();
         return Ok(json!({ "index": index, "received_at": received_at, "status": status }));
     };
+    let is_accepted = entry.leaf.status == Status::Accepted;
     let mut flags = Vec::new();
     let mut postings = ledger.postings(Key::Cause, &body.id().to_string());
     let mut at = 0;
@@ -212,6 +216,7 @@ fn acted(ledger: &Ledger, entry: &Entry) -> Result<Value, ReadError> {
         if let Some(entry) = ledger.entry(citing)?
             && let Some(said) = entry.body().filter(|said| said.kind() == Kind::Finding)
             && said.causes().first() == Some(&body.id())
+            && is_accepted
         {
             flags.push(json!({
                 "index": citing.0, "rule": said.text("rule.name"), "detail": said.text("reason"),

@@ -98,11 +98,14 @@ fn postmortem(session: &str, context: &Context) -> Result<Exit, Failure> {
             action if action.is_empty() => cell(entry, "kind"),
             action => format!("{action} {} {}", cell(entry, "target"), cell(entry, "environment")),
         };
+        let ending = match cell(entry, "status") {
+            status if status == "accepted" => cell(entry, "outcome"),
+            reason => format!("REJECTED {reason}"),
+        };
         let line = format!(
-            "{mark} #{} {} {}  {}",
+            "{mark} #{} {} {ending}  {}",
             number(entry, "index"),
             what.trim_end(),
-            cell(entry, "outcome"),
             flags.join(", ")
         );
         out.line(line.trim_end())?;

@@ -309,7 +309,7 @@ pub(super) const QUESTIONS: &[Question] = &[
             "action.outcome | accepted | ALTER TABLE | postgres:staging/sessions | ",
             "action.intent | accepted | DROP TABLE | postgres:prod/sessions | out_of_contract,out_of_scope",
             "action.outcome | accepted | DROP TABLE | postgres:prod/sessions | unapproved_destructive",
-            " | disabled_agent |  |  | ",
+            "action.intent | disabled_agent | DROP TABLE | postgres:prod/sessions | ",
         ],
     },
     Question {
