@@ -162,7 +162,7 @@ fn fold_entry(
     let statement = beside.statements.get(&leaf.index.0).map(|row| &**row);
     if leaf.status != Status::Accepted {
         check(&Checking { read, body: None, statement, counts: Counts::default() }, fold)?;
-        let refusal = row.and_then(|row| Refusal::decode(row));
+        let refusal = row.and_then(Refusal::decode);
         let refusal = refusal.ok_or_else(|| bad_row(leaf.index, family_beside(leaf)))?;
         fold.take(derived, leaf, bytes, &Beside::Refusal(&refusal), rows)?;
         return Ok(());

@@ -93,7 +93,7 @@ fn a_custody_record_that_is_not_true_is_named() {
     let member = "leaves.cbor".to_owned();
     let of_leaves = [rendered.clone(), Fault::Custody { member }];
     assert_eq!(forged(&digest, &"0".repeat(64)), of_leaves);
-    assert_eq!(forged("\"sworn ", "\"other "), [rendered.clone()]);
+    assert_eq!(forged("\"sworn ", "\"other "), std::slice::from_ref(&rendered));
     let unreadable = forged("{", "[");
     assert_eq!((unreadable.len(), &unreadable[0]), (9, &rendered), "and every file of evidence");
     let mut without = sound.clone();
