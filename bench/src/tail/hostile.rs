@@ -183,17 +183,24 @@ impl World {
     async fn frames(&self, published: &HashMap<usize, Instant>) -> Result<Latencies, Failure> {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
-            let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-            if noted.len() >= published.len() * WATCHING {
-                let taken = noted.drain(..).filter_map(|(index, there)| {
-                    Some(there.saturating_duration_since(*published.get(&index)?))
-                });
-                return Ok(Latencies::new(taken.collect()));
+            if let Some(frames) = self.noted(published) {
+                return Ok(frames);
             }
-            drop(noted);
             sleep(LOOK).await;
         }
         Err("readers lack frames".into())
+    }
+
+    /// The same, once every one of them is noted.
+    fn noted(&self, published: &HashMap<usize, Instant>) -> Option<Latencies> {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.len() < published.len() * WATCHING {
+            return None;
+        }
+        let taken = noted.drain(..).filter_map(|(index, there)| {
+            Some(there.saturating_duration_since(*published.get(&index)?))
+        });
+        Some(Latencies::new(taken.collect()))
     }
 
     /// The token of an entry so many behind the newest.
