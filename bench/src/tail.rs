@@ -57,7 +57,7 @@ pub(crate) struct Plan {
 
 /// Runs everything once in each round and prints what was seen.
 pub(crate) fn run(plan: &Plan) -> Result<(), Failure> {
-    rounds(plan, async |plan, summary| {
+    rounds(plan, &async |plan: &Plan, summary: &mut Summary| {
         latencies(plan, summary).await?;
         costs(plan, summary).await
     })
@@ -65,12 +65,12 @@ pub(crate) fn run(plan: &Plan) -> Result<(), Failure> {
 
 /// The same without latencies.
 pub(crate) fn apart(plan: &Plan) -> Result<(), Failure> {
-    rounds(plan, costs)
+    rounds(plan, &costs)
 }
 
 fn rounds(
     plan: &Plan,
-    round_of: impl AsyncFn(&Plan, &mut Summary) -> Result<(), Failure>,
+    round_of: &impl AsyncFn(&Plan, &mut Summary) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     process::allow_many_files()?;
     let runtime = tokio::runtime::Runtime::new()?;

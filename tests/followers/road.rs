@@ -31,7 +31,7 @@ impl Road {
         Self::with_page(world, fates, "")
     }
 
-    /// The same, and at every other path there is a page.
+    /// The same, and there is a page at `/`.
     pub(super) fn with_page(world: &World, fates: &'static [Fate], page: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let road = Self {
@@ -49,13 +49,19 @@ impl Road {
                 let (mut client, server) = (client.unwrap(), server.lock().unwrap().clone());
                 let (made, page) = (Arc::clone(&made), page.clone());
                 std::thread::spawn(move || {
-                    let head = head(&mut client);
-                    // Its connection ends with the page: what is carried would be one that nobody counts.
-                    if !head.starts_with(b"GET /api/v1/tail") {
+                    let mut head = head(&mut client);
+                    if head.starts_with(b"GET / ") || head.starts_with(b"GET /?") {
                         client.write_all(page.as_bytes()).ok();
                         return;
                     }
-                    let number = made.fetch_add(1, Ordering::SeqCst);
+                    let number = if head.starts_with(b"GET /api/v1/tail") {
+                        made.fetch_add(1, Ordering::SeqCst)
+                    } else {
+                        // Or a tail would come over the same connection, and nobody would count it.
+                        head.truncate(head.len().saturating_sub(2));
+                        head.extend_from_slice(b"Connection: close\r\n\r\n");
+                        usize::MAX
+                    };
                     // Nobody is there while a server is exchanged for another one.
                     if let Ok(server) = TcpStream::connect(&server) {
                         carry(&client, &server, &head, fates.get(number).copied());

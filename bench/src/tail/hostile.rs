@@ -1,6 +1,6 @@
 //! Readers that take a byte a second, and thousands that come back at once with old tokens: what they cost the server,
-//! those who publish, and those who read as they should. They are a process of their own and give way to all others,
-//! because they would be other machines.
+//! those who publish, and those who read as they should. They are a process of their own, on the same machine: what
+//! they take of its cores counts against the server.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -85,8 +85,16 @@ struct Phase {
     frames: Latencies,
     /// By how much the server's memory grew at most.
     grown_kib: u64,
-    /// When the last of those that came back had caught up.
-    storm: Duration,
+    storm: Storm,
+}
+
+/// How those fared that came back.
+#[derive(Default)]
+struct Storm {
+    /// Until the last of them had caught up.
+    took: Duration,
+    /// Connections that they made.
+    attempts: u32,
 }
 
 fn report(without: &Phase, with: &Phase, plan: &Plan, summary: &mut Summary) {
@@ -100,7 +108,8 @@ fn report(without: &Phase, with: &Phase, plan: &Plan, summary: &mut Summary) {
     let grown = u32::try_from(with.grown_kib).map_or(f64::NAN, f64::from);
     summary.add("the same for each of them", grown / hostile, "KiB");
     let of = format!("{} came back {} entries behind, last one after", plan.storm, plan.behind);
-    summary.add(&of, with.storm.as_secs_f64(), "s");
+    summary.add(&of, with.storm.took.as_secs_f64(), "s");
+    summary.add("connections that these made", f64::from(with.storm.attempts), "");
     let ratio = |of: fn(&Phase) -> &Latencies| of(with).at(99) / of(without).at(99);
     summary.add("receipt p99, with to without", ratio(|phase| &phase.receipts), "x");
     summary.add("frame p99, with to without", ratio(|phase| &phase.frames), "x");
@@ -152,7 +161,7 @@ impl World {
         let attack = async {
             match &mut attackers {
                 Some(attackers) => attackers.caught_up().await,
-                None => Ok(Duration::ZERO),
+                None => Ok(Storm::default()),
             }
         };
         let mut most = before;
@@ -174,17 +183,24 @@ impl World {
     async fn frames(&self, published: &HashMap<usize, Instant>) -> Result<Latencies, Failure> {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
-            let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-            if noted.len() >= published.len() * WATCHING {
-                let taken = noted.drain(..).filter_map(|(index, there)| {
-                    Some(there.saturating_duration_since(*published.get(&index)?))
-                });
-                return Ok(Latencies::new(taken.collect()));
+            if let Some(frames) = self.noted(published) {
+                return Ok(frames);
             }
-            drop(noted);
             sleep(LOOK).await;
         }
         Err("readers lack frames".into())
+    }
+
+    /// The same, once every one of them is noted.
+    fn noted(&self, published: &HashMap<usize, Instant>) -> Option<Latencies> {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.len() < published.len() * WATCHING {
+            return None;
+        }
+        let taken = noted.drain(..).filter_map(|(index, there)| {
+            Some(there.saturating_duration_since(*published.get(&index)?))
+        });
+        Some(Latencies::new(taken.collect()))
     }
 
     /// The token of an entry so many behind the newest.
@@ -211,9 +227,7 @@ struct Attackers {
 
 impl Attackers {
     fn start(address: SocketAddr, plan: &Plan, token: &str) -> Result<Self, Failure> {
-        let mut child = Command::new("nice")
-            .args(["-n", "19"])
-            .arg(std::env::current_exe()?)
+        let mut child = Command::new(std::env::current_exe()?)
             .args(["--tail", "--hostile", "--attack", &address.to_string(), "--token", token])
             .args(["--slow", &plan.slow.to_string(), "--storm", &plan.storm.to_string()])
             .stdin(Stdio::null())
@@ -224,20 +238,17 @@ impl Attackers {
         Ok(Self { child, says })
     }
 
-    /// How long it took until the last of those that came back had caught up.
-    async fn caught_up(&mut self) -> Result<Duration, Failure> {
+    async fn caught_up(&mut self) -> Result<Storm, Failure> {
         let mut line = String::new();
         self.says.read_line(&mut line).await?;
-        match line.trim().parse() {
-            Ok(milliseconds) => Ok(Duration::from_millis(milliseconds)),
-            Err(_) => {
-                Err(format!("the hostile readers ended: {:?}", self.child.try_wait()?).into())
-            }
-        }
+        let said = line.trim().split_once(' ');
+        let (took, attempts) = said.ok_or_else(|| format!("{:?} ended", self.child))?;
+        Ok(Storm { took: Duration::from_millis(took.parse()?), attempts: attempts.parse()? })
     }
 }
 
-/// Attacks a server until this process is ended, and prints in how many milliseconds all that came back had caught up.
+/// Attacks a server until this process is ended; prints in how many milliseconds all that came back had caught up, and
+/// with how many connections.
 pub(crate) async fn attack(
     address: SocketAddr,
     slow_readers: usize,
@@ -246,8 +257,8 @@ pub(crate) async fn attack(
 ) -> Result<(), Failure> {
     let mut slow = slow(address, slow_readers).await?;
     let begun = Instant::now();
-    storm(address, storm_readers, token).await?;
-    println!("{}", begun.elapsed().as_millis());
+    let attempts = storm(address, storm_readers, token).await?;
+    println!("{} {attempts}", begun.elapsed().as_millis());
     // A server may let go of those that take so little.
     while slow.join_next().await.is_some() {}
     std::future::pending().await
@@ -275,21 +286,30 @@ async fn slow(
     Ok(slow)
 }
 
-/// So many readers that come at once, go on behind a token, and leave when they have caught up.
-async fn storm(address: SocketAddr, readers: usize, token: &str) -> Result<(), Failure> {
+/// So many readers that come at once, go on behind a token, and leave when they have caught up; gives the number of their
+/// connections.
+async fn storm(address: SocketAddr, readers: usize, token: &str) -> Result<u32, Failure> {
     let mut storm = JoinSet::new();
     for _ in 0..readers {
         let token = token.to_owned();
         storm.spawn(async move {
-            let stream = TcpStream::connect(address).await?;
-            let mut reader = Reader::over(stream, "", Some(&token), STORM_BUFFER_BYTES).await?;
-            reader.count("caught-up", 1).await
+            let mut attempts = 1_u32;
+            // Who is refused, or whose turn to ask came too late, tries again.
+            while catch_up(address, &token).await.is_err() {
+                attempts += 1;
+                sleep(LOOK).await;
+            }
+            attempts
         });
     }
-    while let Some(done) = storm.join_next().await {
-        done??;
-    }
-    Ok(())
+    let attempts = tokio::time::timeout(PATIENCE, storm.join_all()).await?;
+    Ok(attempts.iter().sum())
+}
+
+async fn catch_up(address: SocketAddr, token: &str) -> Result<(), Failure> {
+    let stream = TcpStream::connect(address).await?;
+    let mut reader = Reader::over(stream, "", Some(token), STORM_BUFFER_BYTES).await?;
+    reader.count("caught-up", 1).await
 }
 
 /// Kibibytes of the server's memory for each of so many slow readers, while nothing else happens.
