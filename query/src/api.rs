@@ -61,8 +61,7 @@ pub fn routes(
     ledger: Ledger,
     clock: impl Fn() -> Micros + Clone + Send + Sync + 'static,
 ) -> Router {
-    let api =
-        Api { ledger, clock: Arc::new(clock), proofs: Arc::default(), jobs: Arc::default() };
+    let api = Api { ledger, clock: Arc::new(clock), proofs: Arc::default(), jobs: Arc::default() };
     let v1 = Router::new()
         .route("/entries", get(entries::list))
         .route("/entries/{index}", get(entries::one))
