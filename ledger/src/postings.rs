@@ -137,6 +137,9 @@ pub(crate) fn ends_without(
     Ok(first.zip(last).map(|(first, last)| (first.0, last.0)))
 }
 
+/// Rows that are stepped over before one is searched for: walks mostly go on nearby, and a step costs much less.
+const STEPS_MAX: usize = 6;
+
 /// A cursor over the entries that carry one term, below the head as it was when the cursor was made.
 pub struct Postings<'l> {
     rows: DBRawIterator<'l>,
@@ -185,15 +188,10 @@ impl<'l> Postings<'l> {
 
     /// Loads the first row that has an entry at or after `index`; false if there is none.
     fn forward_to(&mut self, index: u64) -> Result<bool, ReadError> {
-        // Walks mostly go on to the next row, and a step costs much less than a search.
-        if self.block.last().is_some_and(|last| *last < index) {
-            self.rows.next();
-            if !self.load()? {
-                return Ok(false);
-            }
-            if self.reaches(index) {
-                return Ok(true);
-            }
+        if self.block.last().is_some_and(|last| *last < index)
+            && let Some(found) = self.step_forward_to(index)?
+        {
+            return Ok(found);
         }
         self.rows.seek_for_prev(keys::posting(&self.term, Index(index)));
         if self.load()? && self.reaches(index) {
@@ -203,19 +201,50 @@ impl<'l> Postings<'l> {
         self.load()
     }
 
+    /// Steps to it from the row at hand, which ends before `index`; `None` if that took too many steps.
+    fn step_forward_to(&mut self, index: u64) -> Result<Option<bool>, ReadError> {
+        for step in 0..STEPS_MAX {
+            self.rows.next();
+            let Some(first) = self.first()? else {
+                // The rows passed over may hold it, and there may be no way back to them.
+                return if step == 0 { self.load().map(Some) } else { Ok(None) };
+            };
+            if first < index {
+                continue;
+            }
+            if step > 0 {
+                self.rows.prev();
+                if self.load()? && self.reaches(index) {
+                    return Ok(Some(true));
+                }
+                self.rows.next();
+            }
+            return self.load().map(Some);
+        }
+        Ok(None)
+    }
+
     /// Loads the last row that has an entry at or before `index`; false if there is none.
     fn back_to(&mut self, index: u64) -> Result<bool, ReadError> {
         if self.block.first().is_some_and(|first| index < *first) {
-            self.rows.prev();
-            if !self.load()? {
-                return Ok(false);
-            }
-            if self.block.first().is_some_and(|first| *first <= index) {
-                return Ok(true);
+            for _ in 0..STEPS_MAX {
+                self.rows.prev();
+                if self.first()?.is_none_or(|first| first <= index) {
+                    return self.load();
+                }
             }
         }
         self.rows.seek_for_prev(keys::posting(&self.term, Index(index)));
         self.load()
+    }
+
+    /// The first index of the row under the cursor; `None` if it is another term's or there is none.
+    fn first(&self) -> Result<Option<u64>, ReadError> {
+        self.rows.status()?;
+        let Some(key) = self.rows.key() else { return Ok(None) };
+        let (term, first) =
+            keys::parse_posting(key).ok_or_else(|| damaged(ColumnFamily::Postings, key))?;
+        Ok((term == self.term).then_some(first.0))
     }
 
     fn reaches(&self, index: u64) -> bool {

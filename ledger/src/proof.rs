@@ -47,22 +47,26 @@ impl Ledger {
         tree::inclusion_path(index, size, |level, n| nodes.node(level, n))
     }
 
-    /// The leaf hashes of tile `n`, as far as the tree of `size` entries has them, with the path that proves the
-    /// first of them: all siblings in the tile are computed from these hashes, so that it proves every one.
+    /// The leaf hashes of each tile, by its number, as far as the tree of `size` entries has them, with the path that
+    /// proves the first of them: all siblings in the tile are computed from these hashes, so that it proves every one.
     ///
     /// # Errors
     /// [`ReadError::BeyondTree`].
-    pub fn inclusion_of_tile(
+    pub fn inclusion_of_tiles(
         &self,
-        n: u64,
+        tiles: &[u64],
         size: TreeSize,
-    ) -> Result<(Vec<TreeHash>, Vec<TreeHash>), ReadError> {
-        let (head, first) = (self.head(), n.saturating_mul(u64::from(tree::TILE_WIDTH)));
+    ) -> Result<Vec<(Vec<TreeHash>, Vec<TreeHash>)>, ReadError> {
+        let head = self.head();
         let mut nodes = tiles::Nodes::new(&self.store, &head);
-        let path = tree::inclusion_path(Index(first), size, |level, n| nodes.node(level, n))?;
-        let end = size.0.min(first.saturating_add(u64::from(tree::TILE_WIDTH)));
-        let leaves = (first..end).map(|index| nodes.node(0, index));
-        Ok((leaves.collect::<Result<_, _>>()?, path))
+        let tile = |n: &u64| {
+            let first = n.saturating_mul(u64::from(tree::TILE_WIDTH));
+            let path = tree::inclusion_path(Index(first), size, |level, n| nodes.node(level, n))?;
+            let end = size.0.min(first.saturating_add(u64::from(tree::TILE_WIDTH)));
+            let leaves = (first..end).map(|index| nodes.node(0, index));
+            Ok((leaves.collect::<Result<_, _>>()?, path))
+        };
+        tiles.iter().map(tile).collect()
     }
 
     /// Path that proves that the tree of `to` entries extends that of `from`.

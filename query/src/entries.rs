@@ -85,7 +85,7 @@ fn read_one(api: &Api, index: Index) -> Result<Value, Error> {
     let entry = api.ledger.entry(index)?.ok_or(Error::Unknown("entry"))?;
     // Whoever asks for one entry gets it checked now, not remembered.
     let fresh = Proofs::default();
-    let mut prover = Prover::over(&api.ledger, &fresh, index);
+    let mut prover = Prover::over(&api.ledger, &fresh, [&entry]);
     let mut answer = entry_json(&entry);
     if let Value::Object(answer) = &mut answer {
         let signer = entry.body().map(|body| body.signer().to_owned());

@@ -3,7 +3,7 @@
 //! What was proven once is remembered by the hash of its leaf, together with the tree that it was proven
 //! in. Reading it again proves only that the newer tree extends that one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ledger::{Entry, KeySet, Ledger, ReadError, StatementRow};
@@ -19,8 +19,8 @@ use serde::Serialize;
 
 use crate::error::is_damage;
 
-/// Tiles whose leaf hashes one answer remembers: 8 KiB each.
-const TILES_KEPT_MAX: usize = 256;
+/// Tiles that are read in one go, 8 KiB each.
+const TILES_TOGETHER: usize = 64;
 
 /// What is kept of an entry's body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -144,10 +144,19 @@ pub(crate) struct Prover<'l> {
     related: BTreeMap<TreeSize, (TreeHash, bool)>,
     /// The statement looked at last: entries side by side often share one.
     last: Option<Signed>,
-    /// The entry proven last: the next one often continues it.
-    before: Option<(Index, ChainHash)>,
-    /// Leaf hashes of tiles that are in the tree, by the tiles' numbers: entries side by side share a tile.
+    /// What the entries that are to be proven continue, and what continues them.
+    links: HashMap<Index, Link>,
+    /// Tiles that they are in and that were not looked at yet.
+    places: BTreeSet<u64>,
+    /// Leaf hashes of tiles that are in the tree, by the tiles' numbers.
     tiles: HashMap<u64, Vec<TreeHash>>,
+}
+
+/// A link of the chain.
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    previous: ChainHash,
+    chain: ChainHash,
 }
 
 /// What a statement signs.
@@ -189,9 +198,18 @@ impl Signed {
 }
 
 impl<'l> Prover<'l> {
-    /// In the newest published checkpoint if that holds `index`, else in the head's, which every commit
-    /// signs too.
-    pub(crate) fn over(ledger: &'l Ledger, proofs: &'l Proofs, index: Index) -> Self {
+    /// In the newest published checkpoint if that holds these entries, else in the head's, which every commit signs
+    /// too.
+    pub(crate) fn over<'e>(
+        ledger: &'l Ledger,
+        proofs: &'l Proofs,
+        entries: impl IntoIterator<Item = &'e Entry>,
+    ) -> Self {
+        let link = |entry: &Entry| Link { previous: entry.leaf.previous, chain: entry.chain };
+        let links: HashMap<_, _> =
+            entries.into_iter().map(|entry| (entry.leaf.index, link(entry))).collect();
+        let places = links.keys().map(|index| index.0 / u64::from(TILE_WIDTH)).collect();
+        let index = links.keys().max().copied().unwrap_or_default();
         let head = ledger.head();
         let (size, note) = match &head.published {
             (size, note) if size.0 > index.0 => (*size, note.as_str()),
@@ -205,7 +223,7 @@ impl<'l> Prover<'l> {
             .map(|checkpoint| Tree { size, root: checkpoint.root });
         let keys = ledger.key_set();
         let (related, tiles) = (BTreeMap::new(), HashMap::new());
-        Self { ledger, proofs, keys, size, tree, related, last: None, before: None, tiles }
+        Self { ledger, proofs, keys, size, tree, related, last: None, links, places, tiles }
     }
 
     /// The checkpoint's size.
@@ -233,7 +251,6 @@ impl<'l> Prover<'l> {
             signature: self.signature(entry, signer)?,
             inclusion: self.includes(index, &leaf)?,
         };
-        self.before = Some((index, entry.chain));
         if let (Some(tree), true) = (self.tree, proof.holds()) {
             self.proofs.keep(index, Kept { leaf, signature: proof.signature, tree });
         }
@@ -264,11 +281,7 @@ impl<'l> Prover<'l> {
         let Some(tree) = self.tree else { return Ok(false) };
         let n = index.0 / u64::from(TILE_WIDTH);
         if !self.tiles.contains_key(&n) {
-            let leaves = sound(included_tile(self.ledger, n, tree))?;
-            if self.tiles.len() >= TILES_KEPT_MAX {
-                self.tiles.clear();
-            }
-            self.tiles.insert(n, leaves);
+            self.load_tiles(n, tree)?;
         }
         let place = usize::try_from(index.0 % u64::from(TILE_WIDTH)).ok();
         let kept = self.tiles.get(&n).zip(place).and_then(|(leaves, place)| leaves.get(place));
@@ -280,17 +293,45 @@ impl<'l> Prover<'l> {
         Ok(tree::verify_inclusion(leaf, index, tree.size, &path, &tree.root).is_ok())
     }
 
+    /// Takes in tile `n`, and those after it that will be asked for: they share most of what is above them.
+    fn load_tiles(&mut self, n: u64, tree: Tree) -> Result<(), ReadError> {
+        self.tiles.clear();
+        let mut next: Vec<_> = self.places.range(n..).take(TILES_TOGETHER).copied().collect();
+        next.iter().for_each(|n| _ = self.places.remove(n));
+        if next.first() != Some(&n) {
+            next = vec![n];
+        }
+        let tiles = match self.ledger.inclusion_of_tiles(&next, tree.size) {
+            Err(damage) if is_damage(&damage) => Vec::new(),
+            tiles => tiles?,
+        };
+        // Where one of them is damaged, each of its entries is looked at for itself.
+        self.tiles.insert(n, Vec::new());
+        for (n, (leaves, path)) in next.into_iter().zip(tiles) {
+            let first = Index(n.saturating_mul(u64::from(TILE_WIDTH)));
+            let holds = leaves.first().is_some_and(|leaf| {
+                tree::verify_inclusion(leaf, first, tree.size, &path, &tree.root).is_ok()
+            });
+            self.tiles.insert(n, if holds { leaves } else { Vec::new() });
+        }
+        Ok(())
+    }
+
     fn is_linked(&self, entry: &Entry) -> Result<bool, ReadError> {
         let index = entry.leaf.index.0;
-        let before = match (index.checked_sub(1), self.before) {
-            (Some(before), Some((Index(known), chain))) if known == before => chain,
-            (Some(before), _) => self.ledger.chain(Index(before))?,
-            (None, _) => ChainHash::ZERO,
+        let before = match index.checked_sub(1).map(Index) {
+            Some(before) => match self.links.get(&before) {
+                Some(link) => link.chain,
+                None => self.ledger.chain(before)?,
+            },
+            None => ChainHash::ZERO,
         };
-        let head = self.ledger.head();
-        let next = index.saturating_add(1);
-        let after =
-            if next == head.size.0 { head.chain } else { self.ledger.leaf(Index(next))?.previous };
+        let (head, next) = (self.ledger.head(), Index(index.saturating_add(1)));
+        let after = match self.links.get(&next) {
+            Some(link) => link.previous,
+            None if next.0 == head.size.0 => head.chain,
+            None => self.ledger.leaf(next)?.previous,
+        };
         Ok(before == entry.leaf.previous && after == entry.chain)
     }
 
@@ -312,16 +353,6 @@ impl<'l> Prover<'l> {
         }
         Ok(Some(self.last.as_ref().is_some_and(|signed| signed.covers(entry, signer))))
     }
-}
-
-/// The leaf hashes of tile `n`, if they all are in `tree`: the path of its first leaf is made of the others.
-fn included_tile(ledger: &Ledger, n: u64, tree: Tree) -> Result<Vec<TreeHash>, ReadError> {
-    let first = Index(n.saturating_mul(u64::from(TILE_WIDTH)));
-    let (leaves, path) = ledger.inclusion_of_tile(n, tree.size)?;
-    let holds = leaves.first().is_some_and(|leaf| {
-        tree::verify_inclusion(leaf, first, tree.size, &path, &tree.root).is_ok()
-    });
-    Ok(if holds { leaves } else { Vec::new() })
 }
 
 /// Rows that are gone or damaged prove nothing; a store that fails says nothing.

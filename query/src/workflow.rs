@@ -93,8 +93,8 @@ fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result
     if collected.is_full {
         counted = None;
     }
-    let last = collected.members.last().map(|member| member.node.index).unwrap_or_default();
-    let mut prover = Prover::over(&api.ledger, &api.proofs, last);
+    let entries = collected.members.iter().filter_map(|member| member.entry.as_ref());
+    let mut prover = Prover::over(&api.ledger, &api.proofs, entries);
     let (mut nodes, mut proofs) = (Vec::new(), Vec::new());
     for member in collected.members {
         proofs.push(match &member.entry {
