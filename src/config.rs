@@ -45,7 +45,7 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "data", default: Some("/var/lib/sworn") },
     Setting { name: "mark", default: Some("/var/lib/sworn-mark") },
     Setting { name: "key", default: Some("/etc/sworn/ledger.key") },
-    Setting { name: "cache_mib", default: Some("128") },
+    Setting { name: "store.cache_mib", default: Some("128") },
     Setting { name: "http.listen", default: Some("127.0.0.1:7420") },
     Setting { name: "http.names", default: None },
     Setting { name: "http.auth", default: None },

@@ -92,7 +92,7 @@ fn an_older_copy_is_refused_and_a_new_epoch_is_noticed() {
 }
 
 #[test]
-fn a_rotated_ledger_key_is_accepted_by_who_trusts_the_old_one() {
+fn feature_58_a_rotated_ledger_key_is_accepted_by_who_trusts_the_old_one() {
     let mut world = World::new();
     world.agent("witnessed-agent");
     let trust = world.get("/api/v1/status")["verifier_key"].as_str().unwrap().to_owned();

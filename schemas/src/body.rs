@@ -1,6 +1,6 @@
 //! Event bodies: their fields, checked against the table, and typed access to them.
 
-use serde::ser::{Serialize, Serializer};
+use serde::ser::{self, Serializer};
 use serde_json::Value as Json;
 
 use crate::deterministic::{Bounds, Item, decode};
@@ -258,7 +258,7 @@ impl<'a> Body<'a> {
     }
 }
 
-impl Serialize for Body<'_> {
+impl ser::Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (pairs, registry) = (self.fields(), registry_fields(self.kind));
         Record { fields: FIELDS, pairs, registry }.serialize(serializer)

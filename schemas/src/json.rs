@@ -1,6 +1,6 @@
 //! The JSON form of entries, leaves and replies that the API, the tail and the command line share.
 
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde::ser::{self, SerializeMap as _, Serializer};
 use serde_json::{Value as Json, json};
 
 use crate::body::Body;
@@ -42,7 +42,7 @@ pub struct EntryView<'a> {
     pub is_damaged: bool,
 }
 
-impl Serialize for EntryView<'_> {
+impl ser::Serialize for EntryView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let leaf = self.leaf;
         let (cause, body, claimed, redacted) = match self.content {
@@ -88,7 +88,7 @@ pub fn entry(leaf: &Leaf, chain: &ChainHash, content: &Content<'_>) -> Json {
 
 struct CountsView<'a>(&'a Counts);
 
-impl Serialize for CountsView<'_> {
+impl ser::Serialize for CountsView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Counts { agent, session, correlation } = self.0;
         serializer.collect_map([

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde::ser::{self, SerializeMap as _, Serializer};
 
 use crate::deterministic::Item;
 use crate::id::{EventId, Micros, hex};
@@ -15,7 +15,7 @@ pub(crate) struct Shown<'a> {
     pub(crate) item: &'a Item<'a>,
 }
 
-impl Serialize for Shown<'_> {
+impl ser::Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { shape, item } = *self;
         match (shape, item) {
@@ -54,7 +54,7 @@ pub(crate) struct Record<'a> {
     pub(crate) registry: Option<&'a [Field]>,
 }
 
-impl Serialize for Record<'_> {
+impl ser::Serialize for Record<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for (key, item) in self.pairs {
@@ -78,7 +78,7 @@ impl Serialize for Record<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Open<'a>(pub(crate) &'a Item<'a>);
 
-impl Serialize for Open<'_> {
+impl ser::Serialize for Open<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Item::Uint(value) => serializer.serialize_u64(*value),
@@ -107,7 +107,7 @@ impl Serialize for Open<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Time(pub(crate) Micros);
 
-impl Serialize for Time {
+impl ser::Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let calendar = i64::try_from(self.0.0).ok();
         match calendar.and_then(|us| jiff::Timestamp::from_microsecond(us).ok()) {
@@ -121,13 +121,13 @@ impl Serialize for Time {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Written<T>(pub(crate) T);
 
-impl<T: Display> Serialize for Written<T> {
+impl<T: Display> ser::Serialize for Written<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
 }
 
 /// The JSON of what serialises to nothing but text keys, numbers, texts, lists and maps.
-pub(crate) fn to_json(shown: &impl Serialize) -> serde_json::Value {
+pub(crate) fn to_json(shown: &impl ser::Serialize) -> serde_json::Value {
     serde_json::to_value(shown).expect("text keys and no failing parts")
 }

@@ -48,7 +48,7 @@ impl Layers<'_> {
                 .transpose()?,
             routes: self.file.as_ref().map(|file| file.routes.clone()).unwrap_or_default(),
             cache_mib: self
-                .choose("cache_mib")?
+                .choose("store.cache_mib")?
                 .parse("a number of MiB, 8 to 1048576", mebibytes)?,
             http: self.http()?,
         };

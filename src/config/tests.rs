@@ -37,7 +37,7 @@ fn flag_then_variable_then_file_then_default() {
 
 #[test]
 fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
-    let text = "tenant = \"t\"\nhost = \"h\"\ndata = \"/d\"\nmark = \"/m\"\nkey = \"/k\"\ncache_mib = \"64\"\n\
+    let text = "tenant = \"t\"\nhost = \"h\"\ndata = \"/d\"\nmark = \"/m\"\nkey = \"/k\"\n\
                 [http]\nlisten = \"[::1]:1\"\nnames = [\"a.example\", \"b.example\"]\nauth = \"required\"\n\
                 record_reads = true\n[http.tls]\ncert = \"/tc\"\nkey = \"/tk\"\n\
                 [http.oidc]\nissuer = \"i\"\naudience = \"a\"\nkeys = \"/jwks\"\n\
@@ -46,7 +46,7 @@ fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
                 credentials = \"/c\"\nnkey = \"/n\"\nca = \"/ca\"\ncertificate = \"/cert\"\n\
                 certificate_key = \"/ck\"\nreplicas = \"3\"\nmark = \"true\"\ncommitted = true\n\
                 [witness]\npolicy = \"/p\"\n\
-                [retention]\ndetail_days = \"30\"\nbody_days = \"400\"\n";
+                [retention]\ndetail_days = \"30\"\nbody_days = \"400\"\n[store]\ncache_mib = \"64\"\n";
     let read = file(text).unwrap();
     let all = Some("x".to_owned());
     let flags = Flags {
@@ -63,7 +63,8 @@ fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
     for Setting { name, .. } in SETTINGS {
         assert!(read.values.contains_key(*name), "{name}");
         let has_flag = flags.value(name).is_some();
-        let file_only = ["nats.", "retention.", "http."].iter().any(|of| name.starts_with(of));
+        let file_only =
+            ["nats.", "retention.", "http.", "store."].iter().any(|of| name.starts_with(of));
         let has_one = ["nats.url", "http.listen"].contains(name);
         assert_eq!(has_flag, !file_only || has_one, "{name}");
     }

@@ -1,8 +1,11 @@
 //! Who acted for whom: chains of principals held against the grants as of their index.
 
+use schemas::id::{hex, sha256};
 use serde_json::{Value as Json, json};
 
-use super::stage::{ONCALL, OWNER, Said, Stage, contract, grant_id, intent, outcome, start};
+use super::stage::{
+    ONCALL, OPERATOR, OWNER, Said, Stage, contract, grant_id, intent, outcome, start,
+};
 
 /// A person, an orchestrator and a worker, each with authority from the one before.
 fn release(stage: &mut Stage) -> [String; 2] {
@@ -269,4 +272,54 @@ fn feature_5_a_workflow_holds_its_entries_and_what_caused_them() {
     );
     let why = stage.run(&["why", &said.index.to_string()]);
     assert!(why.contains(&format!("trigger   mail m@x  #{}", root.index)), "{why}");
+}
+
+#[test]
+fn feature_35_why_links_grant_policy_approval_and_outcome() {
+    let mut stage = Stage::new();
+    let grants = release(&mut stage);
+    stage.principal("gate", &["gate"]);
+    stage.principal("lead@example.com", &["human", "approver"]);
+    let text = "Migrate only within the window.";
+    let file = stage.world.path("policy.txt");
+    std::fs::write(&file, text).unwrap();
+    let key = stage.key_file(OPERATOR);
+    stage.run(&["policy", "register", file.to_str().unwrap(), "--name", "window", "--key", &key]);
+    let said = act(&mut stage, hops(&grants), "postgres:staging/orders");
+    let about = |mut event: Json| {
+        event["agent"] = json!({ "id": "db-migration-agent" });
+        event["correlation"] = "release".into();
+        event["causes"] = json!([said.id]);
+        event
+    };
+    stage.say("gate", about(json!({
+        "kind": "gate.verdict",
+        "verdicts": [{ "gate": "window", "decision": "allow", "reason": "inside", "basis": { "source": "calendar" },
+                       "policy_digest": hex(&sha256(text.as_bytes())) }],
+    })));
+    let request = stage.say(
+        "db-migration-agent",
+        about(json!({ "kind": "approval.requested", "approval": { "request": said.id } })),
+    );
+    stage.say(
+        "lead@example.com",
+        json!({
+            "kind": "approval.decided", "causes": [request.id, said.id],
+            "approval": { "request": request.id, "decision": "allow" },
+        }),
+    );
+    let ended = stage
+        .say("db-migration-agent", outcome("db-migration-agent", "release", &said, "confirmed"));
+    let why = stage.run(&["why", &said.index.to_string()]);
+    for line in [
+        &format!("chain     {ONCALL} → orchestrator-v2 → db-migration-agent"),
+        "window allow inside",
+        &format!("policy: {text}"),
+        "allow by lead@example.com [human:key]",
+        &format!("outcome   #{} confirmed", ended.index),
+    ] {
+        assert!(why.contains(line), "{line}\n{why}");
+    }
+    let view = stage.get(&format!("/entries/{}/why", said.index)).to_string();
+    assert!(grants.iter().all(|grant| view.contains(grant.as_str())), "{view}");
 }
