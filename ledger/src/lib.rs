@@ -63,6 +63,7 @@ pub use memo::Memo;
 pub use meta::Cursor;
 pub use open::{Config, Genesis, create, open, read_mark};
 pub use postings::Postings;
+pub use proof::TileProof;
 pub use read::{Ledger, StatementRow, TermRow};
 pub use rebuild::rebuild;
 pub use retain::Retention;

@@ -12,6 +12,16 @@ use crate::read::{Ledger, damaged};
 use crate::store::ColumnFamily;
 use crate::tiles;
 
+/// A tile of leaves with the path that proves the first of them: all siblings in the tile are computed from its hashes,
+/// so that the path proves every one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TileProof {
+    /// Hashes of the leaves.
+    pub leaves: Vec<TreeHash>,
+    /// Path of the first one.
+    pub path: Vec<TreeHash>,
+}
+
 impl Ledger {
     /// The ledger's names and keys over time.
     ///
@@ -47,8 +57,7 @@ impl Ledger {
         tree::inclusion_path(index, size, |level, n| nodes.node(level, n))
     }
 
-    /// The leaf hashes of each tile, by its number, as far as the tree of `size` entries has them, with the path that
-    /// proves the first of them: all siblings in the tile are computed from these hashes, so that it proves every one.
+    /// The tiles of leaves with these numbers, as far as the tree of `size` entries has them.
     ///
     /// # Errors
     /// [`ReadError::BeyondTree`].
@@ -56,7 +65,7 @@ impl Ledger {
         &self,
         tiles: &[u64],
         size: TreeSize,
-    ) -> Result<Vec<(Vec<TreeHash>, Vec<TreeHash>)>, ReadError> {
+    ) -> Result<Vec<TileProof>, ReadError> {
         let head = self.head();
         let mut nodes = tiles::Nodes::new(&self.store, &head);
         let tile = |n: &u64| {
@@ -64,7 +73,7 @@ impl Ledger {
             let path = tree::inclusion_path(Index(first), size, |level, n| nodes.node(level, n))?;
             let end = size.0.min(first.saturating_add(u64::from(tree::TILE_WIDTH)));
             let leaves = (first..end).map(|index| nodes.node(0, index));
-            Ok((leaves.collect::<Result<_, _>>()?, path))
+            Ok(TileProof { leaves: leaves.collect::<Result<_, _>>()?, path })
         };
         tiles.iter().map(tile).collect()
     }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ledger::{Entry, KeySet, Ledger, ReadError, StatementRow};
+use ledger::{Entry, KeySet, Ledger, ReadError, StatementRow, TileProof};
 use schemas::checkpoint::Note;
 use schemas::id::{BodyDigest, ChainHash, Digest, Index, SignerId, TreeHash, TreeSize, sha256};
 use schemas::leaf::Status;
@@ -307,7 +307,7 @@ impl<'l> Prover<'l> {
         };
         // Where one of them is damaged, each of its entries is looked at for itself.
         self.tiles.insert(n, Vec::new());
-        for (n, (leaves, path)) in next.into_iter().zip(tiles) {
+        for (n, TileProof { leaves, path }) in next.into_iter().zip(tiles) {
             let first = Index(n.saturating_mul(u64::from(TILE_WIDTH)));
             let holds = leaves.first().is_some_and(|leaf| {
                 tree::verify_inclusion(leaf, first, tree.size, &path, &tree.root).is_ok()
