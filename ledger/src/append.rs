@@ -228,9 +228,12 @@ impl Writer {
                 let keys = self.fold.state.registry.public_keys().collect();
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
             }
+        }
+        // Before the bell, so that whoever sees a redaction sees nothing of what it erased. Crash before: opening does it.
+        let erased = draft.redacts && self.erase_due(&self.ledger().with_head(&head))?;
+        if grew {
             self.head.send_replace(Arc::clone(&head)); // A doorbell; readers go to the store.
         }
-        let erased = draft.redacts && self.erase_due()?; // Crash before: opening does it.
         let replies = Answers::new(&draft, &self.ledger(), &head).replies()?;
         Ok(Committed { head, replies, control: draft.control, erased })
     }

@@ -78,7 +78,7 @@ pub fn open_new_epoch(
     writer.own_entry(Kind::LedgerIncident, fields, now)?;
     writer.take_agreed(agreed, now)?;
     writer.redact_restored(size)?;
-    writer.erase_due()?;
+    writer.erase_due(&writer.ledger())?;
     Ok(writer)
 }
 

@@ -58,13 +58,13 @@ impl Erasure {
 }
 
 impl Writer {
-    /// Erases what committed redactions say and is still there; whether there was any.
+    /// Erases what the redactions in `ledger` say and is still there; whether there was any.
     ///
     /// # Errors
     /// As for [`Writer::append`].
-    pub(crate) fn erase_due(&mut self) -> Result<bool, AppendError> {
+    pub(crate) fn erase_due(&mut self, ledger: &Ledger) -> Result<bool, AppendError> {
         let mut erased = false;
-        while let Some((index, redaction)) = self.next_redaction()? {
+        while let Some((index, redaction)) = self.next_redaction(ledger)? {
             let mut erasure = Erasure::default();
             for covered in redaction.indexes() {
                 self.erase(Index(covered), &redaction, &mut erasure)?;
@@ -162,8 +162,7 @@ impl Writer {
     }
 
     /// The first redaction that is not carried out.
-    fn next_redaction(&self) -> Result<Option<(Index, Redaction)>, ReadError> {
-        let ledger = self.ledger();
+    fn next_redaction(&self, ledger: &Ledger) -> Result<Option<(Index, Redaction)>, ReadError> {
         let mut at = meta::read_erased(&self.store)?;
         let mut postings = ledger.postings(Key::Kind, Kind::Redaction.as_str());
         while let Some(index) = postings.at_or_after(at)? {

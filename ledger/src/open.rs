@@ -151,7 +151,7 @@ pub fn open(config: &Config, key: SigningKey) -> Result<Writer, OpenError> {
     }
     let size = writer.fold.growth.size();
     writer.redact_restored(size)?;
-    writer.erase_due()?; // A crash may have come between a redaction and what it says.
+    writer.erase_due(&writer.ledger())?; // A crash may have come between a redaction and what it says.
     Ok(writer)
 }
 

@@ -66,6 +66,11 @@ impl Ledger {
         Arc::clone(&self.head.borrow())
     }
 
+    /// The same with a head of its own, which stays.
+    pub(crate) fn with_head(&self, head: &Arc<Head>) -> Self {
+        Self { head: watch::channel(Arc::clone(head)).1, ..self.clone() }
+    }
+
     /// A doorbell that rings when the head moves.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Arc<Head>> {
