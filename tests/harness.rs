@@ -1,6 +1,6 @@
 //! A world of its own for each test: nats-server, ledger and `sworn serve` as real processes.
 
-use std::net::TcpListener;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -41,12 +41,13 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A port that nobody listens on. It lies below those that the system gives to outgoing connections, and each is given
-/// once, so that nobody takes it before the server does.
+/// once, so that nobody takes it before the server does. Only asked for, never opened: a process that is being started
+/// beside us holds for a moment whatever we have open, and the server would find it busy.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 10_000 + u16::try_from(std::process::id() % 100).unwrap() * 200;
     let ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed) % 2000);
-    ports.take(2000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+    ports.take(2000).find(|port| TcpStream::connect(("127.0.0.1", *port)).is_err()).unwrap()
 }
 
 /// A world.
@@ -79,7 +80,7 @@ impl World {
         let binary = ingest::find(None).unwrap();
         let nats_directory = directory.path().join("nats");
         let start = || runtime.block_on(ingest::start(&binary, &nats_directory, Some(free_port())));
-        // A process that is being started holds what we have open for a moment, ports that we only tried too.
+        // Starting tries the port by opening it, and the same holds for that.
         let nats = std::iter::repeat_with(start)
             .find(|started| !matches!(started, Err(ingest::ServerError::PortBusy(_))))
             .unwrap()

@@ -1,13 +1,12 @@
 //! A nats-server, a ledger and what takes submissions in, all real and in a temporary directory.
 
 use std::future::Future;
-use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
-use ingest::{Broker, Config, Connection, IngestError, OwnServer, Publisher};
+use ingest::{Broker, Config, Connection, IngestError, OwnServer, Publisher, ServerError};
 use ledger::{Audit, Genesis, Ledger, Writer};
 use schemas::id::Micros;
 use schemas::key::PublicKey;
@@ -33,13 +32,24 @@ pub(crate) fn deadline() -> Instant {
     Instant::now() + PATIENCE
 }
 
-/// A port that nobody listens on, and that no other world is given: a server that stops for a while must find
-/// it free again. It lies below those that the system gives to outgoing connections.
-fn free_port() -> u16 {
+/// A port that no other world is given: a server that stops for a while must find it free again. It lies below
+/// those that the system gives to outgoing connections.
+fn next_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 10_000 + u16::try_from(std::process::id() % 100).unwrap() * 200;
-    let ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed) % 2000);
-    ports.take(2000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+    first + NEXT.fetch_add(1, Ordering::Relaxed) % 2000
+}
+
+/// A server on a port of its own. One that is busy is left for the next: a process that is being started beside us
+/// holds for a moment whatever we have open, a port that was only tried, too.
+async fn start_anywhere(files: &Path) -> OwnServer {
+    let binary = ingest::find(None).unwrap();
+    loop {
+        match ingest::start(&binary, files, Some(next_port())).await {
+            Err(ServerError::PortBusy(_)) => {}
+            started => return started.unwrap(),
+        }
+    }
 }
 
 pub(crate) struct World {
@@ -66,9 +76,7 @@ pub(crate) struct Running {
 impl World {
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let binary = ingest::find(None).unwrap();
-        let files = directory.path().join("nats");
-        let server = ingest::start(&binary, &files, Some(free_port())).await.unwrap();
+        let server = start_anywhere(&directory.path().join("nats")).await;
         let operator = Signer::new("operator", 2);
         let genesis = Genesis {
             tenant: tenant(),
