@@ -19,6 +19,7 @@ use schemas::kind::Kind;
 use schemas::limits::SHUTDOWN_S_MAX;
 use schemas::terms::Key;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -28,6 +29,7 @@ use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::demo::{self, DemoError, Load, Troupe, Wiring};
 use crate::routes::Routing;
+use crate::runtimes::Runtimes;
 use crate::serve::{Access, ServeError, Server, Signals};
 use crate::telemetry;
 
@@ -93,19 +95,19 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
 /// [`DevError`]; then the process must end.
 pub(crate) fn main(args: &Args) -> Result<(), DevError> {
     telemetry::init("warn", args.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(async {
+    let runtimes = Runtimes::start()?;
+    let ended = runtimes.block_on(|intake| async {
         let signals = Signals::listen()?;
         tokio::select! {
-            ended = Box::pin(start(args, &signals.shutdown)) => ended,
+            ended = Box::pin(start(args, intake, &signals.shutdown)) => ended,
             () = signals.hurry.cancelled() => Err(DevError::Interrupted),
         }
     });
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    runtimes.shut_down(Duration::from_secs(1));
     ended
 }
 
-async fn start(args: &Args, shutdown: &CancellationToken) -> Result<(), DevError> {
+async fn start(args: &Args, intake: Handle, shutdown: &CancellationToken) -> Result<(), DevError> {
     let place = Place::take(&args.data)?;
     if let Some(id) = place.orphan() {
         return Err(DevError::Orphan(id));
@@ -138,7 +140,7 @@ async fn start(args: &Args, shutdown: &CancellationToken) -> Result<(), DevError
             policy: None,
             routing: Routing { routes, position: dev.place.position() },
             ingest: ingest::Config::new(Broker::at(&dev.nats), place::tenant()),
-            intake: tokio::runtime::Handle::current(),
+            intake,
             copies: dev.place.copies(),
             clock: dev.clock.clone(),
             access: Access::default(),

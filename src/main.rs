@@ -16,6 +16,7 @@ mod patience;
 mod pin;
 mod receipts;
 mod routes;
+mod runtimes;
 #[cfg(test)]
 mod scripted;
 mod serve;

@@ -23,11 +23,10 @@ use crate::config::{Config, ConfigError, Flags, Http};
 use crate::http::{self, Admin, Guard, Metrics, Names, Tls, TlsError};
 use crate::keyfile::{KeyFile, KeyFileError};
 use crate::routes::{self, Dispatch, Routing, RoutingError};
+use crate::runtimes::Runtimes;
 use crate::telemetry::{self, TelemetryError};
 use crate::witness::{self, Witnesses};
 
-/// Threads that talk to the broker; commits have others.
-const INTAKE_THREADS: usize = 2;
 /// How long threads that still read may take to end.
 const CLOSING_S_MAX: u64 = 2;
 
@@ -147,24 +146,17 @@ pub(crate) fn main(args: &Args) -> Result<(), ServeError> {
     let agreed: Vec<_> =
         args.agreed.iter().map(|file| read_agreed(file)).collect::<Result<_, _>>()?;
     let epoch = args.new_epoch.then_some(agreed);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    // On threads of its own, because thousands of readers that are ready at once would all have their turn first.
-    let intake = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(INTAKE_THREADS)
-        .thread_name("intake")
-        .enable_all()
-        .build()?;
-    let ended = runtime.block_on(async {
+    let runtimes = Runtimes::start()?;
+    let ended = runtimes.block_on(|intake| async {
         let signals = Signals::listen()?;
         tokio::select! {
-            ended = run(config, epoch, intake.handle().clone(), signals.shutdown.clone()) => ended,
+            ended = run(config, epoch, intake, signals.shutdown.clone()) => ended,
             // A crash at any moment is safe, so an impatient operator may have one.
             () = signals.hurry.cancelled() => Err(ServeError::Interrupted),
         }
     });
     // The store must be closed before the process ends: its own threads do not survive the end.
-    intake.shutdown_timeout(Duration::from_secs(CLOSING_S_MAX));
-    runtime.shutdown_timeout(Duration::from_secs(CLOSING_S_MAX));
+    runtimes.shut_down(Duration::from_secs(CLOSING_S_MAX));
     ended
 }
 

@@ -77,6 +77,9 @@ struct Arguments {
     /// Entries that their tokens are behind.
     #[arg(long, default_value_t = 100, requires = "hostile")]
     behind: usize,
+    /// Events a second that are published meanwhile.
+    #[arg(long, default_value_t = 100, requires = "hostile")]
+    offered: usize,
     /// Measure instead what readers cost the server alone: its CPU for a frame, its memory for a silent connection.
     #[arg(long, requires = "tail", conflicts_with_all = ["splice", "hostile"])]
     apart: bool,
@@ -169,11 +172,11 @@ fn tail(arguments: &Arguments) -> Result<(), round::Failure> {
         return tail::splice(arguments.connects, seconds);
     }
     if arguments.hostile {
-        let Arguments { slow, storm, behind, .. } = *arguments;
+        let Arguments { slow, storm, behind, offered, .. } = *arguments;
         if let (Some(address), Some(token)) = (arguments.attack, &arguments.token) {
             return tail::attack(address, slow, storm, token);
         }
-        return tail::hostile(&tail::Hostile { slow, storm, behind, seconds, rounds });
+        return tail::hostile(&tail::Hostile { slow, storm, behind, seconds, rounds, offered });
     }
     let plan = tail::Plan { seconds, readers, rounds };
     if arguments.apart { tail::apart(&plan) } else { tail::run(&plan) }

@@ -146,6 +146,7 @@ pub(crate) struct Frames {
     ring: Arc<RwLock<Ring>>,
     tip: watch::Receiver<Tip>,
     reads: Arc<Semaphore>,
+    openings: Arc<Semaphore>,
     /// `None` where the shutdown ended it.
     _filler: AbortOnDropHandle<Option<()>>,
 }
@@ -170,6 +171,7 @@ impl Frames {
             ring,
             tip: receiver,
             reads: Arc::new(Semaphore::new(reads())),
+            openings: Arc::new(Semaphore::new(reads())),
             _filler: AbortOnDropHandle::new(task),
         }
     }
@@ -197,7 +199,7 @@ impl Frames {
         Some(chunk)
     }
 
-    /// Runs a job that reads the store where it may block. Only so many run at once; the
+    /// Runs a job that reads history from the store where it may block. Only so many run at once; the
     /// rest queue up in order, one of each reader.
     ///
     /// # Errors
@@ -206,7 +208,26 @@ impl Frames {
         &self,
         job: impl FnOnce(&Ledger) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ServeError> {
-        let turn = Arc::clone(&self.reads).acquire_owned().await.ok();
+        self.in_turn(&self.reads, job).await
+    }
+
+    /// The same for a job that finds a new reader's place, which nobody's history delays.
+    ///
+    /// # Errors
+    /// [`ServeError`] of the job, or because the runtime ends.
+    pub(crate) async fn open<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Ledger) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ServeError> {
+        self.in_turn(&self.openings, job).await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        turns: &Arc<Semaphore>,
+        job: impl FnOnce(&Ledger) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ServeError> {
+        let turn = Arc::clone(turns).acquire_owned().await.ok();
         let ledger = self.ledger.clone();
         let job = move || {
             let result = job(&ledger);

@@ -128,7 +128,7 @@ async fn open(
     let permit = permit.map(|Extension(permit)| permit).unwrap_or_default();
     let place = tails.places.take(permit.reader.clone())?;
     let (sieves, allows) = (Arc::clone(&tails.sieves), permit.allows.clone());
-    Ok(match tails.frames.read(move |ledger| begin(ledger, request, &sieves, allows)).await? {
+    Ok(match tails.frames.open(move |ledger| begin(ledger, request, &sieves, allows)).await? {
         Opening::Stream(opened) => {
             let frames = Arc::clone(&tails.frames);
             let tail = Tail::new(frames, opened, permit, tails.shutdown.clone(), place);

@@ -1,6 +1,7 @@
 //! Readers that take a byte a second, and thousands that come back at once with old tokens: what they cost the server,
-//! those who publish, and those who read as they should. They are a process of their own, on the same machine: what
-//! they take of its cores counts against the server.
+//! those who publish, and those who read as they should. They are a process of their own, on the same machine, that gets
+//! its cores only where nobody else wants them; what the kernel does for their connections still counts against the
+//! server.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -23,8 +24,6 @@ use crate::events::Workload;
 use crate::receipts::{Latencies, paced, receipted, settle};
 use crate::round::Failure;
 
-/// Events a second, each under a signature of its own.
-const OFFERED: usize = 1_000;
 /// Readers as they should be.
 const WATCHING: usize = 10;
 /// Entries before the first phase, with which slow readers begin.
@@ -33,7 +32,7 @@ const PAST: usize = 4_000;
 const SLOW: Duration = Duration::from_secs(5);
 /// What the kernel may hold for a slow reader.
 const SLOW_RECEIVE_BYTES: u32 = 4 << 10;
-const STORM_BUFFER_BYTES: usize = 4 << 10;
+const STORM_BUFFER_BYTES: usize = 32 << 10;
 /// How often it is looked at how far something is.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the frames of a phase may take after its last receipt.
@@ -51,6 +50,9 @@ pub(crate) struct Plan {
     pub(crate) seconds: usize,
     /// Of both phases.
     pub(crate) rounds: usize,
+    /// Events a second, each under a signature of its own. Every reader gets all of them: so many times the readers that
+    /// are there, frames have to go out before those who came back have caught up.
+    pub(crate) offered: usize,
 }
 
 /// Runs both phases in each round and prints what was seen.
@@ -58,7 +60,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<(), Failure> {
     let mut summary = Summary::default();
     let each = slow_memory(plan.slow).await?;
     summary.add(&format!("a reader at 1 byte/s, of {}", plan.slow), each, "KiB at the server");
-    let events = OFFERED * plan.seconds;
+    let events = plan.offered * plan.seconds;
     let workload = Workload::new(PAST + 2 * events * plan.rounds, 1);
     let (past, rest) = workload.messages.split_at(PAST);
     let world = World::start(&workload, past).await?;
@@ -67,11 +69,11 @@ pub(crate) async fn run(plan: &Plan) -> Result<(), Failure> {
         let (one, other) = messages.split_at(events);
         // Whatever drifts in a run does so to both alike.
         let (without, with) = if round % 2 == 1 {
-            let without = world.phase(one, None).await?;
-            (without, world.phase(other, Some(plan)).await?)
+            let without = world.phase(plan, one, false).await?;
+            (without, world.phase(plan, other, true).await?)
         } else {
-            let with = world.phase(one, Some(plan)).await?;
-            (world.phase(other, None).await?, with)
+            let with = world.phase(plan, one, true).await?;
+            (world.phase(plan, other, false).await?, with)
         };
         report(&without, &with, plan, &mut summary);
     }
@@ -134,13 +136,18 @@ impl World {
         Ok(Self { sworn, noted, _watching: watching })
     }
 
-    /// Publishes at the offered rate; `hostile` readers come as it begins and are gone when it ends.
-    async fn phase(&self, messages: &[Vec<u8>], hostile: Option<&Plan>) -> Result<Phase, Failure> {
+    /// Publishes at the offered rate; hostile readers come as it begins, if they do, and are gone when it ends.
+    async fn phase(
+        &self,
+        plan: &Plan,
+        messages: &[Vec<u8>],
+        is_hostile: bool,
+    ) -> Result<Phase, Failure> {
         let address = self.sworn.process.address;
         let before = self.sworn.process.memory_kib()?;
         let published = Mutex::new(HashMap::new());
         let publishers = &self.sworn.publishers;
-        let publish = paced(messages, OFFERED, |n, message| {
+        let publish = paced(messages, plan.offered, |n, message| {
             let published = &published;
             async move {
                 let begun = Instant::now();
@@ -150,13 +157,9 @@ impl World {
                 Ok(())
             }
         });
-        let token = match hostile {
-            Some(plan) => Some(self.token(plan.behind).await?),
-            None => None,
-        };
-        let mut attackers = match (hostile, token) {
-            (Some(plan), Some(token)) => Some(Attackers::start(address, plan, &token)?),
-            _ => None,
+        let mut attackers = match is_hostile {
+            true => Some(Attackers::start(address, plan, &self.token(plan.behind).await?)?),
+            false => None,
         };
         let attack = async {
             match &mut attackers {
@@ -227,7 +230,10 @@ struct Attackers {
 
 impl Attackers {
     fn start(address: SocketAddr, plan: &Plan, token: &str) -> Result<Self, Failure> {
-        let mut child = Command::new(std::env::current_exe()?)
+        // They stand for other machines, whose time is not the server's.
+        let mut child = Command::new("nice")
+            .args(["-n", "19"])
+            .arg(std::env::current_exe()?)
             .args(["--tail", "--hostile", "--attack", &address.to_string(), "--token", token])
             .args(["--slow", &plan.slow.to_string(), "--storm", &plan.storm.to_string()])
             .stdin(Stdio::null())
