@@ -6,7 +6,7 @@ use serde::ser::{self, SerializeMap as _, Serializer};
 
 use crate::deterministic::Item;
 use crate::id::{EventId, Micros, hex};
-use crate::shape::{Field, Shape};
+use crate::shape::{Field, Shape, wire_order};
 
 /// A checked item in the JSON form of its shape.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ impl ser::Serialize for Shown<'_> {
     }
 }
 
-/// The fields of a record.
+/// A record, by its fields in wire order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) fields: &'a [Field],
@@ -59,8 +59,8 @@ impl ser::Serialize for Record<'_> {
         let mut map = serializer.serialize_map(None)?;
         for (key, item) in self.pairs {
             let Some(name) = key.text() else { continue };
-            let field = self.fields.iter().find(|field| field.name == name);
-            match (field, item, self.registry) {
+            let place = self.fields.binary_search_by(|field| wire_order(field.name, name)).ok();
+            match (place.and_then(|place| self.fields.get(place)), item, self.registry) {
                 (Some(_), Item::Map(pairs), Some(fields)) if name == "registry" => {
                     map.serialize_entry(name, &Record { fields, pairs, registry: None })?;
                 }

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use schemas::limits::TAIL_EVENT_BYTES_MAX;
-use serde_json::Value as Json;
+use serde::Serialize;
 
 use crate::cursor::Token;
 
@@ -45,9 +45,12 @@ impl Name {
 }
 
 /// An event.
-pub(crate) fn event(id: Option<Token>, name: Name, data: &Json) -> Bytes {
+pub(crate) fn event(id: Option<Token>, name: Name, data: &impl Serialize) -> Bytes {
     let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
-    Bytes::from(format!("{id}event: {}\ndata: {data}\n\n", name.as_str()))
+    let mut event = format!("{id}event: {}\ndata: ", name.as_str()).into_bytes();
+    serde_json::to_writer(&mut event, data).expect("text keys, and memory to write to");
+    event.extend_from_slice(b"\n\n");
+    event.into()
 }
 
 /// An id without data: it moves the reader's cursor and says nothing.
@@ -193,7 +196,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use proptest::prelude::*;
     use schemas::id::{ChainHash, Index};
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
     use super::*;
 
