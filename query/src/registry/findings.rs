@@ -27,6 +27,10 @@ pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<
 
 fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let (limit, open) = (params.limit()?, params.flag("open")?);
+    if params.get("rule").is_some_and(|name| rule(name).is_none()) {
+        let expected = "the name of a rule, as out_of_scope";
+        return Err(Error::InvalidParameter { param: "rule", expected });
+    }
     let ledger = &api.ledger;
     let head = ledger.head();
     let mut terms = vec![term(ledger, Key::Kind, Kind::Finding.as_str())];
