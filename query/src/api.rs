@@ -6,12 +6,13 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use ledger::Ledger;
-use schemas::id::Micros;
+use schemas::id::{Index, Micros};
 use serde_json::{Value as Json, json};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::bundle::Jobs;
 use crate::error::Error;
+use crate::params::{Params, Segment};
 use crate::proof::Proofs;
 use crate::registry::{
     access, agents, approvals, control, credentials, findings, holds, keys, lists,
@@ -44,6 +45,18 @@ impl Api {
     }
 
     pub(crate) fn now(&self) -> Micros {
+    /// What `read` says of one entry; there is nothing else to ask for.
+    pub(crate) async fn about(
+        self,
+        index: &Segment,
+        params: Params,
+        read: impl FnOnce(&Self, Index) -> Result<Json, Error> + Send + 'static,
+    ) -> Result<axum::Json<Json>, Error> {
+        params.only(&[])?;
+        let index = index.index()?;
+        self.read(move |api| read(api, index)).await.map(axum::Json)
+    }
+
         (self.clock)()
     }
 }
