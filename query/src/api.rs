@@ -19,7 +19,8 @@ use crate::registry::{
 };
 use crate::{
     actions, bundle, causal, checkpoints, claims, consistency, count, entries, identity, impact,
-    lineage, log, models, numbers, parts, reports, sample, scope, stats, threads, why, workflow,
+    lineage, log, models, numbers, parts, postmortem, reports, sample, scope, stats, threads, why,
+    workflow,
 };
 
 /// What a handler reads from; cheap to clone.
@@ -44,7 +45,6 @@ impl Api {
         }
     }
 
-    pub(crate) fn now(&self) -> Micros {
     /// What `read` says of one entry; there is nothing else to ask for.
     pub(crate) async fn about(
         self,
@@ -57,6 +57,7 @@ impl Api {
         self.read(move |api| read(api, index)).await.map(axum::Json)
     }
 
+    pub(crate) fn now(&self) -> Micros {
         (self.clock)()
     }
 }
@@ -98,7 +99,7 @@ pub fn routes(
         .route("/reports/scopes", get(reports::scopes))
         .route("/reports/models", get(models::read))
         .route("/reports/sample", get(sample::read))
-        .route("/reports/sessions/{session}", get(reports::session))
+        .route("/reports/sessions/{session}", get(postmortem::read))
         .route("/threads/{message}", get(threads::one))
         .route("/agents", get(agents::list))
         .route("/agents/{id}", get(agents::one))

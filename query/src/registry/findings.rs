@@ -110,7 +110,7 @@ fn finding(ledger: &Ledger, entry: &Entry, size: TreeSize) -> Result<Value, Read
 }
 
 /// The entry that a finding flags.
-pub(super) fn flagged_entry(ledger: &Ledger, finding: &Entry) -> Result<Option<Entry>, ReadError> {
+pub(crate) fn flagged_entry(ledger: &Ledger, finding: &Entry) -> Result<Option<Entry>, ReadError> {
     Ok(cited(ledger, finding)?.into_iter().next())
 }
 
