@@ -42,6 +42,7 @@ mod man;
 mod nats;
 mod operator;
 pub(crate) mod out;
+mod pager;
 mod pages;
 mod parse;
 mod point;
@@ -75,6 +76,7 @@ use clap::Parser as _;
 use context::{Context, Global};
 use failure::Failure;
 use out::Format;
+use pager::Pager;
 use schemas::terms::Key;
 
 use crate::exit::Exit;
@@ -251,6 +253,24 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
 }
 
 impl Command {
+    /// Whether what it shows may be longer than a screen, and ends.
+    fn is_long(&self) -> bool {
+        match self {
+            Self::Query(args) => !args.follows(),
+            Self::Finding(command) => command.shows(),
+            Self::Stats(_)
+            | Self::Gaps(_)
+            | Self::Report(_)
+            | Self::Get(_)
+            | Self::Chain(_)
+            | Self::Why(_)
+            | Self::Lineage(_)
+            | Self::Impact(_)
+            | Self::Access(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether its data can be written like this.
     fn writes(&self, format: Format) -> bool {
         match format {
@@ -267,6 +287,7 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         let expected = "table, json or jsonl for this command";
         return Err(Failure::Argument { name: "--output", value: format.name(), expected });
     }
+    let _pager = (context.pages() && command.is_long()).then(Pager::start).flatten();
     match command {
         Command::Init(args) => init::run(&args, context),
         Command::Tail(args) => tail::run(&args, context),

@@ -18,6 +18,7 @@ mod followers;
 mod harness;
 mod killswitch;
 mod openapi;
+mod pager;
 mod proof;
 mod python;
 mod questions;

@@ -6,6 +6,7 @@ use schemas::encode::{Encoder, Value, encode, map};
 use schemas::id::{EventId, SignerId, Tenant, hex, sha256};
 use schemas::kind::Stream;
 use schemas::limits::{BODY_BYTES_MAX, DETAIL_BYTES_MAX, ITEMS_MAX};
+use schemas::reject::Reason;
 use schemas::reply::Fate;
 use schemas::submission;
 use serde_json::{Value as Json, json};
@@ -272,12 +273,28 @@ fn each_fault_has_its_reason_its_cause_one_leaf_and_no_effect_on_its_neighbours(
         let reply = world.submit(&beside, &good, Stream::In);
         assert!(matches!(reply.outcomes[0].fate, Fate::Committed(_)), "{name}: the neighbour");
     }
+    counted(&world, &cases);
     keys_and_agents(&mut world, &mut agent, &publisher);
     wrong_subject(&world, &mut neighbour);
     let listed = world.get("/api/v1/entries?q=status:rejected&limit=1000");
     assert!(listed["items"].as_array().unwrap().len() >= cases.len(), "queryable");
     world.stop();
     assert_eq!(world.audit().divergences, []);
+}
+
+/// `/metrics` counts each of these cases twice, for each was sent twice, and no other reason.
+fn counted(world: &World, cases: &[Case]) {
+    let text = ureq::get(world.url("/metrics")).call().unwrap().body_mut().read_to_string();
+    let text = text.unwrap();
+    for reason in Reason::ALL {
+        let sample = format!("sworn_rejections_total{{reason=\"{reason}\"}} ");
+        let counts: Vec<u64> =
+            text.lines().filter_map(|line| line.strip_prefix(&sample)?.parse().ok()).collect();
+        let sent = 2 * cases.iter().filter(|case| case.reason == reason.as_str()).count();
+        // A publisher that waits too long for its reply sends again.
+        let fits = |count: &u64| *count == 0 && sent == 0 || sent > 0 && *count >= sent as u64;
+        assert!(counts.len() == 1 && counts.iter().all(fits), "{reason}: {sent}, {counts:?}");
+    }
 }
 
 /// The refusals that depend on the registry.

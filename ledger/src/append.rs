@@ -21,6 +21,7 @@ use crate::keys;
 use crate::memo::Memo;
 use crate::meta::Cursor;
 use crate::read::Ledger;
+use crate::refusals::Refusals;
 use crate::seal::{Identity, Mark, Seal};
 use crate::snapshots::Snapshots;
 use crate::store::{ColumnFamily, Row, Store};
@@ -77,6 +78,7 @@ pub struct Writer {
     pub(crate) keys: Arc<RwLock<Arc<KeySet>>>,
     pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) rejections: Rejections,
+    pub(crate) refusals: Arc<Refusals>,
     pub(crate) poisoned: bool,
 }
 
@@ -90,6 +92,7 @@ impl Writer {
             keys: Arc::clone(&self.keys),
             seal: Arc::clone(&self.seal),
             snapshots: Arc::clone(&self.snapshots),
+            refusals: Arc::clone(&self.refusals),
         }
     }
 
@@ -234,6 +237,7 @@ impl Writer {
         if grew {
             self.head.send_replace(Arc::clone(&head)); // A doorbell; readers go to the store.
         }
+        self.refusals.count(draft.ends.iter().flat_map(|(_, items)| items));
         let replies = Answers::new(&draft, &self.ledger(), &head).replies()?;
         Ok(Committed { head, replies, control: draft.control, erased })
     }

@@ -35,6 +35,7 @@ mod read;
 mod rebuild;
 mod records;
 mod refusal;
+mod refusals;
 mod registry;
 mod remember;
 mod replay;

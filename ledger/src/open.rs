@@ -340,6 +340,7 @@ impl Loaded {
             keys: Arc::new(RwLock::new(Arc::new(keys))),
             snapshots: Arc::default(),
             rejections: Rejections::default(),
+            refusals: Arc::default(),
             poisoned: false,
         }
     }

@@ -8,6 +8,7 @@ use rocksdb::Direction;
 use schemas::body::Body;
 use schemas::id::{ChainHash, EventId, Index, Micros};
 use schemas::leaf::{Leaf, chain_hash};
+use schemas::reject::Reason;
 use schemas::residue::Residue;
 use schemas::terms::Key;
 use tokio::sync::watch;
@@ -20,6 +21,7 @@ use crate::head::Head;
 use crate::keys;
 use crate::postings::Postings;
 use crate::refusal::Refusal;
+use crate::refusals::Refusals;
 use crate::seal::{Identity, Seal};
 use crate::snapshots::Snapshots;
 use crate::store::{ColumnFamily, Store, parse_term_row};
@@ -32,6 +34,7 @@ pub struct Ledger {
     pub(crate) keys: Arc<RwLock<Arc<KeySet>>>,
     pub(crate) seal: Arc<Seal>,
     pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) refusals: Arc<Refusals>,
 }
 
 /// A row as it was read, if it is there.
@@ -75,6 +78,12 @@ impl Ledger {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Arc<Head>> {
         self.head.clone()
+    }
+
+    /// How often the writer refused something since it was opened, by every reason there is; repeats and floods count,
+    /// too, though they make no leaf.
+    pub fn refusals(&self) -> impl Iterator<Item = (Reason, u64)> {
+        self.refusals.by_reason()
     }
 
     /// The keys under which statements verify, as of the last commit.

@@ -6,19 +6,21 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use ledger::Ledger;
-use schemas::id::Micros;
+use schemas::id::{Index, Micros};
 use serde_json::{Value as Json, json};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::bundle::Jobs;
 use crate::error::Error;
+use crate::params::{Params, Segment};
 use crate::proof::Proofs;
 use crate::registry::{
     access, agents, approvals, control, credentials, findings, holds, keys, lists,
 };
 use crate::{
     actions, bundle, causal, checkpoints, claims, consistency, count, entries, identity, impact,
-    lineage, log, models, numbers, parts, reports, sample, scope, stats, threads, why, workflow,
+    lineage, log, models, numbers, parts, postmortem, reports, sample, scope, stats, threads, why,
+    workflow,
 };
 
 /// What a handler reads from; cheap to clone.
@@ -41,6 +43,18 @@ impl Api {
             RuntimeFlavor::MultiThread => tokio::task::block_in_place(|| read(&self)),
             _ => tokio::task::spawn_blocking(move || read(&self)).await?,
         }
+    }
+
+    /// What `read` says of one entry; there is nothing else to ask for.
+    pub(crate) async fn about(
+        self,
+        index: &Segment,
+        params: Params,
+        read: impl FnOnce(&Self, Index) -> Result<Json, Error> + Send + 'static,
+    ) -> Result<axum::Json<Json>, Error> {
+        params.only(&[])?;
+        let index = index.index()?;
+        self.read(move |api| read(api, index)).await.map(axum::Json)
     }
 
     pub(crate) fn now(&self) -> Micros {
@@ -85,7 +99,7 @@ pub fn routes(
         .route("/reports/scopes", get(reports::scopes))
         .route("/reports/models", get(models::read))
         .route("/reports/sample", get(sample::read))
-        .route("/reports/sessions/{session}", get(reports::session))
+        .route("/reports/sessions/{session}", get(postmortem::read))
         .route("/threads/{message}", get(threads::one))
         .route("/agents", get(agents::list))
         .route("/agents/{id}", get(agents::one))

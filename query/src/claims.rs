@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use schemas::query::{Expr, Pattern};
 use schemas::terms::Key;
 
 use crate::api::Api;
@@ -16,7 +17,7 @@ const COSE: &str = "application/cose";
 pub(crate) async fn one(State(api): State<Api>, params: Params) -> Result<Response, Error> {
     let params = params.only(&["term"])?;
     let term = params.get("term").and_then(parse);
-    let expected = "key:value, as in corr:workflow-1; ids are looked up, not counted";
+    let expected = "key:value, as in corr:workflow-1, of what is indexed: no id, time or prefix";
     let term = term.ok_or(Error::InvalidParameter { param: "term", expected })?;
     let now = api.now();
     api.read(move |api| {
@@ -29,7 +30,9 @@ pub(crate) async fn one(State(api): State<Api>, params: Params) -> Result<Respon
 }
 
 fn parse(text: &str) -> Option<(Key, String)> {
-    let (key, value) = text.split_once(':')?;
-    let key = Key::parse(key).filter(|key| *key != Key::Id)?;
-    (!value.is_empty()).then(|| (key, value.to_owned()))
+    let (key, value) = text.split_once(':').filter(|(_, value)| !value.is_empty())?;
+    match Expr::term(Key::parse(key)?, value) {
+        Ok(Expr::Is(key, Pattern::Exact(value))) if key.is_indexed() => Some((key, value)),
+        _ => None,
+    }
 }

@@ -75,9 +75,7 @@ pub(crate) async fn one(
     index: Segment,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    params.only(&[])?;
-    let index = index.index()?;
-    api.read(move |api| read_one(api, index)).await.map(Json)
+    api.about(&index, params, read_one).await
 }
 
 fn read_one(api: &Api, index: Index) -> Result<Value, Error> {

@@ -1,5 +1,7 @@
 //! Running a query: the entries that fit, one by one or as a page, in one order. Pure over what the ledger holds.
 
+use std::ops::Range;
+
 use ledger::{Entry, Ledger, ReadError};
 use schemas::id::Index;
 use schemas::limits::PAGE_BYTES_MAX;
@@ -77,8 +79,12 @@ impl Place {
         Some(Self { start, from, to })
     }
 
+    fn window(&self) -> Range<u64> {
+        self.from..self.to
+    }
+
     fn holds(&self, index: u64) -> bool {
-        (self.from..self.to).contains(&index)
+        self.window().contains(&index)
     }
 }
 
@@ -109,14 +115,14 @@ pub(crate) struct Hits<'l> {
 
 impl<'l> Hits<'l> {
     pub(crate) fn new(ledger: &'l Ledger, plan: Plan, place: Place, walk: Walk) -> Self {
-        let source = plan.step.open(ledger);
+        let source = plan.step.open(ledger, &place.window());
         Self { ledger, plan, source, place, walk, at: Some(place.start), read: 0 }
     }
 
     /// Goes back to `index`, which was met last: a page that had no room for it.
     pub(crate) fn resume(&mut self, index: u64) {
         self.at = Some(index);
-        self.source = self.plan.step.open(self.ledger);
+        self.source = self.plan.step.open(self.ledger, &self.place.window());
     }
 
     /// The next one.

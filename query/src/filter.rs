@@ -1,7 +1,7 @@
 //! The filter of a page of entries: `q` and its shorthands, as one query.
 
 use schemas::id::{Digest, sha256};
-use schemas::query::{BadValue, Bound, Expr, Pattern, Query, QueryError};
+use schemas::query::{Bound, Expr, Query, QueryError};
 use schemas::terms::Key;
 
 use crate::error::Error;
@@ -51,8 +51,8 @@ impl Filter {
         let mut parts = vec![query.expr];
         for (name, key) in SHORTHANDS {
             let Some(value) = params.get(name) else { continue };
-            let invalid = |BadValue(expected)| Error::InvalidParameter { param: name, expected };
-            parts.push(Expr::Is(key, Pattern::of(key, value).map_err(invalid)?));
+            let bad = |fault| Error::Query { param: name, fault };
+            parts.push(Expr::term(key, value).map_err(bad)?);
         }
         // Beside it and not in it: no parenthesis that a reader writes can reach the scope.
         parts.extend(params.scope().cloned());

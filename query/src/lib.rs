@@ -53,6 +53,7 @@ mod numbers;
 mod params;
 mod parts;
 mod plan;
+mod postmortem;
 mod proof;
 mod reader;
 mod registry;

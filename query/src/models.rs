@@ -18,6 +18,7 @@ use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::filter;
 use crate::params::Params;
+use crate::postmortem::said;
 use crate::source::{Order, Seek, Walk};
 use crate::window::Window;
 
@@ -48,6 +49,19 @@ fn read_models(api: &Api, params: &Params) -> Result<Value, Error> {
         "incomplete": reached.map(|index| json!({ "scanned_to": index })),
         "as_of": as_of(&head),
     }))
+}
+
+/// Provider, name and version of the model that a body names.
+fn named(body: &Body<'_>) -> Option<[String; 3]> {
+    let text = |path| body.text(path).unwrap_or_default().to_owned();
+    let name = body.text("model.name")?.to_owned();
+    Some([text("model.provider"), name, text("model.version")])
+}
+
+/// Name and version of the model that an entry names itself.
+pub(crate) fn version_of(entry: &Entry) -> Option<String> {
+    let [_, name, version] = named(said(&entry.content())?)?;
+    Some(format!("{name} {version}"))
 }
 
 /// What a model did; percentages are of intents, those of denials of verdicts.
@@ -149,11 +163,7 @@ impl Models {
 
     fn add(&mut self, entry: &Entry) {
         let content = entry.content();
-        let body = match &content {
-            schemas::json::Content::Signed(body) => body,
-            schemas::json::Content::Refused { signed: Some(body), .. } => body,
-            _ => return,
-        };
+        let Some(body) = said(&content) else { return };
         let Some(place) = self.place(body, entry.leaf.index.0) else { return };
         let accepted = entry.leaf.status == Status::Accepted;
         if accepted {
@@ -167,11 +177,7 @@ impl Models {
 
     /// Under which model an entry was: its own, that of what caused it, else its session's.
     fn place(&mut self, body: &Body<'_>, index: u64) -> Option<usize> {
-        let own = body.text("model.name").map(|name| {
-            let text = |path| body.text(path).unwrap_or_default().to_owned();
-            [text("model.provider"), name.to_owned(), text("model.version")]
-        });
-        let own = own.and_then(|name| self.named(name, index));
+        let own = named(body).and_then(|name| self.named(name, index));
         if let (Kind::SessionStart | Kind::EpochOpened, Some(session), Some(place)) =
             (body.kind(), body.session(), own)
         {

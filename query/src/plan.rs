@@ -1,6 +1,8 @@
 //! From a query's condition to the indexes worth looking at.
 
-use ledger::{Ledger, ReadError};
+use std::ops::Range;
+
+use ledger::{Ledger, ReadError, TermRow};
 use schemas::id::EventId;
 use schemas::limits::QUERY_PREFIX_VALUES_MAX;
 use schemas::query::{Expr, Pattern};
@@ -29,6 +31,8 @@ pub(crate) enum Step {
     All(Vec<Step>),
     /// Those in any.
     Any(Vec<Step>),
+    /// Those that are not in it.
+    Not(Box<Step>),
 }
 
 /// What the postings say of one condition.
@@ -68,21 +72,7 @@ impl Plan {
         from: u64,
         to: u64,
     ) -> Result<Option<u64>, ReadError> {
-        Ok(match &self.step {
-            _ if !self.is_exact() => None,
-            Step::Every => Some(to.saturating_sub(from)),
-            Step::Term(key, value) => {
-                let row = ledger.terms(*key, value, 1)?.pop();
-                let inside =
-                    row.filter(|row| row.value == *value && row.first.0 >= from && row.last.0 < to);
-                inside.map(|row| row.count)
-            }
-            Step::List(list) => {
-                let inside = list.iter().filter(|index| (from..to).contains(index));
-                u64::try_from(inside.count()).ok()
-            }
-            Step::All(_) | Step::Any(_) => None,
-        })
+        if self.is_exact() { self.step.count(ledger, from, to) } else { Ok(None) }
     }
 
     /// The plan for people: which postings are met, of how many entries each, and what is checked.
@@ -93,15 +83,35 @@ impl Plan {
 }
 
 impl Step {
-    /// The indexes themselves.
-    pub(crate) fn open<'l>(&self, ledger: &'l Ledger) -> Source<'l> {
+    /// The indexes themselves, as far as they lie in a window; some beyond it may be among them.
+    pub(crate) fn open<'l>(&self, ledger: &'l Ledger, window: &Range<u64>) -> Source<'l> {
+        let open = |step: &Self| step.open(ledger, window);
         match self {
             Self::Every => Source::Every,
             Self::Term(key, value) => Source::Term(Box::new(ledger.postings(*key, value))),
             Self::List(list) => Source::List(list.clone()),
-            Self::All(steps) => Source::All(steps.iter().map(|step| step.open(ledger)).collect()),
-            Self::Any(steps) => Source::any(steps.iter().map(|step| step.open(ledger))),
+            Self::All(steps) => Source::All(steps.iter().map(open).collect()),
+            Self::Any(steps) => Source::any(steps.iter().map(open)),
+            Self::Not(step) => Source::not(open(step), window.clone()),
         }
+    }
+
+    /// How many of its entries are in `from..to`, where that needs no walk.
+    fn count(&self, ledger: &Ledger, from: u64, to: u64) -> Result<Option<u64>, ReadError> {
+        let all = to.saturating_sub(from);
+        Ok(match self {
+            Self::Every => Some(all),
+            Self::Term(key, value) => match term_row(ledger, *key, value)? {
+                None => Some(0),
+                Some(row) => (row.first.0 >= from && row.last.0 < to).then_some(row.count),
+            },
+            Self::List(list) => {
+                let inside = list.iter().filter(|index| (from..to).contains(index));
+                u64::try_from(inside.count()).ok()
+            }
+            Self::Not(step) => step.count(ledger, from, to)?.map(|count| all.saturating_sub(count)),
+            Self::All(_) | Self::Any(_) => None,
+        })
     }
 
     fn to_json(&self, ledger: &Ledger) -> Result<Json, ReadError> {
@@ -113,14 +123,20 @@ impl Step {
             Self::Every => json!({ "every": "entry of the window" }),
             Self::Term(key, value) => {
                 let term = Expr::Is(*key, Pattern::Exact(value.clone()));
-                let row = ledger.terms(*key, value, 1)?.pop().filter(|row| row.value == *value);
+                let row = term_row(ledger, *key, value)?;
                 json!({ "term": term.to_string(), "postings": row.map_or(0, |row| row.count) })
             }
             Self::List(list) => json!({ "id": list }),
             Self::All(steps) => json!({ "all": each(steps)? }),
             Self::Any(steps) => json!({ "any": each(steps)? }),
+            Self::Not(step) => json!({ "not": step.to_json(ledger)? }),
         })
     }
+}
+
+/// What the ledger counts of a term; `None` where no entry carries it.
+fn term_row(ledger: &Ledger, key: Key, value: &str) -> Result<Option<TermRow>, ReadError> {
+    Ok(ledger.terms(key, value, 1)?.pop().filter(|row| row.value == value))
 }
 
 struct Planner<'l> {
@@ -159,7 +175,11 @@ impl Planner<'_> {
                 Pattern::Prefix(prefix) => self.prefix(*key, prefix)?,
                 Pattern::Span(..) => Part::Opaque,
             },
-            Expr::Is(..) | Expr::Not(_) => Part::Opaque,
+            Expr::Is(..) => Part::Opaque,
+            Expr::Not(part) => match self.part(part)? {
+                Part::Exact(step) => Part::Exact(Step::Not(Box::new(step))),
+                Part::Wider(_) | Part::Opaque => Part::Opaque,
+            },
             Expr::All(parts) => {
                 let (steps, residual) = self.each(parts)?;
                 match (joined(steps), residual.is_empty()) {

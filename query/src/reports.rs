@@ -1,20 +1,18 @@
-//! `reports/scopes`, `reports/sessions/{session}`: rights that nobody used and those asked for; what a session was asked
-//! to do beside what it did.
+//! `reports/scopes`: rights that nobody used, and those asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use axum::Json;
 use axum::extract::State;
-use ledger::{Entry, Ledger, ReadError};
+use ledger::{Ledger, ReadError};
 use schemas::body::Body;
 use schemas::contract::{Contract, permits};
 use schemas::deterministic::Item;
 use schemas::id::TreeSize;
-use schemas::json::Content;
 use schemas::kind::Kind;
 use schemas::leaf::Status;
-use schemas::limits::{QUERY_SCAN_MAX, SCOPE_REQUESTS_MAX, WORKFLOW_ENTRIES_MAX};
+use schemas::limits::{QUERY_SCAN_MAX, SCOPE_REQUESTS_MAX};
 use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
@@ -22,7 +20,7 @@ use serde_json::{Value, json};
 use crate::accepted::{each_newest_first, term};
 use crate::api::{Api, as_of};
 use crate::error::Error;
-use crate::params::{Params, Segment};
+use crate::params::Params;
 use crate::registry::approvals::decisions;
 use crate::registry::past::point;
 use crate::source::Source;
@@ -151,88 +149,4 @@ fn decided(decisions: Vec<Value>) -> Vec<Value> {
         .into_iter()
         .map(|decision| Value::Object(brief(decision).into_iter().collect()))
         .collect()
-}
-
-/// A session's task beside its actions, each with the findings that flag it.
-pub(crate) async fn session(
-    State(api): State<Api>,
-    session: Segment,
-    params: Params,
-) -> Result<Json<Value>, Error> {
-    params.only(&[])?;
-    api.read(move |api| read_session(api, &session.0)).await.map(Json)
-}
-
-fn read_session(api: &Api, session: &str) -> Result<Value, Error> {
-    let head = api.ledger.head();
-    let mut postings = api.ledger.postings(Key::Session, session);
-    let (mut at, mut entries) = (0, Vec::new());
-    let mut declared = Value::Null;
-    let mut is_whole = true;
-    while let Some(index) = postings.at_or_after(at)?.filter(|index| index.0 < head.size.0) {
-        is_whole = entries.len() < WORKFLOW_ENTRIES_MAX;
-        if !is_whole {
-            break;
-        }
-        if let Some(entry) = api.ledger.entry(index)? {
-            let body = entry.body();
-            if let Some(body) = body.as_ref().filter(|body| body.kind() == Kind::SessionStart) {
-                let says = body.to_json();
-                let part = |name: &str| says.get(name).cloned().unwrap_or_default();
-                declared = json!({
-                    "index": index.0, "agent": part("agent"), "task": part("task"), "model": part("model"),
-                });
-            }
-            entries.push(acted(&api.ledger, &entry)?);
-        }
-        at = index.0 + 1;
-    }
-    if entries.is_empty() {
-        return Err(Error::Unknown("session"));
-    }
-    Ok(json!({
-        "session": session,
-        "declared": declared,
-        "entries": entries,
-        "incomplete": !is_whole,
-        "as_of": as_of(&head),
-    }))
-}
-
-fn acted(ledger: &Ledger, entry: &Entry) -> Result<Value, ReadError> {
-    let index = entry.leaf.index.0;
-    let received_at = time_json(entry.leaf.received_at);
-    // What was refused tells what was tried.
-    let (Content::Signed(body) | Content::Refused { signed: Some(body), .. }) = entry.content()
-    else {
-        let status = entry.leaf.status.as_str();
-        return Ok(json!({ "index": index, "received_at": received_at, "status": status }));
-    };
-    let is_accepted = entry.leaf.status == Status::Accepted;
-    let mut flags = Vec::new();
-    let mut postings = ledger.postings(Key::Cause, &body.id().to_string());
-    let mut at = 0;
-    while let Some(citing) = postings.at_or_after(at)? {
-        if let Some(entry) = ledger.entry(citing)?
-            && let Some(said) = entry.body().filter(|said| said.kind() == Kind::Finding)
-            && said.causes().first() == Some(&body.id())
-            && is_accepted
-        {
-            flags.push(json!({
-                "index": citing.0, "rule": said.text("rule.name"), "detail": said.text("reason"),
-            }));
-        }
-        at = citing.0 + 1;
-    }
-    Ok(json!({
-        "index": index,
-        "received_at": received_at,
-        "kind": body.kind().as_str(),
-        "status": entry.leaf.status.as_str(),
-        "action": body.text("action.name"),
-        "target": body.text("action.target"),
-        "environment": body.text("environment"),
-        "outcome": body.text("outcome.status"),
-        "findings": flags,
-    }))
 }

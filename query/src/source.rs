@@ -3,6 +3,7 @@
 //! Every source answers one question: which is the next of yours at or beyond this index, in this
 //! order? Whatever it skips is never looked at.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use ledger::{Postings, ReadError};
@@ -100,6 +101,8 @@ pub(crate) enum Source<'l> {
     All(Vec<Source<'l>>),
     /// Those that are in any.
     Any(Vec<Branch<'l>>),
+    /// Those of the range that are not in it.
+    Not(Box<Branch<'l>>, Range<u64>),
 }
 
 /// One of several sources, and its answer that the walk has not passed yet: a walk never turns round.
@@ -108,12 +111,23 @@ pub(crate) struct Branch<'l> {
     ahead: Option<Seek>,
 }
 
-impl Branch<'_> {
+impl<'l> Branch<'l> {
+    fn new(source: Source<'l>) -> Self {
+        Self { source, ahead: None }
+    }
+
+    /// The answer for `from`, if an earlier one holds there, too.
+    fn known(&self, from: u64, order: Order) -> Option<Seek> {
+        self.ahead.filter(|ahead| match *ahead {
+            Seek::End => true,
+            Seek::At(at) => order.nearer(from, at) == from,
+            Seek::Spent(_) => false,
+        })
+    }
+
     fn seek(&mut self, from: u64, walk: &mut Walk) -> Result<Seek, ReadError> {
-        match self.ahead {
-            Some(Seek::End) => return Ok(Seek::End),
-            Some(Seek::At(at)) if walk.order.nearer(from, at) == from => return Ok(Seek::At(at)),
-            _ => {}
+        if let Some(known) = self.known(from, walk.order) {
+            return Ok(known);
         }
         let found = self.source.seek(from, walk)?;
         self.ahead = Some(found);
@@ -124,8 +138,12 @@ impl Branch<'_> {
 impl<'l> Source<'l> {
     /// Those that are in any of `sources`.
     pub(crate) fn any(sources: impl IntoIterator<Item = Source<'l>>) -> Self {
-        let branch = |source| Branch { source, ahead: None };
-        Self::Any(sources.into_iter().map(branch).collect())
+        Self::Any(sources.into_iter().map(Branch::new).collect())
+    }
+
+    /// Those of the range that are not in `source`.
+    pub(crate) fn not(source: Self, within: Range<u64>) -> Self {
+        Self::Not(Box::new(Branch::new(source)), within)
     }
 
     /// The first index at or beyond `from`, in the walk's order.
@@ -133,6 +151,7 @@ impl<'l> Source<'l> {
         match self {
             Self::All(parts) => return all(parts, from, walk),
             Self::Any(parts) => return any(parts, from, walk),
+            Self::Not(branch, within) => return not(branch, within, from, walk),
             _ if !walk.pay() => return Ok(Seek::Spent(from)),
             _ => {}
         }
@@ -194,6 +213,29 @@ fn any(parts: &mut [Branch<'_>], from: u64, walk: &mut Walk) -> Result<Seek, Rea
     })
 }
 
+/// Past what the branch holds without a gap. An answer that is known is paid for as if it were looked up: a walk
+/// whose steps cost nothing has no end in time.
+fn not(
+    branch: &mut Branch<'_>,
+    within: &Range<u64>,
+    from: u64,
+    walk: &mut Walk,
+) -> Result<Seek, ReadError> {
+    let mut next = Some(from);
+    while let Some(at) = next.filter(|at| within.contains(at)) {
+        if branch.known(at, walk.order).is_some() && !walk.pay() {
+            return Ok(Seek::Spent(at));
+        }
+        match branch.seek(at, walk)? {
+            Seek::At(held) if held == at => {}
+            Seek::Spent(reached) if reached == at => return Ok(Seek::Spent(at)),
+            _ => return Ok(Seek::At(at)),
+        }
+        next = walk.order.beyond(at);
+    }
+    Ok(Seek::End)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -210,6 +252,7 @@ mod tests {
         List(BTreeSet<u64>),
         All(Vec<Model>),
         Any(Vec<Model>),
+        Not(Box<Model>),
     }
 
     impl Model {
@@ -218,6 +261,7 @@ mod tests {
                 Self::List(set) => set.contains(&index),
                 Self::All(parts) => parts.iter().all(|part| part.holds(index)),
                 Self::Any(parts) => parts.iter().any(|part| part.holds(index)),
+                Self::Not(part) => !part.holds(index),
             }
         }
 
@@ -226,6 +270,7 @@ mod tests {
                 Self::List(set) => Source::List(set.iter().copied().collect()),
                 Self::All(parts) => Source::All(parts.iter().map(Self::source).collect()),
                 Self::Any(parts) => Source::any(parts.iter().map(Self::source)),
+                Self::Not(part) => Source::not(part.source(), 0..60),
             }
         }
     }
@@ -233,8 +278,9 @@ mod tests {
     fn models() -> impl Strategy<Value = Model> {
         let list = prop::collection::btree_set(0u64..60, 0..30).prop_map(Model::List);
         list.prop_recursive(3, 12, 3, |inner| {
+            let not = inner.clone().prop_map(|part| Model::Not(Box::new(part)));
             let parts = prop::collection::vec(inner, 1..4);
-            prop_oneof![parts.clone().prop_map(Model::All), parts.prop_map(Model::Any)]
+            prop_oneof![parts.clone().prop_map(Model::All), parts.prop_map(Model::Any), not]
         })
     }
 

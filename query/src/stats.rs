@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::api::Api;
 use crate::error::Error;
 use crate::execute::Found;
+use crate::models::version_of;
 use crate::params::Params;
 use crate::search::{Rest, Search};
 use crate::source::Order;
@@ -163,13 +164,20 @@ struct Names<'l> {
 }
 
 impl Names<'_> {
+    /// Those that an entry says itself; of models, each version is one.
+    fn own(&self, entry: &Entry) -> Result<Vec<String>, ReadError> {
+        if self.by == Key::Model {
+            return Ok(version_of(entry).into_iter().collect());
+        }
+        entry.terms(self.ledger, |terms| {
+            let own = terms.iter().filter(|term| term.key == self.by);
+            own.map(|term| term.value.to_string()).collect()
+        })
+    }
+
     /// An entry's own values, else those of what caused it, else those that its session declared.
     fn of(&mut self, entry: &Entry, hops: usize) -> Result<Vec<String>, ReadError> {
-        let by = self.by;
-        let own: Vec<_> = entry.terms(self.ledger, |terms| {
-            let own = terms.iter().filter(|term| term.key == by);
-            own.map(|term| term.value.to_string()).collect()
-        })?;
+        let own = self.own(entry)?;
         let Some(body) = entry.body().filter(|_| own.is_empty() && hops < HOPS_MAX) else {
             return Ok(own);
         };

@@ -35,9 +35,7 @@ pub(crate) async fn one(
     index: Segment,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    params.only(&[])?;
-    let index = index.index()?;
-    api.read(move |api| explained(api, index)).await.map(Json)
+    api.about(&index, params, explained).await
 }
 
 /// Everything that explains the action which an entry belongs to.

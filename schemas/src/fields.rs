@@ -13,7 +13,18 @@ use crate::shape::{Field, Shape, may, must};
 const ANY: u64 = u64::MAX;
 const HASH: Shape = Shape::Bytes(32);
 const WORD_64: Shape = Shape::Text(64);
-const CLASSES: &[&str] = &["read", "write", "destructive", "payment", "communication"];
+/// What an action does to its target.
+pub(crate) const CLASSES: &[&str] = &["read", "write", "destructive", "payment", "communication"];
+/// On whose account an action runs.
+pub(crate) const MODES: &[&str] = &["self", "approval", "on_behalf_of"];
+/// What a gate or an approver says.
+pub(crate) const DECISIONS: &[&str] = &["allow", "deny"];
+/// How far an action came.
+pub(crate) const OUTCOMES: &[&str] = &["planned", "dispatched", "confirmed", "failed", "reverted"];
+/// What sets an agent going.
+pub(crate) const TRIGGER_TYPES: &[&str] = &["mail", "webhook", "schedule", "human", "agent"];
+/// What an agent reads.
+pub(crate) const SOURCE_TYPES: &[&str] = &["ticket", "message", "file", "page"];
 const EXECUTION_MODE: Shape = Shape::Word(&["autonomous", "approval", "on_behalf_of"]);
 const SCOPES: Shape = Shape::List { of: &Shape::Text(128), min: 0, max: SCOPES_MAX };
 const HASH_OR_NONE: Shape = Shape::OrNone(&HASH);
@@ -57,11 +68,8 @@ const MODEL: &[Field] =
     &[must("name", Shape::Text(128)), must("version", WORD_64), must("provider", WORD_64)];
 const TASK: &[Field] = &[must("digest", HASH), may("summary", Shape::Text(512))];
 const PROMPT: &[Field] = &[must("size", Shape::Uint(ANY)), must("digest", HASH)];
-const SOURCE: &[Field] = &[
-    must("ref", Shape::Text(256)),
-    must("type", Shape::Word(&["ticket", "message", "file", "page"])),
-    may("digest", HASH),
-];
+const SOURCE: &[Field] =
+    &[must("ref", Shape::Text(256)), must("type", Shape::Word(SOURCE_TYPES)), may("digest", HASH)];
 const CREDENTIAL: &[Field] = &[
     must("id", Shape::Text(128)),
     may("type", Shape::Text(32)),
@@ -78,10 +86,8 @@ const ACTION: &[Field] = &[
 ];
 const TOOL: &[Field] =
     &[must("name", Shape::Text(128)), may("digest", HASH), may("call_id", Shape::Text(128))];
-const TRIGGER: &[Field] = &[
-    must("ref", Shape::Text(256)),
-    must("type", Shape::Word(&["mail", "webhook", "schedule", "human", "agent"])),
-];
+const TRIGGER: &[Field] =
+    &[must("ref", Shape::Text(256)), must("type", Shape::Word(TRIGGER_TYPES))];
 const BASIS: &[Field] = &[may("as_of", Shape::Time), must("source", WORD_64)];
 const VERDICT: &[Field] = &[
     may("at", Shape::Time),
@@ -90,17 +96,17 @@ const VERDICT: &[Field] = &[
     may("risk", Shape::Uint(100)),
     may("basis", Shape::Record(BASIS)),
     must("reason", WORD_64),
-    must("decision", Shape::Word(&["allow", "deny"])),
+    must("decision", Shape::Word(DECISIONS)),
     may("policy_digest", HASH),
 ];
 const APPROVAL: &[Field] = &[
     may("expires", Shape::Time),
     must("request", Shape::Id),
-    may("decision", Shape::Word(&["allow", "deny"])),
+    may("decision", Shape::Word(DECISIONS)),
 ];
 const OUTCOME: &[Field] = &[
     may("code", WORD_64),
-    may("status", Shape::Word(&["planned", "dispatched", "confirmed", "failed", "reverted"])),
+    may("status", Shape::Word(OUTCOMES)),
     may("external_ref", Shape::Text(256)),
 ];
 const ATTESTATION: &[Field] = &[
@@ -131,7 +137,7 @@ pub const FIELDS: &[Field] = &[
     may("code", WORD_64),
     may("hold", Shape::Record(HOLD)),
     may("kind", Shape::Text(32)),
-    may("mode", Shape::Word(&["self", "approval", "on_behalf_of"])),
+    may("mode", Shape::Word(MODES)),
     may("note", Shape::Text(2048)),
     may("rule", Shape::Record(RULE)),
     may("salt", Shape::Bytes(16)),

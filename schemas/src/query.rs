@@ -3,6 +3,7 @@
 //! `agent:pay-* outcome:denied since:15m`: the first colon splits, quotes allow spaces (and `\"` a quote);
 //! the same key repeated is OR, different keys are AND; `-` or `not:` negates a term or a group; a trailing
 //! `*` outside of quotes is a prefix and alone any value; parentheses and `|` are OR across keys.
+//! A value that no entry could carry, such as a kind that does not exist, is refused: it would find nothing.
 //! `since:`, `until:`, `after:` and `on:` bound the whole query, so they stand outside of groups, each once.
 
 mod error;
@@ -11,6 +12,7 @@ mod parse;
 mod token;
 mod value;
 mod when;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +20,6 @@ mod tests;
 use std::fmt;
 
 pub use error::QueryError;
-pub use value::BadValue;
 pub use when::{Bound, Day, Place, duration_us};
 
 use crate::limits::QUERY_BYTES_MAX;
@@ -36,18 +37,6 @@ pub enum Pattern {
 }
 
 impl Pattern {
-    /// The pattern that `value` is for `key`, where a trailing `*` makes a prefix; ids, digests and times in
-    /// the spelling that terms have.
-    ///
-    /// # Errors
-    /// [`BadValue`] where no entry could carry such a value.
-    pub fn of(key: Key, value: &str) -> Result<Self, BadValue> {
-        match value.strip_suffix('*') {
-            Some(prefix) => Ok(value::prefix(key, prefix)),
-            None => value::exact(key, value),
-        }
-    }
-
     /// Whether `value` fits.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
@@ -73,6 +62,28 @@ pub enum Expr {
 }
 
 impl Expr {
+    /// The term that `value` is for `key`, where a trailing `*` makes a prefix; ids, digests and times in the
+    /// spelling that terms have.
+    ///
+    /// # Errors
+    /// [`QueryError::BadValue`] where no entry could carry such a value.
+    pub fn term(key: Key, value: &str) -> Result<Self, QueryError> {
+        let term = match value.strip_suffix('*') {
+            Some(prefix) => value::prefix(key, prefix),
+            None => value::exact(key, value),
+        };
+        term.map_err(|bad| QueryError::of_value(0, key, value, bad))
+    }
+
+    /// What does not fit `self`.
+    #[must_use]
+    fn negated(self) -> Self {
+        match self {
+            Self::Not(part) => *part,
+            part => Self::Not(Box::new(part)),
+        }
+    }
+
     /// Whether an entry with these terms fits.
     #[must_use]
     pub fn matches(&self, terms: &[Term<'_>]) -> bool {

@@ -137,3 +137,6 @@ fn nested<'c>(claims: &'c Map<String, Json>, name: &str) -> Option<&'c Json> {
     let (first, rest) = name.split_once('.')?;
     nested(claims.get(first)?.as_object()?, rest)
 }
+
+#[cfg(test)]
+mod tests;

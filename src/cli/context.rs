@@ -52,6 +52,9 @@ pub(crate) struct Global {
     /// No colours, even on a terminal
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
+    /// No pager, even on a terminal [env: SWORN_PAGER, PAGER] [default: less -FRX]
+    #[arg(long, global = true)]
+    pub(crate) no_pager: bool,
 }
 
 /// The options together with what the server says of itself, asked at most once.
@@ -94,6 +97,11 @@ impl Context {
             watched: OnceCell::new(),
             eras: OnceCell::new(),
         }
+    }
+
+    /// Whether long output may be paged.
+    pub(crate) fn pages(&self) -> bool {
+        !self.global.no_pager
     }
 
     /// Where data goes.

@@ -42,6 +42,13 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether it only shows something.
+    pub(crate) fn shows(&self) -> bool {
+        matches!(self, Self::Ls { .. } | Self::Show { .. })
+    }
+}
+
 /// Runs it.
 ///
 /// # Errors

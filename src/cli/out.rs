@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use serde_json::Value as Json;
 
 use crate::cli::failure::Failure;
+use crate::cli::pager;
 
 /// How data is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
@@ -95,8 +96,7 @@ impl Out {
     /// # Errors
     /// [`Failure::ClosedPipe`] when nobody reads any more, [`Failure::Output`].
     pub(crate) fn line(self, text: &str) -> Result<(), Failure> {
-        let mut stdout = io::stdout().lock();
-        writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(failed)
+        pager::write(format!("{text}\n").as_bytes()).map_err(failed)
     }
 
     /// Text with its own ends of lines.
@@ -104,8 +104,7 @@ impl Out {
     /// # Errors
     /// As for [`Out::line`].
     pub(crate) fn text(self, text: &str) -> Result<(), Failure> {
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(failed)
+        pager::write(text.as_bytes()).map_err(failed)
     }
 
     /// Bytes as they are; as a line of hex on a terminal, which they could drive.
@@ -113,11 +112,10 @@ impl Out {
     /// # Errors
     /// As for [`Out::line`].
     pub(crate) fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
-        let mut stdout = io::stdout().lock();
-        if stdout.is_terminal() {
+        if io::stdout().is_terminal() {
             return self.line(&schemas::id::hex(bytes));
         }
-        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(failed)
+        pager::write(bytes).map_err(failed)
     }
 
     /// One JSON document: on one line, or indented where the user asked for `json`.
@@ -183,10 +181,12 @@ fn is_plain(c: char) -> bool {
         || schemas::printable::printable(c.encode_utf8(&mut [0; 4])) == c.to_string()
 }
 
-/// A line for the user beside the data: progress, a hint, a warning. A closed standard error is no reason
-/// to fail.
+/// A line for the user beside the data: progress, a hint, a warning; behind the data, where that is paged. A closed
+/// standard error is no reason to fail.
 pub(crate) fn note(text: &str) {
-    let _unread = writeln!(io::stderr(), "{text}");
+    if !pager::keep(text) {
+        let _unread = writeln!(io::stderr(), "{text}");
+    }
 }
 
 #[cfg(test)]

@@ -81,6 +81,11 @@ impl Args {
         &self.query
     }
 
+    /// Whether it has no end.
+    pub(crate) fn follows(&self) -> bool {
+        self.follow
+    }
+
     /// What every kind of answer is asked for.
     fn params(&self) -> Vec<(&'static str, String)> {
         let mut params = vec![("q", query_text(&self.query))];

@@ -95,6 +95,11 @@ fn text(Measured { health, metrics }: &Measured) -> String {
         family(&mut text, name, kind, help);
         let _infallible = writeln!(text, "{name} {value}");
     }
+    let help = "Submissions refused since the start, by reason, repeats and floods included";
+    family(&mut text, "sworn_rejections_total", "counter", help);
+    for (reason, count) in health.ledger.refusals() {
+        let _infallible = writeln!(text, "sworn_rejections_total{{reason=\"{reason}\"}} {count}");
+    }
     family(&mut text, "sworn_http_requests_total", "counter", "Answers by status");
     for (status, count) in (FIRST..).zip(&metrics.statuses) {
         let count = count.load(Ordering::Relaxed);

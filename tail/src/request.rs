@@ -4,7 +4,7 @@ use axum::extract::Query as Parameters;
 use axum::http::{HeaderMap, Uri};
 use schemas::id::TreeSize;
 use schemas::limits::{QUERY_BYTES_MAX, QUERY_TERMS_MAX};
-use schemas::query::{Bound, Expr, Pattern, Query};
+use schemas::query::{Bound, Expr, Query};
 use schemas::terms::Key;
 
 use crate::cursor::Token;
@@ -131,7 +131,9 @@ fn narrowed(expr: Expr, terms: &[(Key, String)]) -> Result<Expr, Refusal> {
     let mut all = vec![expr];
     for key in SHORTHANDS {
         let values = terms.iter().filter(|(of, _)| *of == key);
-        let mut any: Vec<_> = values.map(|(_, value)| Expr::Is(key, pattern(value))).collect();
+        let bad = |error| Refusal::Query { name: key.as_str(), error };
+        let any = values.map(|(_, value)| Expr::term(key, value).map_err(bad));
+        let mut any = any.collect::<Result<Vec<_>, _>>()?;
         match any.len() {
             0 => {}
             1 => all.append(&mut any),
@@ -141,17 +143,11 @@ fn narrowed(expr: Expr, terms: &[(Key, String)]) -> Result<Expr, Refusal> {
     Ok(if all.len() == 1 { all.remove(0) } else { Expr::All(all) })
 }
 
-fn pattern(value: &str) -> Pattern {
-    match value.strip_suffix('*') {
-        Some(prefix) => Pattern::Prefix(prefix.to_owned()),
-        None => Pattern::Exact(value.to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use schemas::id::{ChainHash, Index};
+    use schemas::query::Pattern;
 
     use super::*;
 
@@ -186,7 +182,7 @@ mod tests {
         check("since=1d2h", "since:1d2h");
         let narrowed =
             read("q=env:prod&agent=pay-*&kind=finding&kind=action.intent", None).unwrap();
-        let is = |key, text: &str| Expr::Is(key, pattern(text));
+        let is = |key, text: &str| Expr::term(key, text).unwrap();
         let kinds = vec![is(Key::Kind, "finding"), is(Key::Kind, "action.intent")];
         let expected = vec![is(Key::Env, "prod"), is(Key::Agent, "pay-*"), Expr::Any(kinds)];
         assert_eq!(narrowed.query.expr, Expr::All(expected));
@@ -207,6 +203,7 @@ mod tests {
         refuse("q=since:5&since=6", None, "Repeated");
         refuse("q=nonsense", None, "Query");
         refuse("q=(agent:a", None, "Query");
+        refuse("kind=action", None, "Query");
         refuse("since=yesterday", None, "Since");
         refuse("since=", None, "Since");
         refuse("since=5%20agent:a", None, "Since");

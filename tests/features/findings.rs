@@ -1,5 +1,6 @@
 //! What the ledger itself says of what went wrong, each rule on the entry that it flags.
 
+use schemas::limits::FINDINGS_PER_HOUR_MAX;
 use serde_json::{Value as Json, json};
 
 use super::stage::{
@@ -265,4 +266,42 @@ fn features_17_18_34_models_sessions_and_unused_rights_are_told_apart() {
         asked.index
     );
     assert_eq!(scopes, expected);
+}
+
+#[test]
+fn what_others_say_of_an_agent_uses_up_nothing_of_its_own_findings() {
+    let mut stage = Stage::finding();
+    stage.principal("proxy", &["witness"]);
+    stage.clean_agent("a", &json!({}));
+    let push = json!({
+        "name": "repo.push", "class": "write", "system": "github", "target": "github:x",
+    });
+    let bound = u64::from(FINDINGS_PER_HOUR_MAX);
+    let seen: Vec<_> = (0..=bound)
+        .map(|n| {
+            let event = json!({
+                "kind": "witness.observed", "agent": { "id": "a" }, "correlation": "w",
+                "action": push, "credential": { "id": "cred-a" },
+                "outcome": { "external_ref": format!("push-{n}") },
+            });
+            stage.say("proxy", event).index
+        })
+        .collect();
+    let found = |stage: &Stage| {
+        stage.get("/count?q=finding:out_of_contract+agent:a+since:0")["count"].as_u64().unwrap()
+    };
+    let hour = |index: &u64| {
+        let entry = stage.get(&format!("/entries/{index}"));
+        entry["received_at"].as_str().unwrap()[..13].to_owned()
+    };
+    // The bound is of the hour that the clock shows.
+    let is_one_hour = hour(&seen[0]) == hour(seen.last().unwrap());
+    let told = found(&stage);
+    assert!(told == bound || (told == bound + 1 && !is_one_hour), "{told}");
+    let mut own = intent("a", "w", "repo.push", "github:x");
+    own["action"] = push.clone();
+    let own = stage.say("a", own);
+    let flags = stage.flags(&own);
+    assert!(flags.iter().any(|flag| flag.starts_with("out_of_contract")), "{flags:?}");
+    assert!(found(&stage) > told);
 }

@@ -2,6 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::harness::until;
+
 use super::stage::{OPERATOR, Said, Stage, intent, start};
 
 const SECOND: &str = "second-operator";
@@ -124,9 +126,17 @@ fn feature_51_an_operator_whose_key_has_ended_counts_no_more() {
     let registry = json!({ "id": SECOND, "roles": ["operator"] });
     stage.say(OPERATOR, json!({ "kind": "principal.registered", "registry": registry }));
     let ended = schemas::id::hex(crate::signer::Signer::new(SECOND).public().as_bytes());
-    let registry = json!({ "signer": SECOND, "key": ended, "not_after": "2026-01-01T00:00:00Z" });
-    stage.say(OPERATOR, json!({ "kind": "key.enrolled", "registry": registry }));
-    assert_eq!(stage.get("/proposals")["operators"], 1);
+    let enrolled = |not_after: jiff::Timestamp| {
+        let registry =
+            json!({ "signer": SECOND, "key": ended, "not_after": not_after.to_string() });
+        json!({ "kind": "key.enrolled", "registry": registry })
+    };
+    let now = jiff::Timestamp::now();
+    let (reason, path, expected) = stage.refused(OPERATOR, enrolled(now));
+    assert_eq!((reason.as_str(), path.as_str()), ("invalid_field", "registry.not_after"));
+    assert_eq!(expected, "a time that is still to come");
+    stage.say(OPERATOR, enrolled(now + jiff::SignedDuration::from_secs(8)));
+    until("the key has ended", || (stage.get("/proposals")["operators"] == 1).then_some(()));
     let leave = json!({ "kind": "principal.disabled", "registry": { "id": OPERATOR } });
     let (reason, path, expected) = stage.refused(OPERATOR, leave.clone());
     assert_eq!((reason.as_str(), path.as_str()), ("invalid_field", "registry.id"));

@@ -201,7 +201,7 @@ pub(super) const QUESTIONS: &[Question] = &[
         command: &["stats", "agent:db-migration-agent since:0", "--by", "model"],
         path: "/stats?q=agent%3Adb-migration-agent+since%3A0&by=model",
         told: TALLY,
-        expected: &["example-small | 8"],
+        expected: &["example-small 2026-03-01 | 8"],
     },
     Question {
         name: "16 version by version",

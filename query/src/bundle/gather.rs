@@ -67,7 +67,7 @@ impl Gathered {
 
     fn take_asked(&mut self, ledger: &Ledger, expr: &Expr, scope: &Scope) -> Result<(), Error> {
         let plan = Plan::of(ledger, expr)?;
-        let mut source = plan.step.open(ledger);
+        let mut source = plan.step.open(ledger, &(scope.since..scope.until));
         let mut walk = Walk::new(Order::Oldest, QUERY_SCAN_MAX);
         let mut at = scope.since;
         loop {

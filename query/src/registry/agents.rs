@@ -7,7 +7,7 @@ use schemas::id::{Micros, TreeSize};
 use schemas::kind::Kind;
 use schemas::limits::{AGENT_HISTORY_MAX, QUERY_SCAN_MAX, SHADOW_NAMES_MAX};
 use schemas::query::duration_us;
-use schemas::registry::AgentRecord;
+use schemas::registry::{AgentRecord, AgentState};
 use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<
 
 /// Which agents are asked for: those to which any of the flags applies, of the state and the owner.
 struct Wanted<'p> {
-    state: Option<&'p str>,
+    state: Option<AgentState>,
     owner: Option<&'p str>,
     expiring: Option<Micros>,
     expired: bool,
@@ -62,8 +62,11 @@ impl<'p> Wanted<'p> {
             Some(Some(us)) => Some(Micros(now.0.saturating_add(us))),
             Some(None) => return Err(invalid),
         };
+        let expected = "active, suspended, disabled or retired";
+        let unknown = || Error::InvalidParameter { param: "state", expected };
+        let state = params.get("state").map(|name| AgentState::parse(name).ok_or_else(unknown));
         Ok(Self {
-            state: params.get("state"),
+            state: state.transpose()?,
             owner: params.get("owner"),
             expiring,
             expired: params.flag("expired")?,
@@ -89,7 +92,7 @@ impl<'p> Wanted<'p> {
             || (self.expired && expired)
             || (self.ownerless && ownerless)
             || (self.unreviewed && unreviewed);
-        self.state.is_none_or(|state| state == record.state.as_str())
+        self.state.is_none_or(|state| state == record.state)
             && self.owner.is_none_or(|owner| owner == record.owner)
             && (flagged || !self.has_flag())
     }

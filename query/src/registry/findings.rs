@@ -27,6 +27,10 @@ pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<
 
 fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let (limit, open) = (params.limit()?, params.flag("open")?);
+    if params.get("rule").is_some_and(|name| rule(name).is_none()) {
+        let expected = "the name of a rule, as out_of_scope";
+        return Err(Error::InvalidParameter { param: "rule", expected });
+    }
     let ledger = &api.ledger;
     let head = ledger.head();
     let mut terms = vec![term(ledger, Key::Kind, Kind::Finding.as_str())];
@@ -50,9 +54,7 @@ pub(crate) async fn one(
     index: Segment,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    params.only(&[])?;
-    let index = index.index()?;
-    api.read(move |api| read_one(api, index)).await.map(Json)
+    api.about(&index, params, read_one).await
 }
 
 fn read_one(api: &Api, index: Index) -> Result<Value, Error> {
@@ -108,7 +110,7 @@ fn finding(ledger: &Ledger, entry: &Entry, size: TreeSize) -> Result<Value, Read
 }
 
 /// The entry that a finding flags.
-pub(super) fn flagged_entry(ledger: &Ledger, finding: &Entry) -> Result<Option<Entry>, ReadError> {
+pub(crate) fn flagged_entry(ledger: &Ledger, finding: &Entry) -> Result<Option<Entry>, ReadError> {
     Ok(cited(ledger, finding)?.into_iter().next())
 }
 

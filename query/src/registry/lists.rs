@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use schemas::id::EventId;
+use schemas::kind::Role;
 use serde_json::{Value, json};
 
 use super::past::Past;
@@ -43,6 +44,10 @@ pub(crate) async fn principals(
         let mut known = past.registry.principals();
         known.retain(|record| !left || !record.enabled);
         if let Some(role) = params.get("role") {
+            if !Role::NAMES.contains(&role) {
+                let expected = "a role that principals can have, as approver";
+                return Err(Error::InvalidParameter { param: "role", expected });
+            }
             known.retain(|record| record.roles.iter().any(|own| own.as_str() == role));
         }
         let rows = known.into_iter().map(|record| (record.id.clone(), principal_json(record)));

@@ -221,6 +221,50 @@ fn one_entry_comes_with_what_was_checked() {
 }
 
 #[test]
+fn what_was_accepted_is_all_that_was_not_rejected() {
+    let (mut world, all) = busy(3);
+    let refused = world.send_raw(b"junk")[0].index;
+    let newest: Vec<_> = (0..world.head()).rev().filter(|index| *index != refused).collect();
+    assert_eq!(q(&world, "status:accepted"), newest);
+    assert_eq!(q(&world, "status:accepted action:*").len(), all.len());
+    assert_eq!(q(&world, "-status:accepted"), [refused]);
+    let asked = |path: &str| world.json(&format!("{path}?explain=true&q=status:accepted"));
+    let page = asked("/entries");
+    let not = json!({ "not": { "term": "status:rejected", "postings": 1 } });
+    assert_eq!(page["explain"]["plan"], json!({ "read": not, "check": [] }));
+    assert_eq!(page["explain"]["entries_checked"], 0);
+    let count = asked("/count");
+    assert_eq!(count["count"], newest.len());
+    assert_eq!(count["explain"]["postings_read"], 0, "it is known without a walk");
+}
+
+#[test]
+fn a_value_that_no_entry_can_carry_is_refused_with_what_to_write() {
+    let (world, _) = busy(1);
+    for (path, place, instead) in [
+        ("entries?q=agent:a+status:ok", Some(8), Some("one of accepted, rejected")),
+        ("entries?q=kind:intent", Some(0), Some("action.intent")),
+        ("entries?kind=intent", Some(0), Some("action.intent")),
+        ("entries?outcome=success*", Some(0), None),
+        ("count?q=verdict:denied", Some(0), Some("one of allow, deny")),
+        ("stats?by=agent&q=finding:volumes", Some(0), Some("volume")),
+        ("claims?term=status:accepted", None, None),
+        ("claims?term=kind:intent", None, None),
+        ("findings?rule=volumes", None, None),
+        ("agents?state=off", None, None),
+        ("principals?role=boss", None, None),
+    ] {
+        let answer = world.get(&format!("/{path}"));
+        let problem = answer.json();
+        let found = (answer.status.as_u16(), problem["position"].as_u64());
+        assert_eq!(found, (400, place), "{path}: {problem}");
+        if let Some(instead) = instead {
+            assert_eq!(problem["suggestion"], instead, "{path}");
+        }
+    }
+}
+
+#[test]
 fn a_prefix_of_too_many_values_is_checked_on_each_entry() {
     let mut world = World::new();
     world.agent("a");

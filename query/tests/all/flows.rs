@@ -146,6 +146,50 @@ fn what_a_model_did_is_compared_with_the_one_before() {
     assert_eq!([&change["from"], &change["to"]], ["p m 1", "p m 2"]);
     assert_eq!([&change["confirmed_points"], &change["failed_points"]], [-100, 100]);
     assert_eq!(world.problem("/reports/models").2, Some("agent".into()));
+    // Versions of one model are counted apart; what names none counts as its session declared.
+    let stats = world.json("/stats?by=model&q=agent:a+kind:action.*");
+    let outcomes = |row: &Json| json!([row["value"], row["entries"], row["outcomes"]]);
+    let rows: Vec<_> = stats["items"].as_array().unwrap().iter().map(outcomes).collect();
+    let expected = [json!(["m 1", 2, { "confirmed": 1 }]), json!(["m 2", 2, { "failed": 1 }])];
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn a_session_shows_what_it_tried_and_marks_its_own_entries_alone() {
+    let mut world = World::finding();
+    for name in ["a", "b"] {
+        world.agent(name);
+        world.accept(name, start(name, "w"));
+    }
+    // One event id of two signers: the second one's entry breaks a rule.
+    let own = world.accept_as("a", Some("X"), intent("a", "w", "email.send", "x@example.com"));
+    let other = world.accept_as("b", Some("X"), intent("b", "w", "email.send", "x@example.com"));
+    let flagged = world.json("/findings?rule=id_reused");
+    assert_eq!(flagged["items"][0]["flags"], other, "{flagged}");
+    let mut lacking = intent("a", "w", "db.drop", "postgres:prod/x");
+    lacking.as_object_mut().unwrap().shift_remove("prompt");
+    let refused = world.submit("a", lacking, None);
+    assert_eq!(refused.refused, Some("missing_field"));
+    let session = |index: u64| {
+        world.json(&format!("/entries/{index}"))["body"]["session"].as_str().unwrap().to_owned()
+    };
+    let report = |index: u64| world.json(&format!("/reports/sessions/{}", session(index)));
+    let marks = |report: &Json| {
+        let marked = |entry: &&Json| !entry["findings"].as_array().unwrap().is_empty();
+        let entries = report["entries"].as_array().unwrap().iter().filter(marked);
+        entries.map(|entry| entry["index"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let (of_a, of_b) = (report(own), report(other));
+    assert!(!marks(&of_a).contains(&own) && marks(&of_b).contains(&other), "{of_a}");
+    let tried = |report: &Json| {
+        let entries = report["entries"].as_array().unwrap().clone();
+        entries.into_iter().find(|entry| entry["index"] == refused.index)
+    };
+    let shown = tried(&of_a).unwrap();
+    assert_eq!([&shown["status"], &shown["action"]], ["missing_field", "db.drop"]);
+    assert_eq!([&shown["kind"], &shown["cause"]["path"]], ["action.intent", "prompt"]);
+    assert_eq!(tried(&of_b), None, "what another agent tried is none of its");
+    assert_eq!(of_a["incomplete"], false);
 }
 
 #[test]

@@ -62,6 +62,15 @@ pub(crate) fn config(dir: &TempDir) -> Config {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::create(false)
+    }
+
+    /// One whose ledger says what breaks a rule.
+    pub(crate) fn finding() -> Self {
+        Self::create(true)
+    }
+
+    fn create(finds: bool) -> Self {
         let dir = TempDir::new().unwrap();
         let genesis = Genesis {
             tenant: Tenant::parse("acme").unwrap(),
@@ -69,7 +78,7 @@ impl World {
             operator: SignerId::parse(OPERATOR).unwrap(),
             operator_key: PublicKey::of(&key(OPERATOR)),
             clock_start: Some(Micros(START)),
-            finds: false,
+            finds,
         };
         let writer = create(&config(&dir), key("ledger"), &genesis, Micros(START)).unwrap();
         let clock = Arc::new(AtomicU64::new(START));

@@ -166,7 +166,7 @@ mod tests {
             words.collect::<Vec<_>>().join(" ")
         };
         assert_eq!(said("corr:w"), "corr:w");
-        assert_eq!(said("agent:b agent:a kind:note"), "kind:note agent:a agent:b");
+        assert_eq!(said("agent:b agent:a kind:finding"), "kind:finding agent:a agent:b");
         assert_eq!(said("(agent:b | agent:a)"), "agent:a agent:b");
         let unsaid = [
             "",

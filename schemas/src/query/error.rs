@@ -1,7 +1,9 @@
 //! Why a query cannot be read.
 
+use super::value::BadValue;
 use crate::limits::{QUERY_BYTES_MAX, QUERY_TERMS_MAX};
 use crate::problem::Problem;
+use crate::terms::Key;
 
 /// Why a query cannot be read. `at` is a byte offset.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -50,7 +52,7 @@ pub enum QueryError {
         /// The value.
         value: String,
         /// What it must be.
-        expected: &'static str,
+        expected: String,
     },
     /// A time bound that is none of the forms.
     #[error("at {at}: {value:?} is no time; write 15m, 2026-04-08, 03:40, #900 or checkpoint:900")]
@@ -99,6 +101,12 @@ pub enum QueryError {
 }
 
 impl QueryError {
+    /// Of a value that no entry could carry.
+    pub(super) fn of_value(at: usize, key: Key, value: &str, bad: BadValue) -> Self {
+        let BadValue(expected) = bad;
+        Self::BadValue { at, key: key.as_str(), value: value.to_owned(), expected }
+    }
+
     /// The problem of a parameter that holds the query, with `position` and `suggestion` where there are any.
     #[must_use]
     pub fn problem(&self, param: &'static str) -> Problem {
@@ -139,7 +147,7 @@ impl QueryError {
             Self::NoKey { suggestion, .. } => Some(suggestion.clone()),
             Self::UnknownKey { nearest, .. } => Some((*nearest).to_owned()),
             Self::NoValue { key, .. } => Some(format!("{key}:*")),
-            Self::BadValue { expected, .. } => Some((*expected).to_owned()),
+            Self::BadValue { expected, .. } => Some(expected.clone()),
             _ => None,
         }
     }

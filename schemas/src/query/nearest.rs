@@ -32,9 +32,21 @@ pub(super) fn nearest(name: &str) -> &'static str {
     if let Some((_, key)) = ALIASES.iter().find(|(alias, _)| *alias == name) {
         return key;
     }
-    let mut names = Key::ALL.iter().map(|key| key.as_str()).chain(WINDOW_KEYS.iter().copied());
+    let names = Key::ALL.iter().map(|key| key.as_str()).chain(WINDOW_KEYS.iter().copied());
     let begun = names.clone().find(|key| name.len() > 1 && key.starts_with(name.as_str()));
-    begun.or_else(|| names.by_ref().min_by_key(|key| distance(&name, key))).unwrap_or("agent")
+    begun.unwrap_or_else(|| least(&name, names))
+}
+
+/// The word meant by `text`: one that holds it, or the one that differs least.
+pub(super) fn closest(text: &str, words: &[&'static str]) -> &'static str {
+    let text = text.to_lowercase();
+    let words = words.iter().copied();
+    let holding = words.clone().find(|word| text.len() > 1 && word.contains(text.as_str()));
+    holding.unwrap_or_else(|| least(&text, words))
+}
+
+fn least(text: &str, words: impl Iterator<Item = &'static str>) -> &'static str {
+    words.min_by_key(|word| distance(text, word)).unwrap_or_default()
 }
 
 /// Levenshtein distance in characters; both texts are short.

@@ -2,7 +2,7 @@
 
 use super::nearest::nearest;
 use super::token::{Token, TokenKind, Word};
-use super::value::{self, BadValue};
+use super::value;
 use super::when::{self, WINDOW_KEYS};
 use super::{Bound, Expr, Query, QueryError};
 use crate::limits::QUERY_TERMS_MAX;
@@ -128,15 +128,12 @@ impl<'t> Parser<'t> {
         if text.is_empty() && !word.quoted {
             return Err(QueryError::NoValue { at, key: key.as_str() });
         }
-        let pattern = match text.strip_suffix('*') {
-            Some(prefix) if word.starred => Ok(value::prefix(key, prefix)),
+        let term = match text.strip_suffix('*') {
+            Some(prefix) if word.starred => value::prefix(key, prefix),
             _ => value::exact(key, text),
         };
-        let bad = |BadValue(expected)| {
-            let value = text.to_owned();
-            QueryError::BadValue { at, key: key.as_str(), value, expected }
-        };
-        Ok(Some((key, Expr::Is(key, pattern.map_err(bad)?))))
+        let term = term.map_err(|bad| QueryError::of_value(at, key, text, bad))?;
+        Ok(Some((key, term)))
     }
 }
 
@@ -145,7 +142,7 @@ fn is_nothing(expr: &Expr) -> bool {
 }
 
 fn negate(negated: bool, expr: Expr) -> Expr {
-    if negated { Expr::Not(Box::new(expr)) } else { expr }
+    if negated { expr.negated() } else { expr }
 }
 
 /// How the language writes what was meant by a lone word.

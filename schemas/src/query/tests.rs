@@ -8,6 +8,8 @@
 
 use super::*;
 use crate::id::{Index, Micros, TreeSize};
+use crate::kind::Kind;
+use crate::rules::RULES;
 
 const ID: &str = "019d6b2c-ee80-7001-8002-030405060708";
 /// 2026-04-08T00:00:00Z.
@@ -52,8 +54,8 @@ fn keys_are_and_and_values_are_or() {
         "-agent:x",
         "not:agent:x",
         "-user:*",
-        "-(agent:x | verdict:none)",
-        "not:(agent:pay-1 verdict:none)",
+        "-(agent:x | outcome:failed)",
+        "not:(agent:pay-1 outcome:failed)",
         "(agent:x | verdict:deny)",
         "agent:x | corr:\"w 1\"",
         "(agent:pay-1 (corr:\"w 1\"))",
@@ -75,7 +77,7 @@ fn keys_are_and_and_values_are_or() {
     let no = [
         "agent:x",
         "agent:PAY-1",
-        "agent:pay-1 verdict:none",
+        "agent:pay-1 outcome:failed",
         "-agent:pay-1",
         "-agent:*",
         "-(agent:x | verdict:deny)",
@@ -83,7 +85,7 @@ fn keys_are_and_and_values_are_or() {
         "user:*",
         "agent:\"\"",
         "agent:x agent:y",
-        "(agent:x | verdict:none)",
+        "(agent:x | outcome:failed)",
         "target:\"b*\"",
         "agent:\"pay-*\"",
     ];
@@ -129,6 +131,15 @@ fn every_key_has_its_terms() {
         let value = match key {
             Key::Id | Key::Cause | Key::Grant => ID,
             Key::Time => "2026-04-08",
+            Key::Kind => "finding",
+            Key::Class => "read",
+            Key::Mode => "self",
+            Key::Verdict => "deny",
+            Key::Outcome => "denied",
+            Key::Finding => "volume",
+            Key::Status => "rejected",
+            Key::Trigger => "mail/m",
+            Key::Source => "page/p",
             _ => "00",
         };
         for query in [format!("{}:{value}", key.as_str()), format!("-{}:*", key.as_str())] {
@@ -136,6 +147,53 @@ fn every_key_has_its_terms() {
             let again = Query::parse(&parsed.expr.to_string()).map(|query| query.expr);
             assert!(*key == Key::Time || again == Ok(parsed.expr), "{query}");
         }
+    }
+}
+
+#[test]
+fn every_word_of_a_closed_list_is_a_value_and_nothing_else_is() {
+    let lists: [(&str, &[&str]); 5] = [
+        ("class", &["read", "write", "destructive", "payment", "communication"]),
+        ("mode", &["self", "approval", "on_behalf_of"]),
+        ("verdict", &["allow", "deny"]),
+        ("outcome", &["planned", "dispatched", "confirmed", "failed", "reverted", "denied"]),
+        ("status", &["accepted", "rejected"]),
+    ];
+    for (key, words) in lists {
+        for word in words {
+            assert!(Query::parse(&format!("{key}:{word}")).is_ok(), "{key}:{word}");
+            let upper = Query::parse(&format!("{key}:{}", word.to_uppercase()));
+            assert!(matches!(upper, Err(QueryError::BadValue { .. })), "{key}:{word}");
+        }
+    }
+    for kind in Kind::ALL {
+        assert!(Query::parse(&format!("kind:{kind}")).is_ok(), "{kind}");
+    }
+    for rule in RULES {
+        assert!(Query::parse(&format!("finding:{}", rule.name)).is_ok(), "{}", rule.name);
+    }
+}
+
+#[test]
+fn an_entry_is_accepted_or_rejected() {
+    let rejected = [term(Key::Status, "rejected")];
+    for (query, accepted, refused) in [
+        ("status:accepted", true, false),
+        ("status:rejected", false, true),
+        ("-status:accepted", false, true),
+        ("-status:rejected", true, false),
+        ("status:a*", true, false),
+        ("status:r*", false, true),
+        ("status:*", true, true),
+        ("-status:*", false, false),
+        ("status:accepted status:rejected", true, true),
+        ("status:accepted -status:rejected", true, false),
+        ("(status:accepted | agent:x)", true, false),
+    ] {
+        let query = Query::parse(query).unwrap();
+        let found = (query.matches(&[]), query.matches(&rejected));
+        assert_eq!(found, (accepted, refused), "{}", query.expr);
+        assert_eq!(Query::parse(&query.expr.to_string()).unwrap().expr, query.expr);
     }
 }
 
@@ -209,6 +267,20 @@ fn faults_name_their_place() {
         ("not:not:agent:w", 0, Some("on")),
         ("agent:a corr:", 8, Some("corr:*")),
         ("agent:a id:7", 8, Some("an event id, a UUIDv7")),
+        ("agent:a kind:intent", 8, Some("action.intent")),
+        ("kind:Action.Intent", 0, Some("action.intent")),
+        ("kind:intent*", 0, Some("action.intent")),
+        ("finding:out_scope", 0, Some("out_of_scope")),
+        ("class:delete", 0, Some("one of read, write, destructive, payment, communication")),
+        ("verdict:\"\"", 0, Some("one of allow, deny")),
+        ("-verdict:denied", 0, Some("one of allow, deny")),
+        ("mode:autonomous", 0, Some("one of self, approval, on_behalf_of")),
+        ("status:ok", 0, Some("one of accepted, rejected")),
+        ("status:\"accepted*\"", 0, Some("one of accepted, rejected")),
+        ("source:tickets/7", 0, Some("one of ticket, message, file, page, with / and a reference")),
+        ("source:page", 0, Some("one of ticket, message, file, page, with / and a reference")),
+        ("digest:sha256:00", 0, Some("hex digits")),
+        ("session:0x*", 0, Some("hex digits")),
         ("time:yesterday", 0, Some("2026-04-08, RFC 3339, or a span A..B of them")),
         ("time:..", 0, Some("2026-04-08, RFC 3339, or a span A..B of them")),
         ("agent:a since:yesterday", 8, None),

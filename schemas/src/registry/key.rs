@@ -1,7 +1,11 @@
 //! Signing keys.
 
+use super::invalid;
+use crate::body::Body;
+use crate::deterministic::Item;
 use crate::id::{Index, Micros};
 use crate::key::PublicKey;
+use crate::reject::Reject;
 
 /// An enrolled key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,4 +30,17 @@ impl KeyRecord {
     pub fn is_over(&self, at: Micros) -> bool {
         self.not_after.is_some_and(|to| at >= to)
     }
+}
+
+/// Whether a key that is enrolled at this time can ever sign anything: else its times are a mistake.
+pub(super) fn validity_is_sound(body: &Body<'_>, at: Micros) -> Result<(), Reject> {
+    let time = |path: &str| body.field(path).and_then(Item::uint);
+    let Some(to) = time("registry.not_after") else { return Ok(()) };
+    if to <= at.0 {
+        return Err(invalid("registry.not_after", "a time that is still to come"));
+    }
+    if time("registry.not_before").is_some_and(|from| from >= to) {
+        return Err(invalid("registry.not_after", "a time after not_before"));
+    }
+    Ok(())
 }

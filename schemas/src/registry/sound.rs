@@ -1,6 +1,7 @@
 //! Whether a change of the registry may be made: what each kind requires of the state before it.
 
 use super::hold::hold_of;
+use super::key;
 use super::proposal::Operation;
 use super::{
     AgentState, ContractRecord, FROZEN, FreezeRecord, HoldRecord, KeyRecord, ProposalRecord,
@@ -47,8 +48,8 @@ impl Registry {
                 }
                 self.operators_remain(id, false, received_at)
             }
-            Kind::KeyEnrolled => self.new_key_is_sound(body),
-            Kind::KeyRotated => self.rotation_is_sound(body),
+            Kind::KeyEnrolled => self.new_key_is_sound(body, received_at),
+            Kind::KeyRotated => self.rotation_is_sound(body, received_at),
             Kind::KeyRevoked => self.loss_is_sound(body, received_at),
             Kind::CredentialRegistered => self.credential_is_sound(body),
             Kind::CredentialRevoked => self.revocation_is_sound(body),
@@ -141,7 +142,7 @@ impl Registry {
         Err(invalid(path, expected))
     }
 
-    fn new_key_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
+    fn new_key_is_sound(&self, body: &Body<'_>, at: Micros) -> Result<(), Reject> {
         let signer = body.text("registry.signer").unwrap_or_default();
         if !self.agents.contains_key(signer) && !self.principals.contains_key(signer) {
             return Err(invalid("registry.signer", "a registered agent or principal"));
@@ -153,11 +154,11 @@ impl Registry {
         if self.keys.contains_key(&key.kid()) {
             return Err(invalid("registry.key", "a key that was never enrolled"));
         }
-        Ok(())
+        key::validity_is_sound(body, at)
     }
 
-    fn rotation_is_sound(&self, body: &Body<'_>) -> Result<(), Reject> {
-        self.new_key_is_sound(body)?;
+    fn rotation_is_sound(&self, body: &Body<'_>, at: Micros) -> Result<(), Reject> {
+        self.new_key_is_sound(body, at)?;
         self.own_key(body, "replaces")?;
         let subject = body.text("registry.signer").unwrap_or_default();
         let signer = body.signer();

@@ -111,9 +111,11 @@ impl Reference {
                 valid(self.person(id).is_some(), "registry.id")?;
                 valid(self.enough_without(id, false, now), "registry.id")
             }
-            What::Enrol { signer, key, .. } => {
+            What::Enrol { signer, key, from, until } => {
                 valid(self.is_known(signer), "registry.signer")?;
-                valid(self.key(*key).is_none(), "registry.key")
+                valid(self.key(*key).is_none(), "registry.key")?;
+                let is_late = |until: u64| now < until && from.is_none_or(|from| from < until);
+                valid(until.is_none_or(is_late), "registry.not_after")
             }
             What::Rotate { signer: subject, key, replaces } => {
                 valid(self.is_known(subject), "registry.signer")?;

@@ -24,6 +24,24 @@ pub(crate) enum Value {
     Between(String, String),
 }
 
+/// Keys whose values have a form or are a closed list: what is no value of them is refused.
+const STRICT: [&str; 14] = [
+    "id",
+    "cause",
+    "time",
+    "session",
+    "parent",
+    "task",
+    "tool_digest",
+    "contract",
+    "digest",
+    "kind",
+    "class",
+    "mode",
+    "outcome",
+    "status",
+];
+
 /// An end of the window: how it is written, and from or to where (exclusive) it reaches.
 struct Edge {
     written: String,
@@ -49,7 +67,7 @@ impl Ask {
             return Self::Group { negated, alternatives: alternatives(random, facts, depth - 1) };
         }
         // Often the same few keys, so that words of one key meet.
-        let common = ["agent", "action", "corr", "kind", "target", "env", "principal"];
+        let common = ["agent", "action", "corr", "kind", "target", "env", "principal", "status"];
         let keys = if random.one_in(2) { &common } else { facts.keys() };
         let key = *random.pick(keys);
         let value = random.pick(facts.values(key)).clone();
@@ -66,7 +84,7 @@ impl Ask {
                 let written = format!("{value}..{other}");
                 (Value::Between(value, other), written)
             }
-            4 if !matches!(key, "id" | "cause" | "time" | "session") => {
+            4 if !STRICT.contains(&key) => {
                 let other = format!("{value}?");
                 let written = quoted(random, &other);
                 (Value::Exact(other), written)

@@ -63,6 +63,7 @@ impl Facts {
         let mut facts = Vec::new();
         let body = &entry["body"];
         if entry["status"] == "accepted" {
+            facts.push(("status", "accepted".to_owned()));
             facts.push(("id", text(&entry["id"])));
         } else {
             facts.push(("status", "rejected".to_owned()));

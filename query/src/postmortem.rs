@@ -1,0 +1,224 @@
+//! `reports/sessions/{session}`: what a session was asked to do beside what it did, and tried to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::Json;
+use axum::extract::State;
+use ledger::{Entry, Ledger, ReadError};
+use schemas::body::Body;
+use schemas::id::{Index, Micros};
+use schemas::json::Content;
+use schemas::kind::Kind;
+use schemas::leaf::Status;
+use schemas::limits::WORKFLOW_ENTRIES_MAX;
+use schemas::refused;
+use schemas::reject::Cause;
+use schemas::shape::time_json;
+use schemas::statement::Statement;
+use schemas::terms::Key;
+use serde_json::{Value, json};
+
+use crate::accepted::term;
+use crate::api::{Api, as_of};
+use crate::error::Error;
+use crate::params::{Params, Segment};
+use crate::registry::findings::flagged_entry;
+use crate::source::{Order, Seek, Walk};
+
+/// So long before a session's first entry, in microseconds, a start of it may have been refused.
+const START_US: u64 = 3_600_000_000;
+
+/// A session's task beside its actions, each with the findings that flag it.
+pub(crate) async fn read(
+    State(api): State<Api>,
+    session: Segment,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    params.only(&[])?;
+    api.read(move |api| read_session(api, &session.0)).await.map(Json)
+}
+
+fn read_session(api: &Api, session: &str) -> Result<Value, Error> {
+    let head = api.ledger.head();
+    let mut found = Session { is_whole: true, ..Session::default() };
+    found.take_known(&api.ledger, session, head.size.0)?;
+    let Some((last, _)) = found.entries.last_key_value() else {
+        return Err(Error::Unknown("session"));
+    };
+    let end = if found.has_ended { last + 1 } else { head.size.0 };
+    found.take_unread(&api.ledger, session, end)?;
+    Ok(json!({
+        "session": session,
+        "declared": found.declared,
+        "entries": found.entries.into_values().collect::<Vec<_>>(),
+        "incomplete": !found.is_whole,
+        "as_of": as_of(&head),
+    }))
+}
+
+/// What is known of a session.
+#[derive(Default)]
+struct Session {
+    declared: Value,
+    /// By index.
+    entries: BTreeMap<u64, Value>,
+    signers: BTreeSet<String>,
+    /// When its first entry was received.
+    began: Micros,
+    has_ended: bool,
+    is_whole: bool,
+}
+
+impl Session {
+    /// The entries below `size` that are indexed under it.
+    fn take_known(&mut self, ledger: &Ledger, session: &str, size: u64) -> Result<(), ReadError> {
+        let mut postings = ledger.postings(Key::Session, session);
+        let mut at = 0;
+        while let Some(index) = postings.at_or_after(at)?.filter(|index| index.0 < size) {
+            self.is_whole = self.entries.len() < WORKFLOW_ENTRIES_MAX;
+            if !self.is_whole {
+                break;
+            }
+            if let Some(entry) = ledger.entry(index)? {
+                self.learn(&entry);
+                self.entries.insert(index.0, acted(ledger, &entry)?);
+            }
+            at = index.0 + 1;
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, entry: &Entry) {
+        if self.entries.is_empty() {
+            self.began = entry.leaf.received_at;
+        }
+        let content = entry.content();
+        let Some(body) = said(&content) else { return };
+        self.signers.insert(body.signer().to_owned());
+        self.has_ended |= body.kind() == Kind::SessionEnd && entry.leaf.status == Status::Accepted;
+        if body.kind() == Kind::SessionStart {
+            let says = body.to_json();
+            let part = |name: &str| says.get(name).cloned().unwrap_or_default();
+            self.declared = json!({
+                "index": entry.leaf.index.0,
+                "agent": part("agent"),
+                "task": part("task"),
+                "model": part("model"),
+            });
+        }
+    }
+
+    /// Those that are not, because a body that lacks a field or has a wrong one is not read: what it says of its
+    /// session is taken from its bytes, where the session's own signer signed them.
+    fn take_unread(&mut self, ledger: &Ledger, session: &str, end: u64) -> Result<(), Error> {
+        let mut source = term(ledger, Key::Status, "rejected");
+        let mut walk = Walk::of_query(Order::Oldest);
+        let from = Micros(self.began.0.saturating_sub(START_US));
+        let mut at = ledger.index_at(from)?.0;
+        while self.is_whole {
+            match source.seek(at, &mut walk)? {
+                Seek::At(index) if index < end => {
+                    at = index + 1;
+                    if !self.entries.contains_key(&index)
+                        && let Some(entry) = ledger.entry(Index(index))?
+                    {
+                        let tried = self.tried(ledger, &entry, session)?;
+                        self.entries.extend(tried.map(|tried| (index, tried)));
+                        self.is_whole = self.entries.len() < WORKFLOW_ENTRIES_MAX;
+                    }
+                }
+                Seek::At(_) | Seek::End => break,
+                Seek::Spent(_) => self.is_whole = false,
+            }
+        }
+        Ok(())
+    }
+
+    fn tried(
+        &self,
+        ledger: &Ledger,
+        entry: &Entry,
+        session: &str,
+    ) -> Result<Option<Value>, ReadError> {
+        let Content::Refused { cause, signed: None, .. } = entry.content() else {
+            return Ok(None);
+        };
+        let Some(says) = entry.kept().and_then(|kept| refused::signed_map(&entry.leaf, kept))
+        else {
+            return Ok(None);
+        };
+        let of = says.get("session").and_then(|item| item.bytes()).map(schemas::id::hex);
+        if of.as_deref() != Some(session) {
+            return Ok(None);
+        }
+        let row = ledger.statement(entry.leaf.index)?;
+        let statement = row.as_ref().and_then(|row| Statement::parse(&row.statement).ok());
+        let is_own =
+            statement.is_some_and(|statement| self.signers.contains(statement.signer.as_str()));
+        let text = |path: &str| says.path(path).and_then(|item| item.text()).map(str::to_owned);
+        Ok(is_own.then(|| told(entry, Some(&cause), Vec::new(), text)))
+    }
+}
+
+/// What somebody signed, be it refused or not: what was refused tells what was tried.
+pub(crate) fn said<'c, 'a>(content: &'c Content<'a>) -> Option<&'c Body<'a>> {
+    match content {
+        Content::Signed(body) | Content::Refused { signed: Some(body), .. } => Some(body),
+        _ => None,
+    }
+}
+
+fn acted(ledger: &Ledger, entry: &Entry) -> Result<Value, ReadError> {
+    let content = entry.content();
+    let Some(body) = said(&content) else { return Ok(told(entry, None, Vec::new(), |_| None)) };
+    let cause = match &content {
+        Content::Refused { cause, .. } => Some(cause),
+        _ => None,
+    };
+    let text = |path: &str| body.text(path).map(str::to_owned);
+    Ok(told(entry, cause, flags(ledger, entry, body)?, text))
+}
+
+/// The findings that flag an entry: of several entries with its id, this very one.
+fn flags(ledger: &Ledger, entry: &Entry, body: &Body<'_>) -> Result<Vec<Value>, ReadError> {
+    let mut flags = Vec::new();
+    if entry.leaf.status != Status::Accepted {
+        return Ok(flags);
+    }
+    let mut postings = ledger.postings(Key::Cause, &body.id().to_string());
+    let mut at = entry.leaf.index.0;
+    while let Some(citing) = postings.at_or_after(at)? {
+        at = citing.0 + 1;
+        let Some(finding) = ledger.entry(citing)? else { continue };
+        let Some(said) = finding.body().filter(|said| said.kind() == Kind::Finding) else {
+            continue;
+        };
+        let flagged = flagged_entry(ledger, &finding)?;
+        if flagged.is_some_and(|flagged| flagged.leaf.index == entry.leaf.index) {
+            flags.push(json!({
+                "index": citing.0, "rule": said.text("rule.name"), "detail": said.text("reason"),
+            }));
+        }
+    }
+    Ok(flags)
+}
+
+fn told(
+    entry: &Entry,
+    cause: Option<&Cause>,
+    findings: Vec<Value>,
+    text: impl Fn(&str) -> Option<String>,
+) -> Value {
+    json!({
+        "index": entry.leaf.index.0,
+        "received_at": time_json(entry.leaf.received_at),
+        "kind": text("kind"),
+        "status": entry.leaf.status.as_str(),
+        "cause": cause.map(|cause| json!({ "path": cause.path, "expected": cause.expected })),
+        "action": text("action.name"),
+        "target": text("action.target"),
+        "environment": text("environment"),
+        "outcome": text("outcome.status"),
+        "findings": findings,
+    })
+}
