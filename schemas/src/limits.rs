@@ -68,6 +68,8 @@ pub const OPERATORS_MAX: u64 = 64;
 pub const PROPOSALS_MAX: usize = 256;
 /// Days that a proposal waits for approvals.
 pub const PROPOSAL_DAYS_MAX: u64 = 30;
+/// Longest text of a lost mark, in bytes, that the entry which begins a new epoch repeats.
+pub const LOST_MARK_BYTES_MAX: usize = 2048;
 /// Agents that one credential may be registered to: more than one is a finding already.
 pub const HOLDERS_MAX: usize = 16;
 /// Bound of a cap: actions an hour or a day.
