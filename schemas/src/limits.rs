@@ -150,6 +150,8 @@ pub const BUNDLE_JOBS_PER_READER_MAX: usize = 4;
 pub const BUNDLE_WAIT_S: u64 = 5;
 /// How long the question whether it is made waits, in seconds.
 pub const BUNDLE_POLL_S: u64 = 1;
+/// Steps of a search for a bundle's entries between two looks whether anybody still waits for it.
+pub const BUNDLE_LAP_ENTRIES: usize = 4096;
 /// How long a bundle that was made is kept, in seconds.
 pub const BUNDLE_KEPT_S: u64 = 600;
 /// Largest request to a witness, and largest answer of one.
