@@ -150,6 +150,7 @@ fn read(
         until: window.to,
         created: api.now(),
         tool: TOOL.to_owned(),
+        renderer: evidence::RENDERER,
         details: params.flag("details")?,
         maker,
     };

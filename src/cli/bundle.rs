@@ -244,6 +244,7 @@ fn inspect(file: &Path, context: &Context) -> Result<Exit, Failure> {
     out.line(&format!("query       {}", printable(&manifest.query)))?;
     out.line(&format!("window      #{} to #{}", manifest.since, manifest.until.saturating_sub(1)))?;
     out.line(&format!("made        {} by {}", manifest.created, printable(&manifest.tool)))?;
+    out.line(&format!("renderer    {}", manifest.renderer))?;
     out.line(&format!("entries     {}", asked.len()))?;
     out.line(&format!("supporting  {}", view.entries.len() - asked.len()))?;
     out.line(&format!("details     {}", opened.bundle.details.len()))?;
