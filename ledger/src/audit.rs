@@ -9,6 +9,7 @@
 mod counter;
 mod derived;
 mod ends;
+mod epoch;
 mod erased;
 mod fault;
 mod ground;

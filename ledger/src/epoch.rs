@@ -1,31 +1,27 @@
 //! What follows a loss or a change of keys: a new epoch after a rollback, a new key by rotation.
 
-use std::collections::BTreeSet;
 use std::fs;
 
 use ed25519_dalek::SigningKey;
-use schemas::body::Body;
 use schemas::encode::{Value, bytes, map};
 use schemas::era::{KEY_ROTATED, NEW_EPOCH};
 use schemas::id::{Digest, Micros, sha256};
 use schemas::key::PublicKey;
 use schemas::kind::Kind;
-use schemas::registry::Epoch;
+use schemas::registry::{Agreement, Epoch, lost_mark};
 
 use crate::append::{Submission, Via, Writer};
-use crate::check::{Checked, KeySet, check};
+use crate::check::{Checked, check};
+use crate::draft::{Draft, End};
 use crate::error::{AppendError, OpenError};
 use crate::open::{Config, Opened};
 use crate::seal::{Identity, Marked};
-
-/// Longest text of a lost mark that the entry about it repeats.
-const LOST_BYTES_MAX: usize = 2048;
 
 /// Opens a ledger whose store does not reach its mark, and goes on from what there is: under a new origin,
 /// with an entry first that names what was lost. The lost mark is kept in a file beside the new one.
 ///
 /// Where several operators have to agree to dangerous changes, they have to agree to this one: `agreed` are their
-/// submissions, each a proposal of this very epoch, and become the entries behind the first.
+/// submissions, each a proposal of this very epoch, and become the entries behind the first, in its commit.
 ///
 /// # Errors
 /// [`OpenError::NothingLost`] where the store reaches its mark; [`OpenError::NotAgreed`] where operators are missing;
@@ -52,80 +48,82 @@ pub fn open_new_epoch(
     }
     let origin = opened.eras.successor(epoch);
     let lost = opened.mark.text()?;
-    let proposed = Epoch {
+    let size = opened.size();
+    let begun = Epoch {
         origin: origin.clone(),
-        size: opened.size().0,
+        size: size.0,
         lost: Digest(sha256(lost.as_deref().unwrap_or_default().as_bytes())),
     };
-    opened.check_agreed(proposed, agreed, now)?;
-    if let Some(text) = &lost {
-        keep_lost(config, epoch, text)?;
-    }
-    let lost = lost.filter(|text| text.len() <= LOST_BYTES_MAX).unwrap_or("none".to_owned());
+    let agreement = Agreement::to(begun, opened.registry());
     let mut writer = opened.writer(key)?;
     writer.reseal(
         Identity { origin: origin.clone(), ..writer.seal.identity().clone() },
         writer.seal.key().clone(),
     );
-    let note = "the log goes on from an older state: what was receipted beyond it is not here";
-    let fields = vec![
-        ("code", Value::from(NEW_EPOCH)),
-        ("note", Value::from(note)),
-        ("registry", map([("lost", Value::from(lost)), ("origin", Value::from(origin))])),
-    ];
-    // What the journal knows and this copy does not was about these entries, and about no later ones.
-    let size = writer.fold.growth.size();
-    writer.own_entry(Kind::LedgerIncident, fields, now)?;
-    writer.take_agreed(agreed, now)?;
+    let mut draft = writer.begin(now)?;
+    writer.stage_epoch(&mut draft, origin, lost.as_deref())?;
+    writer.stage_agreement(&mut draft, agreement, agreed)?;
+    if let Some(text) = &lost {
+        keep_lost(config, epoch, text)?;
+    }
+    writer.commit(draft)?;
+    // What the journal knows and this copy does not was about the entries before, and about no later ones.
     writer.redact_restored(size)?;
     writer.erase_due(&writer.ledger())?;
     Ok(writer)
 }
 
-impl Opened {
-    /// Whether as many operators as have to agree propose this epoch, each by a key that is valid now.
-    fn check_agreed(&self, epoch: Epoch, agreed: &[Vec<u8>], now: Micros) -> Result<(), OpenError> {
-        let registry = self.registry();
-        let needed = registry.quorum();
-        if needed == 1 {
-            return Ok(());
-        }
-        let keys: KeySet = registry.public_keys().collect();
-        let mut operators = BTreeSet::new();
-        for message in agreed {
-            let Checked::Verified(verified) = check(message, &keys) else { continue };
-            let kid = verified.statement().kid;
-            let tenant = verified.statement().tenant == *self.tenant();
-            let bodies = verified.items().iter().filter_map(|item| item.body.as_ref().ok());
-            let agrees = |body: &&Body<'_>| {
-                tenant
-                    && Epoch::proposed(body).as_ref() == Some(&epoch)
-                    && registry.key(&kid).is_some_and(|record| record.signer == body.signer())
-                    && registry.permits(body, &kid, now).is_ok()
-            };
-            operators.extend(bodies.filter(agrees).map(|body| body.signer().to_owned()));
-        }
-        let found = u64::try_from(operators.len()).unwrap_or(u64::MAX);
-        if found >= needed {
-            return Ok(());
-        }
-        Err(OpenError::NotAgreed { needed, found, epoch: Box::new(epoch) })
-    }
-}
-
 impl Writer {
-    /// Commits what operators agreed with: everybody can see who let the log go on.
-    fn take_agreed(&mut self, agreed: &[Vec<u8>], now: Micros) -> Result<(), AppendError> {
-        if agreed.is_empty() {
-            return Ok(());
-        }
+    fn stage_epoch(
+        &mut self,
+        draft: &mut Draft,
+        origin: String,
+        lost: Option<&str>,
+    ) -> Result<(), AppendError> {
+        let note = "the log goes on from an older state: what was receipted beyond it is not here";
+        let lost = Value::from(lost_mark(lost));
+        let fields = vec![
+            ("code", Value::from(NEW_EPOCH)),
+            ("note", Value::from(note)),
+            ("registry", map([("lost", lost), ("origin", Value::from(origin))])),
+        ];
+        self.stage_own(draft, Kind::LedgerIncident, fields)
+    }
+
+    /// Stages what operators agreed with: everybody can see who let the log go on. What is not accepted counts for
+    /// nobody.
+    fn stage_agreement(
+        &mut self,
+        draft: &mut Draft,
+        mut agreement: Option<Agreement>,
+        agreed: &[Vec<u8>],
+    ) -> Result<(), OpenError> {
         let keys = self.ledger().key_set();
-        let batch = agreed.iter().map(|message| Submission {
-            message,
-            via: Via::default(),
-            checked: check(message, &keys),
-        });
-        self.append(batch.collect(), now, &[]).map(|_committed| ())
+        let received_at = draft.received_at;
+        for message in agreed {
+            let checked = check(message, &keys);
+            self.stage(draft, Submission { message, via: Via::default(), checked })?;
+            let (Some(agreement), Checked::Verified(verified)) =
+                (agreement.as_mut(), check(message, &keys))
+            else {
+                continue;
+            };
+            let ends = draft.ends.last().map(|(_, ends)| ends.as_slice()).unwrap_or_default();
+            for (item, pending) in verified.items().iter().zip(ends) {
+                if let (Ok(body), End::Committed) = (&item.body, &pending.end) {
+                    agreement.take(body, &verified.statement().kid, received_at);
+                }
+            }
+        }
+        self.stage_floods(draft)?;
+        match agreement.filter(|agreement| !agreement.holds()) {
+            None => Ok(()),
+            Some(agreement) => Err(OpenError::NotAgreed {
+                needed: agreement.needed(),
+                found: agreement.found(),
+                epoch: Box::new(agreement.epoch().clone()),
+            }),
+        }
     }
 }
 

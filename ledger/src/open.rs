@@ -195,10 +195,6 @@ impl Opened {
         &self.loaded.fold.state.registry
     }
 
-    pub(crate) fn tenant(&self) -> &Tenant {
-        &self.identity.tenant
-    }
-
     fn check_key(&self, key: &SigningKey) -> Result<(), OpenError> {
         let given = PublicKey::of(key);
         if self.identity.key == given {

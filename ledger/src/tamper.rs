@@ -58,17 +58,18 @@ pub fn tamper(
     Ok(Some(Tampered { family, key: hex(key), index, offset }))
 }
 
-/// Puts `value` in the place of an entry's row of `family`, as whoever can write the disk could.
+/// Puts `value` in the place of a row of `family`, as whoever can write the disk could. What is filed under an entry has
+/// its index as key, in eight bytes, the most significant first.
 ///
 /// # Errors
 /// [`OpenError`] when the store is in use or fails.
 pub fn plant(
     store: &Path,
     family: ColumnFamily,
-    index: Index,
+    key: &[u8],
     value: &[u8],
 ) -> Result<(), OpenError> {
     let store = Store::open(store)?;
-    let row = Row::new(family, keys::index(index), value);
+    let row = Row::new(family, key, value);
     Ok(store.replace(&row).map_err(ReadError::from)?)
 }

@@ -126,7 +126,7 @@ pub fn routes(
         .route("/consistency", get(consistency::one))
         .route("/claims", get(claims::one))
         .route("/bundles", get(bundle::create))
-        .route("/bundles/{job}", get(bundle::fetch))
+        .route("/bundles/{job}", get(bundle::fetch).delete(bundle::cancel))
         .route("/holds", get(holds::list))
         .route("/keys", get(keys::list))
         .route("/status", get(identity::status))

@@ -26,7 +26,7 @@ use crate::api::Api;
 use crate::error::Error;
 use crate::filter;
 use crate::params::{Params, Segment};
-use crate::reader::Asker;
+use crate::reader::{Asker, Oversees};
 use crate::window::Window;
 
 use gather::Gathered;
@@ -77,6 +77,9 @@ pub(crate) async fn fetch(
     let job = found.ok_or(Error::Unknown("bundle"))?;
     match tokio::time::timeout(Duration::from_secs(BUNDLE_POLL_S), job.ended()).await {
         Ok(ended) => {
+            // It may have been cancelled while this was waiting for it.
+            let found = api.jobs.find(&id, reader.as_ref(), api.now());
+            found.ok_or(Error::Unknown("bundle"))?;
             // A copy must not outlive what was erased in the meantime.
             let size = job.size;
             let redacted = api.read(move |api| Ok(redacted_since(&api.ledger, size)?)).await?;
@@ -84,6 +87,18 @@ pub(crate) async fn fetch(
         }
         Err(_elapsed) => Ok(accepted(&job)),
     }
+}
+
+/// `DELETE bundles/{job}`: ends the making of a bundle, or lets go of one that is made. Its reader's alone, or of whoever
+/// administers the server.
+pub(crate) async fn cancel(
+    State(api): State<Api>,
+    Asker(reader): Asker,
+    Oversees(administers): Oversees,
+    Segment(id): Segment,
+) -> Result<StatusCode, Error> {
+    let cancelled = api.jobs.cancel(&id, reader.as_ref(), administers, api.now());
+    if cancelled { Ok(StatusCode::NO_CONTENT) } else { Err(Error::Unknown("bundle")) }
 }
 
 fn redacted_since(ledger: &Ledger, size: TreeSize) -> Result<bool, ledger::ReadError> {
@@ -135,6 +150,7 @@ fn read(
         until: window.to,
         created: api.now(),
         tool: TOOL.to_owned(),
+        renderer: evidence::RENDERER,
         details: params.flag("details")?,
         maker,
     };
@@ -142,7 +158,9 @@ fn read(
     let scope = Scope::parse(&manifest.query, manifest.since, manifest.until).map_err(in_q)?;
     let gathered = Gathered::of(&api.ledger, &query.expr, &scope, size, Arc::clone(work))?;
     let assembly = Assembly { ledger: &api.ledger, size, now: api.now(), work };
-    Ok(evidence::pack(&assembly.make(manifest, &scope, &gathered)?).into())
+    let bundle = assembly.make(manifest, &scope, &gathered)?;
+    work.go_on()?;
+    Ok(evidence::pack(&bundle).into())
 }
 
 /// Puts a bundle together from the entries that belong into it.

@@ -86,8 +86,7 @@ fn read_one(api: &Api, index: Index) -> Result<Value, Error> {
     let mut prover = Prover::over(&api.ledger, &fresh, [&entry]);
     let mut answer = entry_json(&entry);
     if let Value::Object(answer) = &mut answer {
-        let signer = entry.body().map(|body| body.signer().to_owned());
-        let proof = prover.prove(&entry, signer.as_deref())?;
+        let proof = prover.prove(&entry)?;
         answer.insert("proof".to_owned(), json!(proof.view(prover.size())));
         answer.insert("as_of".to_owned(), as_of(&head));
     }

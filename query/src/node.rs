@@ -140,11 +140,6 @@ impl Node {
         self.status == Status::Accepted
     }
 
-    /// Who signed what was accepted.
-    pub(crate) fn accepted_signer(&self) -> Option<&str> {
-        self.signer.as_deref().filter(|_| self.accepted())
-    }
-
     pub(crate) fn is(&self, kind: Kind) -> bool {
         self.kind == Some(kind)
     }

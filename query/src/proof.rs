@@ -186,13 +186,14 @@ impl Signed {
     }
 
     /// Whether it signs this entry's body, by the signer that the body names.
-    fn covers(&self, entry: &Entry, signer: Option<&str>) -> bool {
+    fn covers(&self, entry: &Entry) -> bool {
         let leaf = &entry.leaf;
         let place = usize::try_from(leaf.position).ok();
         let signed = place.and_then(|place| self.bodies.get(place)) == Some(&leaf.body);
         // A refusal for its digest holds other bytes than those that were signed.
         let other = leaf.status == Status::Rejected(Reason::DigestMismatch);
-        let named = signer.is_none_or(|signer| signer == self.signer.as_str());
+        let body = entry.body().or_else(|| entry.residue());
+        let named = body.is_none_or(|body| body.signer() == self.signer.as_str());
         self.verifies && named && (signed || other)
     }
 }
@@ -231,13 +232,8 @@ impl<'l> Prover<'l> {
         self.size
     }
 
-    /// Checks an entry whose body, if one is known, names this signer. Damage is an answer; only a failing store is
-    /// an error.
-    pub(crate) fn prove(
-        &mut self,
-        entry: &Entry,
-        signer: Option<&str>,
-    ) -> Result<Proof, ReadError> {
+    /// Checks an entry. Damage is an answer; only a failing store is an error.
+    pub(crate) fn prove(&mut self, entry: &Entry) -> Result<Proof, ReadError> {
         let (index, leaf) = (entry.leaf.index, tree::leaf_hash(&entry.bytes));
         let held = Held::of(entry);
         if let Some((signature, tree)) = self.proofs.get(index, &leaf)
@@ -248,7 +244,7 @@ impl<'l> Prover<'l> {
         let proof = Proof {
             chain: sound(self.is_linked(entry))?,
             held,
-            signature: self.signature(entry, signer)?,
+            signature: self.signature(entry)?,
             inclusion: self.includes(index, &leaf)?,
         };
         if let (Some(tree), true) = (self.tree, proof.holds()) {
@@ -335,11 +331,7 @@ impl<'l> Prover<'l> {
         Ok(before == entry.leaf.previous && after == entry.chain)
     }
 
-    fn signature(
-        &mut self,
-        entry: &Entry,
-        signer: Option<&str>,
-    ) -> Result<Option<bool>, ReadError> {
+    fn signature(&mut self, entry: &Entry) -> Result<Option<bool>, ReadError> {
         let leaf = &entry.leaf;
         if leaf.refused_whole() {
             return Ok(None);
@@ -351,7 +343,7 @@ impl<'l> Prover<'l> {
             };
             self.last = row.and_then(|row| Signed::of(&row, leaf.statement, &self.keys));
         }
-        Ok(Some(self.last.as_ref().is_some_and(|signed| signed.covers(entry, signer))))
+        Ok(Some(self.last.as_ref().is_some_and(|signed| signed.covers(entry))))
     }
 }
 

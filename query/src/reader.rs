@@ -21,3 +21,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
         Ok(Self(parts.extensions.get::<Reader>().cloned()))
     }
 }
+
+/// That whoever asks administers the server, as an extension of the request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Overseer;
+
+/// Whether whoever asks administers the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Oversees(pub(crate) bool);
+
+impl<S: Send + Sync> FromRequestParts<S> for Oversees {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Overseer>().is_some()))
+    }
+}

@@ -23,6 +23,7 @@ const EXPLAIN: Param = Param::flag("explain", "With the plan and what it read");
 const FORMAT: Param =
     Param::text("format", "The answer's form by its short name, instead of by `Accept`");
 const INDEX: Param = Param::path("index", "The entry's place in the log").number();
+const JOB: Param = Param::path("job", "Where `Location` of the 202 points to");
 const AGENT_ID: Param = Param::path("id", "The agent's id");
 
 const COSE: &str = "application/cose";
@@ -257,9 +258,16 @@ pub const ROUTES: &[Route] = &[
         .media(&["application/zip"])
         .later(),
     Route::get("/api/v1/bundles/{job}", ReadSensitive, "A bundle that took longer, for who asked")
-        .params(&[Param::path("job", "Where `Location` of the 202 points to")])
+        .params(&[JOB])
         .media(&["application/zip"])
         .later(),
+    Route::delete(
+        "/api/v1/bundles/{job}",
+        ReadSensitive,
+        "Ends the making of a bundle; for who asked, and for operators",
+    )
+    .params(&[JOB])
+    .media(&[]),
     Route::get("/api/v1/holds", Read, "What may not be erased")
         .params(&[Param::flag("all", "Those that ended, too")]),
     Route::get("/api/v1/keys", Read, "Keys of signers").params(&[

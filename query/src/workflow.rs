@@ -98,7 +98,7 @@ fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result
     let (mut nodes, mut proofs) = (Vec::new(), Vec::new());
     for member in collected.members {
         proofs.push(match &member.entry {
-            Some(entry) => prover.prove(entry, member.node.accepted_signer())?,
+            Some(entry) => prover.prove(entry)?,
             None => Proof::BROKEN,
         });
         nodes.push(member.node);

@@ -2,7 +2,8 @@
 //!
 //! A bundle holds leaves, statements, bodies, proofs under one checkpoint, the registry entries that make each
 //! signature valid at its place, and the ledger's claims that nothing is left out. What people read in it (the
-//! report, the summary, the custody record) is rendered from those, so that a verifier renders it again and compares.
+//! report, the summary, the custody record) is rendered from those, so that a verifier renders it again and compares; what
+//! another [`RENDERER`] made stays undecided where it differs.
 //! Drawn in `evidence.cddl`.
 //!
 //! [`open`] takes a file apart, [`verify`] judges it, [`pack`] makes one.
@@ -22,6 +23,7 @@ mod view;
 pub use archive::Members;
 pub use bundle::{Bundle, Claimed, Manifest, Signed};
 pub use fault::{Aspect, Fault, Weight};
+pub use render::RENDERER;
 pub use scope::{History, Scope, claimable};
 pub use verify::{Completeness, Judgement, Step, Trust, Verdicts, verify};
 pub use view::{Shown, Standing, View};
@@ -61,7 +63,9 @@ impl Opened {
 pub fn open(file: &[u8]) -> Result<Opened, Fault> {
     let mut members = archive::unpack(file)?;
     let bundle = Bundle::take(&mut members)?;
-    match members.keys().find(|name| !render::NAMES.contains(&name.as_str())) {
+    // Another renderer may have made others; which there are is then in the custody record alone.
+    let is_own = bundle.manifest.renderer == RENDERER;
+    match members.keys().find(|name| is_own && !render::NAMES.contains(&name.as_str())) {
         Some(unknown) => Err(Fault::UnknownMember(unknown.clone())),
         None => Ok(Opened { bundle, rendered: members }),
     }

@@ -68,6 +68,8 @@ pub const OPERATORS_MAX: u64 = 64;
 pub const PROPOSALS_MAX: usize = 256;
 /// Days that a proposal waits for approvals.
 pub const PROPOSAL_DAYS_MAX: u64 = 30;
+/// Longest text of a lost mark, in bytes, that the entry which begins a new epoch repeats.
+pub const LOST_MARK_BYTES_MAX: usize = 2048;
 /// Agents that one credential may be registered to: more than one is a finding already.
 pub const HOLDERS_MAX: usize = 16;
 /// Bound of a cap: actions an hour or a day.
@@ -148,6 +150,8 @@ pub const BUNDLE_JOBS_PER_READER_MAX: usize = 4;
 pub const BUNDLE_WAIT_S: u64 = 5;
 /// How long the question whether it is made waits, in seconds.
 pub const BUNDLE_POLL_S: u64 = 1;
+/// Steps of a search for a bundle's entries between two looks whether anybody still waits for it.
+pub const BUNDLE_LAP_ENTRIES: usize = 4096;
 /// How long a bundle that was made is kept, in seconds.
 pub const BUNDLE_KEPT_S: u64 = 600;
 /// Largest request to a witness, and largest answer of one.

@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 use crate::cli::context::Context;
 use crate::cli::evidence as checked;
 use crate::cli::failure::Failure;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::out::{Format, note};
 use crate::cli::progress::Meter;
 use crate::client::{Client, Made};
@@ -174,27 +175,46 @@ fn create(args: &Create, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// The server's bundle, however long it takes.
+/// The server's bundle, however long it takes. ^C ends its making, and this process.
 ///
 /// # Errors
 /// [`Failure`] of the server.
 pub(crate) fn made(client: &Client, pairs: &[(&str, &str)]) -> Result<Vec<u8>, Failure> {
+    match made_unless(&Interrupt::catch()?, client, pairs)? {
+        Some(bytes) => Ok(bytes),
+        None => Interrupt::end(),
+    }
+}
+
+/// The same; `None` if it was interrupted. The server keeps nothing of it either way.
+fn made_unless(
+    interrupt: &Interrupt,
+    client: &Client,
+    pairs: &[(&str, &str)],
+) -> Result<Option<Vec<u8>>, Failure> {
     const MEDIA: &str = "application/zip";
     let meter = Meter::new("entries proved");
     let mut asked = client.made("/api/v1/bundles", pairs, MEDIA)?;
-    loop {
+    let mut job = None;
+    let bytes = loop {
         let (path, progress) = match asked {
-            Made::Whole(bytes) => {
-                meter.finish();
-                return Ok(bytes);
-            }
+            Made::Whole(bytes) => break Some(bytes),
             Made::Later { path, progress } => (path, progress),
         };
+        let path = &*job.insert(path);
+        if interrupt.is_set() {
+            break None;
+        }
         let count = |name: &str| progress.get(name).and_then(Json::as_u64).unwrap_or_default();
         meter.show(count("packed"), count("gathered"));
         // The server answers once it is made, or after a second.
-        asked = client.made(&path, &[], MEDIA)?;
+        asked = client.made(path, &[], MEDIA)?;
+    };
+    meter.finish();
+    if let Some(Err(error)) = job.map(|path| client.delete(&path)) {
+        note(&format!("the server may go on with the bundle, or keep it for a while: {error}"));
     }
+    Ok(bytes.filter(|_| !interrupt.is_set()))
 }
 
 fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
@@ -224,6 +244,7 @@ fn inspect(file: &Path, context: &Context) -> Result<Exit, Failure> {
     out.line(&format!("query       {}", printable(&manifest.query)))?;
     out.line(&format!("window      #{} to #{}", manifest.since, manifest.until.saturating_sub(1)))?;
     out.line(&format!("made        {} by {}", manifest.created, printable(&manifest.tool)))?;
+    out.line(&format!("renderer    {}", manifest.renderer))?;
     out.line(&format!("entries     {}", asked.len()))?;
     out.line(&format!("supporting  {}", view.entries.len() - asked.len()))?;
     out.line(&format!("details     {}", opened.bundle.details.len()))?;
@@ -237,7 +258,36 @@ fn inspect(file: &Path, context: &Context) -> Result<Exit, Failure> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
+    use crate::scripted::server;
+
+    const LATER: &str = "HTTP/1.1 202 Accepted\r\nLocation: /api/v1/bundles/7\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
+    const WHOLE: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nPK";
+    const GONE: &str = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+
+    #[test]
+    fn an_interrupt_cancels_the_job() {
+        let (url, asked) = server(vec![LATER, GONE]);
+        let client = Client::new(&url).unwrap();
+        let interrupt = Interrupt::default();
+        interrupt.set();
+        assert_eq!(made_unless(&interrupt, &client, &[("q", "a")]).unwrap(), None);
+        let asked = asked.join().unwrap();
+        assert!(asked[1].starts_with("DELETE /api/v1/bundles/7 HTTP/1.1\r\n"), "{}", asked[1]);
+    }
+
+    #[test]
+    fn what_was_fetched_is_not_left_with_the_server() {
+        let (url, asked) = server(vec![LATER, LATER, WHOLE, GONE]);
+        let client = Client::new(&url).unwrap();
+        let bytes = made_unless(&Interrupt::default(), &client, &[]).unwrap();
+        assert_eq!(bytes.as_deref(), Some(&b"PK"[..]));
+        let asked = asked.join().unwrap();
+        assert!(asked[2].starts_with("GET /api/v1/bundles/7 HTTP/1.1\r\n"), "{}", asked[2]);
+        assert!(asked[3].starts_with("DELETE /api/v1/bundles/7 HTTP/1.1\r\n"), "{}", asked[3]);
+    }
 
     #[test]
     fn names_become_file_names() {

@@ -88,6 +88,8 @@ codes! {
         "Two signed statements about the log, of which one tree can satisfy only one: it was rolled back,\nforked, or belongs to another key. Keep both: together they are the proof.";
     Undecidable = "SW0414" Undecidable "something needed for a verdict is missing"
         "A key, proof or claim is not there, so neither sound nor broken could be established. This is never\na success.";
+    OtherRenderer = "SW0415" Undecidable "the report of a bundle cannot be compared"
+        "The evidence was checked. What people read in the bundle was made by another version of the renderer,\nso whether it says what the evidence says is undecided, which is never a success: whoever forges a\nreport can name another version, too. Compare it with the program that the bundle names as its maker.";
     Ledger = "SW0501" Other "the ledger refuses to open"
         "It is in use by another process, absent, written by another version, or its high-water mark is\nmissing. A mark that is missing beside a store with entries is not created anew, because then a\nrollback could not be noticed.";
     Exists = "SW0502" Other "there is a ledger already"

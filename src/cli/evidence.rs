@@ -166,8 +166,16 @@ fn print(
         out.json(&to_json(opened, found, end))?;
     }
     if let Some(worst) = found.faults.iter().find(|fault| exit(fault) == end) {
-        let details = vec![format!("in {}", file.display())];
-        let failure = Failure::Verdict { exit: end, what: worst.to_string(), details };
+        let what = worst.to_string();
+        let failure = match (worst, opened) {
+            (Fault::OtherRenderer { .. }, Some(opened)) => {
+                Failure::OtherRenderer { what, tool: opened.bundle.manifest.tool.clone() }
+            }
+            _ => {
+                let details = vec![format!("in {}", file.display())];
+                Failure::Verdict { exit: end, what, details }
+            }
+        };
         note(failure.render().trim_end());
     }
     Ok(end)
@@ -218,8 +226,8 @@ fn print_lines(opened: Option<&Opened>, found: &Judgement, out: Out) -> Result<(
 }
 
 /// The verdicts with a word and a sentence each.
-fn rows(found: &Judgement) -> [(&'static str, Option<bool>, &'static str, String); 4] {
-    let Verdicts { integrity, completeness, attribution, redaction } = found.verdicts();
+fn rows(found: &Judgement) -> Vec<(&'static str, Option<bool>, &'static str, String)> {
+    let Verdicts { integrity, completeness, attribution, redaction, report } = found.verdicts();
     let word = |holds, good, bad| match holds {
         Some(true) => good,
         Some(false) => bad,
@@ -232,12 +240,13 @@ fn rows(found: &Judgement) -> [(&'static str, Option<bool>, &'static str, String
     };
     let claims = found.claims;
     let redacted = if found.redacted == 0 { "none" } else { "redacted" };
-    [
+    let pages = if report.is_some() { " and what was rendered from them" } else { " alone" };
+    let mut rows = vec![
         (
             "integrity",
             integrity,
             word(integrity, "intact", "BROKEN"),
-            "leaves, proofs, digests and what was rendered from them".to_owned(),
+            format!("leaves, proofs, digests{pages}"),
         ),
         (
             "completeness",
@@ -257,7 +266,12 @@ fn rows(found: &Judgement) -> [(&'static str, Option<bool>, &'static str, String
             word(redaction, redacted, "BROKEN"),
             format!("{} redacted", found.redacted),
         ),
-    ]
+    ];
+    if report.is_none() {
+        let text = "what people read was made by another renderer: it proves nothing here";
+        rows.push(("report", report, "undecided", text.to_owned()));
+    }
+    rows
 }
 
 fn to_json(opened: Option<&Opened>, found: &Judgement, end: Exit) -> Json {

@@ -151,6 +151,14 @@ pub(crate) enum Failure {
         /// More about it.
         details: Vec<String>,
     },
+    /// What people read in a bundle was made by another renderer.
+    #[error("{what}")]
+    OtherRenderer {
+        /// That it was not compared, in words.
+        what: String,
+        /// The program that made the bundle, as it says itself.
+        tool: String,
+    },
     /// The ledger could not be read.
     #[error("the ledger in {} cannot be read", path.display())]
     Unreadable {
@@ -198,6 +206,7 @@ impl Failure {
             Self::Receipt(_) => Code::Receipt,
             Self::OtherKey { .. } => Code::BadSignature,
             Self::Verdict { exit, .. } => Code::of_verdict(*exit),
+            Self::OtherRenderer { .. } => Code::OtherRenderer,
             Self::Unreadable { .. } => Code::Unreadable,
             Self::Open(error) => open_code(error),
             Self::Serve(_) => Code::Serve,
@@ -251,6 +260,7 @@ impl Failure {
             Self::Verdict { .. } | Self::Reset { .. } => {
                 "keep the store and this output as evidence; do not repair anything".into()
             }
+            Self::OtherRenderer { tool, .. } => format!("verify it with {tool}, which made it"),
             Self::Receipt(_) | Self::OtherKey { .. } => {
                 "compare the key given with --trust with the one that `sworn init` printed".into()
             }

@@ -44,7 +44,7 @@ impl Interrupt {
         self.0.load(Ordering::SeqCst)
     }
 
-    fn set(&self) {
+    pub(crate) fn set(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 

@@ -49,7 +49,7 @@ fn judged(fault: &Fault) -> (Aspect, Exit) {
         Fault::Missing => (Aspect::Completeness, Exit::Gap),
         Fault::Short { .. } => (Aspect::Completeness, Exit::Conflict),
         Fault::Root => (Aspect::Integrity, Exit::Conflict),
-        Fault::Signature | Fault::Note | Fault::Untrusted => {
+        Fault::Signature | Fault::Note | Fault::Untrusted | Fault::NotAgreed { .. } => {
             (Aspect::Attribution, Exit::BadSignature)
         }
         Fault::UnknownKey(_) => (Aspect::Attribution, Exit::Undecidable),
@@ -314,6 +314,7 @@ mod tests {
         check(&[(Some(7), Fault::Signature)], None, 11, 7);
         check(&[(None, Fault::Note)], None, 11, 100);
         check(&[(Some(0), Fault::Untrusted)], None, 11, 0);
+        check(&[(Some(7), Fault::NotAgreed { needed: 2, found: 1 })], None, 11, 7);
         check(&[(Some(7), Fault::Missing)], None, 12, 7);
         check(&[(None, Fault::Short { marked: TreeSize(101) })], None, 13, 100);
         check(&[(Some(99), Fault::Root)], None, 13, 99);

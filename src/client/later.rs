@@ -30,6 +30,8 @@ impl Client {
         accept: &str,
     ) -> Result<Made, ClientError> {
         let request = self.bearing(self.agent.get(self.url(path))).header("Accept", accept);
+        // Whoever knows where to ask again can cancel it, too.
+        let request = request.header("Prefer", "respond-async");
         let answered = self.answered(request.query_pairs(query.iter().copied()).call())?;
         let response = self.successful(path, answered)?;
         if response.status() != 202 {

@@ -146,6 +146,9 @@ impl Guard {
         let until =
             tokio::time::Instant::now().checked_add(std::time::Duration::from_micros(left_us));
         let extensions = request.extensions_mut();
+        if identity.may(Right::Operate) {
+            extensions.insert(query::Overseer);
+        }
         let allows = identity.scope.clone().map(|scope| {
             extensions.insert(query::Scope(Arc::clone(&scope)));
             let allows: tail::Allows = Arc::new(move |terms| scope.matches(terms));

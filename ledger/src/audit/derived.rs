@@ -13,6 +13,7 @@ use schemas::redaction::Redaction;
 use schemas::statement::Statement;
 use schemas::terms::Key;
 
+use super::epoch::EpochBegun;
 use super::kept::{Reached, Scratch, Touched};
 use super::{AuditError, Counter, DIVERGENCES_MAX, Fault, Verifier};
 use crate::error::ReadError;
@@ -40,7 +41,10 @@ pub(super) struct Derivation<'s> {
 }
 
 /// What the derived half found.
-pub(super) type Found = Vec<(ColumnFamily, Index, Fault)>;
+pub(super) type Found = Vec<Wrong>;
+
+/// An entry that is not what it should be.
+pub(super) type Wrong = (ColumnFamily, Index, Fault);
 
 /// A derived row that is not what it should be.
 type WrongRow = (ColumnFamily, Box<[u8]>, Fault);
@@ -90,6 +94,8 @@ impl<'s> Derivation<'s> {
         let mut current: Option<CurrentStatement> = None;
         // The scratch store learns of a commit's events when it ends.
         let mut accepted = HashSet::new();
+        let mut epoch = EpochBegun::default();
+        let before = TreeSize(*from);
         let folded = fold_commit(fold, log, scratch, *from, to.0, &mut |entry, fold| {
             let leaf = &entry.read.leaf;
             let mut fault = |fault| found.push((ColumnFamily::Leaves, leaf.index, fault));
@@ -105,10 +111,12 @@ impl<'s> Derivation<'s> {
                 if !accepted.insert(keys::event(body.id(), body.signer())) {
                     fault(Fault::Admission("the event was accepted before".to_owned()));
                 }
+                found.extend(epoch.take(before, leaf, body, kid, &fold.state.registry));
             }
             found.truncate(DIVERGENCES_MAX);
             Ok(())
         })?;
+        found.extend(epoch.end());
         // What was erased gave findings that nobody can recompute any more.
         let is_derived = |index: Index| self.erased.is_none_or(|erased| index < erased);
         if let Some((index, why)) = folded.fault.filter(|(index, _)| is_derived(*index)) {
@@ -121,8 +129,10 @@ impl<'s> Derivation<'s> {
 impl Verifier<'_> {
     /// Takes in what the derived half found, and compares the ledger's rows with its rows.
     pub(super) fn derived(&mut self, found: Found, scratch: &Scratch) -> Result<(), AuditError> {
-        for (family, index, fault) in found {
-            self.entry(family, index, fault);
+        if !found.is_empty() {
+            // Nothing was derived from there on, so that every later row would seem to be one too many.
+            found.into_iter().for_each(|(family, index, fault)| self.entry(family, index, fault));
+            return self.meta();
         }
         let is_erased = first_erased(self.store, TreeSize(0))?.is_some();
         if scratch.compares_touched() {

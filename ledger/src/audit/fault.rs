@@ -31,6 +31,13 @@ pub enum Fault {
     Counts,
     /// It was accepted although it should have been refused, or the other way round.
     Admission(String),
+    /// A new epoch was begun, and too few operators agreed to it in its commit.
+    NotAgreed {
+        /// So many had to agree.
+        needed: u64,
+        /// So many did.
+        found: u64,
+    },
     /// A derived row is not what the log gives.
     Derived,
     /// A body was taken away, and no redaction says so.
@@ -60,6 +67,12 @@ impl fmt::Display for Fault {
             Self::Note => "the note is not signed by the trusted key",
             Self::Counts => "the ordinals are not the ones that the log gives",
             Self::Admission(why) => return write!(f, "the verdict does not follow: {why}"),
+            Self::NotAgreed { needed, found } => {
+                return write!(
+                    f,
+                    "it begins a new epoch, to which {needed} operators have to agree, and {found} did"
+                );
+            }
             Self::Derived => "the row is not what the log gives",
             Self::Short { marked } => {
                 return write!(f, "the log ends before {marked}, which was acknowledged");

@@ -13,7 +13,7 @@ use crate::bench::{Bench, Signer, intent, key};
 
 const ORIGIN: &str = "ledger.example/test";
 
-fn audit(config: &Config, trust: u8) -> Report {
+pub(crate) fn audit(config: &Config, trust: u8) -> Report {
     let mark = read_mark(&config.mark).unwrap();
     let trust = Some(PublicKey::of(&key(trust)));
     ledger::audit(
@@ -213,7 +213,7 @@ fn an_era_is_found_among_entries_of_others_with_the_same_code() {
 }
 
 /// A ledger in which two operators have to agree, put back to before its last entry; with the other operator.
-fn rolled_back_of_two() -> (Bench, Signer) {
+pub(crate) fn rolled_back_of_two() -> (Bench, Signer) {
     let mut bench = Bench::new();
     let second = Signer::new("second", 5);
     let public = schemas::id::hex(PublicKey::of(&second.key).as_bytes());
@@ -243,7 +243,7 @@ fn rolled_back_of_two() -> (Bench, Signer) {
     (bench, second)
 }
 
-fn epoch_proposal(epoch: &Epoch) -> serde_json::Value {
+pub(crate) fn epoch_proposal(epoch: &Epoch) -> serde_json::Value {
     let Epoch { origin, size, lost } = epoch;
     let lost = lost.to_string();
     let operation = json!({ "kind": EPOCH, "origin": origin, "size": size, "lost": lost });

@@ -8,6 +8,7 @@
 )]
 
 mod agreed;
+mod agreement;
 mod bench;
 mod crash;
 mod epoch;

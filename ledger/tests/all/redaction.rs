@@ -255,7 +255,7 @@ fn a_body_that_was_merely_taken_away_is_noticed() {
             std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
         }
         let index = place;
-        ledger::plant(&copy, ColumnFamily::Bodies, index, &row).unwrap();
+        ledger::plant(&copy, ColumnFamily::Bodies, &index.0.to_be_bytes(), &row).unwrap();
         let report = audit(&copy, &world.bench.config().mark);
         assert!(
             report.divergences.iter().any(|d| d.index == Some(index) && d.fault == fault),

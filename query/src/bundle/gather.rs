@@ -8,7 +8,9 @@ use schemas::body::{Body, LEDGER_SIGNER};
 use schemas::evidence::{History, Scope, Signed};
 use schemas::id::{Digest, Index, SessionId, TreeSize};
 use schemas::leaf::Status;
-use schemas::limits::{BUNDLE_BYTES_MAX, BUNDLE_ENTRIES_MAX, QUERY_SCAN_MAX, SESSION_SCAN_MAX};
+use schemas::limits::{
+    BUNDLE_BYTES_MAX, BUNDLE_ENTRIES_MAX, BUNDLE_LAP_ENTRIES, QUERY_SCAN_MAX, SESSION_SCAN_MAX,
+};
 use schemas::query::Expr;
 use schemas::redaction::Redaction;
 use schemas::refused;
@@ -68,23 +70,69 @@ impl Gathered {
     fn take_asked(&mut self, ledger: &Ledger, expr: &Expr, scope: &Scope) -> Result<(), Error> {
         let plan = Plan::of(ledger, expr)?;
         let mut source = plan.step.open(ledger, &(scope.since..scope.until));
-        let mut walk = Walk::new(Order::Oldest, QUERY_SCAN_MAX);
+        let mut budget = QUERY_SCAN_MAX;
         let mut at = scope.since;
-        loop {
-            let hit = match source.seek(at, &mut walk)? {
-                Seek::At(hit) if hit < scope.until => hit,
-                Seek::At(_) | Seek::End => return Ok(()),
-                Seek::Spent(_) => {
-                    let limit = QUERY_SCAN_MAX;
-                    return Err(Error::BundleTooLarge { what: "entries to look at", limit });
-                }
-            };
+        while let Some(hit) = self.seek(&mut source, at, &mut budget)? {
+            if hit >= scope.until {
+                break;
+            }
             at = hit + 1;
-            let Some(entry) = ledger.entry(Index(hit))? else { return Ok(()) };
+            let Some(entry) = ledger.entry(Index(hit))? else { break };
             if plan.is_exact() || entry.terms(ledger, |terms| plan.accepts(terms))? {
                 self.keep(ledger, &entry, true)?;
             }
         }
+        Ok(())
+    }
+
+    /// The next of `source` from `at` on, for which it looks in laps: between two the work may be given up.
+    fn seek(
+        &self,
+        source: &mut Source<'_>,
+        mut at: u64,
+        budget: &mut usize,
+    ) -> Result<Option<u64>, Error> {
+        while *budget > 0 {
+            self.work.go_on()?;
+            let lap = (*budget).min(BUNDLE_LAP_ENTRIES);
+            let mut walk = Walk::new(Order::Oldest, lap);
+            let sought = source.seek(at, &mut walk)?;
+            *budget = budget.saturating_sub(lap.saturating_sub(walk.budget));
+            match sought {
+                Seek::At(hit) => return Ok(Some(hit)),
+                Seek::End => return Ok(None),
+                Seek::Spent(from) => at = from,
+            }
+        }
+        Err(Error::BundleTooLarge { what: "entries to look at", limit: QUERY_SCAN_MAX })
+    }
+
+    /// The accepted entries of a history.
+    fn accepted(
+        &self,
+        ledger: &Ledger,
+        history: History,
+        subject: &str,
+        size: TreeSize,
+    ) -> Result<Vec<Index>, Error> {
+        let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
+        let terms = history.terms(subject, false);
+        let (kinds, about): (Vec<_>, Vec<_>) = terms.iter().partition(|(key, _)| *key == Key::Kind);
+        let kinds = Source::any(kinds.into_iter().map(|(key, value)| term(*key, value)));
+        let mut sources: Vec<_> = about.into_iter().map(|(key, value)| term(*key, value)).collect();
+        sources.push(kinds);
+        let mut source = Source::All(sources);
+        let (mut found, mut at, mut budget) = (Vec::new(), 0, usize::MAX);
+        while let Some(index) = self.seek(&mut source, at, &mut budget)? {
+            if index >= size.0 {
+                break;
+            }
+            if ledger.leaf(Index(index))?.status == Status::Accepted {
+                found.push(Index(index));
+            }
+            at = index + 1;
+        }
+        Ok(found)
     }
 
     /// Takes what a signer numbered between its entries here, where the ordinals alone do not show that the
@@ -124,7 +172,7 @@ impl Gathered {
         size: TreeSize,
     ) -> Result<(), Error> {
         for history in History::ALL {
-            for index in accepted(ledger, history, subject, size)? {
+            for index in self.accepted(ledger, history, subject, size)? {
                 self.take(ledger, index, false)?;
             }
         }
@@ -222,32 +270,4 @@ fn signed(entry: &Entry) -> Option<Body<'_>> {
         Status::Accepted => entry.body().or_else(|| entry.residue()),
         Status::Rejected(_) => refused::signed_body(&entry.leaf, entry.kept()?),
     }
-}
-
-/// The accepted entries of a history.
-fn accepted(
-    ledger: &Ledger,
-    history: History,
-    subject: &str,
-    size: TreeSize,
-) -> Result<Vec<Index>, ReadError> {
-    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
-    let terms = history.terms(subject, false);
-    let (kinds, about): (Vec<_>, Vec<_>) = terms.iter().partition(|(key, _)| *key == Key::Kind);
-    let kinds = Source::any(kinds.into_iter().map(|(key, value)| term(*key, value)));
-    let mut sources: Vec<_> = about.into_iter().map(|(key, value)| term(*key, value)).collect();
-    sources.push(kinds);
-    let mut source = Source::All(sources);
-    let mut walk = Walk::new(Order::Oldest, usize::MAX);
-    let (mut found, mut at) = (Vec::new(), 0);
-    while let Seek::At(index) = source.seek(at, &mut walk)? {
-        if index >= size.0 {
-            break;
-        }
-        if ledger.leaf(Index(index))?.status == Status::Accepted {
-            found.push(Index(index));
-        }
-        at = index + 1;
-    }
-    Ok(found)
 }

@@ -45,8 +45,7 @@ pub(crate) struct Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        self.task.abort();
-        self.work.give_up();
+        self.stop();
     }
 }
 
@@ -63,6 +62,12 @@ impl Job {
             Ok(Some((_, ended))) => Arc::clone(ended),
             _ => Arc::new(Err(Error::GivenUp)),
         }
+    }
+
+    /// Ends the work before its next entry, whoever waits for it.
+    fn stop(&self) {
+        self.task.abort();
+        self.work.give_up();
     }
 
     /// When it ended.
@@ -126,6 +131,25 @@ impl Jobs {
         let mut table = self.table();
         table.jobs.retain(|_, job| job.is_kept(now));
         table.jobs.get(id).filter(|job| job.reader.as_ref() == reader).map(Arc::clone)
+    }
+
+    /// Ends a job, under way or made; false if there is none that this reader may end: his own, or whosever where he
+    /// administers the server.
+    pub(crate) fn cancel(
+        &self,
+        id: &str,
+        reader: Option<&Reader>,
+        administers: bool,
+        now: Micros,
+    ) -> bool {
+        let mut table = self.table();
+        table.jobs.retain(|_, job| job.is_kept(now));
+        let may = |job: &&Arc<Job>| administers || job.reader.as_ref() == reader;
+        if table.jobs.get(id).filter(may).is_none() {
+            return false;
+        }
+        // Whoever waits for it holds it, too, so letting go of it here would not end it.
+        table.jobs.remove(id).inspect(|job| job.stop()).is_some()
     }
 
     /// Lets go of a job.
@@ -274,6 +298,44 @@ mod tests {
             assert!(world.find(&made[0], "ann").is_none());
             assert!(made[1..].iter().all(|id| world.find(id, "ann").is_some()));
         });
+    }
+
+    #[test]
+    fn a_cancelled_job_stops_at_its_next_entry_and_is_gone_for_everybody() {
+        let (told, ended) = mpsc::channel();
+        let (began, begun) = mpsc::channel();
+        let world = World::new();
+        run(async {
+            let work = move |work: &Arc<Work>| {
+                began.send(()).unwrap();
+                let mut since_told = 0;
+                while work.gathered().is_ok() {
+                    since_told += usize::from(work.given_up.load(Ordering::Relaxed));
+                    std::thread::yield_now();
+                }
+                told.send(since_told).unwrap();
+                Err(Error::GivenUp)
+            };
+            let held = world.begin("ann", work).unwrap();
+            tokio::task::yield_now().await;
+            tokio::task::spawn_blocking(move || begun.recv().unwrap()).await.unwrap();
+            let cancel = |id: &str, reader: &str, administers| {
+                world.jobs.cancel(id, Some(&Reader(reader.into())), administers, world.now())
+            };
+            assert!(!cancel(&held.id, "bob", false), "it is another's");
+            assert!(!cancel("0011223344556677", "ann", true), "there is none");
+            assert!(world.find(&held.id, "ann").is_some());
+            assert!(cancel(&held.id, "ann", false));
+            assert!(world.find(&held.id, "ann").is_none());
+            assert!(!cancel(&held.id, "ann", false), "it is gone already");
+            // Whoever was waiting for it hears of it.
+            assert!(matches!(held.ended().await.as_ref(), Err(Error::GivenUp)));
+            let other = world.begin("ann", |_work| Ok(Bytes::from_static(b"made"))).unwrap();
+            assert!(other.ended().await.is_ok());
+            assert!(cancel(&other.id, "root", true), "who administers ends whatever there is");
+            assert!(world.find(&other.id, "ann").is_none());
+        });
+        assert!(ended.recv().unwrap() <= 1, "at most the entry that it was at");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::error::Error;
 pub(crate) struct Work {
     gathered: AtomicUsize,
     packed: AtomicUsize,
-    given_up: AtomicBool,
+    pub(super) given_up: AtomicBool,
 }
 
 impl Work {
@@ -25,7 +25,8 @@ impl Work {
         self.go_on()
     }
 
-    fn go_on(&self) -> Result<(), Error> {
+    /// Whether anybody still waits; asked between entries, so that no work goes on for long for nobody.
+    pub(super) fn go_on(&self) -> Result<(), Error> {
         if self.given_up.load(Ordering::Relaxed) { Err(Error::GivenUp) } else { Ok(()) }
     }
 

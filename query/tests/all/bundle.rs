@@ -16,11 +16,11 @@ use serde_json::{Value as Json, json};
 
 use crate::world::{OPERATOR, SECOND, World, encoded, intent, start};
 
-const CASE: &str = "corr:release-1";
+pub(crate) const CASE: &str = "corr:release-1";
 
 /// Two agents in one workflow, one of them disabled and refused, a batch under one signature, a detail; and
 /// things that are none of the case.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let mut world = World::new();
     for agent in ["planner", "worker", "stranger"] {
         world.agent(agent);

@@ -20,19 +20,19 @@ fn world() -> World {
 }
 
 /// Jobs live as long as this runtime.
-struct Reading<'w> {
-    world: &'w World,
+struct Reading {
+    router: Router,
     runtime: tokio::runtime::Runtime,
 }
 
-impl<'w> Reading<'w> {
-    fn new(world: &'w World) -> Self {
+impl Reading {
+    fn new(world: &World) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        Self { world, runtime }
+        Self { router: world.router(), runtime }
     }
 
     fn ask(&self, reader: &str, path: &str, prefer: &str) -> (StatusCode, HeaderMap, Bytes) {
-        ask(&self.runtime, self.world.router(), reader, path, prefer)
+        ask(&self.runtime, self.router.clone(), reader, path, prefer)
     }
 
     fn problem(&self, reader: &str, path: &str) -> (u16, String) {
@@ -101,6 +101,33 @@ fn a_bundle_is_fetched_where_the_answer_points() {
     {
         assert_eq!(reading.problem(reader, location), (404, "not-found".to_owned()));
     }
+}
+
+#[test]
+fn a_bundle_is_cancelled_by_who_asked_or_who_administers() {
+    let world = world();
+    let reading = Reading::new(&world);
+    let cancel = |reader: &str, oversees: bool, location: &str| {
+        let mut request = Request::delete(location);
+        let extensions = request.extensions_mut().unwrap();
+        extensions.insert(query::Reader(reader.into()));
+        if oversees {
+            extensions.insert(query::Overseer);
+        }
+        let request = request.body(HttpBody::empty()).unwrap();
+        let router = reading.router.clone();
+        reading.runtime.block_on(async { router.oneshot(request).await.unwrap().status().as_u16() })
+    };
+    let location = reading.begin("ann", "corr%3Arelease-1");
+    assert_eq!(cancel("bob", false, &location), 404, "whose it is, is not told");
+    assert_eq!(reading.fetch("ann", &location).0, StatusCode::OK);
+    assert_eq!(cancel("ann", false, &location), 204);
+    assert_eq!(reading.problem("ann", &location), (404, "not-found".to_owned()));
+    assert_eq!(cancel("ann", false, &location), 404, "once more changes nothing");
+    let location = reading.begin("ann", "corr%3Arelease-1");
+    assert_eq!(cancel("root", true, &location), 204);
+    assert_eq!(reading.problem("ann", &location), (404, "not-found".to_owned()));
+    assert_eq!(cancel("root", true, "/api/v1/bundles/0011223344556677"), 404);
 }
 
 #[test]

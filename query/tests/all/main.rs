@@ -11,6 +11,7 @@ mod flows;
 mod jobs;
 mod parts;
 mod registry;
+mod renderer;
 mod search;
 mod tamper;
 mod tlog;

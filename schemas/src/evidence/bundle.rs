@@ -34,6 +34,8 @@ pub struct Manifest {
     pub created: Micros,
     /// Name and version of the program that made it.
     pub tool: String,
+    /// Version of what people read in it: [`super::RENDERER`] of that program.
+    pub renderer: u64,
     /// Whether details were asked for.
     pub details: bool,
     /// Who had it made, as the server knows its readers; `None` where nobody says.
@@ -145,6 +147,7 @@ impl Manifest {
             ("until", Value::from(self.until)),
             ("created", Value::from(self.created.0)),
             ("details", Value::from(self.details)),
+            ("renderer", Value::from(self.renderer)),
         ];
         encode(&map(always.into_iter().chain(maker)))
     }
@@ -163,6 +166,7 @@ impl Manifest {
             until: uint("until")?,
             created: Micros(uint("created")?),
             tool: text("tool").ok_or_else(malformed)?,
+            renderer: uint("renderer")?,
             details: item.get("details").and_then(Item::bool).ok_or_else(malformed)?,
             maker: text("maker"),
         };

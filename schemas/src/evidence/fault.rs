@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::render::RENDERER;
 use crate::checkpoint::NoteError;
 use crate::claim::ClaimError;
 use crate::era::EraFault;
@@ -20,6 +21,8 @@ pub enum Aspect {
     Attribution,
     /// What is not shown was erased as the log says.
     Redaction,
+    /// What people read in it can be compared with the evidence.
+    Report,
 }
 
 /// How serious a fault is.
@@ -121,6 +124,8 @@ faults! {
     Leftover { index: Index } => Redaction Hash;
     /// What people read is not what the evidence says.
     Rendered { member: String } => Integrity Hash;
+    /// What people read was made by another renderer than this one, and differs from what this one makes.
+    OtherRenderer { made: u64 } => Report Undecidable;
     /// The custody record names another digest of a file than it has.
     Custody { member: String } => Integrity Hash;
     /// What people read is not there.
@@ -229,6 +234,10 @@ impl fmt::Display for Fault {
                 write!(f, "entry {index} was redacted, and something of it is still here")
             }
             Self::Rendered { member } => write!(f, "{member} is not what the evidence says"),
+            Self::OtherRenderer { made } => write!(
+                f,
+                "what people read in it is of renderer {made}, and this program has renderer {RENDERER}: whether it says what the evidence says was not compared"
+            ),
             Self::Custody { member } => {
                 write!(f, "{member} does not have the digest that custody.json names")
             }

@@ -12,6 +12,10 @@ use crate::json;
 use crate::leaf::chain_hash;
 use crate::shape::time_json;
 
+/// Version of the rendered members. Whoever changes a byte of what is rendered of the same evidence counts it up, for the
+/// check compares bytes.
+pub const RENDERER: u64 = 1;
+
 const README: &str = "README.txt";
 const ENTRIES: &str = "entries.jsonl";
 const SUPPORT: &str = "registry/entries.jsonl";

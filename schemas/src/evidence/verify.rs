@@ -4,7 +4,7 @@ use super::Opened;
 use super::completeness::{self, Claims};
 use super::custody;
 use super::fault::{Aspect, Fault, Weight};
-use super::render;
+use super::render::{self, RENDERER};
 use super::view::{Shown, Standing, View};
 use crate::body::Body;
 use crate::checkpoint::{Checkpoint, Note};
@@ -57,7 +57,7 @@ pub enum Completeness {
     Open,
 }
 
-/// The four verdicts.
+/// The four verdicts, and whether there is one on what people read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Verdicts {
     /// `Some(true)`: intact; `None`: undecided.
@@ -68,6 +68,8 @@ pub struct Verdicts {
     pub attribution: Option<bool>,
     /// `Some(true)`: everything erased was erased as the log says.
     pub redaction: Option<bool>,
+    /// `Some(true)`: what people read was compared, and integrity speaks for it, too; `None`: it was not.
+    pub report: Option<bool>,
 }
 
 /// What a verification found.
@@ -96,7 +98,7 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// The four verdicts.
+    /// The verdicts.
     #[must_use]
     pub fn verdicts(&self) -> Verdicts {
         let of = |aspect| {
@@ -117,6 +119,7 @@ impl Judgement {
             },
             attribution: of(Aspect::Attribution),
             redaction: of(Aspect::Redaction),
+            report: of(Aspect::Report),
         }
     }
 }
@@ -299,29 +302,41 @@ impl Verifier<'_> {
         self.found.faults.append(&mut faults);
     }
 
-    /// What people read must be what the evidence says.
+    /// What people read must be what the evidence says. The manifest is nobody's proof, so whoever forges a report can
+    /// name another renderer: that makes it undecided, never sound.
     fn rendered(&mut self, opened: &Opened) {
+        let made = opened.bundle.manifest.renderer;
+        let (mut differs, is_own) = (false, made == RENDERER);
         for (member, expected) in render::members(self.view) {
             let Some(found) = opened.rendered.get(&member) else {
                 let known = render::NAMES.iter().find(|name| **name == member);
                 known.into_iter().for_each(|member| self.fault(Fault::NotRendered { member }));
                 continue;
             };
+            if !is_own {
+                differs |= *found != expected;
+                continue;
+            }
             let digest = |bytes: &[u8]| Digest(sha256(bytes)).to_string();
             let subject = format!("{member}: digest, rendered again");
             if !self.compare(subject, digest(found), digest(&expected)) {
                 self.fault(Fault::Rendered { member });
             }
         }
+        if differs {
+            self.fault(Fault::OtherRenderer { made });
+        }
     }
 
-    /// Files that are rendered were compared with what they must be; of the others the record must be true.
+    /// Files that are rendered were compared with what they must be; of the others the record must be true, and of all
+    /// where another renderer made them.
     fn custody(&mut self, opened: &Opened) {
         let Some(custody) = opened.rendered.get(custody::NAME) else { return };
+        let is_own = opened.bundle.manifest.renderer == RENDERER;
         let mut files = opened.bundle.members();
         files.extend(opened.rendered.clone());
         for (member, step) in custody::compare(custody, &files) {
-            if !step.holds() && !opened.rendered.contains_key(&member) {
+            if !step.holds() && !(is_own && opened.rendered.contains_key(&member)) {
                 self.fault(Fault::Custody { member });
             }
             (self.explain)(step);

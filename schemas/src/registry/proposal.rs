@@ -2,10 +2,11 @@
 
 use crate::body::Body;
 use crate::deterministic::{Bounds, Item, decode};
-use crate::id::{Digest, EventId, Index, Kid, Micros};
+use crate::id::{EventId, Index, Kid, Micros};
 use crate::kind::{Kind, Role};
 use crate::reject::Reject;
 
+use super::epoch::Epoch;
 use super::{KeyRecord, PrincipalRecord, Registry};
 
 /// A proposal.
@@ -43,36 +44,6 @@ pub(super) enum Operation<'a> {
 pub const QUORUM: &str = "quorum";
 /// The kind of the operation that lets a log go on from an older state.
 pub const EPOCH: &str = "new_epoch";
-
-/// A new epoch that operators agree to: which log goes on, from where, and what of it is lost.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Epoch {
-    /// The origin that it begins.
-    pub origin: String,
-    /// Entries that there are.
-    pub size: u64,
-    /// SHA-256 of the mark that is lost; of no bytes where there is none.
-    pub lost: Digest,
-}
-
-impl Epoch {
-    /// The new epoch that a body proposes.
-    #[must_use]
-    pub fn proposed(body: &Body<'_>) -> Option<Self> {
-        let operation =
-            body.field("registry.operation").filter(|_| body.kind() == Kind::Proposal)?;
-        Self::read(operation)
-    }
-
-    fn read(item: &Item<'_>) -> Option<Self> {
-        (item.get("kind")?.text()? == EPOCH).then_some(())?;
-        Some(Self {
-            origin: item.get("origin")?.text()?.to_owned(),
-            size: item.get("size")?.uint()?,
-            lost: Digest::from_hex(item.get("lost")?.text()?)?,
-        })
-    }
-}
 
 impl<'a> Operation<'a> {
     /// Reads `registry.operation`, proposed by `body`.
