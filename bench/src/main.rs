@@ -98,6 +98,9 @@ struct Arguments {
     /// with a database to overwrite; otherwise one is started if it is installed.
     #[arg(long, value_name = "URL", requires = "queries")]
     postgres: Option<String>,
+    /// Without PostgreSQL, which takes about 5 KB of disk for an entry.
+    #[arg(long, requires = "queries", conflicts_with = "postgres")]
+    alone: bool,
     /// Ask a ledger of a tenth of the entries first, to show how answers grow.
     #[arg(long, requires = "queries")]
     growth: bool,
@@ -119,10 +122,10 @@ fn main() -> Result<(), round::Failure> {
     }
     let Arguments { events, rounds, batch, receipts, admission, .. } = arguments;
     let Arguments { noise, rules, verify, entries, keep, .. } = arguments;
-    let Arguments { queries, postgres, growth, requests, .. } = arguments;
+    let Arguments { queries, postgres, growth, alone, requests, .. } = arguments;
     if queries {
         let (keep, postgres) = (keep.as_deref(), postgres.as_deref());
-        return queries::run(&queries::Plan { entries, requests, growth, keep, postgres });
+        return queries::run(&queries::Plan { entries, requests, growth, keep, postgres, alone });
     }
     if verify {
         return verify::run(&verify::Plan { entries, batch, rounds, keep: keep.as_deref() });
