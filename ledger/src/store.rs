@@ -165,10 +165,10 @@ impl Store {
     }
 
     /// The rows under `keys`, in their order: blocks that several are in are read once.
-    pub(crate) fn get_many(
+    pub(crate) fn get_many<K: AsRef<[u8]> + PartialOrd>(
         &self,
         family: ColumnFamily,
-        keys: &[[u8; 8]],
+        keys: &[K],
     ) -> Vec<Result<Option<Vec<u8>>, ReadError>> {
         let is_sorted = keys.is_sorted();
         let rows = self.db.batched_multi_get_cf(self.family(family), keys, is_sorted);

@@ -28,6 +28,8 @@ use crate::tiles::Growth;
 
 /// Rows that changed, compared at a time.
 const TOUCHED_CHUNK: usize = 8192;
+/// Of them, read from a store in one go.
+const READ_TOGETHER: usize = 256;
 
 /// The derived half under way.
 pub(super) struct Derivation<'s> {
@@ -154,8 +156,8 @@ impl Verifier<'_> {
             if chunk.is_empty() {
                 return Ok(());
             }
-            let compare = |row: &Touched| compare_row(row, self.store, &scratch.store);
-            let wrong: Result<Vec<_>, _> = chunk.par_iter().map(compare).collect();
+            let compare = |rows: &[Touched]| compare_rows(rows, self.store, &scratch.store);
+            let wrong: Result<Vec<_>, _> = chunk.par_chunks(READ_TOGETHER).map(compare).collect();
             self.wrong_rows(wrong?, is_erased);
         }
     }
@@ -185,18 +187,27 @@ impl Verifier<'_> {
     }
 }
 
-fn compare_row(
-    (family, key): &Touched,
+/// Compares rows that were touched, which stand in the order of their families and keys.
+fn compare_rows(
+    rows: &[Touched],
     log: &Store,
     scratch: &Store,
-) -> Result<Option<WrongRow>, ReadError> {
-    let (theirs, ours) = (log.get(*family, key)?, scratch.get(*family, key)?);
-    let fault = match theirs {
-        theirs if theirs == ours => return Ok(None),
-        None => Fault::Missing,
-        Some(_) => Fault::Derived,
-    };
-    Ok(Some((*family, key.as_slice().into(), fault)))
+) -> Result<Vec<WrongRow>, ReadError> {
+    let mut wrong = Vec::new();
+    for rows in rows.chunk_by(|(one, _), (next, _)| one == next) {
+        let Some((family, _)) = rows.first() else { continue };
+        let keys: Vec<_> = rows.iter().map(|(_, key)| key.as_slice()).collect();
+        let (theirs, ours) = (log.get_many(*family, &keys), scratch.get_many(*family, &keys));
+        for ((key, theirs), ours) in keys.into_iter().zip(theirs).zip(ours) {
+            let fault = match (theirs?, ours?) {
+                (theirs, ours) if theirs == ours => continue,
+                (None, _) => Fault::Missing,
+                (Some(_), _) => Fault::Derived,
+            };
+            wrong.push((*family, key.into(), fault));
+        }
+    }
+    Ok(wrong)
 }
 
 /// Walks both stores side by side.
