@@ -156,7 +156,7 @@ impl Session {
         let is_own =
             statement.is_some_and(|statement| self.signers.contains(statement.signer.as_str()));
         let text = |path: &str| says.path(path).and_then(|item| item.text()).map(str::to_owned);
-        Ok(is_own.then(|| told(entry, Some(&cause), Vec::new(), text)))
+        Ok(is_own.then(|| told(entry, Some(&cause), &[], text)))
     }
 }
 
@@ -170,13 +170,13 @@ pub(crate) fn said<'c, 'a>(content: &'c Content<'a>) -> Option<&'c Body<'a>> {
 
 fn acted(ledger: &Ledger, entry: &Entry) -> Result<Value, ReadError> {
     let content = entry.content();
-    let Some(body) = said(&content) else { return Ok(told(entry, None, Vec::new(), |_| None)) };
+    let Some(body) = said(&content) else { return Ok(told(entry, None, &[], |_| None)) };
     let cause = match &content {
         Content::Refused { cause, .. } => Some(cause),
         _ => None,
     };
     let text = |path: &str| body.text(path).map(str::to_owned);
-    Ok(told(entry, cause, flags(ledger, entry, body)?, text))
+    Ok(told(entry, cause, &flags(ledger, entry, body)?, text))
 }
 
 /// The findings that flag an entry: of several entries with its id, this very one.
@@ -206,7 +206,7 @@ fn flags(ledger: &Ledger, entry: &Entry, body: &Body<'_>) -> Result<Vec<Value>, 
 fn told(
     entry: &Entry,
     cause: Option<&Cause>,
-    findings: Vec<Value>,
+    findings: &[Value],
     text: impl Fn(&str) -> Option<String>,
 ) -> Value {
     json!({

@@ -135,7 +135,7 @@ fn a_plan_says_what_is_read_and_what_is_checked() {
             term("agent:a", 12),
             { "any": [
                 term("corr:w0", 4),
-                { "all": [term("corr:w1", 3), { "not": term("action:voice.call", 3) }] },
+                { "all": [term("corr:w1", 3), { "not": term("action:voice.call", 5) }] },
             ] },
             { "not": { "any": [] } },
         ] },
