@@ -27,6 +27,7 @@ mod readme;
 mod redaction;
 mod rejections;
 mod rollback;
+mod rotation;
 mod routes;
 mod shutdown;
 mod signer;

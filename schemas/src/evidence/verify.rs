@@ -336,7 +336,8 @@ impl Verifier<'_> {
         let mut files = opened.bundle.members();
         files.extend(opened.rendered.clone());
         for (member, step) in custody::compare(custody, &files) {
-            if !step.holds() && !(is_own && opened.rendered.contains_key(&member)) {
+            let compared = is_own && opened.rendered.contains_key(&member);
+            if !step.holds() && !compared {
                 self.fault(Fault::Custody { member });
             }
             (self.explain)(step);

@@ -1,0 +1,135 @@
+//! A rotation of the ledger's key that only one of the two keys signed, shown to a client that knows the old one.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use ed25519_dalek::SigningKey;
+use schemas::body::{Body, LEDGER_SIGNER};
+use schemas::era::Eras;
+use schemas::id::{SignerId, unhex};
+use schemas::submission;
+
+use crate::harness::{World, text};
+use crate::signer::tenant;
+
+/// Answers of a server by their paths, in place of the real one's.
+type Forged = BTreeMap<String, Vec<u8>>;
+
+/// Stands between a client and `server`, and answers some paths itself; gives its own address.
+fn between(server: String, forged: Forged) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // It ends with the process: nothing says when the last request has come.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            relay(stream.unwrap(), &server, &forged);
+        }
+    });
+    url
+}
+
+fn relay(mut stream: TcpStream, server: &str, forged: &Forged) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let Some(path) = head.split(' ').nth(1) else { return };
+    let accept = head
+        .lines()
+        .find_map(|line| line.to_lowercase().strip_prefix("accept: ").map(str::to_owned));
+    let (status, body) = match forged.get(path) {
+        Some(body) => (200, body.clone()),
+        None => {
+            let asked =
+                ureq::get(format!("{server}{path}")).config().http_status_as_error(false).build();
+            let mut answer = asked.header("Accept", accept.unwrap_or_default()).call().unwrap();
+            (answer.status().as_u16(), answer.body_mut().read_to_vec().unwrap())
+        }
+    };
+    let head = format!(
+        "HTTP/1.1 {status} -\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    // A client that has seen enough may be gone.
+    let _gone = stream.write_all(&[head.as_bytes(), &body].concat());
+}
+
+fn key_in(world: &World, name: &str) -> SigningKey {
+    let file = std::fs::read_to_string(world.path(name)).unwrap();
+    let seed = file.lines().find_map(|line| line.strip_prefix("seed = \"")).unwrap();
+    let seed = unhex(seed.trim_end_matches('"')).unwrap();
+    SigningKey::from_bytes(&seed.try_into().unwrap())
+}
+
+fn bytes(world: &World, path: &str, accept: &str) -> Vec<u8> {
+    let mut answer = ureq::get(world.url(path)).header("Accept", accept).call().unwrap();
+    answer.body_mut().read_to_vec().unwrap()
+}
+
+/// The statement over this body, signed by `key` in the ledger's name.
+fn statement(key: &SigningKey, body: &[u8]) -> Vec<u8> {
+    let signer = SignerId::parse(LEDGER_SIGNER).unwrap();
+    let message = submission::sign(key, &signer, &tenant(), &[(body.to_vec(), None)]);
+    submission::open(&message).unwrap().statement().bytes().to_vec()
+}
+
+/// A world whose ledger's key was rotated, its TRUST of before, and the path of the rotation's entry.
+fn rotated() -> (World, String, String) {
+    let mut world = World::new();
+    let trust = world.get("/api/v1/status")["verifier_key"].as_str().unwrap().to_owned();
+    world.stop();
+    let [data, mark, old, new] = ["data", "mark", "ledger.key", "new.key"]
+        .map(|name| world.path(name).display().to_string());
+    let rotate = ["admin", "rotate-key", "--new-key", &new, "--key", &old, "--data", &data];
+    let done = world.sworn(&[&rotate[..], &["--mark", &mark, "--host", "ledger.example"]].concat());
+    assert!(done.status.success(), "{}", text(&done));
+    world.set_key("new.key");
+    world.serve();
+    let from = world.get("/api/v1/status")["eras"][1]["from"].as_u64().unwrap();
+    (world, trust, format!("/api/v1/entries/{from}"))
+}
+
+#[test]
+fn a_rotation_that_one_key_alone_signed_is_refused_by_a_context_of_the_old_key() {
+    let (world, trust, entry) = rotated();
+    let index = entry.rsplit('/').next().unwrap();
+    let [statement_at, body_at] = ["statement", "body"].map(|part| format!("{entry}/{part}"));
+    let [old, new] = ["ledger.key", "new.key"].map(|name| key_in(&world, name));
+    let body = bytes(&world, &body_at, "application/cbor");
+
+    // The new key alone: whoever made one says that it follows the old one.
+    let by_new = Forged::from([(statement_at.clone(), statement(&new, &body))]);
+    // The old key alone, over a body that the new one did not sign.
+    let genesis = bytes(&world, "/api/v1/entries/0/body", "application/cbor");
+    let eras = Eras::genesis(&Body::parse(&genesis).unwrap()).unwrap();
+    let [by_both, by_one] = [&new, &old].map(|key| eras.sign_rotation(key));
+    let place = body.windows(by_both.len()).position(|window| *window == by_both).unwrap();
+    let mut unsigned = body;
+    unsigned[place..place + by_one.len()].copy_from_slice(&by_one);
+    let by_old = Forged::from([(statement_at, statement(&old, &unsigned)), (body_at, unsigned)]);
+
+    let unproved = format!("entry #{index} is not signed by the key before it");
+    let no_change =
+        format!("entry #{index} is no change: the rotation is not signed by the new key");
+    for (name, forged, refusal) in [
+        ("sound", Forged::new(), None),
+        ("by-new", by_new, Some(unproved)),
+        ("by-old", by_old, Some(no_change)),
+    ] {
+        let url = between(world.url(""), forged);
+        let added = world.sworn(&["context", "add", name, "--url", &url, "--trust", &trust]);
+        assert!(added.status.success(), "{}", text(&added));
+        assert!(world.sworn(&["context", "select", name]).status.success());
+        let shown = world.sworn(&["agent", "ls", "--url", &url]);
+        let Some(refusal) = refusal else {
+            assert_eq!(shown.status.code(), Some(0), "{name}: {}", text(&shown));
+            continue;
+        };
+        assert_eq!(shown.status.code(), Some(11), "{name}: {}", text(&shown));
+        let expected = format!("error[SW0411]: {refusal}");
+        assert!(text(&shown).contains(&expected), "{name}: {}", text(&shown));
+    }
+}
