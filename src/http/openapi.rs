@@ -45,13 +45,14 @@ fn template(path: &str) -> String {
 }
 
 fn operation(route: &Route) -> Json {
+    let (status, answer) = done(route);
     let mut operation = json!({
         "operationId": id(route),
         "summary": route.summary,
         "tags": [tag(route.path)],
         "x-right": route.right.as_str(),
         "responses": {
-            "200": { "description": "The answer", "content": answers(route) },
+            (status): answer,
             "default": { "$ref": "#/components/responses/Problem" },
         },
     });
@@ -75,6 +76,14 @@ fn operation(route: &Route) -> Json {
         }
     }
     operation
+}
+
+/// The status of success, and what comes with it: nothing where something was removed.
+fn done(route: &Route) -> (&'static str, Json) {
+    match route.method {
+        "DELETE" => ("204", json!({ "description": "It is gone" })),
+        _ => ("200", json!({ "description": "The answer", "content": answers(route) })),
+    }
 }
 
 /// What takes long is made beside the request.
