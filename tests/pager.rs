@@ -62,7 +62,7 @@ fn long_output_is_paged_on_a_terminal_alone() {
     };
     assert!(paged(&query, &[("SWORN_PAGER", pager)]));
     assert!(paged(&query, &[("PAGER", pager)]));
-    assert!(paged(&["get", "0"], &[("PAGER", pager)]));
+    assert!(paged(&["stats", "--by", "kind"], &[("PAGER", pager)]));
     let shown = stage.seen(&query, &[("SWORN_PAGER", &with_word), ("PAGER", "false")]);
     assert!(shown.contains(&format!("{MARK} word")), "the program's own variable wins: {shown}");
     let entry = shown.find("ledger.genesis");

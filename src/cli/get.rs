@@ -107,6 +107,10 @@ fn show(
             let text = "a rejection has no receipt; `sworn verify` checks its leaf".to_owned();
             (Tone::Plain, "- no receipt", text, Exit::Ok)
         }
+        Proof::NotYet => {
+            let text = "the first entry gets its receipt with the second".to_owned();
+            (Tone::Notable, "! not verified", text, Exit::Undecidable)
+        }
     };
     out.line(&format!("{}  {text}", out.paint(tone, mark)))?;
     if let Some((tone, text)) = witnessed(client, index)? {
@@ -133,6 +137,8 @@ enum Proof {
     Holds(String),
     Fails(Exit, String),
     Refused,
+    /// Genesis, before there is another entry.
+    NotYet,
 }
 
 /// Checks the receipt here, so that the server need not be believed.
@@ -146,7 +152,10 @@ fn prove(
     let key = context.trust(args.trust.as_ref())?;
     let leaf = client.bytes(&format!("{path}/leaf"), &[], "application/cbor")?;
     let media = "application/scitt-receipt+cose";
-    let bytes = client.bytes(&format!("{path}/receipt"), &[], media)?;
+    let bytes = match client.bytes(&format!("{path}/receipt"), &[], media) {
+        Err(ClientError::Problem { status: 404, .. }) => return Ok(Proof::NotYet),
+        bytes => bytes?,
+    };
     let proved = match receipt::verify(&bytes, &leaf, &key.public) {
         Ok(proved) => proved,
         Err(fault) => return Ok(Proof::Fails(Exit::BadSignature, format!("receipt: {fault}"))),

@@ -51,6 +51,19 @@ fn receipts_verify_under_the_ledgers_key() {
 }
 
 #[test]
+fn genesis_gets_its_receipt_with_the_entry_after_it() {
+    let mut world = World::new();
+    let none = (404, "no-such-part".to_owned(), None);
+    assert_eq!(world.problem("/entries/0/receipt"), none);
+    world.agent("a");
+    let key = schemas::key::PublicKey::of(&world.key);
+    let answer = world.json("/entries/0/receipt");
+    let [receipt, leaf] =
+        ["hex", "leaf"].map(|name| unhex(answer[name].as_str().unwrap()).unwrap());
+    assert_eq!(receipt::verify(&receipt, &leaf, key.verifying_key()).unwrap().index.0, 0);
+}
+
+#[test]
 fn bodies_and_details_come_whole_or_not_at_all() {
     let (mut world, index) = world();
     let fields = intent("a", "w", "email.send", "x@example.com");
