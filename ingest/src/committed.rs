@@ -178,7 +178,7 @@ impl Herald {
     async fn publish(&mut self, entries: &[(u64, Entry)]) -> Result<(), Stop> {
         let mut under_way = Vec::with_capacity(entries.len());
         for (at, (_, entry)) in (self.sequence..).zip(entries) {
-            let json = schemas::json::entry(&entry.leaf, &entry.chain, &entry.content());
+            let json = schemas::json::entry(&entry.leaf, &entry.chain, &entry.shown());
             let message = PublishMessage::build()
                 .payload(Bytes::from(json.to_string()))
                 .expected_last_sequence(at);

@@ -4,6 +4,7 @@ use schemas::body::Body;
 use schemas::id::ChainHash;
 use schemas::json::Content;
 use schemas::leaf::Leaf;
+use schemas::outline::Outline;
 use schemas::refused;
 use schemas::residue::Residue;
 use schemas::terms::{self, Term};
@@ -52,23 +53,38 @@ impl Entry {
         Body::residue(Residue::parse(self.left.as_deref()?)?.fields)
     }
 
+    /// The same without a look into it.
+    #[must_use]
+    pub fn outline(&self) -> Option<Outline<'_>> {
+        Outline::admitted(self.body.as_deref().filter(|_| self.is_whole)?)
+    }
+
     /// What is known of its content.
     #[must_use]
-    pub fn content(&self) -> Content<'_> {
-        match &self.refusal {
-            Some(refusal) => Content::Refused {
-                cause: refusal.cause.clone(),
-                signed: fold::signed_body(&self.leaf, refusal),
-                claimed: match fold::signed_body(&self.leaf, refusal) {
-                    Some(_) => Vec::new(),
-                    None => fold::claimed(&self.leaf, refusal),
-                },
-            },
-            None => match self.body() {
-                Some(body) => Content::Signed(body),
-                None => Content::Redacted(self.residue()),
-            },
-        }
+    pub fn content(&self) -> Content<Body<'_>> {
+        self.content_as(Self::body)
+    }
+
+    /// The same as it is shown.
+    #[must_use]
+    pub fn shown(&self) -> Content<Outline<'_>> {
+        self.content_as(Self::outline)
+    }
+
+    fn content_as<'e, B: From<Body<'e>>>(
+        &'e self,
+        admitted: impl FnOnce(&'e Self) -> Option<B>,
+    ) -> Content<B> {
+        let Some(refusal) = &self.refusal else {
+            let redacted = || Content::Redacted(self.residue().map(B::from));
+            return admitted(self).map_or_else(redacted, Content::Signed);
+        };
+        let signed = fold::signed_body(&self.leaf, refusal).map(B::from);
+        let claimed = match &signed {
+            Some(_) => Vec::new(),
+            None => fold::claimed(&self.leaf, refusal),
+        };
+        Content::Refused { cause: refusal.cause.clone(), signed, claimed }
     }
 
     /// What stands beside the leaf: the body or what is left of it, or what was kept of a refusal.

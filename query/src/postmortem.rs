@@ -161,7 +161,7 @@ impl Session {
 }
 
 /// What somebody signed, be it refused or not: what was refused tells what was tried.
-pub(crate) fn said<'c, 'a>(content: &'c Content<'a>) -> Option<&'c Body<'a>> {
+pub(crate) fn said<'c, 'a>(content: &'c Content<Body<'a>>) -> Option<&'c Body<'a>> {
     match content {
         Content::Signed(body) | Content::Refused { signed: Some(body), .. } => Some(body),
         _ => None,

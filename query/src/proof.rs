@@ -11,6 +11,7 @@ use schemas::checkpoint::Note;
 use schemas::id::{BodyDigest, ChainHash, Digest, Index, SignerId, TreeHash, TreeSize, sha256};
 use schemas::leaf::Status;
 use schemas::limits::PROOFS_KEPT_MAX;
+use schemas::outline::Outline;
 use schemas::reject::Reason;
 use schemas::statement::{Preimage, Statement};
 use schemas::submission::parse_manifest;
@@ -192,7 +193,7 @@ impl Signed {
         let signed = place.and_then(|place| self.bodies.get(place)) == Some(&leaf.body);
         // A refusal for its digest holds other bytes than those that were signed.
         let other = leaf.status == Status::Rejected(Reason::DigestMismatch);
-        let body = entry.body().or_else(|| entry.residue());
+        let body = entry.outline().or_else(|| entry.residue().map(Outline::from));
         let named = body.is_none_or(|body| body.signer() == self.signer.as_str());
         self.verifies && named && (signed || other)
     }

@@ -69,7 +69,7 @@ struct Answer<'n> {
 impl Answer<'_> {
     fn bytes(&self, form: Form) -> Vec<u8> {
         if form == Form::JSON {
-            return json_bytes(self);
+            return json_bytes(self, self.graph.json_len());
         }
         let json = json(self);
         let render = match form {

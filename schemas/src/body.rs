@@ -1,5 +1,7 @@
 //! Event bodies: their fields, checked against the table, and typed access to them.
 
+use std::borrow::Cow;
+
 use serde::ser::{self, Serializer};
 use serde_json::Value as Json;
 
@@ -9,10 +11,11 @@ pub use crate::fields::{FIELDS, registry_fields};
 use crate::id::{BodyDigest, Digest, EventId, Kid, Micros, SessionId, sha256};
 use crate::kind::Kind;
 use crate::limits::BODY_BYTES_MAX;
+use crate::outline::Outline;
 use crate::reject::{Reason, Reject};
 use crate::secret;
 use crate::shape::{Path, Shape, check_record, read_record};
-use crate::shown::{Record, to_json};
+use crate::shown::to_json;
 
 /// Version of the body format.
 pub const BODY_VERSION: u64 = 1;
@@ -31,12 +34,8 @@ const REQUIRED_OF_AGENT_START: &[&str] =
 #[derive(Clone, Debug)]
 pub struct Body<'a> {
     root: Item<'a>,
-    kind: Kind,
-    id: EventId,
-    time: Micros,
     /// Read once, because admission and indexing ask again and again.
-    agent: Option<&'a str>,
-    signer: &'a str,
+    pub(crate) outline: Outline<'a>,
 }
 
 /// The signer's own chain: `n` from 1 and the digest of its previous body.
@@ -88,7 +87,7 @@ impl<'a> Body<'a> {
         check_record(FIELDS, pairs, &path)?;
         check_registry(&root, kind)?;
         check_required(&root, kind)?;
-        Self::of(root, kind).ok_or_else(|| missing("id"))
+        Self::of(bytes, root, kind).ok_or_else(|| missing("id"))
     }
 
     /// Reads a body that was admitted, which its digest in an accepted entry's leaf tells: what [`Body::parse`] looks
@@ -97,15 +96,16 @@ impl<'a> Body<'a> {
     pub fn admitted(bytes: &'a [u8]) -> Option<Self> {
         let root = decode(bytes, Bounds::WIRE).ok()?;
         let kind = kind_of(&root).ok()?;
-        Self::of(root, kind)
+        Self::of(bytes, root, kind)
     }
 
-    fn of(root: Item<'a>, kind: Kind) -> Option<Self> {
+    fn of(bytes: &'a [u8], root: Item<'a>, kind: Kind) -> Option<Self> {
         let id = EventId::from_slice(root.get("id")?.bytes()?)?;
         let time = Micros(root.get("time")?.uint()?);
         let agent = root.path("agent.id").and_then(Item::text);
         let signer = root.get("signer").and_then(Item::text).or(agent)?;
-        Some(Self { root, kind, id, time, agent, signer })
+        let outline = Outline { bytes: Cow::Borrowed(bytes), kind, id, time, agent, signer };
+        Some(Self { root, outline })
     }
 
     /// Reads what is left of an erased body: a map of some of its fields, checked to be nothing else.
@@ -115,7 +115,7 @@ impl<'a> Body<'a> {
         let root = decode(bytes, Bounds::WIRE).ok()?;
         let kind = kind_of(&root).ok()?;
         crate::residue::is_kept_only(&root).then_some(())?;
-        Self::of(root, kind)
+        Self::of(bytes, root, kind)
     }
 
     /// Reads what a proposal proposes: the fields that a statement of its kind would have of its own, proposed by
@@ -133,7 +133,9 @@ impl<'a> Body<'a> {
             return Err(missing(path));
         }
         let agent = root.path("agent.id").and_then(Item::text);
-        Ok(Self { root: root.clone(), kind, id, time: Micros(0), agent, signer })
+        let bytes = encode::encode(&encode::value(root)).into();
+        let outline = Outline { bytes, kind, id, time: Micros(0), agent, signer };
+        Ok(Self { root: root.clone(), outline })
     }
 
     /// Digest of body bytes.
@@ -145,19 +147,19 @@ impl<'a> Body<'a> {
     /// The kind.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.outline.kind
     }
 
     /// The event id.
     #[must_use]
     pub fn id(&self) -> EventId {
-        self.id
+        self.outline.id
     }
 
     /// When the signer says it happened.
     #[must_use]
     pub fn time(&self) -> Micros {
-        self.time
+        self.outline.time
     }
 
     /// The tenant.
@@ -169,13 +171,13 @@ impl<'a> Body<'a> {
     /// The agent that acted, or that a registry entry is about.
     #[must_use]
     pub fn agent(&self) -> Option<&'a str> {
-        self.agent
+        self.outline.agent
     }
 
     /// Who signs: `signer`, else the agent.
     #[must_use]
     pub fn signer(&self) -> &'a str {
-        self.signer
+        self.outline.signer
     }
 
     /// The signer's session.
@@ -260,8 +262,7 @@ impl<'a> Body<'a> {
 
 impl ser::Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (pairs, registry) = (self.fields(), registry_fields(self.kind));
-        Record { fields: FIELDS, pairs, registry }.serialize(serializer)
+        self.outline.serialize(serializer)
     }
 }
 

@@ -4,6 +4,7 @@
 //! whose keys are only known at run time and sorts them by their encoded bytes.
 
 pub use ciborium::Value;
+use ciborium::value::Integer;
 
 use crate::deterministic::Item;
 
@@ -183,11 +184,14 @@ pub fn bytes(bytes: &[u8]) -> Value {
     Value::Bytes(bytes.to_vec())
 }
 
-/// A decoded item as it is written again. Fields of bodies hold no tags and no negative numbers: they become null.
+/// A decoded item as it is written again. A tag, which nothing inside a body or a detail has, becomes null.
 #[must_use]
 pub fn value(item: &Item<'_>) -> Value {
     match item {
         Item::Uint(number) => Value::from(*number),
+        Item::Negative(number) => {
+            Integer::try_from(-1 - i128::from(*number)).map_or(Value::Null, Value::Integer)
+        }
         Item::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
         Item::Text(text) => Value::from(*text),
         Item::Array(items) => Value::Array(items.iter().map(value).collect()),
@@ -195,6 +199,6 @@ pub fn value(item: &Item<'_>) -> Value {
             Value::Map(pairs.iter().map(|(key, item)| (value(key), value(item))).collect())
         }
         Item::Bool(yes) => Value::from(*yes),
-        Item::Negative(_) | Item::Tag(..) | Item::Null => Value::Null,
+        Item::Tag(..) | Item::Null => Value::Null,
     }
 }

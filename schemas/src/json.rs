@@ -3,27 +3,27 @@
 use serde::ser::{self, SerializeMap as _, Serializer};
 use serde_json::{Value as Json, json};
 
-use crate::body::Body;
 use crate::id::{ChainHash, hex};
 use crate::leaf::{Counts, Leaf};
 use crate::reject::Cause;
 use crate::reply::{Fate, Outcome, Reply};
 use crate::shape::time_json;
-use crate::shown::{Time, Written, to_json};
+use crate::shown::{Hex, Time, Written, to_json};
 
-/// What is known of an entry's body.
+/// What is known of an entry's body, which is a [`Body`](crate::body::Body) or its
+/// [`Outline`](crate::outline::Outline).
 #[derive(Debug)]
-pub enum Content<'a> {
+pub enum Content<B> {
     /// Signed by the key that the statement names.
-    Signed(Body<'a>),
+    Signed(B),
     /// Erased, with what the ledger left of it; the digest in the leaf still commits to it.
-    Redacted(Option<Body<'a>>),
+    Redacted(Option<B>),
     /// Refused: why, and names that nobody has verified.
     Refused {
         /// Where the fault lay; empty where nobody vouches for it.
         cause: Cause,
         /// The body as far as its signature is valid.
-        signed: Option<Body<'a>>,
+        signed: Option<B>,
         /// Unverified names.
         claimed: Vec<String>,
     },
@@ -31,18 +31,18 @@ pub enum Content<'a> {
 
 /// An entry, which serialises as its JSON form.
 #[derive(Clone, Copy, Debug)]
-pub struct EntryView<'a> {
+pub struct EntryView<'a, B> {
     /// Its leaf.
     pub leaf: &'a Leaf,
     /// The chain hash over it.
     pub chain: &'a ChainHash,
     /// What is known of its body.
-    pub content: &'a Content<'a>,
+    pub content: &'a Content<B>,
     /// Whether what is kept as its body is another one, so that nothing is known of it.
     pub is_damaged: bool,
 }
 
-impl ser::Serialize for EntryView<'_> {
+impl<B: ser::Serialize> ser::Serialize for EntryView<'_, B> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let leaf = self.leaf;
         let (cause, body, claimed, redacted) = match self.content {
@@ -57,10 +57,10 @@ impl ser::Serialize for EntryView<'_> {
         map.serialize_entry("received_at", &Time(leaf.received_at))?;
         map.serialize_entry("status", leaf.status.as_str())?;
         map.serialize_entry("id", &leaf.id.map(Written))?;
-        map.serialize_entry("previous", &Written(leaf.previous))?;
-        map.serialize_entry("chain", &Written(self.chain))?;
-        map.serialize_entry("statement", &Written(leaf.statement))?;
-        map.serialize_entry("body_digest", &Written(leaf.body))?;
+        map.serialize_entry("previous", &Hex(leaf.previous.as_bytes()))?;
+        map.serialize_entry("chain", &Hex(self.chain.as_bytes()))?;
+        map.serialize_entry("statement", &Hex(leaf.statement.as_bytes()))?;
+        map.serialize_entry("body_digest", &Hex(leaf.body.as_bytes()))?;
         map.serialize_entry("position", &leaf.position)?;
         map.serialize_entry("counts", &CountsView(&leaf.counts))?;
         if let Some(cause) = cause.filter(|cause| !cause.path.is_empty()) {
@@ -82,7 +82,7 @@ impl ser::Serialize for EntryView<'_> {
 
 /// An entry.
 #[must_use]
-pub fn entry(leaf: &Leaf, chain: &ChainHash, content: &Content<'_>) -> Json {
+pub fn entry<B: ser::Serialize>(leaf: &Leaf, chain: &ChainHash, content: &Content<B>) -> Json {
     to_json(&EntryView { leaf, chain, content, is_damaged: false })
 }
 

@@ -9,11 +9,12 @@ use std::cmp::Ordering;
 
 use serde_json::{Map, Value as Json};
 
+use crate::cursor::Cursor;
 use crate::deterministic::Item;
-use crate::encode::Value;
+use crate::encode::{self, Value};
 use crate::id::{EventId, Micros, unhex};
 use crate::reject::{Reason, Reject};
-use crate::shown::{Open, Shown, Time, to_json};
+use crate::shown::{Shown, Time, to_json};
 
 /// Type and bound of a field.
 #[derive(Clone, Copy, Debug)]
@@ -207,7 +208,7 @@ impl Shape {
     /// The JSON form of a checked item of this shape.
     #[must_use]
     pub fn to_json(&self, item: &Item<'_>) -> Json {
-        to_json(&Shown { shape: self, item })
+        to_json(&Shown::of(self, &Cursor::new(&encode::encode(&encode::value(item)))))
     }
 
     /// Reads the JSON form.
@@ -354,7 +355,7 @@ pub(crate) fn read_record(
 /// JSON of an item of no declared shape.
 #[must_use]
 pub fn open_json(item: &Item<'_>) -> Json {
-    to_json(&Open(item))
+    to_json(&Shown::open(&Cursor::new(&encode::encode(&encode::value(item)))))
 }
 
 /// CBOR of JSON of no declared shape; `None` for floats.

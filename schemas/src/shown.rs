@@ -2,103 +2,130 @@
 
 use std::fmt::Display;
 
-use serde::ser::{self, SerializeMap as _, Serializer};
+use serde::ser::{self, Serialize as _, SerializeMap as _, Serializer};
 
-use crate::deterministic::Item;
+use crate::cursor::{Cursor, Lead};
 use crate::id::{EventId, Micros, hex};
 use crate::shape::{Field, Shape, wire_order};
 
-/// A checked item in the JSON form of its shape.
+/// The next item in the JSON form of its shape. Serialising it moves the cursor on past it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Shown<'a> {
-    pub(crate) shape: &'a Shape,
-    pub(crate) item: &'a Item<'a>,
+pub(crate) struct Shown<'c, 'a> {
+    /// `None` for an item of no declared shape.
+    shape: Option<&'c Shape>,
+    cursor: &'c Cursor<'a>,
 }
 
-impl ser::Serialize for Shown<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { shape, item } = *self;
-        match (shape, item) {
-            (Shape::Id, Item::Bytes(bytes)) => match EventId::from_slice(bytes) {
-                Some(id) => serializer.collect_str(&id),
-                None => serializer.serialize_str(&hex(bytes)),
-            },
-            (Shape::Time, Item::Uint(us)) => Time(Micros(*us)).serialize(serializer),
-            (Shape::Bytes(_), Item::Bytes(bytes)) => serializer.serialize_str(&hex(bytes)),
-            (Shape::OrNone(shape), item) if item.text() != Some("none") => {
-                Shown { shape, item }.serialize(serializer)
+impl<'c, 'a> Shown<'c, 'a> {
+    pub(crate) fn of(shape: &'c Shape, cursor: &'c Cursor<'a>) -> Self {
+        Self { shape: Some(shape), cursor }
+    }
+
+    pub(crate) fn open(cursor: &'c Cursor<'a>) -> Self {
+        Self { shape: None, cursor }
+    }
+
+    fn seq<S: Serializer>(&self, of: Option<&Shape>, len: usize, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq((0..len).map(|_| Shown { shape: of, cursor: self.cursor }))
+    }
+
+    fn map<S: Serializer>(&self, of: Option<&Shape>, len: usize, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        for _ in 0..len {
+            let value = Shown { shape: of, cursor: self.cursor };
+            match self.cursor.next() {
+                Lead::Text(name) => map.serialize_entry(name, &value)?,
+                name => map.serialize_entry(&self.name(name), &value)?,
             }
-            (Shape::List { of, .. }, Item::Array(items)) => {
-                serializer.collect_seq(items.iter().map(|item| Shown { shape: of, item }))
-            }
-            (Shape::Record(fields), Item::Map(pairs)) => {
-                Record { fields, pairs, registry: None }.serialize(serializer)
-            }
-            (Shape::Named { of, .. }, Item::Map(pairs)) => {
-                let named = pairs.iter().map(|(name, item)| {
-                    (name.text().unwrap_or_default(), Shown { shape: of, item })
-                });
-                serializer.collect_map(named)
-            }
-            _ => Open(item).serialize(serializer),
         }
+        map.end()
+    }
+
+    /// What a key that is no text is called.
+    fn name(&self, lead: Lead<'a>) -> String {
+        let mut json = Vec::new();
+        let written = self.write(None, lead, &mut serde_json::Serializer::new(&mut json));
+        written.ok().and_then(|()| String::from_utf8(json).ok()).unwrap_or_default()
+    }
+
+    fn write<S: Serializer>(
+        &self,
+        shape: Option<&Shape>,
+        lead: Lead<'a>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match (shape, lead) {
+            (Some(Shape::OrNone(_)), Lead::Text("none")) => to.serialize_str("none"),
+            (Some(Shape::OrNone(shape)), lead) => self.write(Some(shape), lead, to),
+            (Some(Shape::Id), Lead::Bytes(bytes)) => match EventId::from_slice(bytes) {
+                Some(id) => to.collect_str(&id),
+                None => to.serialize_str(&hex(bytes)),
+            },
+            (Some(Shape::Time), Lead::Uint(us)) => Time(Micros(us)).serialize(to),
+            (Some(Shape::Bytes(_)), Lead::Bytes(bytes)) => to.serialize_str(&hex(bytes)),
+            (Some(Shape::List { of, .. }), Lead::Array(len)) => self.seq(Some(of), len, to),
+            (Some(Shape::Record(fields)), Lead::Map(len)) => {
+                Record { fields, registry: None, cursor: self.cursor }.write(len, to)
+            }
+            (Some(Shape::Named { of, .. }), Lead::Map(len)) => self.map(Some(of), len, to),
+            (_, Lead::Uint(value)) => to.serialize_u64(value),
+            (_, Lead::Negative(value)) => match i64::try_from(value) {
+                Ok(n) => to.serialize_i64(-1 - n),
+                Err(_) => to.collect_str(&(-1 - i128::from(value))),
+            },
+            (_, Lead::Bytes(bytes)) => to.collect_map([("hex", hex(bytes))]),
+            (_, Lead::Text(text)) => to.serialize_str(text),
+            (_, Lead::Array(len)) => self.seq(None, len, to),
+            (_, Lead::Map(len)) => self.map(None, len, to),
+            (_, Lead::Bool(value)) => to.serialize_bool(value),
+            (_, Lead::Null) => to.serialize_unit(),
+        }
+    }
+}
+
+impl ser::Serialize for Shown<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.write(self.shape, self.cursor.next(), serializer)
     }
 }
 
 /// A record, by its fields in wire order.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Record<'a> {
-    pub(crate) fields: &'a [Field],
-    pub(crate) pairs: &'a [(Item<'a>, Item<'a>)],
+pub(crate) struct Record<'c, 'a> {
+    pub(crate) fields: &'c [Field],
     /// The fields of its `registry`, where that is a record of its own.
-    pub(crate) registry: Option<&'a [Field]>,
+    pub(crate) registry: Option<&'c [Field]>,
+    pub(crate) cursor: &'c Cursor<'a>,
 }
 
-impl ser::Serialize for Record<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (key, item) in self.pairs {
-            let Some(name) = key.text() else { continue };
-            let place = self.fields.binary_search_by(|field| wire_order(field.name, name)).ok();
-            match (place.and_then(|place| self.fields.get(place)), item, self.registry) {
-                (Some(_), Item::Map(pairs), Some(fields)) if name == "registry" => {
-                    map.serialize_entry(name, &Record { fields, pairs, registry: None })?;
-                }
-                (Some(Field { shape, .. }), ..) => {
-                    map.serialize_entry(name, &Shown { shape, item })?;
-                }
-                (None, ..) => map.serialize_entry(name, &Open(item))?,
+impl Record<'_, '_> {
+    fn write<S: Serializer>(&self, len: usize, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        for _ in 0..len {
+            let key = self.cursor.next();
+            let Lead::Text(name) = key else {
+                self.cursor.skip(key);
+                self.cursor.skip(self.cursor.next());
+                continue;
+            };
+            if let (Some(fields), "registry") = (self.registry, name) {
+                let record = Record { fields, registry: None, cursor: self.cursor };
+                map.serialize_entry(name, &record)?;
+                continue;
             }
+            let place = self.fields.binary_search_by(|field| wire_order(field.name, name)).ok();
+            let shape = place.and_then(|place| self.fields.get(place)).map(|field| &field.shape);
+            map.serialize_entry(name, &Shown { shape, cursor: self.cursor })?;
         }
         map.end()
     }
 }
 
-/// An item of no declared shape.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Open<'a>(pub(crate) &'a Item<'a>);
-
-impl ser::Serialize for Open<'_> {
+impl ser::Serialize for Record<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Item::Uint(value) => serializer.serialize_u64(*value),
-            Item::Negative(value) => match i64::try_from(*value) {
-                Ok(n) => serializer.serialize_i64(-1 - n),
-                Err(_) => serializer.collect_str(&(-1 - i128::from(*value))),
-            },
-            Item::Bytes(bytes) => serializer.collect_map([("hex", hex(bytes))]),
-            Item::Text(text) => serializer.serialize_str(text),
-            Item::Array(items) => serializer.collect_seq(items.iter().map(Open)),
-            Item::Map(pairs) => {
-                let name = |key: &Item<'_>| match key.text() {
-                    Some(text) => text.to_owned(),
-                    None => serde_json::to_string(&Open(key)).unwrap_or_default(),
-                };
-                serializer.collect_map(pairs.iter().map(|(key, value)| (name(key), Open(value))))
-            }
-            Item::Tag(_, inner) => Open(inner).serialize(serializer),
-            Item::Bool(value) => serializer.serialize_bool(*value),
-            Item::Null => serializer.serialize_unit(),
+        match self.cursor.next() {
+            Lead::Map(len) => self.write(len, serializer),
+            other => Shown::open(self.cursor).write(None, other, serializer),
         }
     }
 }
@@ -114,6 +141,16 @@ impl ser::Serialize for Time {
             Some(stamp) => serializer.collect_str(&format_args!("{stamp:.6}")),
             None => serializer.serialize_u64(self.0.0),
         }
+    }
+}
+
+/// Bytes in hexadecimal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
+
+impl ser::Serialize for Hex<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex(self.0))
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn of_finding(ledger: &Ledger, index: Index) -> Result<Option<Message
 }
 
 fn entry_json(entry: &Entry) -> Json {
-    schemas::json::entry(&entry.leaf, &entry.chain, &entry.content())
+    schemas::json::entry(&entry.leaf, &entry.chain, &entry.shown())
 }
 
 /// A message that says nothing but that it arrived.

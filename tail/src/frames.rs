@@ -66,7 +66,7 @@ impl Frame {
     pub(crate) fn encode(entry: &Entry, genesis: &ChainHash) -> Bytes {
         let id = Token::new(genesis, entry.leaf.index, &entry.chain);
         let Entry { leaf, chain, .. } = entry;
-        let data = EntryView { leaf, chain, content: &entry.content(), is_damaged: false };
+        let data = EntryView { leaf, chain, content: &entry.shown(), is_damaged: false };
         sse::event(Some(id), Name::Entry, &data)
     }
 

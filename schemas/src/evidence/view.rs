@@ -43,7 +43,7 @@ pub struct Shown<'b> {
     /// Its inclusion path.
     pub path: &'b [TreeHash],
     /// What is known of its content.
-    pub content: Content<'b>,
+    pub content: Content<Body<'b>>,
     /// What the registry says of its signature.
     pub standing: Standing,
     /// Whether the query asks for it; else it only supports others.
@@ -285,7 +285,7 @@ impl<'b> Reader<'b> {
 }
 
 /// What the kept bytes say, if they are those that the leaf commits to.
-fn content<'b>(leaf: &Leaf, kept: Option<&'b [u8]>, faults: &mut Vec<Fault>) -> Content<'b> {
+fn content<'b>(leaf: &Leaf, kept: Option<&'b [u8]>, faults: &mut Vec<Fault>) -> Content<Body<'b>> {
     let index = leaf.index;
     if leaf.status == Status::Accepted && kept.is_some_and(Residue::is_one) {
         let left = kept.and_then(Residue::parse).and_then(|left| Body::residue(left.fields));
