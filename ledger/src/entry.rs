@@ -103,7 +103,7 @@ impl Entry {
         kept.is_some_and(|kept| !refused::is_erased(&self.leaf, kept))
     }
 
-    /// The terms under which it is found; where its body names no owner, the ledger knows its agent's.
+    /// The terms under which it is found; where its body names no owner, the ledger knows whose its agent was then.
     ///
     /// # Errors
     /// [`ReadError`] when the agent's record cannot be read.
@@ -121,7 +121,7 @@ impl Entry {
             Content::Redacted(None) => return Ok(read(&[])),
         };
         let owner = match body.agent().filter(|_| body.text("owner").is_none()) {
-            Some(agent) => ledger.agent(agent)?.map(|record| record.owner),
+            Some(agent) => ledger.owner_at(agent, self.leaf.index)?,
             None => None,
         };
         Ok(read(&terms::of_entry(&self.leaf, &body, owner.as_deref())))

@@ -29,6 +29,7 @@ mod memo;
 mod meta;
 mod open;
 mod own;
+mod owner;
 mod postings;
 mod proof;
 mod read;

@@ -18,20 +18,8 @@ const REST: &str = "*";
 /// # Errors
 /// [`ReadError`].
 pub(super) fn owner(ledger: &Ledger, finding: &Entry) -> Result<Option<String>, ReadError> {
-    let index = finding.leaf.index;
-    let Some(agent) = finding.body().and_then(|body| body.agent().map(str::to_owned)) else {
-        return Ok(None);
-    };
-    match ledger.agent(&agent)? {
-        None => Ok(None),
-        Some(record) if record.changed <= index => Ok(Some(record.owner)),
-        Some(_) => {
-            let kinds = [Kind::AgentUpdated, Kind::AgentRegistered];
-            newest(ledger, &kinds, index, |body| {
-                body.text("owner").filter(|_| body.agent() == Some(&agent)).map(str::to_owned)
-            })
-        }
-    }
+    let agent = finding.body().and_then(|body| body.agent().map(str::to_owned));
+    agent.map_or(Ok(None), |agent| ledger.owner_at(&agent, finding.leaf.index))
 }
 
 /// Place among `routes` of an owner's findings at `index`: the route that is named for the owner, else the one that
@@ -60,7 +48,7 @@ fn registered(ledger: &Ledger, owner: &str, index: Index) -> Result<Option<Strin
         None => Ok(None),
         Some(record) if record.changed <= index => Ok(record.route),
         Some(_) => {
-            let named = newest(ledger, &[Kind::PrincipalRegistered], index, |body| {
+            let named = newest(ledger, Kind::PrincipalRegistered, index, |body| {
                 let route = body.text("registry.route").map(str::to_owned);
                 (body.text("registry.id") == Some(owner)).then_some(route)
             })?;
@@ -69,22 +57,17 @@ fn registered(ledger: &Ledger, owner: &str, index: Index) -> Result<Option<Strin
     }
 }
 
-/// What `take` finds in the newest accepted entry of these kinds, up to `index`.
+/// What `take` finds in the newest accepted entry of a kind, up to `index`.
 fn newest<T>(
     ledger: &Ledger,
-    kinds: &[Kind],
+    kind: Kind,
     index: Index,
     mut take: impl FnMut(&Body<'_>) -> Option<T>,
 ) -> Result<Option<T>, ReadError> {
-    let mut sources: Vec<_> =
-        kinds.iter().map(|kind| ledger.postings(Key::Kind, kind.as_str())).collect();
+    let mut source = ledger.postings(Key::Kind, kind.as_str());
     let mut at = Some(index.0);
     while let Some(from) = at {
-        let mut next = None;
-        for source in &mut sources {
-            next = next.max(source.at_or_before(from)?);
-        }
-        let Some(found) = next else { return Ok(None) };
+        let Some(found) = source.at_or_before(from)? else { return Ok(None) };
         let entry = ledger.entry(found)?.filter(|entry| entry.leaf.status == Status::Accepted);
         if let Some(taken) = entry.as_ref().and_then(|entry| take(&entry.body()?)) {
             return Ok(Some(taken));

@@ -11,8 +11,8 @@ use super::{list, owned, text, texts};
 pub(super) fn encode(record: &AgentRecord) -> Vec<u8> {
     let profile = &record.profile;
     let mut row = Encoder::new();
-    row.array(10).text(&record.owner).text(record.state.as_str());
-    row.uint(record.registered.0).uint(record.changed.0);
+    row.array(11).text(&record.owner).text(record.state.as_str());
+    row.uint(record.registered.0).uint(record.owned.0).uint(record.changed.0);
     text(&mut row, profile.purpose.as_deref());
     text(&mut row, profile.mode.map(ExecutionMode::as_str));
     match &profile.build {
@@ -26,13 +26,25 @@ pub(super) fn encode(record: &AgentRecord) -> Vec<u8> {
 }
 
 pub(super) fn decode(id: &str, fields: &[Item<'_>]) -> Option<AgentRecord> {
-    let [owner, state, registered, changed, purpose, mode, build, environment, addresses, external] =
-        <&[Item<'_>; 10]>::try_from(fields).ok()?;
+    let [
+        owner,
+        state,
+        registered,
+        since,
+        changed,
+        purpose,
+        mode,
+        build,
+        environment,
+        addresses,
+        external,
+    ] = <&[Item<'_>; 11]>::try_from(fields).ok()?;
     Some(AgentRecord {
         id: id.to_owned(),
         owner: owned(owner)?,
         state: AgentState::parse(state.text()?)?,
         registered: Index(registered.uint()?),
+        owned: Index(since.uint()?),
         changed: Index(changed.uint()?),
         profile: Profile {
             purpose: owned(purpose),

@@ -18,5 +18,6 @@ mod intrusion;
 mod log;
 mod memo;
 mod model;
+mod owner;
 mod redaction;
 mod tamper;

@@ -52,6 +52,8 @@ pub struct AgentRecord {
     pub profile: Profile,
     /// Entry that registered it.
     pub registered: Index,
+    /// Entry that gave it to its owner.
+    pub owned: Index,
     /// Entry that changed it last.
     pub changed: Index,
 }

@@ -140,6 +140,7 @@ impl Registry {
             state: AgentState::Active,
             profile,
             registered: index,
+            owned: index,
             changed: index,
         })
     }
@@ -154,6 +155,7 @@ impl Registry {
         }
         if let Some(owner) = body.text("owner") {
             owner.clone_into(&mut record.owner);
+            record.owned = index;
         }
         record.profile.update(body);
         record.changed = index;

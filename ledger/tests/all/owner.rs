@@ -1,0 +1,116 @@
+//! An agent that changes hands leaves what it did before to its former owner.
+
+use ledger::{Entry, Ledger};
+use schemas::id::Index;
+use schemas::reply::Fate;
+use schemas::terms::Key;
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, Signer, intent};
+
+const TEAM: &str = "team@example.com";
+const OTHER: &str = "other@example.com";
+
+struct World {
+    bench: Bench,
+    agent: Signer,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut bench = Bench::new();
+        let agent = bench.agent("mailer", 10);
+        Self { bench, agent }
+    }
+
+    fn acts(&mut self) -> Index {
+        let message = self.agent.event(intent("mailer", "case-1"));
+        let ended = self.bench.one(&message);
+        assert!(matches!(ended.fate, Fate::Committed(_)));
+        ended.index
+    }
+
+    fn operator(&mut self, event: Value) -> Fate {
+        let message = self.bench.operator.event(event);
+        self.bench.one(&message).fate
+    }
+
+    fn accepted(&mut self, event: Value) {
+        let fate = self.operator(event);
+        assert!(matches!(fate, Fate::Committed(_)), "{fate:?}");
+    }
+
+    fn goes_to(&mut self, owner: &str) {
+        self.accepted(json!({
+            "kind": "agent.updated", "agent": { "id": "mailer" }, "owner": owner, "registry": {},
+        }));
+    }
+
+    fn redact(&mut self, index: Index) -> Fate {
+        self.operator(json!({
+            "kind": "redaction",
+            "redact": { "ranges": [[index.0, index.0]], "parts": ["body"], "basis": "gdpr-17" },
+        }))
+    }
+}
+
+fn owner_terms(ledger: &Ledger, entry: &Entry) -> Vec<String> {
+    let owners = entry.terms(ledger, |terms| {
+        let owners = terms.iter().filter(|term| term.key == Key::Owner);
+        owners.map(|term| term.value.to_string()).collect()
+    });
+    owners.unwrap()
+}
+
+#[test]
+fn an_entry_is_its_owners_of_that_time_however_it_is_found() {
+    let mut world = World::new();
+    world.bench.agent("another", 11);
+    let first = world.acts();
+    world.goes_to(OTHER);
+    let second = world.acts();
+    // Another agent's changes, and changes other than of the owner, lie between.
+    for id in ["another", "mailer"] {
+        for kind in ["agent.suspended", "agent.enabled"] {
+            world.accepted(json!({ "kind": kind, "agent": { "id": id } }));
+        }
+        world.accepted(json!({
+            "kind": "agent.updated", "agent": { "id": id }, "registry": { "purpose": "mail" },
+        }));
+    }
+    let third = world.acts();
+    world.goes_to(TEAM);
+    let fourth = world.acts();
+    let ledger = world.bench.ledger();
+    let owned = [(first, TEAM), (second, OTHER), (third, OTHER), (fourth, TEAM)];
+    for (index, owner) in owned {
+        assert_eq!(ledger.owner_at("mailer", index).unwrap().as_deref(), Some(owner), "{index}");
+    }
+    assert_eq!(ledger.owner_at("mailer", Index(0)).unwrap(), None, "before it was registered");
+    assert_eq!(ledger.owner_at("nobody", fourth).unwrap(), None);
+    for entry in ledger.entries(0..ledger.head().size.0).unwrap() {
+        let index = entry.leaf.index;
+        let listed = [OTHER, TEAM].into_iter().filter(|owner| {
+            let mut postings = ledger.postings(Key::Owner, owner);
+            postings.at_or_after(index.0).unwrap() == Some(index)
+        });
+        assert_eq!(owner_terms(&ledger, &entry), listed.collect::<Vec<_>>(), "{index}");
+    }
+}
+
+#[test]
+fn a_hold_on_an_owner_keeps_what_the_agent_did_for_him() {
+    let mut world = World::new();
+    let held = world.acts();
+    world.accepted(json!({ "kind": "hold.placed", "hold": { "query": format!("owner:{TEAM}") } }));
+    world.goes_to(OTHER);
+    let free = world.acts();
+    let Fate::Rejected(reject) = world.redact(held) else { panic!("it was erased") };
+    assert_eq!(reject.cause.path, "redact.ranges");
+    assert!(reject.cause.expected.contains("under hold"), "{reject:?}");
+    assert!(matches!(world.redact(free), Fate::Committed(_)), "the hold is on another owner");
+    let ledger = world.bench.ledger();
+    let left = |index| ledger.entry(index).unwrap().unwrap();
+    assert!(left(held).body.is_some() && left(free).body.is_none());
+    assert_eq!(owner_terms(&ledger, &left(free)), [OTHER], "a residue is found as the body was");
+}
