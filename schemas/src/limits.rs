@@ -331,7 +331,8 @@ pub const FINDING_DETAIL_BYTES_MAX: usize = 64;
 pub const FINDINGS_DUE_ROWS_MAX: usize = 4096;
 /// Deadlines that are looked at in one commit.
 pub const FINDINGS_SEARCH_ROWS_MAX: usize = 1 << 20;
-/// Gaps in a session's numbers that are remembered at once; later ones are told without waiting for what fills them.
+/// Gaps in a session's numbers that are remembered at once; later ones are told without waiting for what fills them, and
+/// a number inside one, which would make it two, counts as missing still.
 pub const SESSION_GAPS_MAX: usize = 16;
 /// Days that a session without entries is remembered.
 pub const SESSION_DAYS_KEPT: u64 = 35;

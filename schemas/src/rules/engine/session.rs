@@ -17,6 +17,13 @@ pub(crate) struct Gap {
     after: Mark,
 }
 
+impl Gap {
+    /// Whether taking these numbers out of it leaves two.
+    fn is_split_by(&self, from: u64, to: u64) -> bool {
+        self.from < from && to < self.to
+    }
+}
+
 /// A session as of its last entry.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Session {
@@ -77,7 +84,7 @@ impl Session {
             step.broken = prev != self.digest;
         } else {
             let (from, to) = (self.high + 1, seq.n - 1);
-            let is_kept = self.gaps.len() < SESSION_GAPS_MAX;
+            let is_kept = !self.is_full();
             if is_kept {
                 self.gaps.push(Gap { from, to, before: self.digest, after: prev });
             }
@@ -87,13 +94,23 @@ impl Session {
         step
     }
 
+    fn is_full(&self) -> bool {
+        self.gaps.len() >= SESSION_GAPS_MAX
+    }
+
     fn fill(&mut self, n: u64, own: Mark, prev: Mark) -> Step {
         let Some(place) = self.gaps.iter().position(|gap| (gap.from..=gap.to).contains(&n)) else {
             return Step { reused: true, ..Step::default() };
         };
+        let is_full = self.is_full();
         let gap = self.gaps.remove(place);
+        // Its number counts as missing still, or a signer could make the row grow with every entry.
+        if is_full && gap.is_split_by(n, n) {
+            self.gaps.insert(place, gap);
+            return Step::default();
+        }
         let broken = (n == gap.from && prev != gap.before) || (n == gap.to && own != gap.after);
-        // What stands between two parts of a gap links both; there is room, for one was taken out.
+        // What stands between two parts of a gap links both.
         if n < gap.to {
             let rest = Gap { from: n + 1, to: gap.to, before: own, after: gap.after };
             self.gaps.insert(place, rest);
@@ -105,11 +122,16 @@ impl Session {
         Step { broken, ..Step::default() }
     }
 
-    /// Numbers that their signer says are lost.
+    /// Numbers that their signer says are lost, both ends too.
     pub(crate) fn declare(&mut self, from: u64, to: u64) {
+        if from > to {
+            return;
+        }
+        let is_full = self.is_full();
         let gaps = std::mem::take(&mut self.gaps);
         for gap in gaps {
-            if gap.to < from || gap.from > to {
+            let is_outside = gap.to < from || gap.from > to;
+            if is_outside || (is_full && gap.is_split_by(from, to)) {
                 self.gaps.push(gap);
                 continue;
             }
@@ -160,5 +182,65 @@ impl Session {
             session.gaps.push(Gap { from, to, before, after });
         }
         Some(session)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing, reason = "tests")]
+
+    use super::*;
+
+    /// The step of a body of its own with this number.
+    fn step(session: &mut Session, n: u64) -> Step {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&n.to_be_bytes());
+        let mut prev = [0; 32];
+        prev[..8].copy_from_slice(&n.saturating_sub(1).to_be_bytes());
+        session.step(Seq { n, prev: BodyDigest(prev) }, &BodyDigest(digest), Micros(1))
+    }
+
+    /// A session of which every number below this one is missing but the first.
+    fn behind(high: u64) -> Session {
+        let mut session = Session::default();
+        step(&mut session, 1);
+        step(&mut session, high);
+        session
+    }
+
+    fn ranges(session: &Session) -> Vec<(u64, u64)> {
+        session.gaps.iter().map(|gap| (gap.from, gap.to)).collect()
+    }
+
+    #[test]
+    fn late_numbers_split_a_gap_so_often_and_no_more() {
+        let mut session = behind(1000);
+        for n in (11..=900).step_by(10) {
+            assert!(!step(&mut session, n).reused, "{n}");
+        }
+        assert_eq!(session.gaps.len(), SESSION_GAPS_MAX);
+        let last = (152, 999);
+        assert_eq!(ranges(&session).last(), Some(&last), "the one that is split no more");
+        assert_eq!(session.missing(500, 600), Some((500, 600)), "none is forgotten");
+        // From either end it is filled as ever, with its links.
+        for n in [152, 999] {
+            assert_eq!(step(&mut session, n), Step::default());
+        }
+        assert_eq!(ranges(&session).last(), Some(&(153, 998)));
+        assert!(step(&mut session, 152).reused);
+    }
+
+    #[test]
+    fn declared_losses_split_a_gap_so_often_and_no_more() {
+        let mut session = behind(1000);
+        for n in (11..=900).step_by(10) {
+            session.declare(n, n + 1);
+        }
+        assert_eq!(session.gaps.len(), SESSION_GAPS_MAX);
+        assert_eq!(session.missing(500, 600), Some((500, 600)));
+        session.declare(10, 3);
+        assert_eq!(session.gaps.len(), SESSION_GAPS_MAX, "backwards, it says nothing");
+        session.declare(2, 990);
+        assert_eq!(ranges(&session), [(991, 999)]);
     }
 }
