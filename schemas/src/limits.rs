@@ -60,7 +60,9 @@ pub const SNAPSHOTS_MAX: usize = 8;
 pub const SNAPSHOT_RECORDS_MAX: usize = 200_000;
 /// Entries from one that is kept to the next on a long way.
 pub const SNAPSHOT_ENTRIES: usize = 10_000;
-/// Grants of one signer that are in force at once.
+/// Largest `grant` map, encoded.
+pub const GRANT_BYTES_MAX: usize = 4 << 10;
+/// Grants of one signer that are in force at once, or were given within a day.
 pub const GRANTS_PER_SIGNER_MAX: usize = 10_000;
 /// Operators that a proposal may need.
 pub const OPERATORS_MAX: u64 = 64;

@@ -6,11 +6,12 @@ use schemas::grant::Bound;
 use schemas::id::Index;
 use schemas::registry::GrantRecord;
 
-use super::{index, number};
+use super::{index, number, time};
 
 pub(super) fn encode(record: &GrantRecord) -> Vec<u8> {
     let mut row = Encoder::new();
-    row.array(5).bytes(&record.fields).text(&record.by).uint(record.granted.0);
+    row.array(6).bytes(&record.fields).text(&record.by);
+    row.uint(record.granted.0).uint(record.granted_at.0);
     number(&mut row, record.revoked.map(|index| index.0));
     row.array(record.widens.len());
     for bound in &record.widens {
@@ -20,9 +21,10 @@ pub(super) fn encode(record: &GrantRecord) -> Vec<u8> {
 }
 
 pub(super) fn decode(fields: &[Item<'_>]) -> Option<GrantRecord> {
-    let [fields, by, granted, revoked, widens] = <&[Item<'_>; 5]>::try_from(fields).ok()?;
+    let [fields, by, granted, granted_at, revoked, widens] =
+        <&[Item<'_>; 6]>::try_from(fields).ok()?;
     let widens = widens.array()?.iter().map(|bound| Bound::parse(bound.text()?));
     let widens = widens.collect::<Option<_>>()?;
-    let granted = Index(granted.uint()?);
-    GrantRecord::new(fields.bytes()?, by.text()?, granted, index(revoked), widens)
+    let (granted, granted_at) = (Index(granted.uint()?), time(granted_at)?);
+    GrantRecord::new(fields.bytes()?, by.text()?, granted, granted_at, index(revoked), widens)
 }

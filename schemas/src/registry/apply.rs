@@ -259,11 +259,11 @@ impl Registry {
 
     fn give(&mut self, index: Index, received_at: Micros, body: &Body<'_>) -> Vec<Record> {
         let fields = kept(body, "grant");
-        let record = GrantRecord::new(&fields, body.signer(), index, None, Vec::new());
+        let record = GrantRecord::new(&fields, body.signer(), index, received_at, None, Vec::new());
         let Some(mut record) = record else { return Vec::new() };
         let parent = record.grant.parent.and_then(|parent| self.grants.get(&parent));
         record.widens = parent.map(|parent| record.grant.widens(&parent.grant)).unwrap_or_default();
-        self.given.forget_ended(&record.by, received_at);
+        self.given.forget(&record.by, received_at);
         self.given.take(&record);
         self.grants.insert(record.grant.id, record.clone());
         vec![Record::Grant(Box::new(record))]

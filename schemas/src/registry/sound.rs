@@ -11,14 +11,13 @@ use crate::body::{Body, LEDGER_SIGNER};
 use crate::contract::Contract;
 use crate::deterministic::Item;
 use crate::encode::{encode, value};
-use crate::grant::Grant;
 use crate::id::{Digest, EventId, Index, Micros};
 use crate::key::PublicKey;
 use crate::kind::{Kind, Role, Stream};
-use crate::limits::{GRANTS_PER_SIGNER_MAX, HOLDERS_MAX, PROPOSAL_DAYS_MAX, PROPOSALS_MAX};
+use crate::limits::{HOLDERS_MAX, PROPOSAL_DAYS_MAX, PROPOSALS_MAX};
 use crate::reject::{Reason, Reject};
 
-const DAY_US: u64 = 86_400_000_000;
+pub(super) const DAY_US: u64 = 86_400_000_000;
 
 impl Registry {
     pub(super) fn change_is_sound(
@@ -251,22 +250,6 @@ impl Registry {
             return Ok(());
         }
         Err(invalid("contract", format!("the digest of the contract in force of {agent}")))
-    }
-
-    fn grant_is_sound(&self, body: &Body<'_>, received_at: Micros) -> Result<(), Reject> {
-        let grant = body.field("grant").and_then(Grant::read);
-        let grant = grant.ok_or_else(|| invalid("grant", "a grant"))?;
-        if self.grants.contains_key(&grant.id) {
-            return Err(invalid("grant.id", "an id that no grant has"));
-        }
-        if grant.parent == Some(grant.id) {
-            return Err(invalid("grant.parent", "another grant"));
-        }
-        if self.given.in_force(body.signer(), received_at) >= GRANTS_PER_SIGNER_MAX {
-            let expected = format!("at most {GRANTS_PER_SIGNER_MAX} grants of one signer in force");
-            return Err(invalid("grant", expected));
-        }
-        Ok(())
     }
 
     /// A grant ends by who gave it, by who gave it to him, or by an operator.

@@ -155,7 +155,8 @@ impl Reference {
             }
             What::Grant(grant) => {
                 valid(self.given(grant.id).is_none(), "grant.id")?;
-                valid(grant.parent != Some(grant.id), "grant.parent")
+                valid(grant.parent != Some(grant.id), "grant.parent")?;
+                valid(grant.expires.is_none_or(|end| now < end), "grant.expires")
             }
             What::Ungrant { id } => self.may_take_back(*id, signer),
             What::Transit { from, to, over } => self.may_transit(from, to, over),
