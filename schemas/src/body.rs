@@ -138,6 +138,23 @@ impl<'a> Body<'a> {
         Ok(Self { root: root.clone(), outline })
     }
 
+    /// Whether a `session.start` that a registered agent signed says what an agent's has to, for itself. That it may
+    /// not leave out by naming itself as `signer`: only the registry knows it for an agent then.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub(crate) fn declares_its_agent(&self) -> Result<(), Reject> {
+        match self.agent {
+            None => return Err(missing("agent.id")),
+            Some(agent) if agent != self.signer => {
+                return Err(Reject::new(Reason::InvalidField, "agent.id", "the agent that signs"));
+            }
+            Some(_) => {}
+        }
+        let lacking = REQUIRED_OF_AGENT_START.iter().find(|path| self.root.path(path).is_none());
+        lacking.map_or(Ok(()), |path| Err(missing(path)))
+    }
+
     /// Digest of body bytes.
     #[must_use]
     pub fn digest(bytes: &[u8]) -> BodyDigest {

@@ -57,6 +57,15 @@ fn a_statement_without_the_right_is_a_recorded_refusal() {
     assert_eq!(stage.find("reason:role_not_allowed").len(), 11);
 }
 
+/// A session's declaration as a service may sign it, with these fields besides.
+fn undeclared(more: &Json) -> Json {
+    let mut start = json!({
+        "kind": "session.start", "signer": "worker", "attestation": "none", "previous": "none",
+    });
+    start.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    start
+}
+
 #[test]
 fn what_contradicts_the_registry_is_refused_by_name() {
     let mut stage = Stage::new();
@@ -153,6 +162,9 @@ fn what_contradicts_the_registry_is_refused_by_name() {
             json!({ "kind": "contract.reviewed", "agent": { "id": "worker" }, "contract": key }),
             "contract",
         ),
+        ("worker", undeclared(&json!({})), "agent.id"),
+        ("worker", undeclared(&json!({ "agent": { "id": "other" } })), "agent.id"),
+        ("worker", undeclared(&json!({ "agent": { "id": "worker" } })), "agent.name"),
     ];
     for (who, event, place) in cases {
         let shown = event.to_string();

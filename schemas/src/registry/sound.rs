@@ -31,6 +31,9 @@ impl Registry {
             }
         }
         match body.kind() {
+            Kind::SessionStart if self.agents.contains_key(body.signer()) => {
+                body.declares_its_agent()
+            }
             Kind::AgentRegistered => self.new_agent_is_sound(body),
             Kind::AgentUpdated => {
                 self.agent_may_change(body).and_then(|()| self.names_are_free(body))

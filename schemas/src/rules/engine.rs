@@ -81,6 +81,10 @@ impl Engine {
             settle::session_row(rows, &memory, &memory.after, facts.at);
             return Ok(Vec::new());
         }
+        // An agent that signs need not name itself.
+        if facts.agent.is_none() && registry.agent(facts.signer).is_some() {
+            facts.agent = Some(facts.signer);
+        }
         // A witness may know an agent by another of its names.
         if let Some(known) = facts.agent.filter(|agent| registry.agent(agent).is_none()) {
             facts.agent = Some(registry.named(known).map_or(known, |agent| agent.id.as_str()));

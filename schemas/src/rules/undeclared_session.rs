@@ -14,7 +14,9 @@ pub(super) static RULE: Rule = Rule::at_entry(
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let first = view.facts.session.is_some() && !view.memory.session.begun;
-    let undeclared = view.is_by_agent() && view.facts.kind != Kind::SessionStart;
+    // Whatever agent it names, or none: the session is the signer's.
+    let by_agent = view.registry.agent(view.facts.signer).is_some();
+    let undeclared = by_agent && view.facts.kind != Kind::SessionStart;
     (first && undeclared).then(Flag::plain)
 }
 
@@ -33,5 +35,20 @@ mod tests {
         assert_eq!(world.intent("a", &fresh), NONE, "the first alone");
         let verdict = world.verdict("a", &world.id.clone(), &[("g", "allow")]);
         assert_eq!(verdict, NONE, "a gate is no agent");
+    }
+
+    #[test]
+    fn an_agent_that_signs_without_naming_itself_declares_nothing() {
+        let mut world = World::new();
+        let unnamed = json!({
+            "signer": "a", "session": "0c".repeat(16), "gap": { "from": 90, "to": 91 },
+        });
+        assert_eq!(world.entry("gap.declared", "a", unnamed), ["undeclared_session"]);
+        assert_eq!(world.found[0].agent.as_deref(), Some("a"), "it is the agent's finding");
+        let another = json!({
+            "signer": "a", "agent": { "id": "b" }, "session": "0d".repeat(16),
+            "outcome": { "code": "done" },
+        });
+        assert_eq!(world.entry("session.end", "a", another), ["undeclared_session"]);
     }
 }

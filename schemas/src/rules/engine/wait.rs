@@ -35,7 +35,7 @@ impl Cited {
             id: facts.id,
             index: facts.index,
             who: who.to_owned(),
-            is_agent: body.agent().is_some(),
+            is_agent: facts.agent.is_some(),
             signer: (who != facts.signer).then(|| facts.signer.to_owned()),
             correlation: facts.correlation.map(str::to_owned),
         }
