@@ -208,14 +208,30 @@ pub fn permits(operation: &str, used: &str) -> bool {
 /// Whether two names are of one action: `drop  table` is `DROP TABLE`, `pull_request.comment` is
 /// `pull_request:comment`.
 pub(crate) fn same_name(a: &str, b: &str) -> bool {
-    fn letters(name: &str) -> impl Iterator<Item = u8> {
-        let words = name.split_ascii_whitespace().enumerate();
-        let spaced = words.flat_map(|(place, word)| {
-            std::iter::repeat_n(b' ', usize::from(place > 0)).chain(word.bytes())
-        });
-        spaced.map(|byte| if byte == b':' { b'.' } else { byte.to_ascii_lowercase() })
-    }
     letters(a).eq(letters(b))
+}
+
+/// Whether a name, or a pattern that ends in `*`, stands for an action however that is spelled.
+pub(crate) fn stands_for(pattern: &str, action: &str) -> bool {
+    let (mut of, mut name) = (letters(pattern).peekable(), letters(action));
+    while let Some(letter) = of.next() {
+        if letter == b'*' && of.peek().is_none() {
+            return true;
+        }
+        if name.next() != Some(letter) {
+            return false;
+        }
+    }
+    name.next().is_none()
+}
+
+/// What a name is compared by.
+fn letters(name: &str) -> impl Iterator<Item = u8> {
+    let words = name.split_ascii_whitespace().enumerate();
+    let spaced = words.flat_map(|(place, word)| {
+        std::iter::repeat_n(b' ', usize::from(place > 0)).chain(word.bytes())
+    });
+    spaced.map(|byte| if byte == b':' { b'.' } else { byte.to_ascii_lowercase() })
 }
 
 fn texts(item: &Item<'_>) -> Vec<String> {

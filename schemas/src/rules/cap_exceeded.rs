@@ -60,9 +60,42 @@ mod tests {
     }
 
     #[test]
+    fn who_signs_in_anothers_name_uses_up_none_of_its_caps() {
+        let mut world = capped(2);
+        let forged = json!({
+            "signer": "b", "agent": { "id": "a" }, "credential": { "id": "cred-a" },
+            "principals": [{ "type": "agent", "id": "a" }],
+        });
+        for _ in 0..5 {
+            assert_eq!(world.intent("b", &forged), ["principal_mismatch signer"]);
+        }
+        for _ in 0..2 {
+            assert_eq!(world.intent("a", &json!({})), NONE);
+        }
+        assert_eq!(world.intent("a", &json!({})), ["cap_exceeded 3 of 2"]);
+    }
+
+    #[test]
+    fn an_action_is_capped_however_it_is_spelled() {
+        for cap in ["voice.call", "Voice:*"] {
+            let mut world = World::new();
+            let caps = json!([{ "action": cap, "per": "day", "max": 3 }]);
+            world.contract("a", "owner", &json!({ "limits": { "caps": caps } }));
+            for name in ["voice.call", "Voice.Call", "voice:call"] {
+                let call = json!({ "action": action(name, "read", "sys:x/y") });
+                assert_eq!(world.intent("a", &call), NONE, "{cap}: {name}");
+            }
+            let call = json!({ "action": action("VOICE.call", "read", "sys:x/y") });
+            assert_eq!(world.intent("a", &call), ["cap_exceeded 4 of 3"], "{cap}");
+            let other = json!({ "action": action("invoice.call", "read", "sys:x/y") });
+            assert_eq!(world.intent("a", &other), NONE, "{cap}");
+        }
+    }
+
+    #[test]
     fn a_day_is_the_contracts_own() {
         let mut world = World::new();
-        let zone = json!([{ "action": "do", "from": "00:00", "to": "24:00", "zone": "America/New_York" }]);
+        let zone = json!([{ "action": "DO", "from": "00:00", "to": "24:00", "zone": "America/New_York" }]);
         let limits = json!({ "caps": [{ "action": "do", "per": "day", "max": 1 }] });
         world.contract("a", "owner", &json!({ "hours": zone, "limits": limits }));
         for (at, expected) in [

@@ -183,7 +183,8 @@ impl<R: Rows> Entry<'_, R> {
         let forged =
             self.registry.agent(facts.signer).is_some() && facts.agent != Some(facts.signer);
         let counts = counts && !forged;
-        memory.count(self.rows, facts, contract, counts, days_min)?;
+        let capped_by = contract.filter(|_| !forged);
+        memory.count(self.rows, facts, capped_by, counts, days_min)?;
         let view = View {
             registry: self.registry,
             chain: self.chain,

@@ -4,8 +4,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::pack::{Pack, Unpack};
 use super::rows::{Rows, hash, key};
-use crate::contract::{Cap, Contract, DESTINATION};
-use crate::grant::covers;
+use crate::contract::{Cap, Contract, DESTINATION, same_name, stands_for};
 use crate::id::Micros;
 
 /// Which of the three accounts an entry adds to.
@@ -35,7 +34,7 @@ pub(crate) fn count<R: Rows>(
     at: Micros,
 ) -> Result<Vec<Count>, R::Error> {
     let mut counts = Vec::new();
-    for cap in contract.caps.iter().filter(|cap| covers(&cap.action, action)) {
+    for cap in contract.caps.iter().filter(|cap| stands_for(&cap.action, action)) {
         let mut row = hash(&contract.agent, &cap.action).to_vec();
         row.push(u8::from(cap.daily));
         let row = key(b'A', &row);
@@ -72,7 +71,7 @@ fn window(contract: &Contract, cap: &Cap, at: Micros) -> u64 {
     if !cap.daily {
         return at.0 / 3_600_000_000;
     }
-    let hours = contract.hours.iter().find(|hours| hours.action == cap.action);
+    let hours = contract.hours.iter().find(|hours| same_name(&hours.action, &cap.action));
     let zone = hours.map(|hours| hours.zone.as_str()).filter(|zone| *zone != DESTINATION);
     let offset = zone.and_then(|zone| offset_s(zone, at)).unwrap_or_default();
     let local_s = i64::try_from(at.0 / 1_000_000).unwrap_or(i64::MAX).saturating_add(offset);
