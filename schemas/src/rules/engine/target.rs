@@ -2,16 +2,32 @@
 
 use std::borrow::Cow;
 
-/// Domains of a target: of each address in it, or of its URL. A target of another form has none.
+/// Domains of a target: of each address in it, or of its URL. A target of another form has none. Where it can be read in
+/// two ways, those of both.
 pub(crate) fn domains(target: &str) -> impl Iterator<Item = &str> {
-    let addresses = target.split([',', ';', ' ', '<', '>', '\t']).filter_map(|part| {
-        let part = part.trim_matches(['"', '\'', '(', ')']);
-        match part.rsplit_once('@') {
-            Some((_, domain)) => Some(host(domain)),
-            None => part.split_once("://").map(|(_, rest)| host(rest)),
-        }
+    let parts = target.split([',', ';', ' ', '<', '>', '\t']);
+    let domains = parts.map(|part| part.trim_matches(['"', '\'', '(', ')'])).flat_map(|part| {
+        let (place, address) = match authority(part) {
+            Some(authority) => (authority, ""),
+            None => ("", part),
+        };
+        // Of `one\@two`, browsers go to the one, others to the two.
+        let places = place.split('\\').map(|place| match place.rsplit_once('@') {
+            Some((_, after)) => after,
+            None => place,
+        });
+        places.chain(address.split('@').skip(1)).map(host)
     });
-    addresses.filter(|domain| !domain.is_empty())
+    domains.filter(|domain| !domain.is_empty())
+}
+
+/// What stands between the scheme and the path of a URL: an `@` after that leads nowhere else.
+fn authority(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once("://")?;
+    let of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.:".contains(&byte);
+    let is_quoted = text.contains('"');
+    let is_url = !text.contains('@') || (scheme.bytes().all(of_scheme) && !is_quoted);
+    is_url.then(|| rest.split(['/', '?', '#']).next().unwrap_or_default())
 }
 
 /// The host at the start of what follows `//` or `@`.
@@ -70,9 +86,19 @@ mod tests {
             ("finance@example.com", vec!["example.com"]),
             ("a@example.com,b@other.example", vec!["example.com", "other.example"]),
             ("Jane <jane@other.example.>", vec!["other.example"]),
-            ("https://user@other.example:8443/path@example.com", vec!["example.com"]),
+            ("https://user@other.example:8443/path@example.com", vec!["other.example"]),
+            ("https://other.example/x?u=@example.com", vec!["other.example"]),
+            ("https://other.example#@example.com", vec!["other.example"]),
+            ("https://other.example\\@example.com", vec!["other.example", "example.com"]),
+            ("https://example.com:x@other.example/", vec!["other.example"]),
+            ("https://example.com@@other.example", vec!["other.example"]),
+            ("see (https://other.example/a@example.com)", vec!["other.example"]),
             ("https://other.example/path", vec!["other.example"]),
             ("mailto:a@other.example?cc=x", vec!["other.example"]),
+            ("mailto:a@other.example?cc=b@example.com", vec!["other.example", "example.com"]),
+            ("a@other.example?u=https://example.com", vec!["other.example"]),
+            ("\"https://example.com/\"@other.example", vec!["other.example"]),
+            ("jdbc:postgresql://u@other.example:5432/x@example.com", vec!["other.example"]),
             ("+14155550142", vec![]),
             ("postgres:prod/sessions", vec![]),
         ] {
