@@ -144,6 +144,23 @@ impl Contract {
     /// # Errors
     /// `invalid_field` where a date, an hour, a zone or a duration is none, or the hours are contradictory.
     pub fn read(registry: &Item<'_>) -> Result<Self, Reject> {
+        let contract = Self::kept(registry)?;
+        let is_known = |zone: &str| zone == DESTINATION || jiff::tz::TimeZone::get(zone).is_ok();
+        let unknown = contract.hours.iter().position(|hours| !is_known(&hours.zone));
+        match unknown {
+            Some(place) => {
+                let expected = "an IANA time zone, or destination";
+                Err(invalid(&format!("hours.{place}.zone"), expected))
+            }
+            None => Ok(contract),
+        }
+    }
+
+    /// Reads one that was accepted. Its zones are not looked at again: other tz data than of that time may lack one.
+    ///
+    /// # Errors
+    /// As for [`Contract::read`], but for zones.
+    pub(crate) fn kept(registry: &Item<'_>) -> Result<Self, Reject> {
         let text = |path: &str| registry.path(path).and_then(Item::text).map(str::to_owned);
         let digest = |path: &str| Digest::from_slice(registry.get(path)?.bytes()?);
         let required = |path: &str| {
@@ -280,11 +297,7 @@ fn hours(item: &Item<'_>) -> Result<Hours, (&'static str, &'static str)> {
     if from >= to {
         return Err(("to", "a time of day after from"));
     }
-    let zone = text("zone");
-    if zone != DESTINATION && jiff::tz::TimeZone::get(zone).is_err() {
-        return Err(("zone", "an IANA time zone, or destination"));
-    }
-    Ok(Hours { action: text("action").to_owned(), from, to, zone: zone.to_owned() })
+    Ok(Hours { action: text("action").to_owned(), from, to, zone: text("zone").to_owned() })
 }
 
 /// Minute of the day of `09:00`; `24:00` ends the day.
@@ -335,6 +348,8 @@ mod tests {
     use crate::deterministic::{Bounds, decode};
     use crate::encode::encode;
     use crate::fields::CONTRACT;
+    use crate::id::Index;
+    use crate::registry::ContractRecord;
     use crate::shape::{Path, Shape};
 
     fn sound() -> Json {
@@ -364,6 +379,16 @@ mod tests {
         shape.check(&item, &Path::root("registry")).map_err(named)?;
         assert_eq!(shape.to_json(&item), *json);
         Contract::read(&item).map_err(named)
+    }
+
+    #[test]
+    fn a_kept_contract_is_read_though_its_zone_is_gone() {
+        let mut gone = sound();
+        gone["hours"][0]["zone"] = json!("Mars");
+        assert_eq!(read(&gone).unwrap_err(), "invalid_field registry.hours.0.zone");
+        let value = Shape::Record(CONTRACT).read_json(&gone, &Path::root("registry")).unwrap();
+        let record = ContractRecord::new(&encode(&value), Index(1), None, None).unwrap();
+        assert_eq!(record.contract.hours[0].zone, "Mars");
     }
 
     #[test]

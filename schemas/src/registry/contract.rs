@@ -29,7 +29,7 @@ impl ContractRecord {
         withdrawn: Option<Index>,
     ) -> Option<Self> {
         let item = decode(fields, Bounds::WIRE).ok()?;
-        let contract = Contract::read(&item).ok()?;
+        let contract = Contract::kept(&item).ok()?;
         Some(Self { contract, fields: fields.to_vec(), registered, reviewed, withdrawn })
     }
 

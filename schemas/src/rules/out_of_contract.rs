@@ -160,6 +160,20 @@ mod tests {
     }
 
     #[test]
+    fn hours_in_a_zone_that_is_gone_are_those_of_utc() {
+        let hours = json!([{ "action": "do", "from": "09:00", "to": "18:00", "zone": "Gone/Zone" }]);
+        let mut world = world(&json!({ "hours": hours }));
+        for (at, expected) in [
+            ("2026-04-08T08:59:00Z", vec!["out_of_contract hours"]),
+            ("2026-04-08T09:00:00Z", vec![]),
+            ("2026-04-08T18:00:00Z", vec!["out_of_contract hours"]),
+        ] {
+            world.now = time(at);
+            assert_eq!(world.intent("a", &json!({ "time": world.now.0 })), expected, "{at}");
+        }
+    }
+
+    #[test]
     fn hours_are_those_of_the_destination() {
         let hours = json!([{ "action": "call", "from": "09:00", "to": "18:00", "zone": "destination" }]);
         let mut call = action("call", "communication", "+14155550142");

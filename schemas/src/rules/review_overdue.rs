@@ -17,7 +17,7 @@ fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
     if view.facts.kind != Kind::ContractRegistered {
         return;
     }
-    let contract = view.body.field("registry").and_then(|registry| Contract::read(registry).ok());
+    let contract = view.body.field("registry").and_then(|registry| Contract::kept(registry).ok());
     if let Some(review_by) = contract.and_then(|contract| contract.review_by) {
         let mut wait = view.wait_until(review_by);
         wait.numbers.0 = view.facts.index.0;

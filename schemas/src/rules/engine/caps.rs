@@ -78,9 +78,9 @@ fn window(contract: &Contract, cap: &Cap, at: Micros) -> u64 {
     u64::try_from(local_s.div_euclid(86_400)).unwrap_or_default()
 }
 
-/// Seconds that a zone is ahead of UTC at a time.
+/// Seconds that a zone is ahead of UTC at a time. One that the tz data does not know any more counts as UTC.
 pub(crate) fn offset_s(zone: &str, at: Micros) -> Option<i64> {
-    let zone = TimeZone::get(zone).ok()?;
+    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
     let at = Timestamp::from_microsecond(i64::try_from(at.0).ok()?).ok()?;
     Some(i64::from(zone.to_offset(at).seconds()))
 }
