@@ -10,7 +10,7 @@ use schemas::encode::{Value, map};
 use schemas::id::{Index, Micros, TreeSize};
 use schemas::kind::Kind;
 use schemas::leaf::{Leaf, Status};
-use schemas::limits::REDACT_ENTRIES_MAX;
+use schemas::limits::{REDACT_ENTRIES_MAX, REDACT_RANGES_MAX};
 use schemas::redaction::Redaction;
 use schemas::refused;
 use schemas::reject::{Reason, Reject};
@@ -35,6 +35,15 @@ struct Erasure {
     deletes: Vec<(ColumnFamily, Vec<u8>)>,
     /// Entries that carry a term no more, by the term's key in `terms`.
     terms: BTreeMap<Vec<u8>, Vec<u64>>,
+}
+
+/// What a redaction would still erase.
+#[derive(Default)]
+struct Left {
+    /// Ranges of indexes, as in a redaction.
+    erasable: Vec<(u64, u64)>,
+    /// Entries under a hold.
+    held: Vec<u64>,
 }
 
 impl Erasure {
@@ -75,7 +84,10 @@ impl Writer {
             let journal = Journal::beside(self.mark.path());
             let lines = journal.note(index, &body.unwrap_or_default(), self.seal.key())?;
             erasure.puts.push(meta::erased_row(index.0 + 1));
-            erasure.puts.push(meta::journaled_row(lines));
+            // While lines before it are still carried out again, it does not make them known.
+            if meta::read_journaled(&self.store)?.checked_add(1) == Some(lines) {
+                erasure.puts.push(meta::journaled_row(lines));
+            }
             self.store.rewrite_synced(&erasure.puts, &erasure.deletes)?;
             erased = true;
         }
@@ -83,52 +95,72 @@ impl Writer {
     }
 
     /// Carries out again what the journal knows and this log, restored from an older copy of `size` entries, does
-    /// not: each by an entry of the ledger's own. Lines that the store knows of are not looked at again, for other
-    /// entries stand meanwhile where the lost ones stood.
+    /// not: by entries of the ledger's own. What a hold of the copy keeps stays, and that is said. Lines that the
+    /// store knows of are not looked at again, for other entries stand meanwhile where the lost ones stood.
     ///
     /// # Errors
     /// [`OpenError::Journal`]; else as for [`Writer::append`].
     pub(crate) fn redact_restored(&mut self, size: TreeSize) -> Result<(), OpenError> {
         let known = meta::read_journaled(&self.store)?;
         let eras = self.ledger().eras()?;
-        let noted = Journal::beside(self.mark.path()).read(&eras)?;
-        let lines = u64::try_from(noted.len()).unwrap_or(u64::MAX);
-        for (line, Noted { mut redaction }) in (0..).zip(noted) {
-            redaction.ranges = self.erasable(&redaction, size)?;
-            if line >= known && self.is_left(&redaction)? {
-                self.redact_own(&redaction, "restored", Micros(0))?;
+        let journal = Journal::beside(self.mark.path());
+        let mut is_known = true;
+        for (line, Noted { mut redaction }) in (0..).zip(journal.read(&eras)?) {
+            if line < known {
+                continue;
+            }
+            is_known = false;
+            let left = self.left(&redaction, size)?;
+            redaction.ranges = left.erasable;
+            self.redact_own(&redaction, "restored", Micros(0))?;
+            if let Some(first) = left.held.first() {
+                let note = format!(
+                    "{} entries that had been erased are held here and stay, the first is {first}",
+                    left.held.len()
+                );
+                self.incident("redaction_held", &note, Micros(0))?;
             }
         }
-        if lines > known && meta::read_journaled(&self.store)? < lines {
+        if !is_known {
+            let lines = journal.lines()?;
             self.store.write_synced(&[meta::journaled_row(lines)]).map_err(ReadError::from)?;
         }
         Ok(())
     }
 
-    /// The entries of a redaction below `size` that may be erased: not those of the registry, nor held ones.
-    fn erasable(
-        &self,
-        redaction: &Redaction,
-        size: TreeSize,
-    ) -> Result<Vec<(u64, u64)>, ReadError> {
+    /// What is left below `size` of that which a redaction erases. Entries of the registry are none of it.
+    fn left(&self, redaction: &Redaction, size: TreeSize) -> Result<Left, ReadError> {
         let (ledger, holds) = (self.ledger(), self.fold.state.registry.holds());
-        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        let mut left = Left::default();
         for index in redaction.indexes().take_while(|index| *index < size.0) {
             let Some(entry) = ledger.entry(Index(index))? else { continue };
             let kept =
                 entry.body().is_some_and(|body| redaction.body && !body.kind().is_erasable());
-            if kept || entry.terms(&ledger, |terms| holds.iter().any(|hold| hold.covers(terms)))? {
+            if kept || !self.is_left(Index(index), redaction)? {
                 continue;
             }
-            match ranges.last_mut() {
+            if entry.terms(&ledger, |terms| holds.iter().any(|hold| hold.covers(terms)))? {
+                left.held.push(index);
+                continue;
+            }
+            match left.erasable.last_mut() {
                 Some((_, to)) if to.checked_add(1) == Some(index) => *to = index,
-                _ => ranges.push((index, index)),
+                _ => left.erasable.push((index, index)),
             }
         }
-        Ok(ranges)
+        Ok(left)
     }
 
-    /// Records a redaction of the ledger's own, and carries it out.
+    /// Whether anything of the entry would go.
+    fn is_left(&self, index: Index, redaction: &Redaction) -> Result<bool, ReadError> {
+        let mut erasure = Erasure::default();
+        self.erase(index, redaction, &mut erasure)?;
+        // A detail goes unseen.
+        let detail = self.store.get(ColumnFamily::Details, &keys::index(index))?;
+        Ok(detail.is_some() || !erasure.puts.is_empty())
+    }
+
+    /// Records a redaction of the ledger's own, in as many entries as it takes, and carries it out.
     pub(crate) fn redact_own(
         &mut self,
         redaction: &Redaction,
@@ -139,26 +171,16 @@ impl Writer {
             |(from, to): &(u64, u64)| Value::Array(vec![Value::from(*from), Value::from(*to)]);
         let parts = [("body", redaction.body), ("detail", redaction.detail)];
         let parts = parts.into_iter().filter(|(_, erased)| *erased);
-        let redact = map([
-            ("basis", Value::from(basis)),
-            ("parts", Value::Array(parts.map(|(part, _)| Value::from(part)).collect())),
-            ("ranges", Value::Array(redaction.ranges.iter().map(range).collect())),
-        ]);
-        self.own_entry(Kind::Redaction, vec![("redact", redact)], now).map(|_head| ())
-    }
-
-    /// Whether something of it is still there.
-    fn is_left(&self, redaction: &Redaction) -> Result<bool, ReadError> {
-        for index in redaction.indexes() {
-            let key = keys::index(Index(index));
-            let detail = self.store.get(ColumnFamily::Details, &key)?;
-            let body = self.store.get(ColumnFamily::Bodies, &key)?;
-            let whole = body.is_some_and(|row| redaction.body && Body::parse(&row).is_ok());
-            if detail.is_some() || whole {
-                return Ok(true);
-            }
+        let parts = Value::Array(parts.map(|(part, _)| Value::from(part)).collect());
+        for ranges in redaction.ranges.chunks(REDACT_RANGES_MAX) {
+            let redact = map([
+                ("basis", Value::from(basis)),
+                ("parts", parts.clone()),
+                ("ranges", Value::Array(ranges.iter().map(range).collect())),
+            ]);
+            self.own_entry(Kind::Redaction, vec![("redact", redact)], now)?;
         }
-        Ok(false)
+        Ok(())
     }
 
     /// The first redaction that is not carried out.

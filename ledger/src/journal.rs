@@ -46,6 +46,12 @@ impl Journal {
         // The file's name is durable with its directory.
         let directory = self.0.parent().map(File::open).transpose().map_err(failed)?;
         directory.map_or(Ok(()), |directory| directory.sync_all()).map_err(failed)?;
+        self.lines()
+    }
+
+    /// The number of its lines.
+    pub(crate) fn lines(&self) -> Result<u64, AppendError> {
+        let failed = |source| AppendError::Journal { path: self.0.clone(), source };
         let text = fs::read(&self.0).map_err(failed)?;
         Ok(text.iter().filter(|byte| **byte == b'\n').map(|_line| 1).sum())
     }

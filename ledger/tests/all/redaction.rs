@@ -65,6 +65,22 @@ impl World {
         self.bench.one(&message).fate
     }
 
+    /// A copy to go back to.
+    fn copied(&mut self) -> std::path::PathBuf {
+        let backup = self.bench.directory.path().join("backup");
+        self.bench.ledger().copy_to(&backup).unwrap();
+        backup
+    }
+
+    /// Puts an older copy in the store's place, and goes on from it.
+    fn restore(&mut self, backup: &Path) {
+        let store = self.close();
+        std::fs::remove_dir_all(&store).unwrap();
+        std::fs::rename(backup, &store).unwrap();
+        let (config, now) = (self.bench.config(), self.bench.now);
+        self.bench.writer = Some(ledger::open_new_epoch(&config, key(1), now, &[]).unwrap());
+    }
+
     fn close(&mut self) -> std::path::PathBuf {
         self.bench.writer().publish().unwrap();
         self.bench.writer = None;
@@ -341,6 +357,70 @@ fn what_was_kept_of_refused_submissions_is_erased_too() {
     world.close();
     ledger::rebuild(&config, |_, _| ()).unwrap();
     world.bench.reopen();
+    assert_eq!(world.audit().divergences, []);
+}
+
+#[test]
+fn a_restored_backup_does_not_bring_back_what_was_kept_of_refused_submissions() {
+    let mut world = World::new(3);
+    let disable = json!({ "kind": "agent.disabled", "agent": { "id": "mailer" } });
+    assert!(matches!(world.operator(disable), Fate::Committed(_)));
+    let mut named = intent("mailer", "case-1");
+    named["on_behalf_of"] = NAME.into();
+    let message = world.agent.event(named);
+    let item = world.bench.one(&message).index;
+    let mut forged = message;
+    let signature = forged.windows(2).position(|w| w == [0x58, 0x40]).unwrap() + 2;
+    forged[signature] ^= 1;
+    let whole = world.bench.one(&forged).index;
+    let backup = world.copied();
+    for index in [item, whole] {
+        let fate = world.redact(&[(index.0, index.0)], &["body"]);
+        assert!(matches!(fate, Fate::Committed(_)), "{fate:?}");
+    }
+    world.restore(&backup);
+    let ledger = world.bench.ledger();
+    for index in [item, whole] {
+        let entry = ledger.entry(index).unwrap().unwrap();
+        assert!(!entry.holds_evidence(), "{index}");
+        assert!(ledger.redaction_of(index).unwrap().is_some());
+    }
+    let size = ledger.head().size;
+    drop(ledger);
+    assert_eq!(world.audit().divergences, []);
+    assert_eq!(world.bench.ledger().head().size, size, "once is enough");
+}
+
+#[test]
+fn a_restored_backup_loses_again_however_much_was_erased_and_says_what_is_held() {
+    let mut world = World::new(0);
+    let first = world.bench.ledger().head().size.0;
+    let workflow = |n: u64| if n.is_multiple_of(2) { "held" } else { "gone" };
+    let messages: Vec<_> =
+        (0..600).map(|n| world.agent.event(intent("mailer", workflow(n)))).collect();
+    world.bench.commit(&messages);
+    let hold = json!({ "kind": "hold.placed", "hold": { "query": "corr:held" } });
+    assert!(matches!(world.operator(hold), Fate::Committed(_)));
+    let ledger = world.bench.ledger();
+    let placed = ledger.entry(Index(ledger.head().size.0 - 1)).unwrap().unwrap();
+    let id = placed.leaf.id.unwrap();
+    drop(ledger);
+    let backup = world.copied();
+    let lift = json!({ "kind": "hold.lifted", "causes": [id.to_string()] });
+    assert!(matches!(world.operator(lift), Fate::Committed(_)));
+    let fate = world.redact(&[(first, first + 599)], &["body"]);
+    assert!(matches!(fate, Fate::Committed(_)), "{fate:?}");
+    // In the copy the hold is in force, so that what may go lies in 300 places.
+    world.restore(&backup);
+    let ledger = world.bench.ledger();
+    for n in 0..600_u64 {
+        let whole = ledger.entry(Index(first + n)).unwrap().unwrap().body.is_some();
+        assert_eq!(whole, n.is_multiple_of(2), "entry {n}");
+    }
+    assert_eq!(ledger.redactions().unwrap().len(), 2);
+    let said = ledger.terms(Key::Code, "redaction_held", 9).unwrap();
+    assert_eq!(said[0].count, 1, "what stays is said");
+    drop(ledger);
     assert_eq!(world.audit().divergences, []);
 }
 
