@@ -158,7 +158,6 @@ fn rules(field: &str) -> &'static [(Key, &'static str, Form)] {
         ],
         "input" | "output" | "prompt" => &[(Key::Digest, "digest", Hex)],
         "model" => &[(Key::Model, "name", Text)],
-        "owner" => &[(Key::Owner, "", Text)],
         "scope" => &[(Key::Scope, "", List)],
         "action" => &[
             (Key::System, "system", Text),
@@ -189,9 +188,20 @@ fn rules(field: &str) -> &'static [(Key, &'static str, Form)] {
     }
 }
 
+/// The owner that an entry states by itself: those do that change whose an agent is, and nobody erases them. In any
+/// other, and in what was refused, the field is no more than its signer's word.
+#[must_use]
+pub fn stated_owner<'a>(leaf: &Leaf, body: &Body<'a>) -> Option<&'a str> {
+    let states = matches!(
+        body.kind(),
+        Kind::AgentRegistered | Kind::AgentUpdated | Kind::ContractRegistered
+    );
+    body.text("owner").filter(|_| states && leaf.status == Status::Accepted)
+}
+
 /// The terms of an entry whose signature is valid, sorted, each once.
 ///
-/// `owner` is the agent's registered owner at that index, where the body does not name one.
+/// `owner` is the agent's registered owner at that index: it counts where there is no [`stated_owner`].
 #[must_use]
 pub fn of_entry<'a>(leaf: &Leaf, body: &'a Body<'a>, owner: Option<&'a str>) -> Vec<Term<'a>> {
     let mut terms = told(leaf, body, owner);
@@ -236,9 +246,7 @@ fn told<'a>(leaf: &Leaf, body: &'a Body<'a>, owner: Option<&'a str>) -> Terms<'a
     terms.origins(body);
     terms.decision(body);
     terms.texts(body);
-    if body.text("owner").is_none() {
-        terms.add_some(Key::Owner, owner);
-    }
+    terms.add_some(Key::Owner, stated_owner(leaf, body).or(owner));
     if let Status::Rejected(reason) = leaf.status {
         terms.add(Key::Status, "rejected");
         terms.add(Key::Reason, reason.as_str());
@@ -500,6 +508,22 @@ mod tests {
         let shown: Vec<_> =
             claims.iter().map(|t| format!("{}:{}", t.key.as_str(), t.value)).collect();
         assert_eq!(shown, ["claimed:a", "claimed:b", "reason:bad_signature", "status:rejected"]);
+    }
+
+    #[test]
+    fn an_owner_is_the_registrys_word_and_not_the_signers() {
+        let rejected = Status::Rejected(Reason::RoleNotAllowed);
+        let registered = json!({ "signer": "op", "agent": { "id": "a" }, "owner": "own" });
+        let end = json!({ "agent": { "id": "a" }, "outcome": { "code": "done" }, "owner": "own" });
+        for (kind, fields, status, expected) in [
+            ("agent.registered", &registered, Status::Accepted, "owner:own"),
+            ("agent.registered", &registered, rejected, "owner:team"),
+            ("session.end", &end, Status::Accepted, "owner:team"),
+        ] {
+            let terms = terms(&event(kind, fields), status);
+            let owners: Vec<_> = terms.iter().filter(|term| term.starts_with("owner:")).collect();
+            assert_eq!(owners, [expected], "{kind} {status:?}");
+        }
     }
 
     #[test]

@@ -154,6 +154,36 @@ fn an_erased_body_leaves_a_residue_and_nothing_of_the_person() {
 }
 
 #[test]
+fn who_names_an_owner_of_his_own_is_found_under_the_registered_one_before_and_after() {
+    let mut world = World::new(1);
+    let mut event = intent("mailer", "case-1");
+    event["owner"] = NAME.into();
+    let message = world.agent.event(event);
+    let accepted = world.bench.one(&message).index.0;
+    let disable = json!({ "kind": "agent.disabled", "agent": { "id": "mailer" } });
+    assert!(matches!(world.operator(disable), Fate::Committed(_)));
+    let mut event = intent("mailer", "case-1");
+    event["owner"] = NAME.into();
+    let message = world.agent.event(event);
+    let refused = world.bench.one(&message).index.0;
+    let owners = |world: &mut World| {
+        let rows = world.bench.ledger().terms(Key::Owner, "", 9).unwrap();
+        rows.into_iter().map(|row| (row.value, row.count)).collect::<Vec<_>>()
+    };
+    let before = owners(&mut world);
+    assert!(before.iter().all(|(owner, _)| owner == "team@example.com"), "{before:?}");
+    let fate = world.redact(&[(accepted, accepted), (refused, refused)], &["body"]);
+    assert!(matches!(fate, Fate::Committed(_)), "{fate:?}");
+    assert_eq!(owners(&mut world), before);
+    assert_eq!(world.audit().divergences, []);
+    let config = world.bench.config();
+    world.close();
+    ledger::rebuild(&config, |_, _| ()).unwrap();
+    world.bench.reopen();
+    assert_eq!(owners(&mut world), before, "a rebuild finds it there, too");
+}
+
+#[test]
 fn purged_bytes_are_in_no_file() {
     let mut world = World::new(30);
     // Large enough for blob files.
