@@ -4,9 +4,13 @@ use crate::body::Body;
 use crate::deterministic::Item;
 use crate::id::Index;
 use crate::kind::Kind;
+use crate::limits::{EXT_BYTES_MAX, QUERY_BYTES_MAX};
 
-/// Bytes of a body within which its kind stands: no more than `v`, `id`, `seq`, `code` and `gap` come before.
-const KIND_WITHIN: usize = 512;
+/// Bytes of a body within which its kind stands: only `v`, `id`, `ext`, `gap`, `seq`, `code` and `hold`, a query, come
+/// before, and all but two of them are small.
+const KIND_WITHIN: usize = EXT_BYTES_MAX + QUERY_BYTES_MAX + 512;
+/// The field as it stands there.
+const KIND_NAMED: &[u8] = b"\x64kind\x69redaction";
 
 /// What an entry of kind `redaction` says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,9 +46,8 @@ impl Redaction {
     /// most rows need not be read.
     #[must_use]
     pub fn in_row(row: &[u8]) -> Option<Self> {
-        let name = Kind::Redaction.as_str().as_bytes();
         let beginning = row.get(..KIND_WITHIN).unwrap_or(row);
-        let is_named = beginning.windows(name.len()).any(|window| window == name);
+        let is_named = beginning.windows(KIND_NAMED.len()).any(|window| window == KIND_NAMED);
         is_named.then_some(())?;
         Self::of(&Body::parse(row).ok()?)
     }
@@ -72,5 +75,36 @@ impl Redaction {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::body::from_json;
+
+    #[test]
+    fn a_redaction_is_found_whatever_its_body_may_say_before_its_kind() {
+        let redact = |more: usize| {
+            let body = json!({
+                "v": 1, "kind": "redaction", "id": "019d6b2c-ee80-7001-8002-030405060708",
+                "salt": "00".repeat(16), "tenant": "acme", "time": 1, "signer": "op",
+                "session": "01".repeat(16), "seq": { "n": u64::MAX, "prev": "00".repeat(32) },
+                "ext": { "x": "y".repeat(more) }, "code": "c".repeat(64),
+                "gap": { "from": u64::MAX, "to": u64::MAX },
+                "hold": { "query": "q".repeat(QUERY_BYTES_MAX) },
+                "redact": { "ranges": [[1, 3]], "parts": ["body"], "basis": "b" },
+            });
+            from_json(&body).ok().filter(|row| Body::parse(row).is_ok())
+        };
+        assert_eq!(redact(EXT_BYTES_MAX - 5), None, "nothing is longer");
+        for more in [1, 500, EXT_BYTES_MAX - 6] {
+            let redaction = Redaction::in_row(&redact(more).unwrap()).unwrap();
+            assert_eq!((redaction.ranges, redaction.body), (vec![(1, 3)], true));
+        }
     }
 }

@@ -278,6 +278,18 @@ fn what_may_not_be_redacted_is_refused_by_name() {
 }
 
 #[test]
+fn a_redaction_with_much_to_say_explains_what_it_erased() {
+    let mut world = World::new(1);
+    let index = world.named()[0];
+    let redact = json!({ "ranges": [[index, index]], "parts": ["body"], "basis": "gdpr-17" });
+    let ext = json!({ "case": "c".repeat(2000) });
+    let fate = world.operator(json!({ "kind": "redaction", "redact": redact, "ext": ext }));
+    assert!(matches!(fate, Fate::Committed(_)), "{fate:?}");
+    let report = world.audit();
+    assert_eq!((report.divergences.as_slice(), report.redacted), (&[][..], 1));
+}
+
+#[test]
 fn a_body_that_was_merely_taken_away_is_noticed() {
     let mut world = World::new(6);
     let named = world.named();
