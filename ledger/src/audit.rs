@@ -14,6 +14,8 @@ mod erased;
 mod fault;
 mod ground;
 mod kept;
+#[cfg(test)]
+mod tests;
 
 pub use fault::{Divergence, Fault};
 pub(crate) use ground::range_is_sound;

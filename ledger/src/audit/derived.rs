@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use rayon::prelude::*;
 use rocksdb::Direction;
 use schemas::body::Body;
-use schemas::id::{Index, Kid, TreeSize};
+use schemas::id::{Index, Kid, Tenant, TreeSize};
 use schemas::kind::Kind;
 use schemas::leaf::Leaf;
 use schemas::redaction::Redaction;
@@ -20,6 +20,7 @@ use crate::error::ReadError;
 use crate::fold::Fold;
 use crate::keys;
 use crate::meta;
+use crate::open::identity;
 use crate::postings::Postings;
 use crate::read::parse_statement;
 use crate::rebuild::{Checking, fold_commit};
@@ -36,6 +37,8 @@ pub(super) struct Derivation<'s> {
     log: &'s Store,
     scratch: &'s Scratch,
     fold: Fold,
+    /// Whose log it is.
+    tenant: Tenant,
     from: u64,
     found: Found,
     /// The first entry whose body was erased: findings from there on cannot be derived again.
@@ -69,7 +72,8 @@ impl<'s> Derivation<'s> {
             Fold { state: scratch.load()?, growth }
         };
         let erased = first_erased(log, TreeSize(0))?;
-        Ok(Self { log, scratch, fold, from: before.0, found: Found::new(), erased })
+        let tenant = identity(log)?.tenant;
+        Ok(Self { log, scratch, fold, tenant, from: before.0, found: Found::new(), erased })
     }
 
     /// Derives the rows of each commit that is told of, until there are no more or something is wrong.
@@ -91,7 +95,7 @@ impl<'s> Derivation<'s> {
     }
 
     fn commit(&mut self, to: TreeSize) -> Result<Vec<Row>, ReadError> {
-        let Self { log, scratch, fold, from, found, .. } = self;
+        let Self { log, scratch, fold, tenant, from, found, .. } = self;
         let scratch = &scratch.store;
         let mut current: Option<CurrentStatement> = None;
         // The scratch store learns of a commit's events when it ends.
@@ -107,7 +111,8 @@ impl<'s> Derivation<'s> {
             if let Some(body) = entry.body {
                 CurrentStatement::advance(&mut current, log, leaf, entry.statement)?;
                 let kid = current.as_ref().map(|statement| statement.kid);
-                if let Err(why) = admissible(fold, scratch, entry, body, kid)? {
+                if let Err(why) = admissible(fold, scratch, entry, body, current.as_ref(), tenant)?
+                {
                     fault(Fault::Admission(why));
                 }
                 if !accepted.insert(keys::event(body.id(), body.signer())) {
@@ -259,6 +264,7 @@ fn compare(
 struct CurrentStatement {
     digest: schemas::id::Digest,
     kid: Kid,
+    tenant: Tenant,
 }
 
 impl CurrentStatement {
@@ -292,7 +298,7 @@ impl CurrentStatement {
         let row = parse_statement(row)?;
         let statement = Statement::parse(&row.statement).ok()?;
         let rests = statement.digest() == leaf.statement;
-        rests.then_some(Self { digest: leaf.statement, kid: statement.kid })
+        rests.then(|| Self { digest: leaf.statement, kid: statement.kid, tenant: statement.tenant })
     }
 }
 
@@ -318,13 +324,20 @@ fn admissible(
     scratch: &Store,
     entry: &Checking<'_>,
     body: &Body<'_>,
-    kid: Option<Kid>,
+    statement: Option<&CurrentStatement>,
+    tenant: &Tenant,
 ) -> Result<Result<(), String>, ReadError> {
     if entry.read.leaf.index == Index(0) {
         return Ok(Ok(())); // Genesis founds the registry; its key is compared with the trusted one.
     }
     let registry = &fold.state.registry;
-    let Some(kid) = kid else { return Ok(Err("its statement is missing".to_owned())) };
+    let Some(statement) = statement else {
+        return Ok(Err("its statement is missing".to_owned()));
+    };
+    if statement.tenant != *tenant || body.tenant() != tenant.as_str() {
+        return Ok(Err(format!("it was signed for the log of another tenant than {tenant}")));
+    }
+    let kid = statement.kid;
     let owner = registry.key(&kid).map(|record| record.signer.as_str());
     if owner != Some(body.signer()) {
         return Ok(Err(format!("its key is not {}'s", body.signer())));

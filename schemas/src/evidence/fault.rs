@@ -136,6 +136,8 @@ faults! {
     Signature { index: Index } => Attribution Signature;
     /// The key is another signer's.
     OtherSigner { index: Index, signer: String } => Attribution Signature;
+    /// It was signed for the log of another tenant.
+    OtherTenant { index: Index } => Attribution Signature;
     /// The registry at its place did not permit it.
     NotPermitted { index: Index, reject: Reject } => Attribution Signature;
     /// No claim makes the registry's history of a signer complete.
@@ -250,6 +252,9 @@ impl fmt::Display for Fault {
             }
             Self::OtherSigner { index, signer } => {
                 write!(f, "entry {index} names {signer}, whose key did not sign it")
+            }
+            Self::OtherTenant { index } => {
+                write!(f, "entry {index} was signed for the log of another tenant")
             }
             Self::NotPermitted { index, reject } => {
                 write!(f, "entry {index} was accepted although the registry forbade it: {reject}")

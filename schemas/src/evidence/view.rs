@@ -197,6 +197,8 @@ impl<'b> View<'b> {
 /// Reads entry after entry, and folds the registry on the way.
 struct Reader<'b> {
     bundle: &'b Bundle,
+    /// Whose log it is, as genesis says.
+    tenant: Option<String>,
     registry: Registry,
     statements: BTreeMap<Digest, usize>,
     used: BTreeSet<usize>,
@@ -209,6 +211,7 @@ impl<'b> Reader<'b> {
         let digest = |(place, signed): (usize, &Signed)| (Digest(sha256(&signed.statement)), place);
         Self {
             bundle,
+            tenant: None,
             registry: Registry::default(),
             statements: bundle.statements.iter().enumerate().map(digest).collect(),
             used: BTreeSet::new(),
@@ -234,8 +237,13 @@ impl<'b> Reader<'b> {
             Content::Refused { signed, .. } => signed.as_ref(),
             Content::Redacted(left) => left.as_ref(),
         };
+        if leaf.index == Index(0) {
+            self.tenant = body.map(|body| body.tenant().to_owned());
+        }
         let standing = match (signed, leaf.refused_whole()) {
-            (Some(signed), _) => standing(&self.registry, &leaf, signed, body),
+            (Some(signed), _) => {
+                standing(&self.registry, self.tenant.as_deref(), &leaf, signed, body)
+            }
             (None, true) => Standing::Unattributed,
             (None, false) => Standing::Faulty(Fault::NoStatement { index: leaf.index }),
         };
@@ -318,9 +326,10 @@ fn content<'b>(leaf: &Leaf, kept: Option<&'b [u8]>, faults: &mut Vec<Fault>) -> 
     Content::Redacted(None)
 }
 
-/// What the registry as of the entry before says of the signature.
+/// What the registry as of the entry before says of the signature, in the log of `tenant`.
 fn standing(
     registry: &Registry,
+    tenant: Option<&str>,
     leaf: &Leaf,
     signed: &Signed,
     body: Option<&Body<'_>>,
@@ -331,6 +340,10 @@ fn standing(
     };
     if let Err(fault) = covers(&statement, signed, leaf) {
         return Standing::Faulty(fault);
+    }
+    let mut tenants = std::iter::once(statement.tenant.as_str()).chain(body.map(Body::tenant));
+    if tenant.is_some_and(|tenant| tenants.any(|signed| signed != tenant)) {
+        return Standing::Faulty(Fault::OtherTenant { index });
     }
     let rejected = match leaf.status {
         Status::Accepted => None,
@@ -395,3 +408,6 @@ fn covers(statement: &Statement<'_>, signed: &Signed, leaf: &Leaf) -> Result<(),
         _ => Err(Fault::NotCovered { index }),
     }
 }
+
+#[cfg(test)]
+mod tests;
