@@ -33,6 +33,9 @@ pub fn open_new_epoch(
     agreed: &[Vec<u8>],
 ) -> Result<Writer, OpenError> {
     let opened = Opened::at(config)?;
+    if opened.before_unmarked_epoch()?.is_some() {
+        return Err(OpenError::NothingLost(opened.size())); // It was begun already: opening raises the mark.
+    }
     let mut epoch = opened.eras.epoch();
     match opened.mark.read(&opened.eras)? {
         Marked::Known(marked) => match opened.check_mark(&marked) {
@@ -44,7 +47,7 @@ pub fn open_new_epoch(
         Marked::Later(marked) => {
             epoch = epoch.max(opened.eras.epoch_of(&marked.origin).unwrap_or(epoch));
         }
-        Marked::Absent | Marked::Forged => {}
+        Marked::Absent | Marked::Superseded | Marked::Forged => {}
     }
     let origin = opened.eras.successor(epoch);
     let lost = opened.mark.text()?;

@@ -10,12 +10,12 @@ use schemas::body::{Body, LEDGER_SIGNER};
 use schemas::checkpoint::{Checkpoint, valid_name};
 use schemas::deterministic::Item;
 use schemas::encode::{Value, bytes, map};
-use schemas::era::Eras;
+use schemas::era::{Eras, NEW_EPOCH};
 use schemas::id::{ChainHash, Index, Micros, SignerId, Tenant, TreeSize};
 use schemas::key::PublicKey;
 use schemas::kind::Kind;
 use schemas::leaf::chain_hash;
-use schemas::registry::Registry;
+use schemas::registry::{Registry, lost_mark};
 use tokio::sync::watch;
 
 use crate::append::Writer;
@@ -30,7 +30,7 @@ use crate::meta;
 use crate::read::{damaged, parse_leaf};
 use crate::seal::{Identity, Mark, Marked, Seal};
 use crate::state::State;
-use crate::store::{ColumnFamily, Store};
+use crate::store::{ColumnFamily, KeyValue, Store};
 use crate::tiles::{Growth, Nodes};
 use schemas::rules::RULES_VERSION;
 
@@ -134,18 +134,13 @@ fn genesis_fields(genesis: &Genesis, identity: &Identity) -> Vec<(&'static str, 
 pub fn open(config: &Config, key: SigningKey) -> Result<Writer, OpenError> {
     let opened = Opened::at(config)?;
     opened.check_key(&key)?;
-    let marked = match opened.mark.read(&opened.eras)? {
-        Marked::Known(marked) => marked,
-        Marked::Later(marked) => {
-            return Err(OpenError::RolledBack { found: opened.size(), marked: marked.size });
-        }
-        Marked::Absent => return Err(OpenError::MarkMissing(config.mark.clone())),
-        Marked::Forged => return Err(OpenError::MarkForged(config.mark.clone())),
+    let marked = match opened.before_unmarked_epoch()? {
+        Some(size) => size,
+        None => opened.marked(config)?,
     };
-    opened.check_mark(&marked)?;
     let mut writer = opened.writer(key)?;
-    if marked.size < writer.fold.growth.size() {
-        check_unmarked(&writer, marked.size)?;
+    if marked < writer.fold.growth.size() {
+        check_unmarked(&writer, marked)?;
         let note = writer.head.borrow().note.clone();
         writer.mark.raise(&note)?;
     }
@@ -195,6 +190,41 @@ impl Opened {
         &self.loaded.fold.state.registry
     }
 
+    /// The size up to which the mark vouches for the log.
+    fn marked(&self, config: &Config) -> Result<TreeSize, OpenError> {
+        match self.mark.read(&self.eras)? {
+            Marked::Known(marked) => self.check_mark(&marked).map(|()| marked.size),
+            Marked::Later(marked) => {
+                Err(OpenError::RolledBack { found: self.size(), marked: marked.size })
+            }
+            Marked::Absent => Err(OpenError::MarkMissing(config.mark.clone())),
+            Marked::Superseded | Marked::Forged => Err(OpenError::MarkForged(config.mark.clone())),
+        }
+    }
+
+    /// The size before the commit that began the current epoch, if that is the last one and gave up this very mark: a
+    /// crash came before it could be replaced.
+    pub(crate) fn before_unmarked_epoch(&self) -> Result<Option<TreeSize>, OpenError> {
+        let Some(mark) = self.mark.text()? else { return Ok(None) };
+        if matches!(self.mark.read(&self.eras)?, Marked::Forged) {
+            return Ok(None);
+        }
+        let from = self.eras.current().from;
+        let begun = self.store.get(ColumnFamily::Bodies, &keys::index(from))?;
+        let begun = begun.as_deref().and_then(|row| Body::parse(row).ok());
+        let begun = begun.filter(|body| body.text("code") == Some(NEW_EPOCH));
+        let lost = begun.as_ref().and_then(|body| body.text("registry.lost"));
+        if lost != Some(lost_mark(Some(&mark)).as_str()) {
+            return Ok(None);
+        }
+        let [before, end] =
+            [from.0, from.0.saturating_add(1)].map(|size| keys::boundary(TreeSize(size)));
+        let checkpoints = ColumnFamily::Checkpoints;
+        let before = boundary(self.store.scan(checkpoints, &before, Direction::Reverse))?;
+        let end = boundary(self.store.scan(checkpoints, &end, Direction::Forward))?;
+        Ok(before.filter(|_| end == Some(self.size())))
+    }
+
     fn check_key(&self, key: &SigningKey) -> Result<(), OpenError> {
         let given = PublicKey::of(key);
         if self.identity.key == given {
@@ -221,10 +251,17 @@ fn check_unmarked(writer: &Writer, marked: TreeSize) -> Result<(), OpenError> {
     let size = writer.fold.growth.size();
     let beyond = keys::boundary(TreeSize(marked.0.saturating_add(1)));
     let rows = writer.store.scan(ColumnFamily::Checkpoints, &beyond, Direction::Forward);
-    let first = rows.into_iter().next().transpose()?.and_then(|(key, _)| keys::parse_size(&key));
+    let first = boundary(rows)?;
     let keys = writer.fold.state.registry.public_keys().collect();
     let sound = audit::range_is_sound(&writer.store, &keys, marked.0..size.0)?;
     if first == Some(size) && sound { Ok(()) } else { Err(OpenError::Unmarked { marked, size }) }
+}
+
+/// The size that the first of these rows is filed under.
+fn boundary(
+    mut rows: impl Iterator<Item = Result<KeyValue, ReadError>>,
+) -> Result<Option<TreeSize>, ReadError> {
+    Ok(rows.next().transpose()?.and_then(|(key, _)| keys::parse_size(&key)))
 }
 
 pub(crate) fn check_format(store: &Store) -> Result<(), OpenError> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
 use schemas::checkpoint::{Checkpoint, Note, NoteKey, sign_checkpoint};
-use schemas::era::Eras;
+use schemas::era::{Era, Eras};
 use schemas::id::{Index, Micros, Tenant, TreeHash, TreeSize};
 use schemas::key::PublicKey;
 use schemas::receipt::{ReceiptAlg, ReceiptSigner, SignedRoot};
@@ -106,8 +106,16 @@ pub(crate) enum Marked {
     Known(Checkpoint),
     /// A checkpoint of an epoch that the store does not know: it is older.
     Later(Checkpoint),
+    /// A checkpoint of an epoch that was given up for the store's.
+    Superseded,
     /// Not signed by this ledger.
     Forged,
+}
+
+/// Whether one of the ledger's keys signed the note, under the origin that it names.
+pub(crate) fn is_signed(note: &Note, origin: &str, eras: &Eras) -> bool {
+    let key = |era: &Era| NoteKey { name: origin.to_owned(), public: *era.key.verifying_key() };
+    eras.iter().any(|era| note.verify_checkpoint(&key(era)).is_ok())
 }
 
 impl Mark {
@@ -135,9 +143,14 @@ impl Mark {
         }
         let public = *eras.current().key.verifying_key();
         let renamed = NoteKey { name: marked.origin.clone(), public };
-        let later = eras.epoch_of(&marked.origin).is_some_and(|epoch| epoch > eras.epoch());
-        let later = later && note.verify_checkpoint(&renamed).is_ok();
-        Ok(if later { Marked::Later(marked) } else { Marked::Forged })
+        let current = note.verify_checkpoint(&renamed).is_ok();
+        Ok(match eras.epoch_of(&marked.origin) {
+            Some(epoch) if epoch > eras.epoch() && current => Marked::Later(marked),
+            Some(epoch) if epoch < eras.epoch() && is_signed(&note, &marked.origin, eras) => {
+                Marked::Superseded
+            }
+            _ => Marked::Forged,
+        })
     }
 
     /// Replaces the mark: a new file, synced, renamed over the old one, its directory synced.

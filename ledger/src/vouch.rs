@@ -1,11 +1,12 @@
 //! Marks that are kept elsewhere, held against this history.
 
-use schemas::checkpoint::{Note, NoteKey};
+use schemas::checkpoint::Note;
 use schemas::id::TreeSize;
 
 use crate::append::Writer;
 use crate::error::{AppendError, ReadError};
 use crate::read::Ledger;
+use crate::seal::is_signed;
 
 /// What a signed note that was kept elsewhere says of this ledger.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,15 +57,9 @@ impl Ledger {
                 Vouched::Forked(marked.size)
             });
         }
-        let signed = |name: &str| {
-            let key = |era: &schemas::era::Era| NoteKey {
-                name: name.to_owned(),
-                public: *era.key.verifying_key(),
-            };
-            eras.iter().any(|era| note.verify_checkpoint(&key(era)).is_ok())
-        };
+        let is_signed = is_signed(&note, &marked.origin, &eras);
         Ok(match eras.epoch_of(&marked.origin) {
-            Some(epoch) if !signed(&marked.origin) || epoch == eras.epoch() => Vouched::Foreign,
+            Some(epoch) if !is_signed || epoch == eras.epoch() => Vouched::Foreign,
             Some(epoch) if epoch < eras.epoch() => Vouched::Superseded,
             Some(_later) => Vouched::Beyond(marked.size),
             None => Vouched::Foreign,

@@ -80,6 +80,52 @@ fn an_older_copy_is_refused_and_goes_on_only_in_a_new_epoch() {
     open(&config, key(1)).unwrap();
 }
 
+/// A ledger beside a mark of another history of the same size.
+fn forked() -> Bench {
+    let mut bench = Bench::new();
+    bench.writer = None;
+    let (config, kept) = (bench.config(), bench.directory.path().join("older"));
+    copy(&config.store, &kept);
+    let older = std::fs::read(&config.mark).unwrap();
+    bench.reopen();
+    bench.agent("one", 10);
+    bench.writer = None;
+    let mark = std::fs::read(&config.mark).unwrap();
+    copy(&kept, &config.store);
+    std::fs::write(&config.mark, older).unwrap();
+    bench.reopen();
+    bench.agent("another", 11);
+    bench.writer = None;
+    std::fs::write(&config.mark, mark).unwrap();
+    bench
+}
+
+#[test]
+fn a_crash_between_a_new_epochs_commit_and_its_mark_is_made_up_for() {
+    let (rolled_back, ..) = rolled_back();
+    for mut bench in [rolled_back, forked()] {
+        let config = bench.config();
+        let lost = std::fs::read(&config.mark).unwrap();
+        let refused = open(&config, key(1)).map(|_| ());
+        assert!(matches!(refused, Err(OpenError::RolledBack { .. } | OpenError::Forked(_))));
+        let writer = open_new_epoch(&config, key(1), bench.now, &[]).unwrap();
+        let (size, marked) = (writer.ledger().head().size, std::fs::read(&config.mark).unwrap());
+        drop(writer);
+        std::fs::write(&config.mark, &lost).unwrap();
+        let again = open_new_epoch(&config, key(1), bench.now, &[]).map(|_| ());
+        assert!(matches!(again, Err(OpenError::NothingLost(at)) if at == size), "{again:?}");
+        bench.reopen();
+        assert_eq!(bench.ledger().head().size, size);
+        assert_eq!(std::fs::read(&config.mark).unwrap(), marked, "it is raised");
+        bench.agent("later", 12);
+        bench.writer = None;
+        // Another commit lies between: no crash left this behind.
+        std::fs::write(&config.mark, &lost).unwrap();
+        let refused = open(&config, key(1)).map(|_| ());
+        assert!(matches!(refused, Err(OpenError::MarkForged(_) | OpenError::Forked(_))));
+    }
+}
+
 #[test]
 fn a_ledger_that_lost_nothing_opens_no_epoch() {
     let mut bench = Bench::new();
