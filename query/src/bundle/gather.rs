@@ -179,13 +179,16 @@ impl Gathered {
         Ok(())
     }
 
-    /// The first redaction that covers the entry. All of them are read once.
-    fn redaction_of(&mut self, ledger: &Ledger, index: Index) -> Result<Option<Index>, ReadError> {
+    /// The first redaction that erases the entry's body: one of details alone explains no residue. All of them are read
+    /// once.
+    fn erased_by(&mut self, ledger: &Ledger, index: Index) -> Result<Option<Index>, ReadError> {
         let known = match self.redactions.take() {
             Some(known) => known,
             None => ledger.redactions()?,
         };
-        let of = |(at, redaction): &&(Index, Redaction)| *at > index && redaction.covers(index);
+        let of = |(at, redaction): &&(Index, Redaction)| {
+            *at > index && redaction.body && redaction.covers(index)
+        };
         let by = known.iter().find(of).map(|(at, _)| *at);
         self.redactions = Some(known);
         Ok(by)
@@ -233,7 +236,7 @@ impl Gathered {
         }
         // What is erased must be shown to have been erased.
         if is_erased(entry)
-            && let Some(by) = self.redaction_of(ledger, index)?
+            && let Some(by) = self.erased_by(ledger, index)?
         {
             self.take(ledger, by, false)?;
         }

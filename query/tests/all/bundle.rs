@@ -840,6 +840,20 @@ fn what_was_erased_is_shown_as_erased_and_no_other_way() {
     assert_eq!(unexplained, [Fault::NotRedacted { index: Index(index) }]);
 }
 
+#[test]
+fn a_body_is_erased_by_the_redaction_of_bodies_and_not_by_the_one_of_its_detail() {
+    let mut world = world();
+    let intents = "/entries?q=agent%3Aplanner%20kind%3Aaction.intent";
+    let index = world.json(intents)["items"][0]["index"].as_u64().unwrap();
+    for part in ["detail", "body"] {
+        let redact = json!({ "ranges": [[index, index]], "parts": [part], "basis": "gdpr-17" });
+        world.accept(OPERATOR, json!({ "kind": "redaction", "redact": redact }));
+    }
+    publish(&mut world);
+    let found = judge(&world, &opened(&world, CASE));
+    assert_eq!((found.faults.as_slice(), found.redacted), (&[][..], 1));
+}
+
 /// Whoever has a real bundle has a real genesis entry, and the trusted key in it: that must not let him name a key
 /// of his own the ledger's.
 #[test]
