@@ -212,11 +212,11 @@ impl Assembly<'_> {
                 claims.push(self.claim(&terms, size)?);
             }
         }
-        for subject in &gathered.subjects {
-            for history in evidence::History::ALL {
-                for refused in [false, true] {
-                    claims.push(self.claim(&history.terms(subject, refused), self.size)?);
-                }
+        let subjects = gathered.subjects.iter();
+        let histories = subjects.flat_map(|subject| evidence::History::of(subject));
+        for history in std::iter::once(evidence::History::Agreed).chain(histories) {
+            for refused in [false, true] {
+                claims.push(self.claim(&history.terms(refused), self.size)?);
             }
         }
         Ok(claims)

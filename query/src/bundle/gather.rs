@@ -60,8 +60,11 @@ impl Gathered {
         for era in ledger.eras()?.iter().filter(|era| era.from.0 < size.0) {
             gathered.take(ledger, era.from, false)?;
         }
+        gathered.take_history(ledger, History::Agreed, size)?;
         while let Some(subject) = gathered.waiting.pop_first() {
-            gathered.take_histories(ledger, &subject, size)?;
+            for history in History::of(&subject) {
+                gathered.take_history(ledger, history, size)?;
+            }
             gathered.subjects.insert(subject);
         }
         Ok(gathered)
@@ -111,12 +114,11 @@ impl Gathered {
     fn accepted(
         &self,
         ledger: &Ledger,
-        history: History,
-        subject: &str,
+        history: History<'_>,
         size: TreeSize,
     ) -> Result<Vec<Index>, Error> {
         let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
-        let terms = history.terms(subject, false);
+        let terms = history.terms(false);
         let (kinds, about): (Vec<_>, Vec<_>) = terms.iter().partition(|(key, _)| *key == Key::Kind);
         let kinds = Source::any(kinds.into_iter().map(|(key, value)| term(*key, value)));
         let mut sources: Vec<_> = about.into_iter().map(|(key, value)| term(*key, value)).collect();
@@ -164,17 +166,15 @@ impl Gathered {
         Ok(())
     }
 
-    /// Takes what the registry says of `subject`.
-    fn take_histories(
+    /// Takes the accepted entries of a history.
+    fn take_history(
         &mut self,
         ledger: &Ledger,
-        subject: &str,
+        history: History<'_>,
         size: TreeSize,
     ) -> Result<(), Error> {
-        for history in History::ALL {
-            for index in self.accepted(ledger, history, subject, size)? {
-                self.take(ledger, index, false)?;
-            }
+        for index in self.accepted(ledger, history, size)? {
+            self.take(ledger, index, false)?;
         }
         Ok(())
     }

@@ -854,6 +854,58 @@ fn a_body_is_erased_by_the_redaction_of_bodies_and_not_by_the_one_of_its_detail(
     assert_eq!((found.faults.as_slice(), found.redacted), (&[][..], 1));
 }
 
+/// The case, and in it an agent of an operator whom two others made one.
+fn agreed() -> World {
+    const DEPUTY: &str = "deputy@example.com";
+    const THIRD: &str = "third@example.com";
+    let mut world = world();
+    world.principal(DEPUTY, &["operator"]);
+    world.principal(THIRD, &["human"]);
+    let mut agree = |label: &str, needed: u64, operation: Json, by: &[&str]| {
+        let registry = json!({ "m": needed, "operation": operation });
+        let proposal = json!({ "kind": "proposal", "registry": registry });
+        world.accept_as(OPERATOR, Some(label), proposal);
+        for signer in by {
+            let causes = [format!("@{label}")];
+            world.accept(signer, json!({ "kind": "proposal.approved", "causes": causes }));
+        }
+    };
+    agree("quorum", 1, json!({ "kind": "quorum", "m": 2 }), &[OPERATOR]);
+    let third = json!({ "id": THIRD, "roles": ["operator"] });
+    let third = json!({ "kind": "principal.registered", "registry": third });
+    agree("third", 2, third, &[OPERATOR, DEPUTY]);
+    world.agent_of(THIRD, "hired");
+    world.accept("hired", start("hired", "release-1"));
+    publish(&mut world);
+    world
+}
+
+#[test]
+fn what_operators_agreed_to_is_in_a_bundle_and_counted() {
+    let world = agreed();
+    let sound = opened(&world, CASE);
+    assert_eq!(judge(&world, &sound).faults, []);
+    let judged = |forge: &dyn Fn(&mut Forger)| {
+        let mut forger = Forger { world: &world, opened: sound.clone() };
+        forge(&mut forger);
+        forger.render();
+        judge(&world, &forger.opened).faults
+    };
+    let withheld = judged(&|f| {
+        let place = f.place("proposal.approved", 2);
+        f.drop(place);
+    });
+    assert!(withheld.contains(&Fault::Agreed { shown: 4, claimed: 5 }), "{withheld:?}");
+    let key = PublicKey::of(&world.key);
+    let unclaimed = judged(&|f| {
+        f.bundle().claims.retain(|claimed| {
+            let claim = Claim::verify(&claimed.claim, &key).unwrap();
+            claim.terms.iter().all(|(_, value)| value != "proposal")
+        });
+    });
+    assert_eq!(unclaimed, [Fault::NoAgreed]);
+}
+
 /// Whoever has a real bundle has a real genesis entry, and the trusted key in it: that must not let him name a key
 /// of his own the ledger's.
 #[test]

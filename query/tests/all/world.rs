@@ -116,20 +116,25 @@ impl World {
     pub(crate) fn principal(&mut self, id: &str, roles: &[&str]) {
         let registry = json!({ "id": id, "roles": roles });
         self.accept(OPERATOR, json!({ "kind": "principal.registered", "registry": registry }));
-        self.enrol(id);
+        self.enrol(OPERATOR, id);
     }
 
     /// Registers an agent with its key.
     pub(crate) fn agent(&mut self, id: &str) {
-        let fields = json!({ "kind": "agent.registered", "agent": { "id": id }, "owner": "owner@example.com" });
-        self.accept(OPERATOR, fields);
-        self.enrol(id);
+        self.agent_of(OPERATOR, id);
     }
 
-    fn enrol(&mut self, id: &str) {
+    /// Registers an agent with its key, as this operator.
+    pub(crate) fn agent_of(&mut self, operator: &str, id: &str) {
+        let fields = json!({ "kind": "agent.registered", "agent": { "id": id }, "owner": "owner@example.com" });
+        self.accept(operator, fields);
+        self.enrol(operator, id);
+    }
+
+    fn enrol(&mut self, operator: &str, id: &str) {
         let key = hex(PublicKey::of(&key(id)).as_bytes());
         let registry = json!({ "signer": id, "key": key });
-        self.accept(OPERATOR, json!({ "kind": "key.enrolled", "registry": registry }));
+        self.accept(operator, json!({ "kind": "key.enrolled", "registry": registry }));
         self.sign_in(id);
     }
 

@@ -176,35 +176,42 @@ fn numbered<'v>(shown: &'v Shown<'_>) -> Option<((&'v str, SessionId), u64)> {
     Some(((body.signer(), body.session()?), body.seq()?.n))
 }
 
-/// Judges that the registry's history of everybody whom the bundle rests on is all there.
+/// Judges that the registry's history of everybody whom the bundle rests on is all there, and all that operators
+/// agreed to, for that may be about any of them.
 pub(super) fn histories(
     view: &View<'_>,
     claims: &Claims,
     head: &Checkpoint,
     faults: &mut Vec<Fault>,
 ) {
+    let found = |history: History<'_>| judge_history(view, claims, head, history);
+    match found(History::Agreed) {
+        Ok(()) => {}
+        Err(None) => faults.push(Fault::NoAgreed),
+        Err(Some((shown, claimed))) => faults.push(Fault::Agreed { shown, claimed }),
+    }
     for subject in view.subjects().into_iter().filter(|subject| !is_own(subject)) {
-        for history in History::ALL {
-            if let Err(fault) = judge_history(view, claims, head, subject, history) {
-                faults.push(fault);
-                break;
-            }
-        }
+        let wrong = History::of(subject).into_iter().find_map(|history| found(history).err());
+        let subject = subject.to_owned();
+        faults.extend(wrong.map(|wrong| match wrong {
+            None => Fault::NoHistory { subject },
+            Some((shown, claimed)) => Fault::History { subject, shown, claimed },
+        }));
     }
 }
 
+/// Where it is not complete: how many are shown, and how many the ledger claims; `None` where it claims nothing.
 fn judge_history(
     view: &View<'_>,
     claims: &Claims,
     head: &Checkpoint,
-    subject: &str,
-    history: History,
-) -> Result<(), Fault> {
-    let unknown = || Fault::NoHistory { subject: subject.to_owned() };
-    let terms = history.terms(subject, false);
-    let all = claims.count(&terms, head.size).ok_or_else(unknown)?;
+    history: History<'_>,
+) -> Result<(), Option<(u64, u64)>> {
+    let unclaimed = None::<(u64, u64)>;
+    let terms = history.terms(false);
+    let all = claims.count(&terms, head.size).ok_or(unclaimed)?;
     // Only what was accepted changes the registry, so what was refused need not be shown.
-    let refused = claims.count(&history.terms(subject, true), head.size).ok_or_else(unknown)?;
+    let refused = claims.count(&history.terms(true), head.size).ok_or(unclaimed)?;
     let fits = |shown: &&Shown<'_>| {
         shown.accepted()
             && shown.body().is_some_and(|body| history.kinds().contains(&body.kind()))
@@ -212,10 +219,7 @@ fn judge_history(
     };
     let shown = u64::try_from(view.entries.iter().filter(fits).count()).unwrap_or(u64::MAX);
     let claimed = all.saturating_sub(refused);
-    if shown == claimed {
-        return Ok(());
-    }
-    Err(Fault::History { subject: subject.to_owned(), shown, claimed })
+    if shown == claimed { Ok(()) } else { Err(Some((shown, claimed))) }
 }
 
 /// Whether the entry's terms hold the one of `terms` that is no kind.

@@ -144,6 +144,10 @@ faults! {
     NoHistory { subject: String } => Attribution Undecidable;
     /// The registry's history of a signer is not complete.
     History { subject: String, shown: u64, claimed: u64 } => Attribution Gap;
+    /// No claim makes complete what operators agreed to.
+    NoAgreed => Attribution Undecidable;
+    /// What operators agreed to is not all there.
+    Agreed { shown: u64, claimed: u64 } => Attribution Gap;
     /// A claim is not the ledger's.
     Claim(ClaimError) => Completeness Signature;
     /// A claim of another log.
@@ -265,6 +269,13 @@ impl fmt::Display for Fault {
             Self::History { subject, shown, claimed } => write!(
                 f,
                 "the registry's history of {subject} has {shown} entries here, the ledger claims {claimed}"
+            ),
+            Self::NoAgreed => {
+                f.write_str("nothing vouches that all proposals of operators are here")
+            }
+            Self::Agreed { shown, claimed } => write!(
+                f,
+                "{shown} proposals and approvals of operators are here, the ledger claims {claimed}"
             ),
             Self::Claim(fault) => write!(f, "a claim: {fault}"),
             Self::ClaimOrigin { origin } => write!(f, "a claim of another log, {origin}"),

@@ -96,24 +96,29 @@ fn exact(expr: &Expr) -> Option<(Key, String)> {
     }
 }
 
-/// What the registry's history of one signer or agent is made of.
+/// Entries that decide together who may sign what: a bundle has all of them, and a claim counts them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum History {
-    /// Its life as an agent, and its keys.
-    Agent,
-    /// Its life as a person or service.
-    Principal,
+pub enum History<'s> {
+    /// Somebody's life as an agent, and the keys.
+    Agent(&'s str),
+    /// Somebody's life as a person or service.
+    Principal(&'s str),
+    /// What operators proposed and agreed to, whomever it is about.
+    Agreed,
 }
 
-impl History {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Agent, Self::Principal];
+impl<'s> History<'s> {
+    /// Those of one signer or agent.
+    #[must_use]
+    pub const fn of(subject: &'s str) -> [Self; 2] {
+        [Self::Agent(subject), Self::Principal(subject)]
+    }
 
     /// The kinds of its entries.
     #[must_use]
     pub const fn kinds(self) -> &'static [Kind] {
         match self {
-            Self::Agent => &[
+            Self::Agent(_) => &[
                 Kind::AgentRegistered,
                 Kind::AgentUpdated,
                 Kind::AgentSuspended,
@@ -124,19 +129,21 @@ impl History {
                 Kind::KeyRotated,
                 Kind::KeyRevoked,
             ],
-            Self::Principal => &[Kind::PrincipalRegistered, Kind::PrincipalDisabled],
+            Self::Principal(_) => &[Kind::PrincipalRegistered, Kind::PrincipalDisabled],
+            Self::Agreed => &[Kind::Proposal, Kind::ProposalApproved],
         }
     }
 
-    /// The terms of the claim that counts the history of `subject`: its refused entries alone, or all.
+    /// The terms of the claim that counts it: its refused entries alone, or all.
     #[must_use]
-    pub fn terms(self, subject: &str, refused: bool) -> Vec<(Key, String)> {
-        let key = match self {
-            Self::Agent => Key::Agent,
-            Self::Principal => Key::Principal,
+    pub fn terms(self, refused: bool) -> Vec<(Key, String)> {
+        let about = match self {
+            Self::Agent(subject) => Some((Key::Agent, subject.to_owned())),
+            Self::Principal(subject) => Some((Key::Principal, subject.to_owned())),
+            Self::Agreed => None,
         };
-        let mut terms = vec![(key, subject.to_owned())];
-        terms.extend(self.kinds().iter().map(|kind| (Key::Kind, kind.as_str().to_owned())));
+        let kinds = self.kinds().iter().map(|kind| (Key::Kind, kind.as_str().to_owned()));
+        let mut terms: Vec<_> = about.into_iter().chain(kinds).collect();
         if refused {
             terms.push((Key::Status, "rejected".to_owned()));
         }
@@ -181,8 +188,8 @@ mod tests {
         }
         let many: String = (0..=CLAIM_TERMS_MAX).map(|n| format!("agent:{n} ")).collect();
         assert_eq!(terms(&many), None);
-        for history in History::ALL {
-            assert!(history.terms("a", true).len() <= CLAIM_TERMS_MAX);
+        for history in History::of("a").into_iter().chain([History::Agreed]) {
+            assert!(history.terms(true).len() <= CLAIM_TERMS_MAX);
         }
     }
 }
