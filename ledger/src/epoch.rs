@@ -3,9 +3,10 @@
 use std::fs;
 
 use ed25519_dalek::SigningKey;
+use schemas::body::Body;
 use schemas::encode::{Value, bytes, map};
 use schemas::era::{KEY_ROTATED, NEW_EPOCH};
-use schemas::id::{Digest, Micros, sha256};
+use schemas::id::{Digest, Kid, Micros, sha256};
 use schemas::key::PublicKey;
 use schemas::kind::Kind;
 use schemas::registry::{Agreement, Epoch, lost_mark};
@@ -105,16 +106,13 @@ impl Writer {
         let received_at = draft.received_at;
         for message in agreed {
             let checked = check(message, &keys);
+            let said = said(&checked);
             self.stage(draft, Submission { message, via: Via::default(), checked })?;
-            let (Some(agreement), Checked::Verified(verified)) =
-                (agreement.as_mut(), check(message, &keys))
-            else {
-                continue;
-            };
+            let Some(agreement) = agreement.as_mut() else { continue };
             let ends = draft.ends.last().map(|(_, ends)| ends.as_slice()).unwrap_or_default();
-            for (item, pending) in verified.items().iter().zip(ends) {
-                if let (Ok(body), End::Committed) = (&item.body, &pending.end) {
-                    agreement.take(body, &verified.statement().kid, received_at);
+            for ((kid, body), pending) in said.iter().zip(ends) {
+                if let (Some(body), End::Committed) = (body, &pending.end) {
+                    agreement.take(body, kid, received_at);
                 }
             }
         }
@@ -128,6 +126,13 @@ impl Writer {
             }),
         }
     }
+}
+
+/// What the items of a verified submission say, and the key that signed each.
+fn said<'a>(checked: &Checked<'a>) -> Vec<(Kid, Option<Body<'a>>)> {
+    let Checked::Verified(verified) = checked else { return Vec::new() };
+    let kid = verified.statement().kid;
+    verified.items().iter().map(|item| (kid, item.body.as_ref().ok().cloned())).collect()
 }
 
 /// Beside the mark, before anything replaces it: it is the proof of what was promised.
