@@ -14,7 +14,7 @@ use schemas::policy::Policy;
 use schemas::terms::Key;
 use serde_json::{Value as Json, json};
 
-use crate::world::{OPERATOR, SECOND, World, encoded, intent, start};
+use crate::world::{OPERATOR, SECOND, World, encoded, intent, public, start};
 
 pub(crate) const CASE: &str = "corr:release-1";
 
@@ -854,13 +854,12 @@ fn a_body_is_erased_by_the_redaction_of_bodies_and_not_by_the_one_of_its_detail(
     assert_eq!((found.faults.as_slice(), found.redacted), (&[][..], 1));
 }
 
-/// The case, and in it an agent of an operator whom two others made one.
+/// The case, and in it an agent of an operator whom two others enrolled.
 fn agreed() -> World {
     const DEPUTY: &str = "deputy@example.com";
     const THIRD: &str = "third@example.com";
     let mut world = world();
     world.principal(DEPUTY, &["operator"]);
-    world.principal(THIRD, &["human"]);
     let mut agree = |label: &str, needed: u64, operation: Json, by: &[&str]| {
         let registry = json!({ "m": needed, "operation": operation });
         let proposal = json!({ "kind": "proposal", "registry": registry });
@@ -874,6 +873,10 @@ fn agreed() -> World {
     let third = json!({ "id": THIRD, "roles": ["operator"] });
     let third = json!({ "kind": "principal.registered", "registry": third });
     agree("third", 2, third, &[OPERATOR, DEPUTY]);
+    let key = json!({ "signer": THIRD, "key": { "hex": public(THIRD) } });
+    let key = json!({ "kind": "key.enrolled", "registry": key });
+    agree("key", 2, key, &[DEPUTY, OPERATOR]);
+    world.sign_in(THIRD);
     world.agent_of(THIRD, "hired");
     world.accept("hired", start("hired", "release-1"));
     publish(&mut world);
@@ -892,10 +895,11 @@ fn what_operators_agreed_to_is_in_a_bundle_and_counted() {
         judge(&world, &forger.opened).faults
     };
     let withheld = judged(&|f| {
-        let place = f.place("proposal.approved", 2);
+        let place = f.place("proposal.approved", 4);
         f.drop(place);
     });
-    assert!(withheld.contains(&Fault::Agreed { shown: 4, claimed: 5 }), "{withheld:?}");
+    assert!(withheld.contains(&Fault::Agreed { shown: 7, claimed: 8 }), "{withheld:?}");
+    assert!(withheld.iter().any(|fault| matches!(fault, Fault::UnknownKey { .. })));
     let key = PublicKey::of(&world.key);
     let unclaimed = judged(&|f| {
         f.bundle().claims.retain(|claimed| {

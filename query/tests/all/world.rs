@@ -56,6 +56,11 @@ fn key(name: &str) -> SigningKey {
     SigningKey::from_bytes(&sha256(name.as_bytes()))
 }
 
+/// Somebody's public key, in hex.
+pub(crate) fn public(name: &str) -> String {
+    hex(PublicKey::of(&key(name)).as_bytes())
+}
+
 pub(crate) fn config(dir: &TempDir) -> Config {
     Config { store: dir.path().join("store"), mark: dir.path().join("mark/head") }
 }
@@ -97,7 +102,8 @@ impl World {
         world
     }
 
-    fn sign_in(&mut self, id: &str) {
+    /// Signs as somebody from now on, with his key.
+    pub(crate) fn sign_in(&mut self, id: &str) {
         let mut session = [0; 16];
         session.copy_from_slice(&sha256(id.as_bytes())[..16]);
         let signer = Signer { key: key(id), session, n: 0, prev: BodyDigest::ZERO };
@@ -132,8 +138,7 @@ impl World {
     }
 
     fn enrol(&mut self, operator: &str, id: &str) {
-        let key = hex(PublicKey::of(&key(id)).as_bytes());
-        let registry = json!({ "signer": id, "key": key });
+        let registry = json!({ "signer": id, "key": public(id) });
         self.accept(operator, json!({ "kind": "key.enrolled", "registry": registry }));
         self.sign_in(id);
     }
