@@ -235,33 +235,12 @@ fn readable(index: u64, entry: Result<Entry, ReadError>) -> Result<Found, Error>
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use ledger::{Config, Genesis, Writer, create};
-    use schemas::id::{Micros, SignerId, Tenant, sha256};
-    use schemas::key::PublicKey;
     use schemas::query::Query;
 
     use super::*;
+    use crate::tests::incidents;
 
     const SIZE: u64 = 31;
-
-    fn incidents(dir: &tempfile::TempDir) -> Writer {
-        let key = ed25519_dalek::SigningKey::from_bytes(&sha256(b"key"));
-        let genesis = Genesis {
-            tenant: Tenant::parse("acme").unwrap(),
-            host: "ledger.example".to_owned(),
-            operator: SignerId::parse("op").unwrap(),
-            operator_key: PublicKey::of(&key),
-            clock_start: None,
-            finds: false,
-        };
-        let config = Config { store: dir.path().join("store"), mark: dir.path().join("mark/head") };
-        let mut writer = create(&config, key, &genesis, Micros(0)).unwrap();
-        for n in 1..SIZE {
-            let code = if n % 3 == 0 { "third" } else { "other" };
-            writer.incident(code, "a test", Micros(n)).unwrap();
-        }
-        writer
-    }
 
     /// All indexes that fit, page by page, and whether a budget ended on the way.
     fn walked(ledger: &Ledger, query: &str, order: Order, budget: usize) -> (Vec<u64>, bool) {
@@ -285,7 +264,7 @@ mod tests {
     #[test]
     fn a_budget_cuts_pages_short_and_loses_nothing() {
         let dir = tempfile::TempDir::new().unwrap();
-        let writer = incidents(&dir);
+        let writer = incidents(&dir, SIZE);
         let ledger = writer.ledger();
         let all = |fits: &dyn Fn(u64) -> bool| (0..SIZE).filter(|n| fits(*n)).collect::<Vec<_>>();
         for (query, expected) in [

@@ -66,6 +66,8 @@ mod sequence;
 mod source;
 mod stats;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod text;
 mod threads;
 mod timing;

@@ -78,6 +78,12 @@ impl Params {
         self.get(param).and_then(number).map(TreeSize).ok_or(invalid)
     }
 
+    /// An index of the log, if one is given: digits only.
+    pub(crate) fn index(&self, param: &'static str) -> Result<Option<u64>, Error> {
+        let invalid = Error::InvalidParameter { param, expected: "an index of the log" };
+        self.get(param).map(|text| number(text).ok_or(invalid)).transpose()
+    }
+
     /// The page's size.
     pub(crate) fn limit(&self) -> Result<usize, Error> {
         let invalid =
