@@ -20,26 +20,26 @@ pub(crate) fn newest_first(
     budget: usize,
     mut take: impl FnMut(Entry) -> Result<bool, ReadError>,
 ) -> Result<Option<u64>, ReadError> {
-    each_newest_first(ledger, source, 0..size.0, budget, |entry| {
+    let walk = &mut Walk::new(Order::Newest, budget);
+    each_newest_first(ledger, source, 0..size.0, walk, |entry| {
         Ok(entry.leaf.status != Status::Accepted || take(entry)?)
     })
 }
 
-/// The same with refused ones, within a range of indexes.
+/// The same with refused ones, within a range of indexes, for as long as `walk` lasts, which several may share.
 pub(crate) fn each_newest_first(
     ledger: &Ledger,
     mut source: Source<'_>,
     range: Range<u64>,
-    budget: usize,
+    walk: &mut Walk,
     mut take: impl FnMut(Entry) -> Result<bool, ReadError>,
 ) -> Result<Option<u64>, ReadError> {
-    let mut walk = Walk::new(Order::Newest, budget);
     let (mut at, mut together) = (range.end.checked_sub(1), READ_TOGETHER_MIN);
     while let Some(from) = at {
         let (mut indexes, mut end) = (Vec::new(), None);
         let mut next = Some(from);
         while let Some(from) = next.filter(|_| indexes.len() < together) {
-            match source.seek(from, &mut walk)? {
+            match source.seek(from, walk)? {
                 Seek::At(index) if index >= range.start => {
                     indexes.push(Index(index));
                     next = Order::Newest.beyond(index);

@@ -89,7 +89,8 @@ fn named_order(params: &Params) -> Result<Order, Error> {
     }
 }
 
-fn digest(params: &Params, kind: &str) -> Digest {
+/// What a cursor of an answer of this `kind` is bound to.
+pub(crate) fn digest(params: &Params, kind: &str) -> Digest {
     let mut pairs: Vec<_> = params.pairs().filter(|(name, _)| !UNBOUND.contains(name)).collect();
     pairs.sort_unstable();
     let pairs = pairs.iter().map(|(name, value)| format!("{name}={}:{value};", value.len()));

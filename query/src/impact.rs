@@ -18,6 +18,7 @@ use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::filter;
 use crate::params::Params;
+use crate::source::{Order, Walk};
 use crate::window::Window;
 
 const PARAMS: &[&str] = &[
@@ -62,7 +63,8 @@ fn read_reach(api: &Api, params: &Params) -> Result<Value, Error> {
     }
     let mut reach = Reach::default();
     let source = term(&api.ledger, key, &value);
-    let reached = each_newest_first(&api.ledger, source, range, REACH_ENTRIES_MAX, |entry| {
+    let walk = &mut Walk::new(Order::Newest, REACH_ENTRIES_MAX);
+    let reached = each_newest_first(&api.ledger, source, range, walk, |entry| {
         reach.add(&api.ledger, &entry)?;
         Ok(true)
     })?;

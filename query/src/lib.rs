@@ -45,6 +45,7 @@ mod impact;
 mod join;
 mod lineage;
 mod linked;
+mod listing;
 mod log;
 mod models;
 mod negotiate;

@@ -12,7 +12,7 @@ use schemas::deterministic::Item;
 use schemas::id::TreeSize;
 use schemas::kind::Kind;
 use schemas::leaf::Status;
-use schemas::limits::{QUERY_SCAN_MAX, SCOPE_REQUESTS_MAX};
+use schemas::limits::SCOPE_REQUESTS_MAX;
 use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::params::Params;
 use crate::registry::approvals::decisions;
 use crate::registry::past::point;
-use crate::source::Source;
+use crate::source::{Order, Source, Walk};
 
 /// `?agent=`, `?since=`: operations that a contract in force permits and no action used since; what its agent asked for.
 pub(crate) async fn scopes(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
@@ -37,13 +37,17 @@ fn read_scopes(api: &Api, params: &Params) -> Result<Value, Error> {
     let (from, _) = point(api, "since", since)?;
     let registry = api.ledger.registry()?;
     let mut items = Vec::new();
+    // One for all contracts: what they need together is bounded, however many there are.
+    let mut walk = Walk::of_query(Order::Newest);
     for record in registry.contracts() {
         let contract = &record.contract;
         let wanted = params.get("agent").is_none_or(|agent| agent == contract.agent);
         if !(wanted && record.is_in_force()) {
             continue;
         }
-        let (used, is_whole) = used(&api.ledger, contract, from.0)?;
+        let (used, all_used) = used(&api.ledger, contract, from.0..head.size.0, &mut walk)?;
+        let asked = from.0..head.size.0;
+        let (requests, all_requests) = requests(api, &contract.agent, asked, &mut walk)?;
         let unused: BTreeMap<_, Vec<_>> = contract
             .permissions
             .iter()
@@ -61,8 +65,8 @@ fn read_scopes(api: &Api, params: &Params) -> Result<Value, Error> {
             "granted": granted,
             "used": granted - unused.values().map(Vec::len).sum::<usize>(),
             "unused": unused,
-            "requests": requests(api, &contract.agent, from.0..head.size.0)?,
-            "incomplete": !is_whole,
+            "requests": requests,
+            "incomplete": !(all_used && all_requests),
         }));
     }
     Ok(json!({ "items": items, "since": from.0, "as_of": as_of(&head) }))
@@ -83,18 +87,18 @@ impl Used {
     }
 }
 
-/// Scopes and names of an agent's actions from an index on, with what its contract says of them, and whether all were
+/// Scopes and names of an agent's actions within a range, with what its contract says of them, and whether all were
 /// looked at.
 fn used(
     ledger: &Ledger,
     contract: &Contract,
-    from: u64,
+    range: Range<u64>,
+    walk: &mut Walk,
 ) -> Result<(BTreeSet<Used>, bool), ReadError> {
     let intents = term(ledger, Key::Kind, Kind::ActionIntent.as_str());
     let source = Source::All(vec![term(ledger, Key::Agent, &contract.agent), intents]);
     let mut found = BTreeSet::new();
-    let range = from..ledger.head().size.0;
-    let spent = each_newest_first(ledger, source, range, QUERY_SCAN_MAX, |entry| {
+    let spent = each_newest_first(ledger, source, range, walk, |entry| {
         let body = entry.body().filter(|_| entry.leaf.status == Status::Accepted);
         found.extend(body.iter().flat_map(|body| used_by(body, contract)));
         Ok(true)
@@ -117,25 +121,40 @@ fn used_by(body: &Body<'_>, contract: &Contract) -> Vec<Used> {
     scopes.map(used).collect()
 }
 
-/// What an agent asked for, the newest first, with what was decided.
-fn requests(api: &Api, agent: &str, range: Range<u64>) -> Result<Vec<Value>, Error> {
+/// What an agent asked for, the newest first, with what was decided, and whether that is all of it.
+fn requests(
+    api: &Api,
+    agent: &str,
+    range: Range<u64>,
+    walk: &mut Walk,
+) -> Result<(Vec<Value>, bool), Error> {
     let ledger = &api.ledger;
     let asked = term(ledger, Key::Kind, Kind::ScopeRequested.as_str());
     let source = Source::All(vec![term(ledger, Key::Agent, agent), asked]);
-    let (mut requests, size) = (Vec::new(), TreeSize(range.end));
-    each_newest_first(ledger, source, range, QUERY_SCAN_MAX, |entry| {
-        if let Some(body) = entry.body().filter(|_| entry.leaf.status == Status::Accepted) {
-            requests.push(json!({
-                "index": entry.leaf.index.0,
-                "id": body.id().to_string(),
-                "requested_at": time_json(entry.leaf.received_at),
-                "scope": body.to_json().get("scope"),
-                "decisions": decided(decisions(ledger, body.id(), size, api.now())?),
-            }));
+    let (mut found, mut is_cut, size) = (Vec::new(), false, TreeSize(range.end));
+    let spent = each_newest_first(ledger, source, range, walk, |entry| {
+        if entry.leaf.status == Status::Accepted && entry.body().is_some() {
+            is_cut = found.len() == SCOPE_REQUESTS_MAX;
+            if !is_cut {
+                found.push(entry);
+            }
         }
-        Ok(requests.len() < SCOPE_REQUESTS_MAX)
+        Ok(!is_cut)
     })?;
-    Ok(requests)
+    let (mut requests, mut are_all) = (Vec::new(), spent.is_none() && !is_cut);
+    for entry in &found {
+        let Some(body) = entry.body() else { continue };
+        let decisions = decisions(ledger, body.id(), size, api.now(), walk)?;
+        are_all &= decisions.are_all;
+        requests.push(json!({
+            "index": entry.leaf.index.0,
+            "id": body.id().to_string(),
+            "requested_at": time_json(entry.leaf.received_at),
+            "scope": body.to_json().get("scope"),
+            "decisions": decided(decisions.items),
+        }));
+    }
+    Ok((requests, are_all))
 }
 
 /// Who decided what and when; why is for those who may read what was written.

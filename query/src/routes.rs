@@ -172,6 +172,7 @@ pub const ROUTES: &[Route] = &[
         OF_AGENT,
         Param::flag("open", "Only those that nobody resolved"),
         LIMIT,
+        CURSOR,
     ]),
     Route::get("/api/v1/findings/{index}", ReadSensitive, "One finding and what it rests on")
         .params(&[INDEX]),
@@ -224,6 +225,7 @@ pub const ROUTES: &[Route] = &[
             Param::flag("open", "Only those that wait"),
             Param::text("approver", "Only of this approver"),
             LIMIT,
+            CURSOR,
         ]),
     Route::get("/api/v1/access", Read, "Who may do what, or what changed in it").params(&[
         OF_AGENT,

@@ -14,6 +14,7 @@ use schemas::deterministic::Item;
 use schemas::id::{Digest, EventId, Index, TreeSize};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
+use schemas::limits::QUERY_SCAN_MAX;
 use schemas::registry::{ContractRecord, Registry};
 use schemas::shape::time_json;
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ use crate::params::{Params, Segment};
 use crate::registry::approvals::decisions;
 use crate::registry::texts;
 use crate::registry::view::{agent_json, chain_json, contract_brief, grant_json};
+use crate::source::{Order, Walk};
 use around::Around;
 pub(crate) use around::intent_of;
 
@@ -58,6 +60,8 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
     let around = Around::of(ledger, &body, head.size)?;
     let agent = body.agent().unwrap_or_else(|| body.signer());
     let owner = then.agent(agent).map(|record| record.owner.clone());
+    let mut looks = Walk::new(Order::Newest, QUERY_SCAN_MAX);
+    let approvals = decisions(ledger, body.id(), head.size, api.now(), &mut looks)?;
     Ok(json!({
         "asked": asked.0,
         "entry": entry_json(&entry),
@@ -72,10 +76,11 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
         "sources": shown(&body, "sources"),
         "assertions": shown(&body, "assertions"),
         "verdicts": verdicts(ledger, &then, &around)?,
-        "approvals": decisions(ledger, body.id(), head.size, api.now())?,
+        "approvals": approvals.items,
         "outcomes": around.outcomes.iter().map(outcome).collect::<Vec<_>>(),
         "witnesses": around.witnesses.iter().map(outcome).collect::<Vec<_>>(),
         "findings": around.findings.iter().map(finding).collect::<Vec<_>>(),
+        "incomplete": around.is_cut || !approvals.are_all,
         "as_of": as_of(&head),
     }))
 }

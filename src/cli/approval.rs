@@ -9,6 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::line::text;
 use crate::cli::out::Format;
+use crate::cli::pages::{self, Pages};
 use crate::cli::{operator, parse};
 use crate::exit::Exit;
 
@@ -48,9 +49,9 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
     match command {
         Command::Ls { open, approver } => {
             let mut query: Vec<_> =
-                approver.iter().map(|approver| ("approver", approver.as_str())).collect();
-            query.extend(open.then_some(("open", "true")));
-            list(context, &query)
+                approver.iter().map(|approver| ("approver", approver.clone())).collect();
+            query.extend(open.then(|| ("open", "true".to_owned())));
+            list(context, query)
         }
         Command::Decide { request, decision, expires, approver } => {
             let mut approval = json!({ "request": request.to_string(), "decision": decision });
@@ -69,15 +70,19 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
     }
 }
 
-fn list(context: &Context, query: &[(&str, &str)]) -> Result<Exit, Failure> {
-    let approvals = context.client()?.json("/api/v1/approvals", query)?;
+fn list(context: &Context, query: Vec<(&'static str, String)>) -> Result<Exit, Failure> {
+    let client = context.client()?;
+    let approvals = Pages::new(&client, "/api/v1/approvals", query).whole()?;
     let out = context.out();
+    let items = approvals.get("items").and_then(Json::as_array).map(Vec::as_slice);
+    let items = items.unwrap_or_default();
+    let exit = pages::ending(items, "all decisions on it");
     if out.format() != Format::Table {
         out.json(&approvals)?;
-        return Ok(Exit::Ok);
+        return Ok(exit);
     }
     let cell = |json: &Json, name: &str| printable(text(json, name).unwrap_or_default());
-    for request in approvals.get("items").and_then(Json::as_array).into_iter().flatten() {
+    for request in items {
         let index = request.get("index").and_then(Json::as_u64).unwrap_or_default();
         out.line(&format!(
             "#{index} {}  {}  {} {}  {}",
@@ -100,5 +105,5 @@ fn list(context: &Context, query: &[(&str, &str)]) -> Result<Exit, Failure> {
             ))?;
         }
     }
-    Ok(Exit::Ok)
+    Ok(exit)
 }

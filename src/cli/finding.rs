@@ -7,6 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::line::{line, text};
 use crate::cli::out::Format;
+use crate::cli::pages::{self, Pages};
 use crate::cli::{operator, parse};
 use crate::client::ClientError;
 use crate::exit::Exit;
@@ -58,9 +59,10 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
         Command::Ls { rule, agent, open } => {
             let texts = [("rule", rule), ("agent", agent)];
             let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
+            let texts = texts.map(|(name, text)| (name, text.to_owned()));
             let mut query: Vec<_> = texts.collect();
-            query.extend(open.then_some(("open", "true")));
-            list(context, &query)
+            query.extend(open.then(|| ("open", "true".to_owned())));
+            list(context, query)
         }
         Command::Show { index } => show(context, *index),
         Command::Resolve { index, by } => {
@@ -76,22 +78,25 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
     }
 }
 
-fn list(context: &Context, query: &[(&str, &str)]) -> Result<Exit, Failure> {
+fn list(context: &Context, query: Vec<(&'static str, String)>) -> Result<Exit, Failure> {
     let client = context.client()?;
-    let findings = client.json("/api/v1/findings", query)?;
+    let findings = Pages::new(&client, "/api/v1/findings", query).whole()?;
     let out = context.out();
+    let items = findings.get("items").and_then(Json::as_array).map(Vec::as_slice);
+    let items = items.unwrap_or_default();
+    let exit = pages::ending(items, "how it was dealt with");
     if out.format() != Format::Table {
         out.json(&findings)?;
-        return Ok(Exit::Ok);
+        return Ok(exit);
     }
     let routes = client.json("/api/v1/routes", &[])?;
-    for finding in findings.get("items").and_then(Json::as_array).into_iter().flatten() {
+    for finding in items {
         out.line(&format!("{}{}", head(finding), delivery(finding, &routes)))?;
         if let Some(resolution) = resolution(finding) {
             out.line(&format!("    {resolution}"))?;
         }
     }
-    Ok(Exit::Ok)
+    Ok(exit)
 }
 
 /// One finding, for a person who has to decide what to do about it.
@@ -99,9 +104,10 @@ fn show(context: &Context, index: u64) -> Result<Exit, Failure> {
     let client = context.client()?;
     let finding = client.json(&format!("/api/v1/findings/{index}"), &[])?;
     let out = context.out();
+    let exit = pages::ending(std::slice::from_ref(&finding), "how it was dealt with");
     if out.format() != Format::Table {
         out.json(&finding)?;
-        return Ok(Exit::Ok);
+        return Ok(exit);
     }
     let routes = client.json("/api/v1/routes", &[])?;
     out.line(&format!("{}{}", head(&finding), delivery(&finding, &routes)))?;
@@ -113,7 +119,7 @@ fn show(context: &Context, index: u64) -> Result<Exit, Failure> {
     out.line(&format!("\n{}\n", cell(&finding, "text")))?;
     let open = || "open: sworn finding resolve records what was done".to_owned();
     out.line(&resolution(&finding).unwrap_or_else(open))?;
-    Ok(Exit::Ok)
+    Ok(exit)
 }
 
 fn cell(json: &Json, name: &str) -> String {

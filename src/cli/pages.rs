@@ -1,5 +1,6 @@
 //! The pages of one query, all of the same state of the log.
 
+use schemas::limits::PAGE_ENTRIES_MAX;
 use schemas::printable::printable;
 use serde_json::Value as Json;
 
@@ -7,6 +8,7 @@ use crate::cli::failure::Failure;
 use crate::cli::line::text;
 use crate::cli::out::note;
 use crate::client::{Client, ClientError};
+use crate::exit::Exit;
 
 /// Reads page after page of what `path` answers.
 pub(crate) struct Pages<'c> {
@@ -49,6 +51,25 @@ impl<'c> Pages<'c> {
         Ok(Some(page))
     }
 
+    /// All pages as one answer, of which there is no next one.
+    ///
+    /// # Errors
+    /// [`Failure::Client`].
+    pub(crate) fn whole(mut self) -> Result<Json, Failure> {
+        let (mut answer, mut all) = (Json::Null, Vec::new());
+        while let Some(mut page) = self.next(Some(PAGE_ENTRIES_MAX))? {
+            all.extend(self.items(&mut page)?);
+            if answer.is_null() {
+                answer = page;
+            }
+        }
+        if let Json::Object(answer) = &mut answer {
+            answer.retain(|name, _| !matches!(name.as_str(), "next_cursor" | "incomplete"));
+            answer.insert("items".to_owned(), all.into());
+        }
+        Ok(answer)
+    }
+
     /// Whether the last page was not the end.
     pub(crate) fn is_cut(&self) -> bool {
         self.cursor.is_some()
@@ -69,8 +90,23 @@ impl<'c> Pages<'c> {
     }
 }
 
+/// Says which of the items are not known whole.
+pub(crate) fn ending(items: &[Json], what: &str) -> Exit {
+    let is_cut = |item: &&Json| item.get("incomplete").and_then(Json::as_bool) == Some(true);
+    let mut all = true;
+    for item in items.iter().filter(is_cut) {
+        let index = item.get("index").and_then(Json::as_u64).unwrap_or_default();
+        note(&format!("#{index}: too many entries cite it to tell {what}"));
+        all = false;
+    }
+    if all { Exit::Ok } else { Exit::Undecidable }
+}
+
 /// What was looked at, so that nothing found is not mistaken for nothing there.
 fn window(page: &Json) {
+    if page.get("window").is_none() {
+        return;
+    }
     let number = |path: &str| page.pointer(path).and_then(Json::as_u64).unwrap_or_default();
     let (from, to, size) = (number("/window/from"), number("/window/to"), number("/as_of/size"));
     let time = |name: &str| text(page, name).map(printable);

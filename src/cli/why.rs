@@ -1,8 +1,10 @@
 //! `why`: on whose authority an action ran, within what limits, who agreed, and what came of it.
 
+use serde_json::Value as Json;
+
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::out::Format;
+use crate::cli::out::{Format, note};
 use crate::cli::parse;
 use crate::exit::Exit;
 
@@ -25,6 +27,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         out.line(query::render_why(&why).trim_end())?;
     } else {
         out.json(&why)?;
+    }
+    if why.get("incomplete").and_then(Json::as_bool) == Some(true) {
+        note("too many entries cite it to tell all that stands around it");
+        return Ok(Exit::Undecidable);
     }
     Ok(Exit::Ok)
 }

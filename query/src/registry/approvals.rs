@@ -7,58 +7,45 @@ use schemas::body::Body;
 use schemas::deterministic::Item;
 use schemas::id::{EventId, Index, Micros, TreeSize};
 use schemas::kind::Kind;
-use schemas::limits::{CONTROL_ENTRIES_MAX, QUERY_SCAN_MAX};
+use schemas::leaf::Status;
+use schemas::limits::CONTROL_ENTRIES_MAX;
 use schemas::registry::HumanMark;
 use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::accepted::{newest_first, term};
-use crate::api::{Api, as_of};
+use crate::accepted::{each_newest_first, term};
+use crate::api::Api;
 use crate::error::Error;
+use crate::listing::Listing;
 use crate::params::Params;
-use crate::source::Source;
+use crate::source::{Order, Source, Walk};
 
-/// `?open=true` those that wait, `?approver=` those that somebody decided.
+/// `?open=true` those that wait, `?approver=` those that somebody decided; the newest first, page by page.
 pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
-    let params = params.only(&["open", "approver", "limit"])?;
+    let params = params.only(&["open", "approver", "limit", "cursor"])?;
     api.read(move |api| read_list(api, &params)).await.map(Json)
 }
 
 fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
-    let (limit, open) = (params.limit()?, params.flag("open")?);
-    let head = api.ledger.head();
-    let mut items = Vec::new();
+    let open = params.flag("open")?;
+    let listing = Listing::of(&api.ledger, params, "approvals")?;
     let requested = term(&api.ledger, Key::Kind, Kind::ApprovalRequested.as_str());
-    let requests = newest(&api.ledger, requested, head.size)?;
-    for request in requests {
-        let item = approval(&api.ledger, &request, head.size, api.now())?;
+    let [mut walk, mut looks] = [Walk::of_query(Order::Newest); 2];
+    listing.answer(requested, &mut walk, |request| {
+        let item = approval(&api.ledger, request, listing.size(), api.now(), &mut looks)?;
         let decisions = item.get("decisions").and_then(Value::as_array);
         let decided = decisions.is_some_and(|decisions| !decisions.is_empty());
         let by = params.get("approver").is_none_or(|approver| {
             let by = |decision: &Value| {
                 decision.get("approver").and_then(Value::as_str) == Some(approver)
             };
-            decisions.is_some_and(|decisions| decisions.iter().any(by))
+            // What could not be looked through may hold one of his.
+            let unknown = item.get("incomplete").and_then(Value::as_bool) == Some(true);
+            unknown || decisions.is_some_and(|decisions| decisions.iter().any(by))
         });
-        if (!open || !decided) && by {
-            items.push(item);
-        }
-        if items.len() == limit {
-            break;
-        }
-    }
-    Ok(json!({ "items": items, "as_of": as_of(&head) }))
-}
-
-/// So many accepted entries of a source, the newest first.
-fn newest(ledger: &Ledger, source: Source<'_>, size: TreeSize) -> Result<Vec<Entry>, ReadError> {
-    let mut found = Vec::new();
-    newest_first(ledger, source, size, QUERY_SCAN_MAX, |entry| {
-        found.push(entry);
-        Ok(found.len() < CONTROL_ENTRIES_MAX)
-    })?;
-    Ok(found)
+        Ok(((!open || !decided) && by).then_some(item))
+    })
 }
 
 /// A request with the decisions on it.
@@ -67,11 +54,12 @@ fn approval(
     request: &Entry,
     size: TreeSize,
     now: Micros,
+    looks: &mut Walk,
 ) -> Result<Value, ReadError> {
     let Some(body) = request.body() else {
         return Ok(json!({ "index": request.leaf.index.0, "redacted": true }));
     };
-    let decisions = decisions(ledger, body.id(), size, now)?;
+    let decisions = decisions(ledger, body.id(), size, now, looks)?;
     let of: Vec<_> = body.causes().iter().map(EventId::to_string).collect();
     Ok(json!({
         "index": request.leaf.index.0,
@@ -83,22 +71,32 @@ fn approval(
         "correlation": body.correlation(),
         "action": body.text("action.name"),
         "target": body.text("action.target"),
-        "decisions": decisions,
+        "decisions": decisions.items,
+        "incomplete": !decisions.are_all,
     }))
 }
 
-/// The decisions on a request or an intent, in order.
+/// Decisions on a request or an intent, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Decisions {
+    pub(crate) items: Vec<Value>,
+    /// Whether there are no others; false where the looks ended, or there were too many.
+    pub(crate) are_all: bool,
+}
+
+/// The decisions on a request or an intent.
 pub(crate) fn decisions(
     ledger: &Ledger,
     of: EventId,
     size: TreeSize,
     now: Micros,
-) -> Result<Vec<Value>, ReadError> {
+    looks: &mut Walk,
+) -> Result<Decisions, ReadError> {
     let decided = Source::All(vec![
         term(ledger, Key::Cause, &of.to_string()),
         term(ledger, Key::Kind, Kind::ApprovalDecided.as_str()),
     ]);
-    let mut found = newest(ledger, decided, size)?;
+    let (mut found, are_all) = newest(ledger, decided, size, looks)?;
     found.reverse();
     let asked = ledger.find(of)?.first().map(|index| ledger.leaf(*index)).transpose()?;
     let mut decisions = Vec::new();
@@ -123,7 +121,27 @@ pub(crate) fn decisions(
             "note": body.text("note"),
         }));
     }
-    Ok(decisions)
+    Ok(Decisions { items: decisions, are_all })
+}
+
+/// So many accepted entries of a source, the newest first, and whether they are all.
+fn newest(
+    ledger: &Ledger,
+    source: Source<'_>,
+    size: TreeSize,
+    looks: &mut Walk,
+) -> Result<(Vec<Entry>, bool), ReadError> {
+    let (mut found, mut is_cut) = (Vec::new(), false);
+    let spent = each_newest_first(ledger, source, 0..size.0, looks, |entry| {
+        if entry.leaf.status == Status::Accepted {
+            is_cut = found.len() == CONTROL_ENTRIES_MAX;
+            if !is_cut {
+                found.push(entry);
+            }
+        }
+        Ok(!is_cut)
+    })?;
+    Ok((found, spent.is_none() && !is_cut))
 }
 
 /// Whether a human decided, by what was known of the signer then.
@@ -134,4 +152,27 @@ fn mark(ledger: &Ledger, body: &Body<'_>, index: Index) -> Result<HumanMark, Rea
         return Ok(HumanMark::of(body, then.principal(body.signer())));
     }
     Ok(HumanMark::of(body, now.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::tests::incidents;
+
+    #[test]
+    fn looks_that_end_early_are_not_called_all() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let writer = incidents(&dir, 9);
+        let ledger = writer.ledger();
+        let found = |budget: usize| {
+            let every = Source::List((1..9).collect());
+            let mut looks = Walk::new(Order::Newest, budget);
+            let (found, are_all) = newest(&ledger, every, TreeSize(9), &mut looks).unwrap();
+            (found.len(), are_all)
+        };
+        assert_eq!(found(100), (8, true));
+        assert_eq!(found(3), (3, false));
+    }
 }

@@ -6,46 +6,43 @@ use ledger::{Entry, Ledger, ReadError};
 use schemas::body::Body;
 use schemas::id::{Index, TreeSize};
 use schemas::kind::Kind;
-use schemas::limits::{CONTROL_ENTRIES_MAX, QUERY_SCAN_MAX};
+use schemas::leaf::Status;
 use schemas::rules::rule;
 use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::accepted::{newest_first, term};
+use crate::accepted::{each_newest_first, term};
 use crate::api::{Api, as_of};
 use crate::entries::entry_json;
 use crate::error::Error;
+use crate::listing::Listing;
 use crate::params::{Params, Segment};
-use crate::source::Source;
+use crate::source::{Order, Source, Walk};
 
-/// `?rule=`, `?agent=`, `?open=true` those that nobody resolved; the newest first.
+/// `?rule=`, `?agent=`, `?open=true` those that nobody resolved; the newest first, page by page.
 pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
-    let params = params.only(&["rule", "agent", "open", "limit"])?;
+    let params = params.only(&["rule", "agent", "open", "limit", "cursor"])?;
     api.read(move |api| read_list(api, &params)).await.map(Json)
 }
 
 fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
-    let (limit, open) = (params.limit()?, params.flag("open")?);
+    let open = params.flag("open")?;
     if params.get("rule").is_some_and(|name| rule(name).is_none()) {
         let expected = "the name of a rule, as out_of_scope";
         return Err(Error::InvalidParameter { param: "rule", expected });
     }
     let ledger = &api.ledger;
-    let head = ledger.head();
+    let listing = Listing::of(ledger, params, "findings")?;
     let mut terms = vec![term(ledger, Key::Kind, Kind::Finding.as_str())];
     terms.extend(params.get("rule").map(|name| term(ledger, Key::Finding, name)));
     terms.extend(params.get("agent").map(|agent| term(ledger, Key::Agent, agent)));
-    let mut items = Vec::new();
-    newest_first(ledger, Source::All(terms), head.size, QUERY_SCAN_MAX, |entry| {
-        let item = finding(ledger, &entry, head.size)?;
+    let [mut walk, mut looks] = [Walk::of_query(Order::Newest); 2];
+    listing.answer(Source::All(terms), &mut walk, |entry| {
+        let item = finding(ledger, entry, listing.size(), &mut looks)?;
         let resolved = item.get("resolved").is_some_and(Value::is_object);
-        if !(open && resolved) {
-            items.push(item);
-        }
-        Ok(items.len() < limit)
-    })?;
-    Ok(json!({ "items": items, "as_of": as_of(&head) }))
+        Ok((!(open && resolved)).then_some(item))
+    })
 }
 
 /// `findings/{index}`: one, with the entries that it cites, the flagged one first.
@@ -64,7 +61,7 @@ fn read_one(api: &Api, index: Index) -> Result<Value, Error> {
     if entry.body().is_none_or(|body| body.kind() != Kind::Finding) {
         return Err(Error::Unknown("finding"));
     }
-    let mut answer = finding(ledger, &entry, head.size)?;
+    let mut answer = finding(ledger, &entry, head.size, &mut Walk::of_query(Order::Newest))?;
     if let Value::Object(answer) = &mut answer {
         let cited: Vec<_> = cited(ledger, &entry)?.iter().map(entry_json).collect();
         answer.insert("cited".to_owned(), cited.into());
@@ -73,24 +70,31 @@ fn read_one(api: &Api, index: Index) -> Result<Value, Error> {
     Ok(answer)
 }
 
-fn finding(ledger: &Ledger, entry: &Entry, size: TreeSize) -> Result<Value, ReadError> {
+/// One finding; `incomplete` where the looks ended before it was known how it was dealt with.
+fn finding(
+    ledger: &Ledger,
+    entry: &Entry,
+    size: TreeSize,
+    looks: &mut Walk,
+) -> Result<Value, ReadError> {
     let index = entry.leaf.index.0;
     let Some(body) = entry.body() else { return Ok(json!({ "index": index })) };
     let name = body.text("rule.name").unwrap_or_default();
     let id = body.id().to_string();
-    let resolved = citing(ledger, &id, Kind::FindingResolved, size, |index, body| {
-        json!({
-            "index": index,
-            "by": body.signer(),
-            "note": body.text("note"),
-            "reason": body.text("reason"),
-        })
-    })?;
+    let resolved =
+        citing(ledger, (id.as_str(), Kind::FindingResolved), size, looks, |index, body| {
+            json!({
+                "index": index,
+                "by": body.signer(),
+                "note": body.text("note"),
+                "reason": body.text("reason"),
+            })
+        })?;
     let delivery = citing(
         ledger,
-        &id,
-        Kind::Delivery,
+        (id.as_str(), Kind::Delivery),
         size,
+        looks,
         |index, body| json!({ "index": index, "code": body.text("code"), "note": body.text("note") }),
     )?;
     let flags = flagged_entry(ledger, entry)?;
@@ -104,8 +108,9 @@ fn finding(ledger: &Ledger, entry: &Entry, size: TreeSize) -> Result<Value, Read
         "correlation": body.correlation(),
         "flags": flags.map(|flagged| flagged.leaf.index.0),
         "text": rule(name).map(|rule| rule.text),
-        "resolved": resolved,
-        "delivery": delivery,
+        "incomplete": resolved.is_err() || delivery.is_err(),
+        "resolved": resolved.unwrap_or_default(),
+        "delivery": delivery.unwrap_or_default(),
     }))
 }
 
@@ -132,23 +137,26 @@ fn cited(ledger: &Ledger, finding: &Entry) -> Result<Vec<Entry>, ReadError> {
     Ok(cited)
 }
 
-/// What the newest entry of a kind says that cites a finding; null if there is none.
+/// Nothing tells: the looks ended before an answer was found.
+struct Unknown;
+
+/// What the newest accepted entry of a kind says that cites a finding; null if there is none.
 fn citing(
     ledger: &Ledger,
-    id: &str,
-    kind: Kind,
+    (id, kind): (&str, Kind),
     size: TreeSize,
+    looks: &mut Walk,
     tell: impl Fn(u64, &Body<'_>) -> Value,
-) -> Result<Value, ReadError> {
+) -> Result<Result<Value, Unknown>, ReadError> {
     let terms = vec![term(ledger, Key::Cause, id), term(ledger, Key::Kind, kind.as_str())];
     let mut told = Value::Null;
-    newest_first(ledger, Source::All(terms), size, CONTROL_ENTRIES_MAX, |entry| {
-        if let Some(body) = entry.body() {
+    let spent = each_newest_first(ledger, Source::All(terms), 0..size.0, looks, |entry| {
+        if let Some(body) = entry.body().filter(|_| entry.leaf.status == Status::Accepted) {
             told = tell(entry.leaf.index.0, &body);
         }
         Ok(told.is_null())
     })?;
-    Ok(told)
+    Ok(if spent.is_some() { Err(Unknown) } else { Ok(told) })
 }
 
 /// What is usual for an agent, and the bound of each rule that has one.
@@ -173,4 +181,26 @@ pub(crate) async fn baseline(
     })
     .await
     .map(Json)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::tests::incidents;
+
+    #[test]
+    fn what_was_not_looked_for_is_not_called_absent() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let writer = incidents(&dir, 9);
+        let ledger = writer.ledger();
+        let told = |budget: usize| {
+            let looks = &mut Walk::new(Order::Newest, budget);
+            let told = citing(&ledger, ("f", Kind::Delivery), TreeSize(9), looks, |_, _| json!(1));
+            told.unwrap().ok()
+        };
+        assert_eq!(told(100), Some(Value::Null));
+        assert_eq!(told(0), None);
+    }
 }

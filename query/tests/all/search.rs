@@ -189,3 +189,48 @@ fn missing_numbers_are_open_filled_or_declared() {
     assert_eq!(gaps(&world, "agent:b"), json!([]));
     assert_eq!(plain(gaps(&world, "session:*")).len(), 2);
 }
+
+#[test]
+fn findings_and_approvals_come_page_by_page_to_the_last() {
+    let mut world = World::finding();
+    world.agent("a");
+    world.principal("lead@example.com", &["human", "approver"]);
+    world.accept("a", start("a", "w"));
+    for label in ["I1", "I2", "I3"] {
+        world.accept_as("a", Some(label), intent("a", "w", "email.send", "x@example.com"));
+        let asked = format!("R{label}");
+        let request = json!({
+            "kind": "approval.requested", "agent": { "id": "a" }, "correlation": "w",
+            "causes": [format!("@{label}")], "approval": { "request": format!("@{label}") },
+        });
+        world.accept_as("a", Some(asked.as_str()), request);
+    }
+    let decision = json!({
+        "kind": "approval.decided", "causes": ["@RI1", "@I1"],
+        "approval": { "request": "@RI1", "decision": "allow" },
+    });
+    world.accept("lead@example.com", decision);
+    for list in
+        ["/findings?", "/findings?rule=out_of_contract&", "/approvals?", "/approvals?open=true&"]
+    {
+        let whole = world.json(&format!("{list}limit=1000"));
+        assert!(whole["items"].as_array().unwrap().len() > 1, "{list}: {whole}");
+        assert_eq!(whole["next_cursor"], json!(null), "{list}");
+        let (mut paged, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = world.json(&format!("{list}limit=1{cursor}"));
+            assert_eq!(page["as_of"], whole["as_of"], "{list}");
+            paged.extend(page["items"].as_array().unwrap().clone());
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(json!(paged), whole["items"], "{list}");
+    }
+    let page = world.json("/findings?limit=1");
+    let cursor = page["next_cursor"].as_str().unwrap();
+    assert_eq!(
+        world.problem(&format!("/approvals?cursor={cursor}")).2,
+        Some("cursor".into()),
+        "a cursor serves the list that it came with"
+    );
+}

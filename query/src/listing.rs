@@ -1,0 +1,138 @@
+//! Lists of accepted entries, the newest first, page by page, all of the tree that the first page spoke of.
+
+use ledger::{Entry, Ledger, ReadError};
+use schemas::id::TreeSize;
+use schemas::leaf::Status;
+use serde_json::{Value, json};
+
+use crate::accepted::each_newest_first;
+use crate::cursor::PageCursor;
+use crate::error::Error;
+use crate::filter;
+use crate::params::Params;
+use crate::source::{Source, Walk};
+use crate::window::Window;
+
+/// Where a page of a list begins, and what it is of.
+pub(crate) struct Listing<'l> {
+    ledger: &'l Ledger,
+    cursor: PageCursor,
+    limit: usize,
+}
+
+/// One page.
+#[derive(Debug, Default)]
+struct Page {
+    items: Vec<Value>,
+    /// Where the next one begins.
+    next: Option<u64>,
+    /// Where the budget ended, if it did.
+    spent: Option<u64>,
+}
+
+impl<'l> Listing<'l> {
+    /// The page that the parameters ask for, of a list of this `kind`. To be made before the sources that it reads.
+    pub(crate) fn of(ledger: &'l Ledger, params: &Params, kind: &str) -> Result<Self, Error> {
+        let limit = params.limit()?;
+        let filter = filter::digest(params, kind);
+        if let Some(text) = params.get("cursor") {
+            return Ok(Self { ledger, cursor: PageCursor::read(text, &filter, ledger)?, limit });
+        }
+        let head = ledger.head();
+        let window = Window { from: 0, to: head.size.0, since: None, until: None };
+        let start = head.size.0.saturating_sub(1);
+        let cursor = PageCursor { filter, size: head.size, root: head.root, window, start };
+        Ok(Self { ledger, cursor, limit })
+    }
+
+    /// Entries in the tree that the list speaks of.
+    pub(crate) fn size(&self) -> TreeSize {
+        self.cursor.size
+    }
+
+    /// What `tell` says of the accepted entries of `source`, in the form of an answer.
+    pub(crate) fn answer(
+        &self,
+        source: Source<'_>,
+        walk: &mut Walk,
+        tell: impl FnMut(&Entry) -> Result<Option<Value>, ReadError>,
+    ) -> Result<Value, Error> {
+        let page = self.page(source, walk, tell)?;
+        let next = page.next.map(|start| PageCursor { start, ..self.cursor }.encode());
+        let as_of = json!({ "size": self.cursor.size.0, "root": self.cursor.root.to_string() });
+        let mut answer = json!({ "items": page.items, "next_cursor": next, "as_of": as_of });
+        if let (Some(reached), Value::Object(answer)) = (page.spent, &mut answer) {
+            answer.insert("incomplete".to_owned(), json!({ "scanned_to": reached }));
+        }
+        Ok(answer)
+    }
+
+    fn page(
+        &self,
+        source: Source<'_>,
+        walk: &mut Walk,
+        mut tell: impl FnMut(&Entry) -> Result<Option<Value>, ReadError>,
+    ) -> Result<Page, ReadError> {
+        let mut page = Page::default();
+        let range = 0..self.cursor.start.saturating_add(1);
+        let spent = each_newest_first(self.ledger, source, range, walk, |entry| {
+            if entry.leaf.status != Status::Accepted {
+                return Ok(true);
+            }
+            if page.items.len() == self.limit {
+                page.next = Some(entry.leaf.index.0);
+                return Ok(false);
+            }
+            page.items.extend(tell(&entry)?);
+            Ok(true)
+        })?;
+        page.next = page.next.or(spent);
+        page.spent = spent;
+        Ok(page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::source::Order;
+    use crate::tests::incidents;
+
+    const SIZE: u64 = 31;
+
+    /// Every third entry, page by page, and how many pages a budget ended.
+    fn walked(ledger: &Ledger, budget: usize) -> (Vec<u64>, usize) {
+        let mut listing = Listing::of(ledger, &Params::default(), "thirds").unwrap();
+        listing.limit = 3;
+        let (mut told, mut spent) = (Vec::new(), 0);
+        loop {
+            let mut walk = Walk::new(Order::Newest, budget);
+            let every = Source::List((1..SIZE).collect());
+            let third = |entry: &Entry| {
+                let index = entry.leaf.index.0;
+                Ok(index.is_multiple_of(3).then(|| Value::from(index)))
+            };
+            let page = listing.page(every, &mut walk, third).unwrap();
+            told.extend(page.items.iter().filter_map(Value::as_u64));
+            spent += usize::from(page.spent.is_some());
+            match page.next {
+                Some(next) => listing.cursor.start = next,
+                None => return (told, spent),
+            }
+        }
+    }
+
+    #[test]
+    fn pages_of_a_list_lose_nothing_however_they_end() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let writer = incidents(&dir, SIZE);
+        let ledger = writer.ledger();
+        let thirds: Vec<u64> = (1..=10).rev().map(|n| n * 3).collect();
+        assert_eq!(walked(&ledger, usize::MAX), (thirds.clone(), 0));
+        let (told, spent) = walked(&ledger, 4);
+        assert_eq!(told, thirds);
+        assert!(spent > 1, "{spent}");
+    }
+}
