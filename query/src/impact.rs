@@ -76,6 +76,7 @@ fn read_reach(api: &Api, params: &Params) -> Result<Value, Error> {
         "findings": reach.findings,
         "first": reach.first.map(end_json),
         "last": reach.last.map(end_json),
+        "others": reach.others,
         "incomplete": reached.map(|index| json!({ "scanned_to": index })),
         "as_of": as_of(&head),
     });
@@ -149,6 +150,8 @@ struct Reach {
     first: Option<(u64, Micros)>,
     last: Option<(u64, Micros)>,
     tallies: BTreeMap<(Key, String), Tally>,
+    /// Entries of values beyond those that one answer holds.
+    others: u64,
     /// Values under each key.
     values: BTreeMap<Key, usize>,
 }
@@ -172,28 +175,48 @@ impl Reach {
         })?;
         told.sort_unstable();
         told.dedup();
+        let mut all = true;
         for term in told {
-            self.count(term, index);
+            all &= self.count(term, index);
         }
+        self.others += u64::from(!all);
         Ok(())
     }
 
-    fn count(&mut self, term: (Key, String), index: u64) {
+    /// False where there is no room for another value.
+    fn count(&mut self, term: (Key, String), index: u64) -> bool {
         if let Some(tally) = self.tallies.get_mut(&term) {
             tally.entries += 1;
             tally.first = index;
-            return;
+            return true;
         }
         let values = self.values.entry(term.0).or_default();
-        if *values < STATS_GROUPS_MAX {
+        let has_room = *values < STATS_GROUPS_MAX;
+        if has_room {
             *values += 1;
             self.tallies.insert(term, Tally { entries: 1, first: index, last: index });
         }
+        has_room
     }
 
     fn rows(&self, key: Key) -> Value {
         let of = self.tallies.iter().filter(|((of, _), _)| *of == key);
         let row = |((_, value), tally): (&(Key, String), &Tally)| json!({ "value": value, "entries": tally.entries, "first": tally.first, "last": tally.last });
         of.map(row).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_no_room_for_is_said() {
+        let mut reach = Reach::default();
+        let kept = |reach: &mut Reach, n: usize| reach.count((Key::Target, n.to_string()), 7);
+        assert!((0..STATS_GROUPS_MAX).all(|n| kept(&mut reach, n)));
+        assert!(!kept(&mut reach, STATS_GROUPS_MAX), "beyond the last");
+        assert!(kept(&mut reach, 0), "one that is known counts on");
+        assert!(reach.count((Key::Agent, "a".to_owned()), 7), "another key has its own room");
     }
 }

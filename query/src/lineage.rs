@@ -49,6 +49,7 @@ fn read_one(api: &Api, id: &str) -> Result<Value, Error> {
         "by_agent": tallies(&lineage.agents, |agent| json!({ "agent": agent })),
         "chains": tallies(&lineage.chains, |hops| json!({ "path": hops })),
         "grants": { "given": lineage.given, "received": lineage.received },
+        "others": lineage.others,
         "incomplete": lineage.scanned_to.map(|index| json!({ "scanned_to": index })),
         "as_of": as_of(&head),
     }))
@@ -69,6 +70,8 @@ struct Lineage {
     chains: BTreeMap<Vec<String>, Tally>,
     given: Vec<Value>,
     received: Vec<Value>,
+    /// Entries of grants and chains beyond those that are listed.
+    others: u64,
     scanned_to: Option<u64>,
 }
 
@@ -83,11 +86,11 @@ impl Lineage {
             term(ledger, Key::Signer, id),
             term(ledger, Key::Kind, Kind::DelegationGranted.as_str()),
         ]);
-        each(ledger, given, size, |entry, body| {
-            if lineage.given.len() < LINEAGE_ROWS_MAX {
-                lineage.given.push(grant_json(entry, body));
-            }
+        let given = each(ledger, given, size, |entry, body| {
+            lineage.others += u64::from(!keep(&mut lineage.given, entry, body));
         })?;
+        // Of two ends the newer one: older entries may lack on either way.
+        lineage.scanned_to = lineage.scanned_to.max(given);
         Ok(lineage)
     }
 
@@ -98,18 +101,28 @@ impl Lineage {
     fn add(&mut self, entry: &Entry, body: &Body<'_>, id: &str) {
         let index = entry.leaf.index.0;
         let granted = body.kind() == Kind::DelegationGranted && body.text("grant.to") == Some(id);
-        if granted && self.received.len() < LINEAGE_ROWS_MAX {
-            self.received.push(grant_json(entry, body));
-        }
+        let mut kept = !granted || keep(&mut self.received, entry, body);
         let hops: Vec<_> = body.principals().iter().map(|hop| hop.id.to_owned()).collect();
-        if !hops.iter().any(|hop| hop == id) {
-            return;
+        if hops.iter().any(|hop| hop == id) {
+            let agent = body.agent().unwrap_or_else(|| body.signer());
+            count(&mut self.agents, agent.to_owned(), index);
+            if self.chains.len() < LINEAGE_ROWS_MAX || self.chains.contains_key(&hops) {
+                count(&mut self.chains, hops, index);
+            } else {
+                kept = false;
+            }
         }
-        count(&mut self.agents, body.agent().unwrap_or_else(|| body.signer()).to_owned(), index);
-        if self.chains.len() < LINEAGE_ROWS_MAX || self.chains.contains_key(&hops) {
-            count(&mut self.chains, hops, index);
-        }
+        self.others += u64::from(!kept);
     }
+}
+
+/// Adds a grant; false where there is no room for another one.
+fn keep(grants: &mut Vec<Value>, entry: &Entry, body: &Body<'_>) -> bool {
+    let has_room = grants.len() < LINEAGE_ROWS_MAX;
+    if has_room {
+        grants.push(grant_json(entry, body));
+    }
+    has_room
 }
 
 /// Calls `take` with every accepted entry of `source`; returns where a limit ended that.

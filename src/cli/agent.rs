@@ -237,7 +237,7 @@ fn show(context: &Context, agent: &str, point: &Point) -> Result<Exit, Failure> 
     let path = format!("/api/v1/agents/{}", segment(agent));
     let json = context.client()?.json(&path, &point.query())?;
     listing::show(context, &json)?;
-    Ok(Exit::Ok)
+    Ok(listing::ending(&json))
 }
 
 /// What disabling would stop.
@@ -245,9 +245,10 @@ fn impact(context: &Context, agent: &SignerId) -> Result<Exit, Failure> {
     let path = format!("/api/v1/agents/{}/disable?dry_run=true", segment(agent.as_str()));
     let impact = context.client()?.post(&path)?;
     let out = context.out();
+    let exit = listing::ending(&impact);
     if out.format() != Format::Table {
         out.json(&impact)?;
-        return Ok(Exit::Ok);
+        return Ok(exit);
     }
     let rows = |name: &str| impact.get(name).and_then(Json::as_array).cloned().unwrap_or_default();
     let [sessions, grants, sharers] = ["sessions", "grants", "sharers"].map(rows);
@@ -280,7 +281,7 @@ fn impact(context: &Context, agent: &SignerId) -> Result<Exit, Failure> {
         ))?;
     }
     note(&format!("nothing was changed; {} is {}", agent.as_str(), cell(&impact, "state")));
-    Ok(Exit::Ok)
+    Ok(exit)
 }
 
 #[cfg(test)]

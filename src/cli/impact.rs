@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let out = context.out();
     if out.format() != Format::Table {
         out.json(&reach)?;
-        return Ok(Exit::Ok);
+        return Ok(ending(&reach));
     }
     let mut table = Table::new(["REACHES", "", "ENTRIES", "FIRST", "LAST"]);
     for heading in ["agents", "principals", "targets", "workflows", "credentials", "actions"] {
@@ -58,11 +58,20 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     }
     table.lines().try_for_each(|line| out.line(&line))?;
     out.line(&summary(&reach))?;
-    if let Some(reached) = reach.pointer("/incomplete/scanned_to").and_then(Json::as_u64) {
+    Ok(ending(&reach))
+}
+
+/// Says what is not listed.
+fn ending(reach: &Json) -> Exit {
+    let reached = reach.pointer("/incomplete/scanned_to").and_then(Json::as_u64);
+    let others = reach.get("others").and_then(Json::as_u64).unwrap_or_default();
+    if let Some(reached) = reached {
         note(&format!("older entries than #{reached} were not looked at; --since narrows it"));
-        return Ok(Exit::Undecidable);
     }
-    Ok(Exit::Ok)
+    if others > 0 {
+        note(&format!("{others} entries have values beyond those listed; --since narrows it"));
+    }
+    if reached.is_some() || others > 0 { Exit::Undecidable } else { Exit::Ok }
 }
 
 fn summary(reach: &Json) -> String {

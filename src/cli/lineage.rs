@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::line::text;
-use crate::cli::out::Format;
+use crate::cli::out::{Format, note};
 use crate::client::segment;
 use crate::exit::Exit;
 use crate::table::Table;
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let out = context.out();
     if out.format() != Format::Table {
         out.json(&lineage)?;
-        return Ok(Exit::Ok);
+        return Ok(ending(&lineage));
     }
     for (heading, name) in [("gave", "given"), ("got", "received")] {
         for grant in list(&lineage, &format!("/grants/{name}")) {
@@ -43,11 +43,20 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         table.row([hops.as_str(), &entries, &first, &last]);
     }
     table.lines().try_for_each(|line| out.line(&line))?;
-    if let Some(reached) = lineage.pointer("/incomplete/scanned_to").and_then(Json::as_u64) {
-        out.line(&format!("older entries than #{reached} were not looked at"))?;
-        return Ok(Exit::Undecidable);
+    Ok(ending(&lineage))
+}
+
+/// Says what is not listed.
+fn ending(lineage: &Json) -> Exit {
+    let reached = lineage.pointer("/incomplete/scanned_to").and_then(Json::as_u64);
+    let others = lineage.get("others").and_then(Json::as_u64).unwrap_or_default();
+    if let Some(reached) = reached {
+        note(&format!("older entries than #{reached} were not looked at"));
     }
-    Ok(Exit::Ok)
+    if others > 0 {
+        note(&format!("{others} entries have grants or chains beyond those listed"));
+    }
+    if reached.is_some() || others > 0 { Exit::Undecidable } else { Exit::Ok }
 }
 
 fn list<'j>(json: &'j Json, pointer: &str) -> &'j [Json] {

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::out::Format;
+use crate::cli::out::{Format, note};
 use crate::client::ClientError;
 use crate::exit::Exit;
 use crate::table::Table;
@@ -23,11 +23,11 @@ pub(crate) fn list<const N: usize>(
     query: &[(&str, &str)],
     columns: [Column; N],
 ) -> Result<Exit, Failure> {
-    let items = pages(context, path, query)?;
+    let (items, exit) = pages(context, path, query)?;
     let out = context.out();
     if out.format() != Format::Table {
         out.jsons(&items)?;
-        return Ok(Exit::Ok);
+        return Ok(exit);
     }
     let mut table = Table::new(columns.map(|(heading, _)| heading));
     for item in &items {
@@ -35,12 +35,26 @@ pub(crate) fn list<const N: usize>(
         table.row(cells.each_ref().map(String::as_str));
     }
     table.lines().try_for_each(|line| out.line(&line))?;
-    Ok(Exit::Ok)
+    Ok(exit)
 }
 
-fn pages(context: &Context, path: &str, query: &[(&str, &str)]) -> Result<Vec<Json>, Failure> {
+/// Says it where there is more than what is shown.
+pub(crate) fn ending(answer: &Json) -> Exit {
+    if answer.get("incomplete").and_then(Json::as_bool) == Some(true) {
+        note("there is more than what one answer holds");
+        return Exit::Undecidable;
+    }
+    Exit::Ok
+}
+
+/// The items of all pages, and whether they are all that there are.
+fn pages(
+    context: &Context,
+    path: &str,
+    query: &[(&str, &str)],
+) -> Result<(Vec<Json>, Exit), Failure> {
     let client = context.client()?;
-    let (mut items, mut after) = (Vec::new(), None::<String>);
+    let (mut items, mut after, mut exit) = (Vec::new(), None::<String>, Exit::Ok);
     loop {
         let after_query = after.iter().map(|after| ("after", after.as_str()));
         let query: Vec<_> = query.iter().copied().chain(after_query).collect();
@@ -50,9 +64,12 @@ fn pages(context: &Context, path: &str, query: &[(&str, &str)]) -> Result<Vec<Js
             return Err(ClientError::Answer { path: path.to_owned(), expected }.into());
         };
         items.extend(found);
+        if ending(&page) == Exit::Undecidable {
+            exit = Exit::Undecidable;
+        }
         after = page.get("next_after").and_then(Json::as_str).map(str::to_owned);
         if after.is_none() {
-            return Ok(items);
+            return Ok((items, exit));
         }
     }
 }
@@ -117,6 +134,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_is_cut_ends_with_a_code_of_its_own() {
+        assert_eq!(ending(&json!({ "items": [], "incomplete": true })), Exit::Undecidable);
+        assert_eq!(ending(&json!({ "items": [], "incomplete": false })), Exit::Ok);
+        assert_eq!(ending(&json!({ "items": [] })), Exit::Ok);
+    }
 
     #[test]
     fn members_are_named_by_their_path() {

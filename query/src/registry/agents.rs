@@ -165,38 +165,43 @@ fn read_one(api: &Api, name: &str, params: &Params) -> Result<Value, Error> {
         Some(row) if row.last.0 < past.size.0 => api.ledger.entry(row.last)?,
         _ => None,
     };
+    let sessions = live_sessions(&api.ledger, id, past.size)?;
+    let (history, all_history) = history(&api.ledger, id, past.size)?;
     Ok(past.answer(json!({
         "agent": agent_row(record, &past),
         "contract": registry.contract(id).map(contract_json),
         "keys": keys,
         "credentials": credentials.map(credential_json).collect::<Vec<_>>(),
         "grants": { "received": given(true), "given": given(false) },
-        "sessions": live_sessions(&api.ledger, id, past.size)?,
-        "history": history(&api.ledger, id, past.size)?,
+        "sessions": sessions.live,
+        "history": history,
+        "incomplete": !(sessions.are_all && all_history),
         "counts": row.as_ref().map(term_json),
         "last_entry": last.as_ref().map(entry_json),
     })))
 }
 
-/// Every change of an agent, the newest first, with who signed it.
-fn history(ledger: &Ledger, id: &str, size: TreeSize) -> Result<Vec<Value>, ReadError> {
+/// The changes of an agent, the newest first, with who signed them, and whether they are all.
+fn history(ledger: &Ledger, id: &str, size: TreeSize) -> Result<(Vec<Value>, bool), ReadError> {
     let kinds = Kind::ALL.iter().filter(|kind| kind.changes_registry());
     let changes = Source::any(kinds.map(|kind| term(ledger, Key::Kind, kind.as_str())));
     let source = Source::All(vec![term(ledger, Key::Agent, id), changes]);
-    let mut found = Vec::new();
-    newest_first(ledger, source, size, QUERY_SCAN_MAX, |entry| {
-        found.extend(entry.body().map(|body| {
-            json!({
+    let (mut found, mut is_cut) = (Vec::new(), false);
+    let spent = newest_first(ledger, source, size, QUERY_SCAN_MAX, |entry| {
+        let Some(body) = entry.body() else { return Ok(true) };
+        is_cut = found.len() == AGENT_HISTORY_MAX;
+        if !is_cut {
+            found.push(json!({
                 "index": entry.leaf.index.0,
                 "received_at": time_json(entry.leaf.received_at),
                 "kind": body.kind().as_str(),
                 "signer": body.signer(),
                 "note": body.text("note"),
-            })
-        }));
-        Ok(found.len() < AGENT_HISTORY_MAX)
+            }));
+        }
+        Ok(!is_cut)
     })?;
-    Ok(found)
+    Ok((found, spent.is_none() && !is_cut))
 }
 
 /// The row of exactly this term.
