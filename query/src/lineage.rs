@@ -171,3 +171,25 @@ fn grant_json(entry: &Entry, body: &Body<'_>) -> Value {
         "correlation": body.field("correlation").and_then(Item::text),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use schemas::id::Index;
+
+    use super::*;
+    use crate::tests::incidents;
+
+    #[test]
+    fn a_grant_that_there_is_no_room_for_is_counted() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let writer = incidents(&dir, 2);
+        let entry = writer.ledger().entry(Index(1)).unwrap().unwrap();
+        let body = entry.body().unwrap();
+        let mut grants = vec![Value::Null; LINEAGE_ROWS_MAX - 1];
+        assert!(keep(&mut grants, &entry, &body));
+        assert!(!keep(&mut grants, &entry, &body));
+        assert_eq!(grants.len(), LINEAGE_ROWS_MAX);
+    }
+}
