@@ -125,7 +125,8 @@ pub(crate) fn graph<'n>(nodes: &'n [Node], proofs: &[Proof], facts: &'n Facts) -
         orphans: gaps::orphans(&gaps),
         gaps,
         timing,
-        findings: nodes.iter().filter(|node| node.is(Kind::Finding)).count(),
+        // Anybody can submit one and be refused: findings are the ledger's own.
+        findings: nodes.iter().filter(|node| node.accepted() && node.is(Kind::Finding)).count(),
         completeness,
         verified: Verified {
             checkpoint: facts.checkpoint.0,

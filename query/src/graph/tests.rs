@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use schemas::body::{self, Body};
 use schemas::id::{BodyDigest, ChainHash, Digest, EventId, Index, Micros, TreeSize};
+use schemas::kind::Kind;
 use schemas::leaf::{Counts, Leaf, Status};
 use schemas::reject::Reason;
 use serde_json::{Value as Json, json};
@@ -284,6 +285,16 @@ fn a_refused_intent_is_a_rejected_step_and_counts_apart() {
     let counts = json!({ "entries": 0, "counted": 0, "joined": 0, "rejected": 2 });
     assert_eq!(graph["counts"], counts);
     assert_eq!(graph["gaps"], json!([]));
+}
+
+#[test]
+fn only_what_the_ledger_took_is_a_finding() {
+    let mut nodes = Nodes::default();
+    let refused = Status::Rejected(Reason::RoleNotAllowed);
+    nodes.add_as(refused, "action.intent", &[], json!({})).kind = Some(Kind::Finding);
+    assert_eq!(nodes.graph()["findings"], 0);
+    nodes.add("action.intent", &[], json!({})).kind = Some(Kind::Finding);
+    assert_eq!(nodes.graph()["findings"], 1);
 }
 
 #[test]
