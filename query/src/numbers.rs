@@ -135,10 +135,13 @@ impl Numbers {
         }
         let Some(n) = node.seq else { return };
         let highest = self.at.last_key_value().map_or(0, |(n, _)| *n);
-        if n > highest + 1 {
-            self.open.insert(highest + 1, Range { to: n - 1, shown_by: index });
-        } else if n <= highest && !self.at.contains_key(&n) {
-            self.fill(n, index);
+        // A signer may give any number, the largest too.
+        match n.saturating_sub(highest) {
+            0 if !self.at.contains_key(&n) => self.fill(n, index),
+            0 | 1 => {}
+            _ => {
+                self.open.insert(highest + 1, Range { to: n - 1, shown_by: index });
+            }
         }
         self.at.entry(n).or_insert(index);
     }
@@ -195,7 +198,8 @@ impl Numbers {
         }
         if let Some(reached) = self.reached {
             let last = self.at.last_key_value().map_or(0, |(n, _)| *n);
-            let mut gap = item("unchecked", last + 1, last + 1);
+            let from = last.saturating_add(1);
+            let mut gap = item("unchecked", from, from);
             if let Value::Object(gap) = &mut gap {
                 gap.insert("to".to_owned(), Value::Null);
                 gap.insert("numbers".to_owned(), Value::Null);
@@ -210,5 +214,30 @@ impl Numbers {
 fn set(gap: &mut Value, name: &str, index: u64) {
     if let Value::Object(gap) = gap {
         gap.insert(name.to_owned(), index.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_largest_number_is_one_like_others() {
+        let mut numbers = Numbers::default();
+        for (index, n) in [(5, 1), (6, u64::MAX), (7, u64::MAX), (8, 2), (9, u64::MAX - 1)] {
+            numbers.add(&Node { seq: Some(n), ..Node::damaged(Index(index)) });
+        }
+        numbers.reached = Some(10);
+        let items = numbers.to_json(&("a".to_owned(), SessionId([1; 16])));
+        let told = items.iter().map(|item| json!([item["state"], item["from"], item["to"]]));
+        let expected = [
+            json!(["open", 3, u64::MAX - 2]),
+            json!(["filled", 2, 2]),
+            json!(["filled", u64::MAX - 1, u64::MAX - 1]),
+            json!(["unchecked", u64::MAX, null]),
+        ];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
     }
 }
