@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::extract::State;
 use schemas::id::{Index, TreeSize, hex, sha256};
-use schemas::limits::{PAGE_ENTRIES_MAX, SAMPLE_ENTRIES_MAX, SAMPLE_POPULATION_MAX};
+use schemas::limits::{
+    PAGE_ENTRIES_MAX, QUERY_SCAN_MAX, SAMPLE_ENTRIES_MAX, SAMPLE_POPULATION_MAX,
+};
 use serde_json::{Value, json};
 
 use crate::api::Api;
@@ -38,18 +40,13 @@ fn read_sample(api: &Api, params: &Params) -> Result<Value, Error> {
     let (size, root) = checkpoint(api, params)?;
     let filter = Filter::of(params, "sample", Some(Order::Oldest))?;
     let window = Window::of(&api.ledger, &filter.query, size, api.now())?;
-    let mut place = Place::whole(window.from, window.to, filter.order);
     let mut reached = None;
-    while let Some(at) = place {
+    if let Some(place) = Place::whole(window.from, window.to, filter.order) {
         let plan = Plan::of(&api.ledger, &filter.query.expr)?;
-        let walk = Walk::of_query(filter.order);
-        let found = Hits::new(&api.ledger, plan, at, walk).page(PAGE_ENTRIES_MAX)?;
-        found.entries.iter().for_each(|found| drawn.add(index(found)));
-        place = found.next.map(|start| Place { start, ..at });
-        if drawn.population >= SAMPLE_POPULATION_MAX {
-            reached = found.next;
-            break;
-        }
+        // One budget for all of it, and no deadline: what is drawn rests on the log, not on how fast it was read.
+        let walk = Walk::new(filter.order, QUERY_SCAN_MAX);
+        let mut hits = Hits::new(&api.ledger, plan, place, walk);
+        reached = drawn.fill(&mut hits, PAGE_ENTRIES_MAX)?;
     }
     let mut items = Vec::new();
     for index in drawn.indexes() {
@@ -107,6 +104,19 @@ impl Drawn {
         Self { wanted, seed, lowest, population: 0, digest: [0; 32] }
     }
 
+    /// Adds what fits, so many at a time; returns where that ended before all of it was looked at.
+    fn fill(&mut self, hits: &mut Hits<'_>, together: usize) -> Result<Option<u64>, Error> {
+        loop {
+            let page = hits.page(together)?;
+            page.entries.iter().for_each(|found| self.add(index(found)));
+            let Some(next) = page.next else { return Ok(None) };
+            if page.scanned_to.is_some() || self.population >= SAMPLE_POPULATION_MAX {
+                return Ok(Some(next));
+            }
+            hits.resume(next);
+        }
+    }
+
     fn add(&mut self, index: Index) {
         let place = index.0.to_be_bytes();
         self.population += 1;
@@ -126,7 +136,32 @@ impl Drawn {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use schemas::query::Query;
+
     use super::*;
+    use crate::tests::incidents;
+
+    #[test]
+    fn one_budget_serves_the_whole_population() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let writer = incidents(&dir, 31);
+        let ledger = writer.ledger();
+        let filled = |budget: usize| {
+            let plan = Plan::of(&ledger, &Query::parse("").unwrap().expr).unwrap();
+            let place = Place::whole(0, 31, Order::Oldest).unwrap();
+            let walk = Walk::new(Order::Oldest, budget);
+            let mut hits = Hits::new(&ledger, plan, place, walk);
+            let mut drawn = Drawn::new(25, "s");
+            let reached = drawn.fill(&mut hits, 4).unwrap();
+            (drawn.population, reached)
+        };
+        assert_eq!(filled(1000), (31, None));
+        let (population, reached) = filled(12);
+        assert_eq!(Some(population), reached, "all before where it ended, and nothing twice");
+        assert!(population < 12, "{population}");
+    }
 
     fn drawn(seed: &str, population: u64) -> BTreeSet<Index> {
         let mut drawn = Drawn::new(25, seed);

@@ -56,12 +56,13 @@ pub(crate) fn missing(ledger: &Ledger, nodes: &[Node]) -> Result<Vec<Missing>, R
             signers.entry((signer.clone(), session)).or_default().add(node);
         }
     }
-    let mut budget = SESSION_SCAN_MAX;
+    // One for all signers, whichever way each is walked and however that ends.
+    let mut walk = Walk::new(Order::Oldest, SESSION_SCAN_MAX);
     let mut found = Vec::new();
     for ((signer, session), mut numbers) in signers {
         let last = numbers.seen.last_key_value().map(|(n, _)| *n).unwrap_or_default();
         let checked = sequence::missing(&numbers.seen, last).is_empty()
-            || look(ledger, &signer, session, &mut numbers, last, &mut budget)?;
+            || look(ledger, &signer, session, &mut numbers, last, &mut walk)?;
         for (from, to) in sequence::missing(&numbers.seen, last) {
             let declared = numbers.lost.iter().any(|(a, b)| *a <= from && to <= *b);
             let signer = signer.clone();
@@ -78,16 +79,16 @@ fn look(
     session: SessionId,
     numbers: &mut Numbers,
     last: u64,
-    budget: &mut usize,
+    walk: &mut Walk,
 ) -> Result<bool, ReadError> {
     let start = numbers.start.unwrap_or_default().0;
     let mut source = Source::Term(Box::new(ledger.postings(Key::Session, &session.to_string())));
     // What is numbered later mostly came later; what overtook it stands before.
     for (order, from) in [(Order::Oldest, Some(start)), (Order::Newest, start.checked_sub(1))] {
-        let mut walk = Walk::new(order, *budget);
+        walk.order = order;
         let mut at = from;
         while let Some(from) = at {
-            let index = match source.seek(from, &mut walk)? {
+            let index = match source.seek(from, walk)? {
                 Seek::At(index) => index,
                 Seek::End => break,
                 Seek::Spent(_) => return Ok(false),
@@ -102,7 +103,6 @@ fn look(
             }
             at = order.beyond(index);
         }
-        *budget = walk.budget;
     }
     Ok(true)
 }
