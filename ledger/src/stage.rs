@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schemas::body::Body;
 use schemas::encode::{self, Value, map};
 use schemas::id::{BodyDigest, Digest, Index, sha256};
-use schemas::kind::{Kind, Stream};
+use schemas::kind::Kind;
 use schemas::leaf::{Counts, Leaf, Status, chain_hash};
 use schemas::registry;
 use schemas::reject::{Reason, Reject};
@@ -240,7 +240,7 @@ impl Writer {
         let agreed = |body: &Body<'_>| body.field("redact").map(encode::value);
         let agreed = self.fold.state.registry.decided(body, agreed).flatten();
         draft.agreed.extend(agreed.map(|redact| (body.id(), redact)));
-        if body.kind().stream() == Stream::Op {
+        if body.kind().is_announced() {
             draft.control.push(leaf.index);
         }
         self.push(draft, leaf, &Beside::Body(Some(body)))

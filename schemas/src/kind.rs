@@ -242,6 +242,15 @@ impl Kind {
             )
     }
 
+    /// Whether an accepted entry of this kind is announced to everybody who takes part: what changes what a signer may
+    /// do, and nothing else. What is only proposed, held or written about a case is for those who may read.
+    #[must_use]
+    pub fn is_announced(self) -> bool {
+        self.stream() == Stream::Op
+            && self.changes_registry()
+            && !matches!(self, Self::Proposal | Self::HoldPlaced | Self::HoldLifted)
+    }
+
     /// Whether it is an action: an intent, an outcome or a witness.
     #[must_use]
     pub fn is_action(self) -> bool {
@@ -252,5 +261,32 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_case_is_announced_to_nobody() {
+        for kind in [Kind::AgentDisabled, Kind::KeyRevoked, Kind::AuthzTransition] {
+            assert!(kind.is_announced(), "{kind}");
+        }
+        // The approval, for it puts the change into force.
+        assert!(Kind::ProposalApproved.is_announced());
+        for kind in [
+            Kind::Annotation,
+            Kind::FindingResolved,
+            Kind::HoldPlaced,
+            Kind::HoldLifted,
+            Kind::Proposal,
+            Kind::Redaction,
+            Kind::DelegationGranted,
+            Kind::ActionIntent,
+            Kind::LedgerAccess,
+        ] {
+            assert!(!kind.is_announced(), "{kind}");
+        }
     }
 }

@@ -291,3 +291,18 @@ fn time_never_decreases_and_finds_its_index() {
         assert_eq!(found, Index(naive.unwrap() as u64));
     }
 }
+
+#[test]
+fn what_is_held_or_proposed_is_not_announced() {
+    let mut bench = Bench::new();
+    bench.agent("agent-1", 10);
+    let held =
+        bench.operator.event(json!({ "kind": "hold.placed", "hold": { "query": "corr:w" } }));
+    let committed = bench.commit(&[held]);
+    assert_eq!(committed.replies.len(), 1);
+    assert!(committed.control.is_empty());
+    let about = json!({ "kind": "agent.disabled", "agent": { "id": "agent-1" } });
+    let disabled = bench.operator.event(about);
+    let committed = bench.commit(&[disabled]);
+    assert_eq!(committed.control, [Index(committed.head.size.0 - 1)]);
+}

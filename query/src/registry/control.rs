@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use ledger::{Head, Ledger};
 use schemas::id::{Index, hex};
-use schemas::kind::{Kind, Stream};
+use schemas::kind::Kind;
 use schemas::leaf::Status;
 use schemas::limits::CONTROL_ENTRIES_MAX;
 use schemas::terms::Key;
@@ -29,7 +29,7 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let from = params.index("after")?.map_or(0, |after| after.saturating_add(1));
     let ledger = &api.ledger;
     let head = ledger.head();
-    let kinds = Kind::ALL.iter().filter(|kind| kind.stream() == Stream::Op);
+    let kinds = Kind::ALL.iter().filter(|kind| kind.is_announced());
     let source = Source::any(kinds.map(|kind| term(ledger, Key::Kind, kind.as_str())));
     let page = Page::read(ledger, &head, source, (from, limit), Walk::of_query(Order::Oldest))?;
     Ok(json!({

@@ -121,3 +121,24 @@ fn status_and_checkpoints_are_signed_by_the_key_that_they_name() {
         (400, "invalid-parameter".into(), Some("size".into()))
     );
 }
+
+#[test]
+fn announcements_tell_nothing_of_a_case() {
+    let mut world = World::new();
+    world.agent("a");
+    world.principal("aud@example.com", &["auditor"]);
+    world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x@example.com"));
+    let after = world.head() - 1;
+    let note = json!({ "kind": "annotation", "causes": ["@I"], "note": "is he the leak?" });
+    world.accept("aud@example.com", note);
+    world
+        .accept("aud@example.com", json!({ "kind": "hold.placed", "hold": { "query": "corr:w" } }));
+    let about = json!({ "kind": "agent.disabled", "agent": { "id": "a" } });
+    let disabled = world.accept(OPERATOR, about);
+    let page = world.json(&format!("/control?after={after}"));
+    let indexes: Vec<_> =
+        page["items"].as_array().unwrap().iter().map(|item| &item["index"]).collect();
+    assert_eq!(indexes, [disabled]);
+    assert_eq!(page["next_after"], world.head() - 1);
+    assert_eq!([&page["incomplete"], &page["as_of"]["size"]], [&Json::Null, &json!(world.head())]);
+}
