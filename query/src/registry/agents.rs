@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use ledger::{Ledger, ReadError, TermRow};
+use ledger::{Entry, Ledger, ReadError, TermRow};
 use schemas::id::{Micros, TreeSize};
 use schemas::kind::Kind;
 use schemas::limits::{AGENT_HISTORY_MAX, QUERY_SCAN_MAX, SHADOW_NAMES_MAX};
@@ -19,7 +19,6 @@ use super::past::Past;
 use super::view::{agent_row, contract_json, credential_json, grant_json};
 use crate::accepted::{newest_first, term};
 use crate::api::Api;
-use crate::entries::entry_json;
 use crate::error::Error;
 use crate::params::{Params, Segment};
 use crate::source::Source;
@@ -177,8 +176,18 @@ fn read_one(api: &Api, name: &str, params: &Params) -> Result<Value, Error> {
         "history": history,
         "incomplete": !(sessions.are_all && all_history),
         "counts": row.as_ref().map(term_json),
-        "last_entry": last.as_ref().map(entry_json),
+        "last_entry": last.as_ref().map(brief),
     })))
+}
+
+/// That there is an entry; what it says is for those who may read what was written.
+fn brief(entry: &Entry) -> Value {
+    let body = entry.body().or_else(|| entry.residue());
+    json!({
+        "index": entry.leaf.index.0,
+        "kind": body.map(|body| body.kind().as_str()),
+        "received_at": time_json(entry.leaf.received_at),
+    })
 }
 
 /// The changes of an agent, the newest first, with who signed them, and whether they are all.

@@ -26,7 +26,10 @@ fn agents_are_paged_and_shown_with_keys_and_counts() {
     assert_eq!(agent["agent"]["state"], "active");
     assert_eq!(agent["keys"].as_array().unwrap().len(), 1);
     assert_eq!(agent["counts"]["last"], last);
-    assert_eq!(agent["last_entry"]["index"], last);
+    let brief = agent["last_entry"].as_object().unwrap();
+    let names: Vec<_> = brief.keys().map(String::as_str).collect();
+    assert_eq!(names, ["index", "kind", "received_at"], "and nothing of what it says");
+    assert_eq!((&brief["index"], &brief["kind"]), (&json!(last), &json!("session.start")));
     assert_eq!(world.problem("/agents/nobody"), (404, "not-found".into(), None));
     assert_eq!(world.problem("/agents?colour=x").1, "unknown-parameter");
 }
