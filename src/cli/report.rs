@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::line::text;
-use crate::cli::out::Format;
+use crate::cli::out::{Format, note};
 use crate::client::segment;
 use crate::exit::Exit;
 
@@ -128,9 +128,15 @@ fn asked(request: &Json) -> String {
 fn scopes(query: &[(&str, &str)], context: &Context) -> Result<Exit, Failure> {
     let report = context.client()?.json("/api/v1/reports/scopes", query)?;
     let out = context.out();
+    let is_cut = |agent: &&Json| agent.get("incomplete").and_then(Json::as_bool) == Some(true);
+    let mut exit = Exit::Ok;
+    for agent in items(&report, "items").iter().filter(is_cut) {
+        note(&format!("{}: there is more than one answer looks at", cell(agent, "agent")));
+        exit = Exit::Undecidable;
+    }
     if out.format() != Format::Table {
         out.json(&report)?;
-        return Ok(Exit::Ok);
+        return Ok(exit);
     }
     for agent in items(&report, "items") {
         let (granted, used) = (number(agent, "granted"), number(agent, "used"));
@@ -145,5 +151,5 @@ fn scopes(query: &[(&str, &str)], context: &Context) -> Result<Exit, Failure> {
             out.line(&format!("  asked   {}", asked(request)))?;
         }
     }
-    Ok(Exit::Ok)
+    Ok(exit)
 }
