@@ -97,5 +97,6 @@ fn row(why: &Value, entries: &[u64]) -> Value {
         "human": at("/human"),
         "chain": chain,
         "findings": findings,
+        "incomplete": at("/incomplete"),
     })
 }

@@ -163,11 +163,12 @@ impl Reach {
         self.first = Some(end);
         self.last.get_or_insert(end);
         self.entries += 1;
-        if entry.leaf.status != Status::Accepted {
+        let kind = entry.body().or_else(|| entry.residue()).map(|body| body.kind());
+        if entry.leaf.status == Status::Accepted {
+            self.findings += u64::from(kind == Some(Kind::Finding));
+        } else {
             self.rejected += 1;
         }
-        let kind = entry.body().or_else(|| entry.residue()).map(|body| body.kind());
-        self.findings += u64::from(kind == Some(Kind::Finding));
         let mut told: Vec<(Key, String)> = entry.terms(ledger, |terms| {
             let counted =
                 terms.iter().filter(|term| HEADINGS.iter().any(|(_, key)| *key == term.key));

@@ -169,3 +169,29 @@ fn decided(decisions: Vec<Value>) -> Vec<Value> {
         .map(|decision| Value::Object(brief(decision).into_iter().collect()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Arc;
+
+    use schemas::id::Micros;
+
+    use super::*;
+    use crate::tests::incidents;
+
+    #[test]
+    fn what_other_contracts_used_up_is_not_called_looked_at() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let writer = incidents(&dir, 9);
+        let clock = Arc::new(|| Micros(9));
+        let (proofs, jobs) = (Arc::default(), Arc::default());
+        let api = Api { ledger: writer.ledger(), clock, proofs, jobs };
+        // One look says that the agent has no entry at all.
+        let mut walk = Walk::new(Order::Newest, 1);
+        let mut asked = |agent: &str| requests(&api, agent, 0..9, &mut walk).unwrap();
+        assert_eq!(asked("a"), (Vec::new(), true));
+        assert_eq!(asked("b"), (Vec::new(), false));
+    }
+}

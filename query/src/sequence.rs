@@ -115,3 +115,25 @@ fn node(ledger: &Ledger, index: Index) -> Result<Option<Node>, ReadError> {
         Err(failure) => Err(failure),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::tests::incidents;
+
+    #[test]
+    fn what_one_signer_used_up_is_not_there_for_the_next() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let writer = incidents(&dir, 9);
+        let ledger = writer.ledger();
+        let mut walk = Walk::new(Order::Oldest, 1);
+        let mut looked = |signer: &str| {
+            let numbers = &mut Numbers::default();
+            look(&ledger, signer, SessionId([1; 16]), numbers, 9, &mut walk).unwrap()
+        };
+        assert!(looked("a"));
+        assert!(!looked("b"));
+    }
+}

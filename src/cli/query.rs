@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::line::line;
 use crate::cli::out::{Format, Out, note};
-use crate::cli::pages::Pages;
+use crate::cli::pages::{self, Pages};
 use crate::cli::template::Template;
 use crate::cli::{query_text, stats, tail, tally};
 use crate::exit::Exit;
@@ -176,7 +176,7 @@ fn folded(params: Vec<(&'static str, String)>, context: &Context) -> Result<Exit
     if page.get("incomplete").is_some_and(|incomplete| !incomplete.is_null()) {
         note("there are older ones; narrow the query or its window");
     }
-    Ok(Exit::Ok)
+    Ok(pages::ending(&items, "all that stands around it"))
 }
 
 /// A page of entries as it is asked for.
