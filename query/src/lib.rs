@@ -67,8 +67,6 @@ mod sequence;
 mod source;
 mod stats;
 mod steps;
-#[cfg(test)]
-mod tests;
 mod text;
 mod threads;
 mod timing;
@@ -86,3 +84,6 @@ pub use scope::Scope;
 pub use text::render_chain;
 pub use text::timing::render_timing;
 pub use why::render_why;
+
+#[cfg(test)]
+mod tests;

@@ -98,7 +98,7 @@ pub const ACCESS_ROWS_MAX: usize = 10_000;
 pub const IMPACT_LOOKS_MAX: usize = 4096;
 /// Entries around an action that are looked at for what it rests on and what came of it.
 pub const WHY_ENTRIES_MAX: usize = 256;
-/// Approvals and control entries that one answer holds.
+/// Decisions on one request, and control entries, that one answer holds.
 pub const CONTROL_ENTRIES_MAX: usize = 1000;
 /// Findings on a deadline that one commit begins with.
 pub const FINDINGS_DUE_MAX: usize = 1000;
