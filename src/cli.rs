@@ -51,6 +51,7 @@ mod principal;
 mod progress;
 mod proposal;
 mod prove;
+mod proved;
 mod publish;
 mod query;
 mod redact;

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
 
+use schemas::id::Index;
 use schemas::printable::printable;
 use schemas::reject::Reject;
 
@@ -151,6 +152,14 @@ pub(crate) enum Failure {
         /// More about it.
         details: Vec<String>,
     },
+    /// The server shows something else than what the ledger's key proves.
+    #[error("entry {index} is shown with another {member} than the one that is proved")]
+    Otherwise {
+        /// Which entry.
+        index: Index,
+        /// The first member of its JSON form that differs.
+        member: &'static str,
+    },
     /// What people read in a bundle was made by another renderer.
     #[error("{what}")]
     OtherRenderer {
@@ -206,6 +215,7 @@ impl Failure {
             Self::Receipt(_) => Code::Receipt,
             Self::OtherKey { .. } => Code::BadSignature,
             Self::Verdict { exit, .. } => Code::of_verdict(*exit),
+            Self::Otherwise { .. } => Code::Otherwise,
             Self::OtherRenderer { .. } => Code::OtherRenderer,
             Self::Unreadable { .. } => Code::Unreadable,
             Self::Open(error) => open_code(error),
@@ -257,7 +267,7 @@ impl Failure {
             Self::Open(ledger::OpenError::WrongKey { .. }) => {
                 "give the file of the ledger's key with --key, or set it in the configuration".into()
             }
-            Self::Verdict { .. } | Self::Reset { .. } => {
+            Self::Verdict { .. } | Self::Otherwise { .. } | Self::Reset { .. } => {
                 "keep the store and this output as evidence; do not repair anything".into()
             }
             Self::OtherRenderer { tool, .. } => format!("verify it with {tool}, which made it"),

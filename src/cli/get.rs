@@ -1,15 +1,14 @@
 //! `get`: one entry with its fields, and its proof checked here.
 
 use schemas::id::{EventId, Index};
-use schemas::leaf::Leaf;
-use schemas::receipt;
 use serde_json::Value as Json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::line::line;
 use crate::cli::listing;
-use crate::cli::out::{Format, Tone};
+use crate::cli::out::{Format, Tone, note};
+use crate::cli::proved::{Proved, Prover};
 use crate::client::{Client, ClientError};
 use crate::exit::Exit;
 
@@ -45,7 +44,7 @@ fn place(text: &str) -> Result<Place, &'static str> {
 /// Shows the entry; several if several signers used the id.
 ///
 /// # Errors
-/// [`Failure`] of the server, or [`Failure::Verdict`] when a receipt does not prove what is shown.
+/// [`Failure`] of the server, or [`Failure::Otherwise`] when something else is shown than what is proved.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let client = context.client()?;
     let mut exit = Exit::Ok;
@@ -87,31 +86,33 @@ fn show(
     args: &Args,
 ) -> Result<Exit, Failure> {
     let entry = client.json(path, &[])?;
+    if let Place::Id(id) = args.place
+        && entry.get("id") != Some(&id.to_string().into())
+    {
+        return Err(Failure::Otherwise { index, member: "id" });
+    }
+    // First the proof: what is shown otherwise than it is proved is not shown at all.
+    let proved = Prover::new(context, client, index, args.trust.as_ref())?.prove(&entry)?;
+    let (tone, mark, text, exit) = match proved {
+        Proved::Holds(text) => (Tone::Good, "✓ verified", text, Exit::Ok),
+        Proved::Fails(exit, text) => (Tone::Bad, "✗ NOT VERIFIED", text, exit),
+        Proved::Refused(text) => (Tone::Plain, "- no receipt", text, Exit::Ok),
+        Proved::NotYet(text) => {
+            (Tone::Notable, "! not verified", text.to_owned(), Exit::Undecidable)
+        }
+    };
     let out = context.out();
     if out.format() != Format::Table {
         out.json(&entry)?;
-        return Ok(Exit::Ok);
+        if exit != Exit::Ok {
+            note(&format!("{mark}  {text}"));
+        }
+        return Ok(exit);
     }
     out.line(&line(&entry, out))?;
     out.line("")?;
     listing::show(context, &entry)?;
     out.line("")?;
-    let proved = match entry.get("status").and_then(Json::as_str) {
-        Some("accepted") => prove(context, client, index, path, args)?,
-        _ => Proof::Refused,
-    };
-    let (tone, mark, text, exit) = match proved {
-        Proof::Holds(text) => (Tone::Good, "✓ verified", text, Exit::Ok),
-        Proof::Fails(exit, text) => (Tone::Bad, "✗ NOT VERIFIED", text, exit),
-        Proof::Refused => {
-            let text = "a rejection has no receipt; `sworn verify` checks its leaf".to_owned();
-            (Tone::Plain, "- no receipt", text, Exit::Ok)
-        }
-        Proof::NotYet => {
-            let text = "the first entry gets its receipt with the second".to_owned();
-            (Tone::Notable, "! not verified", text, Exit::Undecidable)
-        }
-    };
     out.line(&format!("{}  {text}", out.paint(tone, mark)))?;
     if let Some((tone, text)) = witnessed(client, index)? {
         out.line(&out.paint(tone, &text))?;
@@ -119,65 +120,19 @@ fn show(
     Ok(exit)
 }
 
-/// Whether a checkpoint over the entry met the server's witness policy; `None` where it has none.
+/// Whether a checkpoint over the entry met the server's witness policy, by the server's own word, since the policy is
+/// its own; `None` where it has none.
 fn witnessed(client: &Client, index: Index) -> Result<Option<(Tone, String)>, Failure> {
     let witnesses = client.json("/api/v1/witnesses", &[])?;
     let none = witnesses.get("items").and_then(Json::as_array).is_none_or(Vec::is_empty);
     let size = witnesses.get("witnessed").and_then(Json::as_u64).filter(|_| !none);
-    Ok(size.map(|size| match index.0 < size {
-        true => (
-            Tone::Good,
-            format!("✓ witnessed  by enough of the server's witnesses, up to #{}", size - 1),
+    Ok(size.map(|size| match size.checked_sub(1).filter(|last| index.0 <= *last) {
+        Some(last) => (
+            Tone::Plain,
+            format!("- witnessed, says the ledger, by enough of its witnesses, up to #{last}"),
         ),
-        false => (Tone::Notable, "! not witnessed yet".to_owned()),
+        None => (Tone::Notable, "! not witnessed yet, says the ledger".to_owned()),
     }))
-}
-
-enum Proof {
-    Holds(String),
-    Fails(Exit, String),
-    Refused,
-    /// Genesis, before there is another entry.
-    NotYet,
-}
-
-/// Checks the receipt here, so that the server need not be believed.
-fn prove(
-    context: &Context,
-    client: &Client,
-    index: Index,
-    path: &str,
-    args: &Args,
-) -> Result<Proof, Failure> {
-    let key = context.trust(args.trust.as_ref())?;
-    let leaf = client.bytes(&format!("{path}/leaf"), &[], "application/cbor")?;
-    let media = "application/scitt-receipt+cose";
-    let bytes = match client.bytes(&format!("{path}/receipt"), &[], media) {
-        Err(ClientError::Problem { status: 404, .. }) => return Ok(Proof::NotYet),
-        bytes => bytes?,
-    };
-    let proved = match receipt::verify(&bytes, &leaf, &key.public) {
-        Ok(proved) => proved,
-        Err(fault) => return Ok(Proof::Fails(Exit::BadSignature, format!("receipt: {fault}"))),
-    };
-    let Some(leaf) = Leaf::decode(&leaf).filter(|leaf| leaf.index == index) else {
-        return Ok(Proof::Fails(Exit::HashMismatch, "the leaf is another entry's".to_owned()));
-    };
-    match client.bytes(&format!("{path}/body"), &[], "application/cbor") {
-        Ok(body) if schemas::body::Body::digest(&body) != leaf.body => {
-            let text = "the body does not have the digest that the leaf commits to".to_owned();
-            Ok(Proof::Fails(Exit::HashMismatch, text))
-        }
-        Ok(_) => Ok(Proof::Holds(format!(
-            "the receipt proves it among {} entries of {}, signed by key {}",
-            proved.size, key.name, proved.kid
-        ))),
-        Err(ClientError::Problem { status: 410, .. }) => {
-            let text = "redacted; the receipt proves its digest among";
-            Ok(Proof::Holds(format!("{text} {} entries of {}", proved.size, key.name)))
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 #[cfg(test)]

@@ -118,7 +118,11 @@ fn entry(args: &Args, context: &Context, index: Index) -> Result<Exit, Failure> 
     show_entry(context, index, &leaf, &proof, &checkpoint)
 }
 
-fn logged(
+/// The proof of logging in `text`, checked to be this entry's, and the checkpoint that it ends in.
+///
+/// # Errors
+/// [`Failure::Verdict`] when it is not; those of `key_at`.
+pub(crate) fn logged(
     text: &str,
     index: Index,
     leaf: &[u8],
