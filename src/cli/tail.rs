@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let query = query_text(&args.query);
     let mut params = vec![("q".to_owned(), query.clone())];
     let since = match args.tail {
-        Some(count) => last(&client, &query, count)?,
+        Some(count) => last(&client, &args.query, count)?,
         None => args.since.clone(),
     };
     params.extend(since.clone().map(|since| ("since".to_owned(), since)));
@@ -111,13 +111,27 @@ fn begins(query: &[String]) -> bool {
     parsed.is_ok_and(|query| query.since.is_some() || query.after.is_some())
 }
 
-/// Where the last `count` entries that fit begin.
-fn last(client: &Client, query: &str, count: u16) -> Result<Option<String>, Failure> {
-    let count = count.to_string();
-    let page = client.json("/api/v1/entries", &[("q", query), ("limit", &count)])?;
-    let oldest = page.get("items").and_then(Json::as_array).and_then(|items| items.last());
-    let index = oldest.and_then(|entry| entry.get("index")).and_then(Json::as_u64);
-    Ok(index.map(|index| format!("#{index}")))
+/// Where the last `count` entries that fit begin: those of all the log, unless the query has a window of its own.
+fn last(client: &Client, query: &[String], count: u16) -> Result<Option<String>, Failure> {
+    let text = query_text(query);
+    let since = (!begins(query)).then_some(("since", "#0"));
+    let (mut left, mut oldest, mut cursor) = (usize::from(count), None, None::<String>);
+    loop {
+        let limit = left.to_string();
+        let mut params = vec![("q", text.as_str()), ("limit", limit.as_str())];
+        params.extend(since);
+        params.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+        let page = client.json("/api/v1/entries", &params)?;
+        let items = page.get("items").and_then(Json::as_array).map(Vec::as_slice);
+        let items = items.unwrap_or_default();
+        left = left.saturating_sub(items.len());
+        oldest = items.last().and_then(|entry| entry.get("index")?.as_u64()).or(oldest);
+        // A page may end early, by its bytes or by what it cost.
+        cursor = page.get("next_cursor").and_then(Json::as_str).map(str::to_owned);
+        if left == 0 || cursor.is_none() {
+            return Ok(oldest.map(|index| format!("#{index}")));
+        }
+    }
 }
 
 /// Prints what comes.
@@ -194,5 +208,45 @@ impl Printer<'_> {
 fn say(news: Option<String>) {
     if let Some(news) = news {
         note(&news);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::scripted::server;
+
+    fn page(json: &Json) -> String {
+        let body = json.to_string();
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length:";
+        format!("{head} {}\r\n\r\n{body}", body.len())
+    }
+
+    #[test]
+    fn the_last_entries_are_those_of_all_the_log_over_several_pages() {
+        let (url, asked) = server(vec![
+            page(&json!({ "items": [{ "index": 9 }], "next_cursor": "c" })),
+            page(&json!({ "items": [], "next_cursor": "d" })),
+            page(&json!({ "items": [{ "index": 4 }, { "index": 3 }], "next_cursor": "e" })),
+            page(&json!({ "items": [{ "index": 9 }], "next_cursor": null })),
+        ]);
+        let client = Client::new(&url).unwrap();
+        let words = |text: &str| vec![text.to_owned()];
+        assert_eq!(last(&client, &words("agent:a"), 3).unwrap(), Some("#3".to_owned()));
+        let windowed = last(&client, &words("since:1h"), 3).unwrap();
+        assert_eq!(windowed, Some("#9".to_owned()), "all that there is");
+        let asked = asked.join().unwrap();
+        for (asked, params) in asked.iter().zip([
+            "limit=3&since=%230 ",
+            "limit=2&since=%230&cursor=c ",
+            "limit=2&since=%230&cursor=d ",
+            "q=since%3A1h&limit=3 ",
+        ]) {
+            assert!(asked.contains(params), "{params}: {asked}");
+        }
     }
 }
