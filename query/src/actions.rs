@@ -88,7 +88,7 @@ fn row(why: &Value, entries: &[u64]) -> Value {
         "class": at("/entry/body/action/class"),
         "target": at("/entry/body/action/target"),
         "outcome": outcome,
-        "agent": at("/entry/body/agent/id"),
+        "agent": actor(why),
         "owner": at("/owner"),
         "contract": at("/contract/digest"),
         "used": { "scope": at("/entry/body/scope"), "environment": at("/entry/body/environment") },
@@ -99,4 +99,12 @@ fn row(why: &Value, entries: &[u64]) -> Value {
         "findings": findings,
         "incomplete": at("/incomplete"),
     })
+}
+
+/// Its agent; but who tells what came of another's action does not act as that.
+fn actor(why: &Value) -> Option<&Value> {
+    let body = why.pointer("/entry/body")?;
+    let is_outcome = body.get("kind").and_then(Value::as_str) == Some(Kind::ActionOutcome.as_str());
+    let signer = body.get("signer").filter(|_| is_outcome);
+    signer.or_else(|| body.pointer("/agent/id"))
 }

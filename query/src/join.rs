@@ -1,10 +1,11 @@
 //! Which entries make up one step: an intent with its verdicts, approvals, outcome and witnesses.
 //!
-//! What belongs together says so itself: by causes, by the approval asked for, and for the same agent by
-//! the vendor's reference or the call's id.
+//! What belongs together says so itself, and names the same agent: by causes, by the approval asked for, by the
+//! vendor's reference or the call's id. Joined is what the findings engine joins, too: see `schemas::account`.
 
 use std::collections::{HashMap, HashSet};
 
+use schemas::account::Account;
 use schemas::id::EventId;
 use schemas::kind::Kind;
 
@@ -62,32 +63,45 @@ pub(crate) fn groups(nodes: &[Node], order: &[usize]) -> Vec<Vec<usize>> {
     join.groups
 }
 
+/// Groups by the ids under which others cite them, and by the agent whose action each is, since an id is its signer's
+/// alone and anybody may cite it; under no agent the first of all.
+type Cited<'n> = HashMap<(EventId, Option<&'n str>), usize>;
+
 #[derive(Default)]
 struct Join<'n> {
     groups: Vec<Vec<usize>>,
+    /// The agent whose action a group is, where an entry of it names one.
+    agents: HashMap<usize, &'n str>,
     known: HashSet<EventId>,
-    intents: HashMap<EventId, usize>,
-    members: HashMap<EventId, usize>,
+    intents: Cited<'n>,
+    members: Cited<'n>,
     /// By agent and vendor's reference or call id.
     calls: HashMap<(&'n str, &'n str), usize>,
 }
 
 impl<'n> Join<'n> {
     fn add(&mut self, place: usize, node: &'n Node) {
-        let group = self.group_of(node).unwrap_or(self.groups.len());
+        let account = node.account();
+        let group = self.group_of(node, account).unwrap_or(self.groups.len());
         match self.groups.get_mut(group) {
             Some(members) => members.push(place),
             None => self.groups.push(vec![place]),
         }
-        self.register(group, node);
+        if let Some(agent) = account.agent() {
+            self.agents.entry(group).or_insert(agent);
+        }
+        // What is nobody's account stands alone, whatever cites it.
+        if account != Account::Nobody {
+            self.register(group, node);
+        }
     }
 
-    fn group_of(&self, node: &Node) -> Option<usize> {
-        if node.is(Kind::ActionIntent) {
+    fn group_of(&self, node: &'n Node, account: Account<'n>) -> Option<usize> {
+        if node.is(Kind::ActionIntent) || account == Account::Nobody {
             return None;
         }
-        let by = |map: &HashMap<EventId, usize>, ids: &[EventId]| {
-            ids.iter().find_map(|id| map.get(id).copied())
+        let by = |cited: &Cited<'n>, ids: &[EventId]| {
+            ids.iter().find_map(|id| self.cited(cited, *id, account))
         };
         let asked: Vec<_> = node.request.into_iter().collect();
         by(&self.intents, &node.causes)
@@ -96,14 +110,32 @@ impl<'n> Join<'n> {
             .or_else(|| calls(node).find_map(|call| self.calls.get(&call).copied()))
     }
 
+    /// The group that is cited by this id, if it is of the same agent, or of none yet.
+    fn cited(&self, cited: &Cited<'n>, id: EventId, account: Account<'n>) -> Option<usize> {
+        let first = cited.get(&(id, None)).copied();
+        match account.agent() {
+            Some(agent) => {
+                let own = cited.get(&(id, Some(agent))).copied();
+                own.or_else(|| first.filter(|group| !self.agents.contains_key(group)))
+            }
+            None => first,
+        }
+    }
+
     fn register(&mut self, group: usize, node: &'n Node) {
+        let agent = self.agents.get(&group).copied();
+        let enter = |cited: &mut Cited<'n>, id: EventId| {
+            for key in [(id, None), (id, agent)] {
+                cited.entry(key).or_insert(group);
+            }
+        };
         if node.is(Kind::ActionIntent) {
-            node.id.map(|id| *self.intents.entry(id).or_insert(group));
+            node.id.iter().for_each(|id| enter(&mut self.intents, *id));
         } else {
             // What cites the same unknown cause belongs together.
             let unknown = node.causes.iter().filter(|cause| !self.known.contains(cause));
             for id in unknown.chain(&node.id).chain(&node.request) {
-                self.members.entry(*id).or_insert(group);
+                enter(&mut self.members, *id);
             }
         }
         if node.accepted() {

@@ -1,6 +1,7 @@
 //! An entry as the graph sees it: what its body says, copied out once.
 
 use ledger::Entry;
+use schemas::account::Account;
 use schemas::body::Body;
 use schemas::deterministic::Item;
 use schemas::id::{BodyDigest, ChainHash, Digest, EventId, Index, Micros, SessionId};
@@ -142,6 +143,14 @@ impl Node {
 
     pub(crate) fn is(&self, kind: Kind) -> bool {
         self.kind == Some(kind)
+    }
+
+    /// Whose actions it may be joined to.
+    pub(crate) fn account(&self) -> Account<'_> {
+        match (self.kind, &self.signer) {
+            (Some(kind), Some(signer)) => Account::of(kind, signer, self.agent.as_deref()),
+            _ => Account::Nobody,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemas::account::Account;
 use schemas::id::Micros;
 use schemas::kind::Kind;
 use schemas::shape::time_json;
@@ -149,7 +150,9 @@ impl<'n> Step<'n> {
 
     /// Who acts: the agent, or whoever signed where that is no agent's own act.
     fn actor(&self) -> Option<&'n str> {
-        let agent = if self.is_action() { self.first.agent.as_deref() } else { None };
+        // Who tells of another's action names its agent, but does not act as that.
+        let is_own = self.is_action() && self.first.account() != Account::Nobody;
+        let agent = if is_own { self.first.agent.as_deref() } else { None };
         agent.or(self.first.signer.as_deref())
     }
 

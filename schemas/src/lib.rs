@@ -17,6 +17,7 @@
 //! nothing.
 
 pub mod access;
+pub mod account;
 pub mod acknowledgement;
 pub mod body;
 pub mod brief;

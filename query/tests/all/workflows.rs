@@ -138,3 +138,56 @@ fn many_bodies_under_one_signature_are_each_verified() {
         world.accept("a", start("a", "x"));
     }
 }
+
+#[test]
+fn a_stranger_says_nothing_of_what_came_of_anothers_action() {
+    let mut world = World::new();
+    for agent in ["a", "b"] {
+        world.agent(agent);
+    }
+    world.principal("mailer", &["witness"]);
+    let asked = world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x@example.com"));
+    let reverted = |named: &str| {
+        let mut fields = confirmed(named, "w", "email.send", "x@example.com", "@I");
+        fields["outcome"] = json!({ "status": "reverted", "external_ref": "r" });
+        fields
+    };
+    world.accept("b", reverted("a"));
+    world.accept("b", reverted("b"));
+    let mut seen = reverted("b");
+    seen["kind"] = "witness.observed".into();
+    seen["outcome"] = json!({ "external_ref": "r" });
+    for field in ["output", "principals"] {
+        seen.as_object_mut().unwrap().remove(field);
+    }
+    world.accept("mailer", seen);
+    world.wait(3_600_000_000);
+    let found = gaps(&world, "w");
+    assert_eq!(
+        (found.len(), &found[0]["kind"], &found[0]["index"]),
+        (1, &json!("no_outcome"), &json!(asked))
+    );
+    let why = |world: &World| world.json(&format!("/entries/{asked}/why"));
+    assert_eq!([&why(&world)["outcomes"], &why(&world)["witnesses"]], [&json!([]), &json!([])]);
+    let own = world.accept("a", confirmed("a", "w", "email.send", "x@example.com", "@I"));
+    world.accept("b", reverted("a"));
+
+    let chain = world.json("/workflows/w");
+    let steps = chain["steps"].as_array().unwrap();
+    assert_eq!(
+        [&steps[0]["status"], &steps[0]["entries"]],
+        [&json!("confirmed"), &json!([asked, own])]
+    );
+    assert_eq!(steps.len(), 4, "{steps:?}");
+    assert!(steps[1..].iter().all(|step| step["agent"] == "b"), "{steps:?}");
+    let outcomes = why(&world)["outcomes"].clone();
+    assert_eq!((outcomes.as_array().unwrap().len(), &outcomes[0]["index"]), (1, &json!(own)));
+    let actions = world.json("/actions?q=corr%3Aw");
+    let rows = actions["items"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["index"] == asked).unwrap();
+    assert_eq!([&row["outcome"], &row["entries"]], [&json!("confirmed"), &json!([asked, own])]);
+    assert!(
+        rows.iter().filter(|row| row["index"] != asked).all(|row| row["agent"] == "b"),
+        "{rows:?}"
+    );
+}

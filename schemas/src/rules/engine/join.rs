@@ -8,10 +8,10 @@ use super::intent::Intent;
 use super::pack::Unpack;
 use super::reference::Reference;
 use super::rows::{Rows, hash, key, mark};
+use crate::account::Account;
 use crate::body::Body;
 use crate::deterministic::Item;
 use crate::id::{EventId, Micros};
-use crate::kind::Kind;
 
 /// Key of an intent's row.
 pub(crate) fn intent_key(id: EventId) -> Vec<u8> {
@@ -53,10 +53,8 @@ pub(crate) fn action<R: Rows>(
     body: &Body<'_>,
     reference: &Reference,
 ) -> Result<Option<(EventId, Intent)>, R::Error> {
-    let Some(agent) = facts.agent else { return Ok(None) };
-    if facts.kind == Kind::ActionOutcome && facts.signer != agent {
-        return Ok(None);
-    }
+    let account = Account::of(facts.kind, facts.signer, facts.agent);
+    let Some(agent) = account.agent() else { return Ok(None) };
     if let Some(joined) = caused(rows, facts.agent, body)?.into_iter().next() {
         return Ok(Some(joined));
     }

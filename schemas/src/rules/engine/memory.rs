@@ -12,6 +12,7 @@ use super::rows::{Rows, hash, key, mark_of};
 use super::session::{Session, Step, session_key};
 use super::target;
 use super::wait::Cited;
+use crate::account;
 use crate::body::Body;
 use crate::contract::Contract;
 use crate::deterministic::Item;
@@ -89,9 +90,8 @@ impl Memory {
                 self.intents = join::caused(rows, facts.agent, body)?;
             }
             Kind::ApprovalDecided => {
-                // An agent in an approval is the one that acts, unless it is the one that decides.
-                let acts = facts.agent.filter(|agent| *agent != facts.signer);
-                (self.intents, self.request_ends) = join::decided(rows, acts, body)?;
+                let of = account::Account::of(facts.kind, facts.signer, facts.agent);
+                (self.intents, self.request_ends) = join::decided(rows, of.agent(), body)?;
             }
             Kind::DelegationGranted => self.uses = uses(rows, body)?,
             _ => {}
