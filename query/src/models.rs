@@ -18,7 +18,6 @@ use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::filter;
 use crate::params::Params;
-use crate::postmortem::said;
 use crate::source::{Order, Seek, Walk};
 use crate::window::Window;
 
@@ -60,7 +59,7 @@ fn named(body: &Body<'_>) -> Option<[String; 3]> {
 
 /// Name and version of the model that an entry names itself.
 pub(crate) fn version_of(entry: &Entry) -> Option<String> {
-    let [_, name, version] = named(said(&entry.content())?)?;
+    let [_, name, version] = named(entry.content().said()?)?;
     Some(format!("{name} {version}"))
 }
 
@@ -163,7 +162,7 @@ impl Models {
 
     fn add(&mut self, entry: &Entry) {
         let content = entry.content();
-        let Some(body) = said(&content) else { return };
+        let Some(body) = content.said() else { return };
         let Some(place) = self.place(body, entry.leaf.index.0) else { return };
         let accepted = entry.leaf.status == Status::Accepted;
         if accepted {

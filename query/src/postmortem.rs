@@ -45,11 +45,13 @@ fn read_session(api: &Api, session: &str) -> Result<Value, Error> {
     let Some((last, _)) = found.entries.last_key_value() else {
         return Err(Error::Unknown("session"));
     };
-    let end = if found.has_ended { last + 1 } else { head.size.0 };
+    let end = if found.has_ended() { last + 1 } else { head.size.0 };
     found.take_unread(&api.ledger, session, end)?;
+    found.tell_apart();
     Ok(json!({
         "session": session,
-        "declared": found.declared,
+        "signer": found.signer,
+        "declared": found.declared(),
         "entries": found.entries.into_values().collect::<Vec<_>>(),
         "incomplete": !found.is_whole,
         "as_of": as_of(&head),
@@ -59,13 +61,17 @@ fn read_session(api: &Api, session: &str) -> Result<Value, Error> {
 /// What is known of a session.
 #[derive(Default)]
 struct Session {
-    declared: Value,
+    /// Whose it is: the first entry of it that was accepted is this signer's, and others who name its id have no part
+    /// in it.
+    signer: Option<String>,
+    /// What the first start of each signer declares.
+    declared: BTreeMap<String, Value>,
+    /// Whose last entry ended it.
+    ended: BTreeSet<String>,
     /// By index.
     entries: BTreeMap<u64, Value>,
-    signers: BTreeSet<String>,
     /// When its first entry was received.
     began: Micros,
-    has_ended: bool,
     is_whole: bool,
 }
 
@@ -85,6 +91,11 @@ impl Session {
             }
             at = index.0 + 1;
         }
+        if self.signer.is_none() {
+            // All that there is was refused.
+            let signer = |row: &Value| row.get("signer")?.as_str().map(str::to_owned);
+            self.signer = self.entries.values().find_map(signer);
+        }
         Ok(())
     }
 
@@ -92,19 +103,50 @@ impl Session {
         if self.entries.is_empty() {
             self.began = entry.leaf.received_at;
         }
-        let content = entry.content();
-        let Some(body) = said(&content) else { return };
-        self.signers.insert(body.signer().to_owned());
-        self.has_ended |= body.kind() == Kind::SessionEnd && entry.leaf.status == Status::Accepted;
-        if body.kind() == Kind::SessionStart {
-            let says = body.to_json();
-            let part = |name: &str| says.get(name).cloned().unwrap_or_default();
-            self.declared = json!({
-                "index": entry.leaf.index.0,
-                "agent": part("agent"),
-                "task": part("task"),
-                "model": part("model"),
-            });
+        let accepted = entry.leaf.status == Status::Accepted;
+        let left = || entry.residue().map(|left| left.signer().to_owned());
+        let Some(body) = entry.body().filter(|_| accepted) else {
+            self.signer = self.signer.take().or_else(left);
+            return;
+        };
+        let signer = body.signer().to_owned();
+        if self.signer.is_none() {
+            self.signer = Some(signer.clone());
+        }
+        match body.kind() {
+            Kind::SessionEnd => _ = self.ended.insert(signer),
+            Kind::SessionStart => {
+                let says = body.to_json();
+                let part = |name: &str| says.get(name).cloned().unwrap_or_default();
+                let declared = json!({
+                    "index": entry.leaf.index.0,
+                    "signer": signer,
+                    "agent": part("agent"),
+                    "task": part("task"),
+                    "model": part("model"),
+                });
+                self.declared.entry(signer).or_insert(declared);
+            }
+            _ => {}
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.signer.as_ref().is_some_and(|signer| self.ended.contains(signer))
+    }
+
+    fn declared(&self) -> Option<&Value> {
+        self.declared.get(self.signer.as_ref()?)
+    }
+
+    /// Says of each entry whether the session's own signer signed it.
+    fn tell_apart(&mut self) {
+        for entry in self.entries.values_mut() {
+            let signer = entry.get("signer").and_then(Value::as_str);
+            let is_own = signer.is_some() && signer == self.signer.as_deref();
+            if let Value::Object(entry) = entry {
+                entry.insert("own".to_owned(), is_own.into());
+            }
         }
     }
 
@@ -153,24 +195,20 @@ impl Session {
         }
         let row = ledger.statement(entry.leaf.index)?;
         let statement = row.as_ref().and_then(|row| Statement::parse(&row.statement).ok());
-        let is_own =
-            statement.is_some_and(|statement| self.signers.contains(statement.signer.as_str()));
+        let is_own = statement
+            .is_some_and(|statement| Some(statement.signer.as_str()) == self.signer.as_deref());
         let text = |path: &str| says.path(path).and_then(|item| item.text()).map(str::to_owned);
         Ok(is_own.then(|| told(entry, Some(&cause), &[], text)))
     }
 }
 
-/// What somebody signed, be it refused or not: what was refused tells what was tried.
-pub(crate) fn said<'c, 'a>(content: &'c Content<Body<'a>>) -> Option<&'c Body<'a>> {
-    match content {
-        Content::Signed(body) | Content::Refused { signed: Some(body), .. } => Some(body),
-        _ => None,
-    }
-}
-
 fn acted(ledger: &Ledger, entry: &Entry) -> Result<Value, ReadError> {
     let content = entry.content();
-    let Some(body) = said(&content) else { return Ok(told(entry, None, &[], |_| None)) };
+    let Some(body) = content.said() else {
+        let left = entry.residue();
+        let text = |path: &str| left.as_ref()?.text(path).map(str::to_owned);
+        return Ok(told(entry, None, &[], text));
+    };
     let cause = match &content {
         Content::Refused { cause, .. } => Some(cause),
         _ => None,
@@ -209,11 +247,14 @@ fn told(
     findings: &[Value],
     text: impl Fn(&str) -> Option<String>,
 ) -> Value {
+    let agent = text("agent.id");
     json!({
         "index": entry.leaf.index.0,
         "received_at": time_json(entry.leaf.received_at),
         "kind": text("kind"),
         "status": entry.leaf.status.as_str(),
+        "signer": text("signer").or_else(|| agent.clone()),
+        "agent": agent,
         "cause": cause.map(|cause| json!({ "path": cause.path, "expected": cause.expected })),
         "action": text("action.name"),
         "target": text("action.target"),

@@ -29,6 +29,17 @@ pub enum Content<B> {
     },
 }
 
+impl<'a> Content<'a> {
+    /// What somebody signed, be it refused or not: what was refused tells what was tried.
+    #[must_use]
+    pub fn said(&self) -> Option<&Body<'a>> {
+        match self {
+            Self::Signed(body) | Self::Refused { signed: Some(body), .. } => Some(body),
+            Self::Redacted(_) | Self::Refused { signed: None, .. } => None,
+        }
+    }
+}
+
 /// An entry, which serialises as its JSON form.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryView<'a, B> {

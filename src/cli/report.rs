@@ -88,29 +88,35 @@ fn postmortem(session: &str, context: &Context) -> Result<Exit, Failure> {
         _ => "not declared".to_owned(),
     };
     out.line(&format!("session  {session}"))?;
-    out.line(&format!("agent    {}", cell(&report, "declared.agent.id")))?;
-    out.line(&format!("asked    {task}"))?;
-    for entry in items(&report, "entries") {
-        let flags: Vec<_> =
-            items(entry, "findings").iter().map(|flag| cell(flag, "rule")).collect();
-        let mark = if flags.is_empty() { " " } else { "!" };
-        let what = match cell(entry, "action") {
-            action if action.is_empty() => cell(entry, "kind"),
-            action => format!("{action} {} {}", cell(entry, "target"), cell(entry, "environment")),
-        };
-        let ending = match cell(entry, "status") {
-            status if status == "accepted" => cell(entry, "outcome"),
-            reason => format!("REJECTED {reason}"),
-        };
-        let line = format!(
-            "{mark} #{} {} {ending}  {}",
-            number(entry, "index"),
-            what.trim_end(),
-            flags.join(", ")
-        );
-        out.line(line.trim_end())?;
+    let (agent, signer) = (cell(&report, "declared.agent.id"), cell(&report, "signer"));
+    out.line(&format!("agent    {agent}"))?;
+    if signer != agent {
+        out.line(&format!("signer   {signer}"))?;
     }
+    out.line(&format!("asked    {task}"))?;
+    items(&report, "entries").iter().try_for_each(|entry| out.line(&done(entry)))?;
     Ok(Exit::Ok)
+}
+
+/// An entry of a session; of another signer's, whose it is.
+fn done(entry: &Json) -> String {
+    let flags: Vec<_> = items(entry, "findings").iter().map(|flag| cell(flag, "rule")).collect();
+    let mark = if flags.is_empty() { " " } else { "!" };
+    let by = match entry.get("own").and_then(Json::as_bool) {
+        Some(false) => format!("[by {}] ", cell(entry, "signer")),
+        _ => String::new(),
+    };
+    let what = match cell(entry, "action") {
+        action if action.is_empty() => cell(entry, "kind"),
+        action => format!("{action} {} {}", cell(entry, "target"), cell(entry, "environment")),
+    };
+    let ending = match cell(entry, "status") {
+        status if status == "accepted" => cell(entry, "outcome"),
+        reason => format!("REJECTED {reason}"),
+    };
+    let (index, what) = (number(entry, "index"), what.trim_end());
+    let line = format!("{mark} #{index} {by}{what} {ending}  {}", flags.join(", "));
+    line.trim_end().to_owned()
 }
 
 /// A request for more, and what was decided.
@@ -152,4 +158,22 @@ fn scopes(query: &[(&str, &str)], context: &Context) -> Result<Exit, Failure> {
         }
     }
     Ok(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_of_another_signer_says_whose_it_is() {
+        let mut entry = json!({
+            "index": 7, "status": "accepted", "kind": "action.intent", "signer": "b\u{1b}",
+            "action": "email.send", "target": "x", "environment": "e", "own": true,
+        });
+        assert_eq!(done(&entry), "  #7 email.send x e");
+        entry["own"] = false.into();
+        assert_eq!(done(&entry), "  #7 [by b\\u{1b}] email.send x e");
+    }
 }

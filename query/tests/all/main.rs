@@ -13,6 +13,7 @@ mod parts;
 mod registry;
 mod renderer;
 mod search;
+mod sessions;
 mod tamper;
 mod tlog;
 mod workflows;

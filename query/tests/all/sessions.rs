@@ -1,0 +1,43 @@
+//! Whose a session is, seen through the API.
+
+use serde_json::{Value as Json, json};
+
+use crate::world::{World, intent, start};
+
+#[test]
+fn a_stranger_in_a_session_declares_nothing_of_it_and_ends_nothing() {
+    let mut world = World::new();
+    world.agent("a");
+    world.agent("b");
+    let own = world.accept("a", start("a", "w"));
+    let session = world.json(&format!("/entries/{own}"))["body"]["session"].clone();
+    let within = |mut fields: Json| {
+        fields["session"] = session.clone();
+        fields
+    };
+    let mut other = start("b", "w");
+    other["task"]["summary"] = "nothing".into();
+    let strange = world.accept("b", within(other));
+    let end = json!({
+        "kind": "session.end", "agent": { "id": "b" }, "correlation": "w",
+        "outcome": { "status": "confirmed" },
+    });
+    let ended = world.accept("b", within(end));
+    let act = world.accept("a", intent("a", "w", "email.send", "x@example.com"));
+    let mut lacking = intent("a", "w", "db.drop", "postgres:prod/x");
+    lacking.as_object_mut().unwrap().shift_remove("prompt");
+    let refused = world.submit("a", lacking, None).index;
+    let report = world.json(&format!("/reports/sessions/{}", session.as_str().unwrap()));
+    assert_eq!([&report["signer"], &report["declared"]["signer"]], ["a", "a"]);
+    assert_eq!(report["declared"]["task"]["summary"], "pay invoices");
+    let row = |row: &Json| json!([row["index"], row["signer"], row["agent"], row["own"]]);
+    let rows: Vec<_> = report["entries"].as_array().unwrap().iter().map(row).collect();
+    let expected = [
+        json!([own, "a", "a", true]),
+        json!([strange, "b", "b", false]),
+        json!([ended, "b", "b", false]),
+        json!([act, "a", "a", true]),
+        json!([refused, "a", "a", true]),
+    ];
+    assert_eq!(rows, expected);
+}
