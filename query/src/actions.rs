@@ -11,7 +11,7 @@ use schemas::limits::ACTIONS_ENTRIES_MAX;
 use serde_json::{Value, json};
 
 use crate::api::{Api, as_of};
-use crate::error::Error;
+use crate::error::{Error, is_damage};
 use crate::execute::{Found, Hits, Place};
 use crate::filter::Filter;
 use crate::params::Params;
@@ -33,18 +33,27 @@ fn read_actions(api: &Api, params: &Params) -> Result<Value, Error> {
     let head = api.ledger.head();
     let window = Window::of(&api.ledger, &filter.query, head.size, api.now())?;
     let mut actions: BTreeMap<Index, Vec<u64>> = BTreeMap::new();
-    let mut next = None;
+    let (mut next, mut damaged) = (None, 0u64);
     if let Some(place) = Place::whole(window.from, window.to, filter.order) {
         let plan = Plan::of(&api.ledger, &filter.query.expr)?;
         let walk = Walk::of_query(filter.order);
         let found = Hits::new(&api.ledger, plan, place, walk).page(ACTIONS_ENTRIES_MAX)?;
         next = found.next;
         for found in found.entries {
-            let Found::Entry(entry) = found else { continue };
-            let index = entry.leaf.index.0;
-            let intent = why::intent_of(&api.ledger, *entry)?;
-            if is_action(&intent) {
-                actions.entry(intent.leaf.index).or_default().push(index);
+            let (index, intent) = match found {
+                Found::Entry(entry) => (entry.leaf.index.0, why::intent_of(&api.ledger, *entry)),
+                Found::Damaged(_) => {
+                    damaged += 1;
+                    continue;
+                }
+            };
+            match intent {
+                Ok(intent) if is_action(&intent) => {
+                    actions.entry(intent.leaf.index).or_default().push(index);
+                }
+                Ok(intent) => damaged += u64::from(intent.is_damaged()),
+                Err(error) if is_damage(&error) => damaged += 1,
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -55,14 +64,16 @@ fn read_actions(api: &Api, params: &Params) -> Result<Value, Error> {
     }
     Ok(json!({
         "items": items,
+        "damaged": damaged,
         "window": window.to_json(),
         "incomplete": next.map(|index| json!({ "scanned_to": index })),
         "as_of": as_of(&head),
     }))
 }
 
+/// Of an erased entry its kind is left.
 fn is_action(entry: &Entry) -> bool {
-    let body = entry.body();
+    let body = entry.body().or_else(|| entry.residue());
     body.is_some_and(|body| body.kind().is_action() || body.kind() == Kind::WitnessObserved)
 }
 
@@ -83,6 +94,7 @@ fn row(why: &Value, entries: &[u64]) -> Value {
     json!({
         "index": at("/entry/index"),
         "entries": entries,
+        "redacted": why.get("redacted").is_some(),
         "received_at": at("/entry/received_at"),
         "action": at("/entry/body/action/name"),
         "class": at("/entry/body/action/class"),

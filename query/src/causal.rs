@@ -46,7 +46,12 @@ pub(crate) async fn effects(
 
 fn read(api: &Api, asked: Index, way: Way) -> Result<Value, Error> {
     let head = api.ledger.head();
-    let mut walk = Causality { ledger: &api.ledger, size: head.size, unknown: Vec::new() };
+    let mut walk = Causality {
+        ledger: &api.ledger,
+        size: head.size,
+        unknown: Vec::new(),
+        damaged: Vec::new(),
+    };
     let found = walk.follow(asked, way)?.ok_or(Error::Unknown("entry"))?;
     let depth = found.items.iter().map(|item| item.depth).max().unwrap_or_default();
     let mut answer = json!({
@@ -54,6 +59,7 @@ fn read(api: &Api, asked: Index, way: Way) -> Result<Value, Error> {
         "items": found.items.iter().map(Item::json).collect::<Vec<_>>(),
         "depth": depth,
         "incomplete": found.is_cut,
+        "damaged": walk.damaged.iter().map(Damaged::json).collect::<Vec<_>>(),
         "as_of": as_of(&head),
     });
     if let (Way::Up, Value::Object(answer)) = (way, &mut answer) {
@@ -75,6 +81,18 @@ struct Item {
 impl Item {
     fn json(&self) -> Value {
         json!({ "depth": self.depth, "from": self.from, "entry": entry_json(&self.entry) })
+    }
+}
+
+/// An entry of which nobody can tell any more what it cites, or where it stood.
+struct Damaged {
+    index: u64,
+    from: Option<u64>,
+}
+
+impl Damaged {
+    fn json(&self) -> Value {
+        json!({ "index": self.index, "from": self.from })
     }
 }
 
@@ -109,17 +127,24 @@ struct Causality<'l> {
     size: TreeSize,
     /// Causes that are no entry of the ledger, with the entry that cites each.
     unknown: Vec<(u64, EventId)>,
+    /// Entries that could not be followed further, or not be read at all.
+    damaged: Vec<Damaged>,
 }
 
 impl Causality<'_> {
     /// `None` if there is no such entry.
     fn follow(&mut self, asked: Index, way: Way) -> Result<Option<Found>, ReadError> {
-        let Some(first) = self.entry(asked)? else { return Ok(None) };
+        let first = self.ledger.entry(asked)?.filter(|_| asked.0 < self.size.0);
+        let Some(first) = first else { return Ok(None) };
         let mut found = Found::default();
         let mut known = HashSet::from([asked.0]);
         let mut waiting = VecDeque::from([Item { entry: first, from: None, depth: 0 }]);
         while let Some(item) = waiting.pop_front() {
             let index = item.entry.leaf.index.0;
+            // What cites it is found by the id in its leaf.
+            if way == Way::Up && item.entry.is_damaged() {
+                self.damaged.push(Damaged { index, from: item.from });
+            }
             let next = match way {
                 Way::Up => self.above(&item.entry)?,
                 Way::Down => self.below(&item.entry, &mut found.is_cut)?,
@@ -134,8 +159,9 @@ impl Causality<'_> {
                     found.is_cut = true;
                     break;
                 }
-                if let Some(entry) = self.entry(place)? {
-                    waiting.push_back(Item { entry, from: Some(index), depth });
+                match self.entry(place)? {
+                    Some(entry) => waiting.push_back(Item { entry, from: Some(index), depth }),
+                    None => self.damaged.push(Damaged { index: place.0, from: Some(index) }),
                 }
             }
         }
@@ -174,10 +200,8 @@ impl Causality<'_> {
         Ok(places)
     }
 
+    /// `None` where its rows are damaged.
     fn entry(&self, index: Index) -> Result<Option<Entry>, ReadError> {
-        if index.0 >= self.size.0 {
-            return Ok(None);
-        }
         match self.ledger.entry(index) {
             Err(damage) if is_damage(&damage) => Ok(None),
             read => read,

@@ -50,11 +50,14 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
     let entry = ledger.entry(asked)?.ok_or(Error::Unknown("entry"))?;
     let entry = intent_of(ledger, entry)?;
     let index = entry.leaf.index;
-    let Some(body) = entry.body() else {
-        // Nothing is known of what is erased but that it was.
-        return Ok(json!({
-            "asked": asked.0, "entry": entry_json(&entry), "redacted": true, "as_of": as_of(&head),
-        }));
+    let whole = entry.body();
+    let is_erased = whole.is_none();
+    // What came of an action stands elsewhere than in its intent: it is known though that is erased.
+    let Some(body) = whole.or_else(|| entry.residue()) else {
+        let mut answer =
+            json!({ "asked": asked.0, "entry": entry_json(&entry), "as_of": as_of(&head) });
+        set(&mut answer, state(&entry));
+        return Ok(answer);
     };
     let then = ledger.registry_at(TreeSize(index.0))?;
     let around = Around::of(ledger, &body, head.size)?;
@@ -62,7 +65,7 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
     let owner = then.agent(agent).map(|record| record.owner.clone());
     let mut looks = Walk::new(Order::Newest, QUERY_SCAN_MAX);
     let approvals = decisions(ledger, body.id(), head.size, api.now(), &mut looks)?;
-    Ok(json!({
+    let mut answer = json!({
         "asked": asked.0,
         "entry": entry_json(&entry),
         "agent": then.agent(agent).map(agent_json),
@@ -82,7 +85,26 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
         "findings": around.findings.iter().map(finding).collect::<Vec<_>>(),
         "incomplete": around.is_cut || !approvals.are_all,
         "as_of": as_of(&head),
-    }))
+    });
+    if is_erased {
+        set(&mut answer, state(&entry));
+    }
+    Ok(answer)
+}
+
+/// Why the body of an entry is not known.
+fn state(entry: &Entry) -> &'static str {
+    match entry.leaf.status {
+        Status::Accepted if entry.is_damaged() => "damaged",
+        Status::Accepted => "redacted",
+        Status::Rejected(_) => "refused",
+    }
+}
+
+fn set(answer: &mut Value, state: &str) {
+    if let Value::Object(answer) = answer {
+        answer.insert(state.to_owned(), true.into());
+    }
 }
 
 /// The first human of the chain, else on whose behalf it was.

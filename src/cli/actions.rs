@@ -25,7 +25,10 @@ pub(crate) fn line(action: &Json) -> String {
 
 fn what(action: &Json) -> String {
     let words = ["/action", "/target", "/outcome"].map(|pointer| at(action, pointer));
-    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    let is_erased = action.get("redacted").and_then(Json::as_bool) == Some(true);
+    let erased = is_erased.then(|| "(erased)".to_owned());
+    let words = words.into_iter().filter(|word| !word.is_empty()).chain(erased);
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn who(action: &Json) -> String {
@@ -81,5 +84,7 @@ mod tests {
                         task run\\u{1b}[2J · for oncall · chain oncall → worker · findings out_of_scope";
         assert_eq!(line(&action), expected);
         assert_eq!(line(&json!(null)), "- #  · , nobody's");
+        let erased = json!({ "index": 7, "action": "email.send", "agent": "a", "redacted": true });
+        assert_eq!(line(&erased), "- #7 email.send (erased) · a, nobody's");
     }
 }

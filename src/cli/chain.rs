@@ -86,11 +86,32 @@ fn causality(index: Index, way: &str, context: &Context) -> Result<Exit, Failure
     if out.format() == Format::Table {
         let lines = if way == "causes" { path_lines(&found, out) } else { tree_lines(&found, out) };
         lines.iter().try_for_each(|line| out.line(line))?;
+        damage_lines(&found).iter().try_for_each(|line| out.line(line))?;
     } else {
         out.json(&found)?;
     }
+    Ok(reached(&found))
+}
+
+/// Whether all that there is was reached, as far as anybody can tell.
+fn reached(found: &Json) -> Exit {
     let is_cut = found.get("incomplete").and_then(Json::as_bool) == Some(true);
-    Ok(if is_cut { Exit::Undecidable } else { Exit::Ok })
+    if is_cut || !damaged(found).is_empty() { Exit::Undecidable } else { Exit::Ok }
+}
+
+fn damaged(found: &Json) -> &[Json] {
+    found.get("damaged").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Entries beyond which nobody can tell what there was.
+fn damage_lines(found: &Json) -> Vec<String> {
+    let number = |item: &Json, name: &str| item.get(name).and_then(Json::as_u64);
+    let line = |item: &Json| {
+        let index = number(item, "index").unwrap_or_default();
+        let from = number(item, "from").map(|from| format!(", reached from #{from},"));
+        format!("! #{index}{} is damaged: what lies beyond is not known", from.unwrap_or_default())
+    };
+    damaged(found).iter().map(line).collect()
 }
 
 fn items(found: &Json) -> &[Json] {
@@ -172,6 +193,20 @@ mod tests {
             lines.iter().map(|line| line.split(" a").next().unwrap_or_default()).collect();
         assert_eq!(starts, ["- #1", "  - #2", "    - #3", "  - #5"]);
         assert!(lines.iter().all(|line| line.contains("a\\u{1b}")));
+    }
+
+    #[test]
+    fn a_way_that_ends_in_damage_is_no_success() {
+        let whole = json!({ "items": [item(1, None)], "incomplete": false, "damaged": [] });
+        assert_eq!((reached(&whole), damage_lines(&whole).len()), (Exit::Ok, 0));
+        let broken =
+            json!({ "damaged": [{ "index": 3, "from": 5 }, { "index": 4, "from": null }] });
+        assert_eq!(reached(&broken), Exit::Undecidable);
+        let expected = [
+            "! #3, reached from #5, is damaged: what lies beyond is not known",
+            "! #4 is damaged: what lies beyond is not known",
+        ];
+        assert_eq!(damage_lines(&broken), expected);
     }
 
     #[test]

@@ -176,7 +176,9 @@ fn folded(params: Vec<(&'static str, String)>, context: &Context) -> Result<Exit
     if page.get("incomplete").is_some_and(|incomplete| !incomplete.is_null()) {
         note("there are older ones; narrow the query or its window");
     }
-    Ok(pages::ending(&items, "all that stands around it"))
+    let ending = pages::ending(&items, "all that stands around it");
+    let damaged = page.get("damaged").and_then(Json::as_u64).unwrap_or_default();
+    Ok(if damaged == 0 { ending } else { tally::unread(damaged) })
 }
 
 /// A page of entries as it is asked for.

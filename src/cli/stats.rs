@@ -9,6 +9,7 @@ use crate::cli::line::text;
 use crate::cli::out::{Format, note};
 use crate::cli::pages::Pages;
 use crate::cli::query_text;
+use crate::cli::tally::unread;
 use crate::exit::Exit;
 use crate::table::Table;
 
@@ -58,18 +59,23 @@ pub(crate) fn show(
     rows.sort_by_key(|row| std::cmp::Reverse(count(row, "/entries")));
     if out.format() == Format::Table {
         table(&rows).lines().try_for_each(|line| out.line(&line))?;
-    } else if let Json::Object(answer) = &mut answer {
+    } else if let Json::Object(mut whole) = answer.clone() {
         // Of all pages there is no next one.
-        answer.retain(|name, _| !matches!(name.as_str(), "next_cursor" | "incomplete" | "explain"));
-        answer.insert("items".to_owned(), rows.into());
-        out.json(&Json::Object(std::mem::take(answer)))?;
-        return Ok(Exit::Ok);
+        whole.retain(|name, _| !matches!(name.as_str(), "next_cursor" | "incomplete" | "explain"));
+        whole.insert("items".to_owned(), rows.into());
+        out.json(&Json::Object(whole))?;
     }
-    match count(&answer, "/others") {
-        0 => Ok(Exit::Ok),
+    Ok(end(&answer))
+}
+
+/// What is not listed, or could not be read, was not counted.
+fn end(answer: &Json) -> Exit {
+    let unread = unread(count(answer, "/damaged"));
+    match count(answer, "/others") {
+        0 => unread,
         others => {
             note(&format!("{others} entries have values beyond those listed; narrow the query"));
-            Ok(Exit::Undecidable)
+            Exit::Undecidable
         }
     }
 }
@@ -150,6 +156,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_was_not_counted_is_no_success() {
+        for (page, exit) in [
+            (json!({ "others": 0, "damaged": 0 }), Exit::Ok),
+            (json!({ "others": 2, "damaged": 0 }), Exit::Undecidable),
+            (json!({ "others": 0, "damaged": 1 }), Exit::Undecidable),
+        ] {
+            let mut answer = Json::Null;
+            add(&mut answer, page.clone());
+            add(&mut answer, json!({ "others": 0, "damaged": 0 }));
+            assert_eq!(end(&answer), exit, "{page}");
+        }
+    }
 
     #[test]
     fn rows_of_several_pages_add_up() {

@@ -113,7 +113,7 @@ fn number(json: &Json, name: &str) -> u64 {
 }
 
 /// What cannot be read may fit or not.
-fn unread(damaged: u64) -> Exit {
+pub(crate) fn unread(damaged: u64) -> Exit {
     if damaged == 0 {
         return Exit::Ok;
     }

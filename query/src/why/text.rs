@@ -13,11 +13,15 @@ const POLICY_CHARS_MAX: usize = 160;
 #[must_use]
 pub fn render_why(why: &Json) -> String {
     let mut lines = Lines(String::new());
-    if why.get("redacted").is_some() {
-        lines.add(
-            "entry",
-            &format!("#{} is erased: nothing of it can be explained", at(why, "/entry/index")),
-        );
+    if let Some(state) = unknown(why) {
+        lines.add("entry", &format!("#{} {state}", at(why, "/entry/index")));
+        if why.get("outcomes").is_some() {
+            lines.add("agent", &agent(why));
+            verdicts(why, &mut lines);
+            approvals(why, &mut lines);
+            results(why, &mut lines);
+            findings(why, &mut lines);
+        }
         return lines.0;
     }
     lines.add("action", &action(why));
@@ -38,6 +42,22 @@ pub fn render_why(why: &Json) -> String {
     verdicts(why, &mut lines);
     approvals(why, &mut lines);
     results(why, &mut lines);
+    findings(why, &mut lines);
+    lines.0
+}
+
+/// Why what was meant, and by what right, cannot be explained.
+fn unknown(why: &Json) -> Option<&'static str> {
+    let states = [
+        ("redacted", "is erased: what was meant, and by what right, cannot be explained"),
+        ("damaged", "is damaged: nothing of it can be explained"),
+        ("refused", "was refused: it explains nothing"),
+    ];
+    let is = |name: &str| why.get(name).and_then(Json::as_bool) == Some(true);
+    states.into_iter().find(|(name, _)| is(name)).map(|(_, state)| state)
+}
+
+fn findings(why: &Json, lines: &mut Lines) {
     for finding in list(why, "/findings") {
         let code = at(finding, "/code");
         let code = if code.is_empty() { code } else { format!(" ({code})") };
@@ -46,7 +66,6 @@ pub fn render_why(why: &Json) -> String {
             &format!("! #{} {}{code}", at(finding, "/index"), at(finding, "/rule")),
         );
     }
-    lines.0
 }
 
 struct Lines(String);

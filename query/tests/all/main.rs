@@ -7,6 +7,7 @@ mod bundle;
 mod custody;
 mod differential;
 mod entries;
+mod erased;
 mod flows;
 mod jobs;
 mod parts;

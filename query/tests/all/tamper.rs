@@ -3,7 +3,7 @@
 use ledger::{ColumnFamily, tamper};
 use serde_json::{Value as Json, json};
 
-use crate::world::{World, config, indexes, intent, start};
+use crate::world::{World, config, confirmed, indexes, intent, start};
 
 /// Ten entries of one workflow in a tile that is full, so that opening does not read them again;
 /// returns the index of the first.
@@ -76,4 +76,30 @@ fn an_entry_that_cannot_be_read_is_named_and_the_others_are_served() {
     let chain = world.json("/workflows/w");
     assert_eq!((&chain["completeness"], &chain["verified"]["ok"]), (&json!("gap"), &json!(false)));
     assert_eq!(chain["entries"].as_array().unwrap().len(), 10);
+}
+
+#[test]
+fn what_lies_beyond_damage_is_said_not_to_be_known() {
+    for (family, byte) in [(ColumnFamily::Bodies, 40), (ColumnFamily::Leaves, 0)] {
+        let mut world = World::new();
+        world.agent("a");
+        world.accept_as("a", Some("S"), start("a", "w"));
+        let mut asked = intent("a", "w", "email.send", "x@example.com");
+        asked["causes"] = json!(["@S"]);
+        let asked = world.accept_as("a", Some("I"), asked);
+        let told = world.accept("a", confirmed("a", "w", "email.send", "x@example.com", "@I"));
+        let others = (0..260).map(|_| intent("a", "other", "email.send", "x@example.com"));
+        world.submit_all("a", others.collect());
+        let up = format!("/entries/{told}/causes");
+        assert_eq!(world.json(&up)["damaged"], json!([]), "{family}");
+        assert_eq!(world.json("/actions?q=corr%3Aw")["damaged"], 0, "{family}");
+        world.close();
+        let nth = usize::try_from(asked).unwrap();
+        tamper(&config(&world.dir).store, family, nth, byte).unwrap().unwrap();
+        world.open();
+        let found = world.json(&up);
+        assert_eq!(found["damaged"], json!([{ "index": asked, "from": told }]), "{family}");
+        let actions = world.json("/actions?q=corr%3Aw");
+        assert_eq!((&actions["items"], &actions["damaged"]), (&json!([]), &json!(2)), "{family}");
+    }
 }
