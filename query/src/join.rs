@@ -130,7 +130,9 @@ impl<'n> Join<'n> {
             }
         };
         if node.is(Kind::ActionIntent) {
-            node.id.iter().for_each(|id| enter(&mut self.intents, *id));
+            if let Some(id) = node.id {
+                enter(&mut self.intents, id);
+            }
         } else {
             // What cites the same unknown cause belongs together.
             let unknown = node.causes.iter().filter(|cause| !self.known.contains(cause));

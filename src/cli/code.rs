@@ -91,7 +91,7 @@ codes! {
     OtherRenderer = "SW0415" Undecidable "the report of a bundle cannot be compared"
         "The evidence was checked. What people read in the bundle was made by another version of the renderer,\nso whether it says what the evidence says is undecided, which is never a success: whoever forges a\nreport can name another version, too. Compare it with the program that the bundle names as its maker.";
     Otherwise = "SW0416" HashMismatch "an entry is shown otherwise than it is proved"
-        "What the server shows of the entry is not what the bytes say that the ledger's key proves. Nothing was\nshown. The server, or whoever answers in its place, shows what was never committed: keep its answer and\ncompare it with the entry's /leaf and /body.";
+        "What the server shows of the entry is not what the bytes say that the ledger's key proves. Nothing\nwas shown. The server, or whoever answers in its place, shows what was never committed: keep its\nanswer and compare it with the entry's /leaf and /body.";
     Ledger = "SW0501" Other "the ledger refuses to open"
         "It is in use by another process, absent, written by another version, or its high-water mark is\nmissing. A mark that is missing beside a store with entries is not created anew, because then a\nrollback could not be noticed.";
     Exists = "SW0502" Other "there is a ledger already"

@@ -87,7 +87,7 @@ fn show(
 ) -> Result<Exit, Failure> {
     let entry = client.json(path, &[])?;
     if let Place::Id(id) = args.place
-        && entry.get("id") != Some(&id.to_string().into())
+        && entry.get("id") != Some(&Json::from(id.to_string()))
     {
         return Err(Failure::Otherwise { index, member: "id" });
     }
