@@ -144,7 +144,7 @@ fn requests(
     let (mut requests, mut are_all) = (Vec::new(), spent.is_none() && !is_cut);
     for entry in &found {
         let Some(body) = entry.body() else { continue };
-        let decisions = decisions(ledger, body.id(), size, api.now(), walk)?;
+        let decisions = decisions(ledger, &body, size, api.now(), walk)?;
         are_all &= decisions.are_all;
         requests.push(json!({
             "index": entry.leaf.index.0,

@@ -64,7 +64,7 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
     let agent = body.agent().unwrap_or_else(|| body.signer());
     let owner = then.agent(agent).map(|record| record.owner.clone());
     let mut looks = Walk::new(Order::Newest, QUERY_SCAN_MAX);
-    let approvals = decisions(ledger, body.id(), head.size, api.now(), &mut looks)?;
+    let approvals = decisions(ledger, &body, head.size, api.now(), &mut looks)?;
     let mut answer = json!({
         "asked": asked.0,
         "entry": entry_json(&entry),

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError};
+use schemas::account::Account;
 use schemas::body::Body;
 use schemas::deterministic::Item;
 use schemas::id::{EventId, Index, Micros, TreeSize};
@@ -59,7 +60,7 @@ fn approval(
     let Some(body) = request.body() else {
         return Ok(json!({ "index": request.leaf.index.0, "redacted": true }));
     };
-    let decisions = decisions(ledger, body.id(), size, now, looks)?;
+    let decisions = decisions(ledger, &body, size, now, looks)?;
     let of: Vec<_> = body.causes().iter().map(EventId::to_string).collect();
     Ok(json!({
         "index": request.leaf.index.0,
@@ -84,26 +85,27 @@ pub(crate) struct Decisions {
     pub(crate) are_all: bool,
 }
 
-/// The decisions on a request or an intent.
+/// The decisions on a request or an intent; without those on another agent's actions that cite it.
 pub(crate) fn decisions(
     ledger: &Ledger,
-    of: EventId,
+    of: &Body<'_>,
     size: TreeSize,
     now: Micros,
     looks: &mut Walk,
 ) -> Result<Decisions, ReadError> {
     let decided = Source::All(vec![
-        term(ledger, Key::Cause, &of.to_string()),
+        term(ledger, Key::Cause, &of.id().to_string()),
         term(ledger, Key::Kind, Kind::ApprovalDecided.as_str()),
     ]);
     let (mut found, are_all) = newest(ledger, decided, size, looks)?;
     found.reverse();
-    let asked = ledger.find(of)?.first().map(|index| ledger.leaf(*index)).transpose()?;
+    let asked = ledger.find(of.id())?.first().map(|index| ledger.leaf(*index)).transpose()?;
     let mut decisions = Vec::new();
     for entry in &found {
-        let Some(body) = entry.body().filter(|body| body.kind() == Kind::ApprovalDecided) else {
-            continue;
-        };
+        let is_of =
+            |body: &Body<'_>| of.agent().is_none_or(|agent| Account::of_body(body).is_of(agent));
+        let body = entry.body().filter(|body| body.kind() == Kind::ApprovalDecided);
+        let Some(body) = body.filter(is_of) else { continue };
         let at = entry.leaf.received_at;
         let latency = asked.as_ref().map(|asked| at.0.saturating_sub(asked.received_at.0));
         let expires = body.field("approval.expires").and_then(Item::uint).map(Micros);

@@ -9,6 +9,7 @@ use schemas::limits::{PRINCIPALS_MAX, QUERY_SCAN_MAX, SESSION_SCAN_MAX, WHY_ENTR
 use schemas::terms::Key;
 
 use super::{entry_of, is_of};
+use crate::accepted::term;
 use crate::source::{Order, Seek, Source, Walk};
 
 /// Hops from an entry up its causes to its trigger.
@@ -23,13 +24,16 @@ pub(super) struct Around {
     pub(super) outcomes: Vec<Entry>,
     pub(super) witnesses: Vec<Entry>,
     pub(super) findings: Vec<Entry>,
+    /// Whether there may be more of them: there were too many to look through.
+    pub(super) is_cut: bool,
 }
 
 impl Around {
     pub(super) fn of(ledger: &Ledger, body: &Body<'_>, size: TreeSize) -> Result<Self, ReadError> {
-        let about = About { ledger, agent: body.agent().unwrap_or_else(|| body.signer()), size };
+        let agent = body.agent().unwrap_or_else(|| body.signer());
+        let mut about = About { ledger, agent, size, is_cut: false };
         let mut around = Self {
-            session: session(ledger, body, size)?,
+            session: about.session(body)?,
             verdicts: about.citing(Kind::GateVerdict, body.id())?,
             outcomes: about.citing(Kind::ActionOutcome, body.id())?,
             witnesses: about.citing(Kind::WitnessObserved, body.id())?,
@@ -52,6 +56,7 @@ impl Around {
             around.witnesses.extend(seen.into_iter().filter(is_new));
         }
         around.trigger = trigger(ledger, body, around.session.as_ref())?;
+        around.is_cut = about.is_cut;
         Ok(around)
     }
 }
@@ -93,82 +98,87 @@ struct About<'l> {
     ledger: &'l Ledger,
     agent: &'l str,
     size: TreeSize,
+    /// Whether a limit ended a look for more.
+    is_cut: bool,
 }
 
 impl About<'_> {
-    fn citing(&self, kind: Kind, id: EventId) -> Result<Vec<Entry>, ReadError> {
+    fn citing(&mut self, kind: Kind, id: EventId) -> Result<Vec<Entry>, ReadError> {
         self.of_kind(kind, Key::Cause, &id.to_string())
     }
 
     /// The ledger's findings on an event.
-    fn findings(&self, id: EventId) -> Result<Vec<Entry>, ReadError> {
-        let terms = [(Key::Cause, id.to_string()), (Key::Kind, Kind::Finding.as_str().to_owned())];
-        self.entries(&terms, |entry| is_of(entry, &[Kind::Finding]))
+    fn findings(&mut self, id: EventId) -> Result<Vec<Entry>, ReadError> {
+        let (id, kind) = (id.to_string(), Kind::Finding.as_str());
+        self.entries(&[(Key::Cause, &id), (Key::Kind, kind)], |entry| {
+            is_of(entry, &[Kind::Finding])
+        })
     }
 
     /// Accepted entries of a kind with this term that are about the agent's own actions, the oldest first. Of each kind
     /// by itself, and without what others say: whoever cites an event often hides nothing.
-    fn of_kind(&self, kind: Kind, key: Key, value: &str) -> Result<Vec<Entry>, ReadError> {
-        let mut terms = vec![
-            (key, value.to_owned()),
-            (Key::Kind, kind.as_str().to_owned()),
-            (Key::Agent, self.agent.to_owned()),
-        ];
+    fn of_kind(&mut self, kind: Kind, key: Key, value: &str) -> Result<Vec<Entry>, ReadError> {
+        let agent = self.agent;
+        let mut terms = vec![(key, value), (Key::Kind, kind.as_str()), (Key::Agent, agent)];
         if kind == Kind::ActionOutcome {
-            terms.push((Key::Signer, self.agent.to_owned()));
+            terms.push((Key::Signer, agent));
         }
         self.entries(&terms, |entry| {
             let body = entry.body().or_else(|| entry.residue());
-            let is_own = body.is_some_and(|body| Account::of_body(&body).is_of(self.agent));
+            let is_own = body.is_some_and(|body| Account::of_body(&body).is_of(agent));
             is_own && is_of(entry, &[kind])
         })
     }
 
+    /// The declaration of the session that the action was taken in.
+    fn session(&mut self, body: &Body<'_>) -> Result<Option<Entry>, ReadError> {
+        let Some(session) = body.session() else { return Ok(None) };
+        let (session, kind) = (session.to_string(), Kind::SessionStart);
+        let terms =
+            [(Key::Session, session.as_str()), (Key::Signer, body.signer()), (Key::Kind, kind.as_str())];
+        let walk = Walk::new(Order::Oldest, SESSION_SCAN_MAX);
+        let (found, is_cut) = self.first(&terms, 1, walk, |entry| is_of(entry, &[kind]))?;
+        // One is all that is looked for.
+        self.is_cut |= is_cut && found.is_empty();
+        Ok(found.into_iter().next())
+    }
+
     /// The oldest entries with all of these terms that fit.
     fn entries(
-        &self,
-        terms: &[(Key, String)],
+        &mut self,
+        terms: &[(Key, &str)],
         fits: impl Fn(&Entry) -> bool,
     ) -> Result<Vec<Entry>, ReadError> {
-        let term = |(key, value): &(Key, String)| {
-            Source::Term(Box::new(self.ledger.postings(*key, value)))
-        };
-        let mut source = Source::All(terms.iter().map(term).collect());
-        let mut walk = Walk::new(Order::Oldest, QUERY_SCAN_MAX);
+        let walk = Walk::new(Order::Oldest, QUERY_SCAN_MAX);
+        let (found, is_cut) = self.first(terms, WHY_ENTRIES_MAX, walk, fits)?;
+        self.is_cut |= is_cut;
+        Ok(found)
+    }
+
+    /// At most so many of them, and whether a limit ended the look for more.
+    fn first(
+        &self,
+        terms: &[(Key, &str)],
+        most: usize,
+        mut walk: Walk,
+        fits: impl Fn(&Entry) -> bool,
+    ) -> Result<(Vec<Entry>, bool), ReadError> {
+        let terms = terms.iter().map(|(key, value)| term(self.ledger, *key, value));
+        let mut source = Source::All(terms.collect());
         let (mut at, mut found) = (0, Vec::new());
-        while let Seek::At(index) = source.seek(at, &mut walk)? {
-            if index >= self.size.0 || found.len() == WHY_ENTRIES_MAX {
-                break;
+        loop {
+            let index = match source.seek(at, &mut walk)? {
+                Seek::At(index) if index < self.size.0 => index,
+                Seek::Spent(reached) if reached < self.size.0 => return Ok((found, true)),
+                Seek::At(_) | Seek::Spent(_) | Seek::End => return Ok((found, false)),
+            };
+            if found.len() == most {
+                return Ok((found, true));
             }
             found.extend(self.ledger.entry(Index(index))?.filter(|entry| fits(entry)));
             at = index + 1;
         }
-        Ok(found)
     }
-}
-
-/// The declaration of the session that the action was taken in.
-fn session(ledger: &Ledger, body: &Body<'_>, size: TreeSize) -> Result<Option<Entry>, ReadError> {
-    let Some(session) = body.session() else { return Ok(None) };
-    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
-    let mut source = Source::All(vec![
-        term(Key::Session, &session.to_string()),
-        term(Key::Signer, body.signer()),
-        term(Key::Kind, Kind::SessionStart.as_str()),
-    ]);
-    let mut walk = Walk::new(Order::Oldest, SESSION_SCAN_MAX);
-    let mut at = 0;
-    while let Seek::At(index) = source.seek(at, &mut walk)? {
-        if index >= size.0 {
-            break;
-        }
-        let entry = ledger.entry(Index(index))?;
-        if let Some(entry) = entry.filter(|entry| is_of(entry, &[Kind::SessionStart])) {
-            return Ok(Some(entry));
-        }
-        at = index + 1;
-    }
-    Ok(None)
 }
 
 /// What set it off: the first trigger up its causes, or up those of its session.
@@ -191,4 +201,29 @@ fn trigger(
             .extend(above.into_iter().filter(|cause| !causes.contains(cause)).collect::<Vec<_>>());
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::tests::incidents;
+
+    #[test]
+    fn a_look_that_a_limit_ended_says_so() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let writer = incidents(&dir, 9);
+        let ledger = writer.ledger();
+        let about = About { ledger: &ledger, agent: "a", size: TreeSize(9), is_cut: false };
+        let kind = [(Key::Kind, Kind::LedgerIncident.as_str())];
+        let look = |most: usize, budget: usize| {
+            let walk = Walk::new(Order::Oldest, budget);
+            let (found, is_cut) = about.first(&kind, most, walk, |_| true).unwrap();
+            (found.len(), is_cut)
+        };
+        assert_eq!(look(100, 100), (8, false));
+        assert_eq!(look(100, 3), (3, true));
+        assert_eq!(look(5, 100), (5, true));
+    }
 }

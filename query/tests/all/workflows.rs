@@ -146,6 +146,7 @@ fn a_stranger_says_nothing_of_what_came_of_anothers_action() {
         world.agent(agent);
     }
     world.principal("mailer", &["witness"]);
+    world.principal("boss@example.com", &["approver"]);
     let asked = world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x@example.com"));
     let reverted = |named: &str| {
         let mut fields = confirmed(named, "w", "email.send", "x@example.com", "@I");
@@ -161,6 +162,11 @@ fn a_stranger_says_nothing_of_what_came_of_anothers_action() {
         seen.as_object_mut().unwrap().shift_remove(field);
     }
     world.accept("mailer", seen);
+    let allowed = json!({
+        "kind": "approval.decided", "agent": { "id": "b" }, "correlation": "w", "causes": ["@I"],
+        "approval": { "request": "@Q", "decision": "allow" },
+    });
+    world.accept("boss@example.com", allowed);
     world.wait(3_600_000_000);
     let found = gaps(&world, "w");
     assert_eq!(
@@ -168,7 +174,9 @@ fn a_stranger_says_nothing_of_what_came_of_anothers_action() {
         (1, &json!("no_outcome"), &json!(asked))
     );
     let why = |world: &World| world.json(&format!("/entries/{asked}/why"));
-    assert_eq!([&why(&world)["outcomes"], &why(&world)["witnesses"]], [&json!([]), &json!([])]);
+    for others in ["outcomes", "witnesses", "approvals"] {
+        assert_eq!(why(&world)[others], json!([]), "{others}");
+    }
     let own = world.accept("a", confirmed("a", "w", "email.send", "x@example.com", "@I"));
     world.accept("b", reverted("a"));
 
@@ -178,7 +186,7 @@ fn a_stranger_says_nothing_of_what_came_of_anothers_action() {
         [&steps[0]["status"], &steps[0]["entries"]],
         [&json!("confirmed"), &json!([asked, own])]
     );
-    assert_eq!(steps.len(), 4, "{steps:?}");
+    assert_eq!(steps.len(), 5, "{steps:?}");
     assert!(steps[1..].iter().all(|step| step["agent"] == "b"), "{steps:?}");
     let outcomes = why(&world)["outcomes"].clone();
     assert_eq!((outcomes.as_array().unwrap().len(), &outcomes[0]["index"]), (1, &json!(own)));
