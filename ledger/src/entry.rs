@@ -103,7 +103,7 @@ impl Entry {
         kept.is_some_and(|kept| !refused::is_erased(&self.leaf, kept))
     }
 
-    /// The terms under which it is found; where its body names no owner, the ledger knows whose its agent was then.
+    /// The terms under which it is found; where it states no owner itself, the ledger knows whose its agent was then.
     ///
     /// # Errors
     /// [`ReadError`] when the agent's record cannot be read.
@@ -120,7 +120,8 @@ impl Entry {
             }
             Content::Redacted(None) => return Ok(read(&[])),
         };
-        let owner = match body.agent().filter(|_| body.text("owner").is_none()) {
+        let owner = match body.agent().filter(|_| terms::stated_owner(&self.leaf, &body).is_none())
+        {
             Some(agent) => ledger.owner_at(agent, self.leaf.index)?,
             None => None,
         };

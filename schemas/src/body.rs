@@ -144,9 +144,9 @@ impl<'a> Body<'a> {
     /// # Errors
     /// The first fault.
     pub(crate) fn declares_its_agent(&self) -> Result<(), Reject> {
-        match self.agent {
+        match self.agent() {
             None => return Err(missing("agent.id")),
-            Some(agent) if agent != self.signer => {
+            Some(agent) if agent != self.signer() => {
                 return Err(Reject::new(Reason::InvalidField, "agent.id", "the agent that signs"));
             }
             Some(_) => {}

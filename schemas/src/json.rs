@@ -29,10 +29,10 @@ pub enum Content<B> {
     },
 }
 
-impl<'a> Content<'a> {
+impl<B> Content<B> {
     /// What somebody signed, be it refused or not: what was refused tells what was tried.
     #[must_use]
-    pub fn said(&self) -> Option<&Body<'a>> {
+    pub fn said(&self) -> Option<&B> {
         match self {
             Self::Signed(body) | Self::Refused { signed: Some(body), .. } => Some(body),
             Self::Redacted(_) | Self::Refused { signed: None, .. } => None,

@@ -5,6 +5,7 @@ use schemas::checkpoint::NoteKey;
 use schemas::id::Index;
 use schemas::json::{Content, entry};
 use schemas::leaf::{Leaf, Status, chain_hash};
+use schemas::outline::Outline;
 use schemas::receipt;
 use serde_json::Value as Json;
 
@@ -95,7 +96,7 @@ impl<'c> Prover<'c> {
                 let text = "the body does not have the digest that the leaf commits to".to_owned();
                 return Ok(Proved::Fails(Exit::HashMismatch, text));
             }
-            Some(body) => match Body::admitted(body) {
+            Some(body) => match Outline::admitted(body) {
                 Some(body) => Content::Signed(body),
                 None => {
                     let text = "this version of sworn cannot read the body".to_owned();
@@ -130,7 +131,7 @@ impl<'c> Prover<'c> {
     /// A rejection has no receipt, but a place in the log as every entry has; what stands beside its leaf is evidence
     /// that nobody receipted.
     fn refused(&self, shown: &Json, leaf: &Leaf, bytes: &[u8]) -> Result<Proved, Failure> {
-        let stated = entry(leaf, &chain_hash(bytes), &Content::Redacted(None));
+        let stated = entry(leaf, &chain_hash(bytes), &Content::<Outline<'_>>::Redacted(None));
         self.compare(shown, &stated, &OF_LEAF)?;
         let Some(text) = known(self.part("proof", "text/plain"), 404)? else {
             return Ok(Proved::NotYet("no published checkpoint covers this rejection yet"));

@@ -297,8 +297,8 @@ impl CurrentStatement {
     fn of(row: &[u8], leaf: &Leaf) -> Option<Self> {
         let row = parse_statement(row)?;
         let statement = Statement::parse(&row.statement).ok()?;
-        let rests = statement.digest() == leaf.statement;
-        rests.then(|| Self { digest: leaf.statement, kid: statement.kid, tenant: statement.tenant })
+        (statement.digest() == leaf.statement).then_some(())?;
+        Some(Self { digest: leaf.statement, kid: statement.kid, tenant: statement.tenant })
     }
 }
 

@@ -122,11 +122,11 @@ mod tests {
         let ledger = &writer.ledger();
         let every: Vec<u64> = (1..31).collect();
         let last = [3, 28, 29, 30];
-        assert_eq!(paged(&ledger, [&every, &last], usize::MAX), (last.to_vec(), 0));
+        assert_eq!(paged(ledger, [&every, &last], usize::MAX), (last.to_vec(), 0));
         let even: Vec<u64> = (1..15).map(|n| n * 2).collect();
         let odd: Vec<u64> = (0..15).map(|n| n * 2 + 1).chain([30]).collect();
         let even: Vec<u64> = even.into_iter().chain([30]).collect();
-        let (told, spent) = paged(&ledger, [&even, &odd], 5);
+        let (told, spent) = paged(ledger, [&even, &odd], 5);
         assert_eq!(told, [30]);
         assert!(spent > 1, "{spent}");
     }

@@ -134,8 +134,11 @@ impl About<'_> {
     fn session(&mut self, body: &Body<'_>) -> Result<Option<Entry>, ReadError> {
         let Some(session) = body.session() else { return Ok(None) };
         let (session, kind) = (session.to_string(), Kind::SessionStart);
-        let terms =
-            [(Key::Session, session.as_str()), (Key::Signer, body.signer()), (Key::Kind, kind.as_str())];
+        let terms = [
+            (Key::Session, session.as_str()),
+            (Key::Signer, body.signer()),
+            (Key::Kind, kind.as_str()),
+        ];
         let walk = Walk::new(Order::Oldest, SESSION_SCAN_MAX);
         let (found, is_cut) = self.first(&terms, 1, walk, |entry| is_of(entry, &[kind]))?;
         // One is all that is looked for.
