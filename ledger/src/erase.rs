@@ -336,15 +336,19 @@ impl Ledger {
         Ok(found)
     }
 
-    /// The first redaction that covers the entry at `index`.
+    /// The first redaction of the entry at `index` that erased what `erases` asks for.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn redaction_of(&self, index: Index) -> Result<Option<Index>, ReadError> {
+    pub fn redaction_of(
+        &self,
+        index: Index,
+        erases: impl Fn(&Redaction) -> bool,
+    ) -> Result<Option<Index>, ReadError> {
         let mut postings = self.postings(Key::Kind, Kind::Redaction.as_str());
         let mut at = index.0.saturating_add(1);
         while let Some(found) = postings.at_or_after(at)? {
-            if self.redaction(found)?.is_some_and(|redaction| redaction.covers(index)) {
+            if self.redaction(found)?.is_some_and(|said| said.covers(index) && erases(&said)) {
                 return Ok(Some(found));
             }
             at = found.0 + 1;

@@ -189,7 +189,7 @@ impl Writer {
         if let Some(detail) = item.raw.detail
             && self.store.get(ColumnFamily::Details, &key)?.is_none()
             // What was erased does not come back.
-            && self.ledger().redaction_of(index)?.is_none()
+            && self.ledger().redaction_of(index, |_| true)?.is_none()
         {
             draft.rows.push(Row::new(ColumnFamily::Details, key, detail));
         }

@@ -152,7 +152,8 @@ fn whole_body<'e>(api: &Api, entry: &'e Entry) -> Result<(&'e [u8], Body<'e>), E
         return Err(Error::NoPart { index, part });
     }
     let Some(bytes) = entry.body.as_deref() else {
-        return Err(Error::Redacted { index, part, by: api.ledger.redaction_of(index)? });
+        let by = api.ledger.redaction_of(index, |redaction| redaction.body)?;
+        return Err(Error::Redacted { index, part, by });
     };
     let body = entry.body().ok_or(Error::Damaged { index, part })?;
     Ok((bytes, body))
@@ -172,7 +173,8 @@ fn read_detail(api: &Api, entry: &Entry) -> Result<Shown, Error> {
     let (_, body) = whole_body(api, entry)?;
     let digest = body.detail().ok_or(Error::NoPart { index, part })?;
     let Some(bytes) = api.ledger.detail(index)? else {
-        return Err(Error::Redacted { index, part, by: api.ledger.redaction_of(index)? });
+        let by = api.ledger.redaction_of(index, |redaction| redaction.detail)?;
+        return Err(Error::Redacted { index, part, by });
     };
     let fits = sha256(&bytes) == digest.0;
     let detail =

@@ -135,7 +135,7 @@ fn an_erased_body_leaves_a_residue_and_nothing_of_the_person() {
         let left = entry.residue().unwrap();
         assert_eq!((left.signer(), left.correlation()), ("mailer", Some("case-1")));
         assert_eq!((left.text("action.target"), left.text("on_behalf_of")), (None, None));
-        assert!(ledger.redaction_of(Index(*index)).unwrap().is_some());
+        assert!(ledger.redaction_of(Index(*index), |said| said.body).unwrap().is_some());
     }
     assert_eq!(ledger.terms(Key::Corr, "case-1", 9).unwrap()[0].count, 30, "it counts as before");
     drop(ledger);
@@ -344,7 +344,7 @@ fn a_restored_backup_does_not_bring_back_what_was_erased() {
     for index in &named {
         assert!(ledger.entry(Index(*index)).unwrap().unwrap().body.is_none());
     }
-    let own = ledger.redaction_of(Index(named[0])).unwrap().unwrap();
+    let own = ledger.redaction_of(Index(named[0]), |said| said.body).unwrap().unwrap();
     let entry = ledger.entry(own).unwrap().unwrap();
     let body = entry.body().unwrap();
     assert_eq!((body.signer(), body.text("redact.basis")), ("ledger", Some("restored")));
@@ -425,7 +425,7 @@ fn a_restored_backup_does_not_bring_back_what_was_kept_of_refused_submissions() 
     for index in [item, whole] {
         let entry = ledger.entry(index).unwrap().unwrap();
         assert!(!entry.holds_evidence(), "{index}");
-        assert!(ledger.redaction_of(index).unwrap().is_some());
+        assert!(ledger.redaction_of(index, |said| said.body).unwrap().is_some());
     }
     let size = ledger.head().size;
     drop(ledger);
@@ -513,7 +513,7 @@ fn what_is_kept_too_long_is_erased_on_schedule_but_for_holds() {
         "what a hold kept goes once it is lifted"
     );
     let ledger = world.bench.ledger();
-    let own = ledger.redaction_of(Index(named[0])).unwrap().unwrap();
+    let own = ledger.redaction_of(Index(named[0]), |said| said.body).unwrap().unwrap();
     let entry = ledger.entry(own).unwrap().unwrap();
     assert_eq!(entry.body().unwrap().text("redact.basis"), Some("retention"));
     drop(ledger);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::impact::live_sessions;
 use super::keys::key_json;
-use super::lists::page;
+use super::lists::page_of_names;
 use super::past::Past;
 use super::view::{agent_row, contract_json, credential_json, grant_json};
 use crate::accepted::{newest_first, term};
@@ -104,16 +104,18 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let known = known.into_iter().filter(|record| wanted.takes(record, &past));
     let mut rows: Vec<_> =
         known.map(|record| (record.id.clone(), agent_row(record, &past))).collect();
+    let mut is_cut = false;
     if wanted.shadow {
-        rows.extend(shadows(&api.ledger, &past)?);
+        let seen = api.ledger.terms(Key::Agent, "", SHADOW_NAMES_MAX)?;
+        is_cut = seen.len() == SHADOW_NAMES_MAX;
+        rows.extend(shadows(seen, &past));
     }
-    page(&past, params, rows)
+    page_of_names(&past, params, rows, is_cut)
 }
 
-/// Agents that entries name and nobody registered.
-fn shadows(ledger: &Ledger, past: &Past) -> Result<Vec<(String, Value)>, ReadError> {
-    let seen = ledger.terms(Key::Agent, "", SHADOW_NAMES_MAX)?;
-    let stranger = |row: &TermRow| {
+/// Names that nobody registered.
+fn shadows(seen: Vec<TermRow>, past: &Past) -> impl Iterator<Item = (String, Value)> {
+    let stranger = move |row: &TermRow| {
         let registry = &past.registry;
         row.first.0 < past.size.0
             && registry.agent(&row.value).is_none()
@@ -126,7 +128,7 @@ fn shadows(ledger: &Ledger, past: &Past) -> Result<Vec<(String, Value)>, ReadErr
         });
         (row.value, json)
     };
-    Ok(seen.into_iter().filter(stranger).map(row).collect())
+    seen.into_iter().filter(stranger).map(row)
 }
 
 pub(crate) async fn one(

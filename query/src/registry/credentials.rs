@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::agents::term_row;
 use super::findings::flagged_entry;
-use super::lists::page;
+use super::lists::page_of_names;
 use super::past::Past;
 use super::view::credential_json;
 use crate::accepted::{newest_first, term};
@@ -39,20 +39,23 @@ struct Wanted<'p> {
     shared: Option<Flagged>,
     overbroad: Option<Flagged>,
     unregistered: bool,
+    /// Whether there are more findings than were looked through.
+    is_cut: bool,
 }
 
 impl<'p> Wanted<'p> {
     fn of(params: &'p Params, ledger: &Ledger, size: TreeSize) -> Result<Self, Error> {
-        let of = |name, rule| match params.flag(name)? {
-            true => Ok::<_, Error>(Some(flagged(ledger, rule, size)?)),
-            false => Ok(None),
+        let mut is_cut = false;
+        let mut of = |name, rule| {
+            Ok::<_, Error>(match params.flag(name)? {
+                true => Some(flagged(ledger, rule, size, &mut is_cut)?),
+                false => None,
+            })
         };
-        Ok(Self {
-            agent: params.get("agent"),
-            shared: of("shared", "shared_credential")?,
-            overbroad: of("overbroad", "credential_overbroad")?,
-            unregistered: params.flag("unregistered")?,
-        })
+        let shared = of("shared", "shared_credential")?;
+        let overbroad = of("overbroad", "credential_overbroad")?;
+        let unregistered = params.flag("unregistered")?;
+        Ok(Self { agent: params.get("agent"), shared, overbroad, unregistered, is_cut })
     }
 
     fn takes(&self, record: &CredentialRecord, registry: &Registry) -> bool {
@@ -72,14 +75,16 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let known = known.into_iter().filter(|record| wanted.takes(record, &past.registry));
     let mut rows: Vec<_> =
         known.map(|record| (record.id.clone(), credential_json(record))).collect();
-    for row in strangers(&api.ledger, &past, &wanted)? {
+    let mut is_cut = wanted.is_cut;
+    for row in strangers(&api.ledger, &past, &wanted, &mut is_cut)? {
         let named = match wanted.agent {
             Some(agent) => is_named_by(&api.ledger, &row.value, agent, past.size)?,
-            None => true,
+            None => Some(true),
         };
-        rows.extend(named.then(|| (row.value.clone(), stranger_json(&row))));
+        is_cut |= named.is_none();
+        rows.extend(named.unwrap_or(true).then(|| (row.value.clone(), stranger_json(&row))));
     }
-    page(&past, params, rows)
+    page_of_names(&past, params, rows, is_cut)
 }
 
 /// Whether two agents hold it, or a finding says that another one was seen with it since it was last registered or
@@ -111,9 +116,15 @@ fn is_flagged_since(record: &CredentialRecord, flagged: &Flagged) -> bool {
 }
 
 /// What findings of a rule name.
-fn flagged(ledger: &Ledger, rule: &str, size: TreeSize) -> Result<Flagged, ReadError> {
+fn flagged(
+    ledger: &Ledger,
+    rule: &str,
+    size: TreeSize,
+    is_cut: &mut bool,
+) -> Result<Flagged, ReadError> {
     let mut found = Flagged::new();
-    newest_first(ledger, term(ledger, Key::Finding, rule), size, QUERY_SCAN_MAX, |entry| {
+    let findings = term(ledger, Key::Finding, rule);
+    let spent = newest_first(ledger, findings, size, QUERY_SCAN_MAX, |entry| {
         if let Some(cited) = flagged_entry(ledger, &entry)?
             && let Some(body) = cited.body()
             && let Some(id) = body.text("credential.id")
@@ -122,11 +133,17 @@ fn flagged(ledger: &Ledger, rule: &str, size: TreeSize) -> Result<Flagged, ReadE
         }
         Ok(true)
     })?;
+    *is_cut |= spent.is_some();
     Ok(found)
 }
 
 /// Credentials that entries name and nobody registered: all, or those that findings are about.
-fn strangers(ledger: &Ledger, past: &Past, wanted: &Wanted<'_>) -> Result<Vec<TermRow>, ReadError> {
+fn strangers(
+    ledger: &Ledger,
+    past: &Past,
+    wanted: &Wanted<'_>,
+    is_cut: &mut bool,
+) -> Result<Vec<TermRow>, ReadError> {
     let mut rows = match wanted.unregistered {
         true => ledger.terms(Key::Cred, "", CREDENTIAL_NAMES_MAX)?,
         false => {
@@ -135,6 +152,7 @@ fn strangers(ledger: &Ledger, past: &Past, wanted: &Wanted<'_>) -> Result<Vec<Te
             rows.filter_map(Result::transpose).collect::<Result<_, _>>()?
         }
     };
+    *is_cut |= wanted.unregistered && rows.len() == CREDENTIAL_NAMES_MAX;
     rows.retain(|row| row.first.0 < past.size.0 && past.registry.credential(&row.value).is_none());
     rows.sort_by(|a, b| a.value.cmp(&b.value));
     rows.dedup_by(|a, b| a.value == b.value);
@@ -148,18 +166,18 @@ fn stranger_json(row: &TermRow) -> Value {
     })
 }
 
-/// Whether an accepted entry of the agent's names it.
+/// Whether an accepted entry of the agent's names it; `None` where there are too many others to tell.
 fn is_named_by(
     ledger: &Ledger,
     credential: &str,
     agent: &str,
     size: TreeSize,
-) -> Result<bool, ReadError> {
+) -> Result<Option<bool>, ReadError> {
     let both = vec![term(ledger, Key::Cred, credential), term(ledger, Key::Agent, agent)];
     let mut named = false;
-    newest_first(ledger, Source::All(both), size, QUERY_SCAN_MAX, |_entry| {
+    let spent = newest_first(ledger, Source::All(both), size, QUERY_SCAN_MAX, |_entry| {
         named = true;
         Ok(false)
     })?;
-    Ok(named)
+    Ok((named || spent.is_none()).then_some(named))
 }

@@ -32,6 +32,20 @@ pub(crate) fn page(
     Ok(past.answer(json!({ "items": items, "next_after": next })))
 }
 
+/// A page of names that entries name, beside those that are registered; `is_cut` where not all could be looked through.
+pub(crate) fn page_of_names(
+    past: &Past,
+    params: &Params,
+    rows: Vec<(String, Value)>,
+    is_cut: bool,
+) -> Result<Value, Error> {
+    let mut answer = page(past, params, rows)?;
+    if let Value::Object(answer) = &mut answer {
+        answer.insert("incomplete".to_owned(), is_cut.into());
+    }
+    Ok(answer)
+}
+
 /// `principals`: `?role=` those with it, `?disabled=true` those that have left.
 pub(crate) async fn principals(
     State(api): State<Api>,
