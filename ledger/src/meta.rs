@@ -8,8 +8,10 @@ use crate::refusal::{sealed, unsealed};
 use crate::retain::{Changes, Retained};
 use crate::store::{ColumnFamily, Row, Store};
 
-/// Version of the store's layout.
-pub(crate) const FORMAT: u64 = 1;
+/// Version of the log's format, which genesis names.
+pub(crate) const LOG_FORMAT: u64 = 1;
+/// Version of the store's rows. What an older one derived from its log is made anew by a rebuild.
+pub(crate) const FORMAT: u64 = 2;
 const FORMAT_KEY: &[u8] = b"format";
 const REBUILDING_KEY: &[u8] = b"rebuilding";
 const ERASED_KEY: &[u8] = b"erased";
@@ -66,8 +68,8 @@ fn read_number(store: &Store, key: &[u8]) -> Result<Option<u64>, ReadError> {
     number.map(Some).ok_or_else(|| damaged(key))
 }
 
-pub(crate) fn format_row() -> Row {
-    number_row(FORMAT_KEY.to_vec(), FORMAT)
+pub(crate) fn format_row(format: u64) -> Row {
+    number_row(FORMAT_KEY.to_vec(), format)
 }
 
 pub(crate) fn read_format(store: &Store) -> Result<Option<u64>, ReadError> {

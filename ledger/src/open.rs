@@ -96,7 +96,7 @@ pub fn create(
         }
         Some(_) => return Err(OpenError::Exists(config.store.clone())),
     }
-    store.write_synced(&[meta::format_row()]).map_err(ReadError::from)?;
+    store.write_synced(&[meta::format_row(meta::FORMAT)]).map_err(ReadError::from)?;
     let identity = Identity {
         tenant: genesis.tenant.clone(),
         origin,
@@ -112,7 +112,7 @@ pub fn create(
 
 fn genesis_fields(genesis: &Genesis, identity: &Identity) -> Vec<(&'static str, Value)> {
     let mut registry = vec![
-        ("format", Value::from(meta::FORMAT)),
+        ("format", Value::from(meta::LOG_FORMAT)),
         ("origin", Value::from(identity.origin.as_str())),
         ("operator", Value::from(genesis.operator.as_str())),
         ("ledger_key", bytes(identity.key.as_bytes())),

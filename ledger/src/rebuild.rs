@@ -9,7 +9,7 @@ use schemas::rules::Finding;
 
 use crate::error::{OpenError, ReadError};
 use crate::fold::{Beside, Derived, Fold, family_beside};
-use crate::open::{Config, check_format, last_index};
+use crate::open::{Config, last_index};
 use crate::read::damaged;
 use crate::refusal::Refusal;
 use crate::replay::{self, Read, Rows};
@@ -26,8 +26,9 @@ pub fn rebuild(config: &Config, progress: impl Fn(u64, u64)) -> Result<TreeSize,
         return Err(OpenError::Absent(config.store.clone()));
     }
     let store = Store::open(&config.store)?;
-    if !meta::is_rebuilding(&store)? {
-        check_format(&store)?;
+    match meta::read_format(&store)?.unwrap_or(0) {
+        1..=meta::FORMAT => {}
+        found => return Err(OpenError::Format { found, known: meta::FORMAT }),
     }
     let last = last_index(&store)?.ok_or_else(|| OpenError::Absent(config.store.clone()))?;
     let size = TreeSize(last.0 + 1);
@@ -51,7 +52,8 @@ pub fn rebuild(config: &Config, progress: impl Fn(u64, u64)) -> Result<TreeSize,
     }
     // The rows above went past the WAL; flushing makes them durable before the flag is taken back.
     store.flush().map_err(ReadError::from)?;
-    store.write_synced(&[meta::rebuilding_row(false)]).map_err(ReadError::from)?;
+    let done = [meta::format_row(meta::FORMAT), meta::rebuilding_row(false)];
+    store.write_synced(&done).map_err(ReadError::from)?;
     Ok(size)
 }
 
@@ -191,12 +193,15 @@ fn bad_row(index: Index, family: ColumnFamily) -> ReadError {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use ed25519_dalek::SigningKey;
     use schemas::body::from_json;
-    use schemas::id::EventId;
+    use schemas::id::{EventId, Micros, SignerId, Tenant};
+    use schemas::key::PublicKey;
     use schemas::rules::rule;
     use serde_json::json;
 
     use super::*;
+    use crate::open::{Genesis, create, open};
 
     const FLAGGED: &str = "019d6b2c-ee80-7001-8002-030405060708";
 
@@ -248,6 +253,43 @@ mod tests {
         assert_eq!(
             fault(sound(), &swapped).unwrap(),
             "the log gives out_of_scope of entry #7 here"
+        );
+    }
+    #[test]
+    fn rows_of_an_older_version_are_refused_until_they_are_made_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config {
+            store: directory.path().join("store"),
+            mark: directory.path().join("mark/test.note"),
+        };
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let genesis = Genesis {
+            tenant: Tenant::parse("test").unwrap(),
+            host: "ledger.example".to_owned(),
+            operator: SignerId::parse("operator").unwrap(),
+            operator_key: PublicKey::of(&key),
+            clock_start: None,
+            finds: false,
+        };
+        drop(create(&config, key.clone(), &genesis, Micros(1)).unwrap());
+        let write = |format| {
+            let store = Store::open(&config.store).unwrap();
+            store.write_synced(&[meta::format_row(format)]).unwrap();
+        };
+        let known = meta::FORMAT;
+        write(known - 1);
+        let refused = open(&config, key.clone()).map(drop).unwrap_err();
+        assert!(
+            matches!(refused, OpenError::Format { found, .. } if found == known - 1),
+            "{refused:?}"
+        );
+        assert_eq!(rebuild(&config, |_, _| ()).unwrap(), TreeSize(1));
+        assert_eq!(open(&config, key.clone()).unwrap().ledger().head().size, TreeSize(1));
+        write(known + 1);
+        let refused = rebuild(&config, |_, _| ()).unwrap_err();
+        assert!(
+            matches!(refused, OpenError::Format { found, .. } if found == known + 1),
+            "{refused:?}"
         );
     }
 }

@@ -264,6 +264,10 @@ impl Failure {
                 "restore the newest copy; if there is none: sworn verify, then sworn serve --new-epoch"
                     .into()
             }
+            Self::Open(ledger::OpenError::Format { found, known }) => match found < known {
+                true => "sworn admin rebuild".into(),
+                false => "use a newer version of sworn".into(),
+            },
             Self::Open(ledger::OpenError::WrongKey { .. }) => {
                 "give the file of the ledger's key with --key, or set it in the configuration".into()
             }
