@@ -48,6 +48,8 @@ mod stage;
 mod state;
 mod store;
 mod tamper;
+#[cfg(test)]
+mod tests;
 mod tiles;
 mod vouch;
 

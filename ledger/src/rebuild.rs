@@ -193,15 +193,14 @@ fn bad_row(index: Index, family: ColumnFamily) -> ReadError {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use ed25519_dalek::SigningKey;
     use schemas::body::from_json;
-    use schemas::id::{EventId, Micros, SignerId, Tenant};
-    use schemas::key::PublicKey;
+    use schemas::id::EventId;
     use schemas::rules::rule;
     use serde_json::json;
 
     use super::*;
-    use crate::open::{Genesis, create, open};
+    use crate::open::open;
+    use crate::tests::Ground;
 
     const FLAGGED: &str = "019d6b2c-ee80-7001-8002-030405060708";
 
@@ -255,38 +254,27 @@ mod tests {
             "the log gives out_of_scope of entry #7 here"
         );
     }
+
     #[test]
     fn rows_of_an_older_version_are_refused_until_they_are_made_anew() {
-        let directory = tempfile::tempdir().unwrap();
-        let config = Config {
-            store: directory.path().join("store"),
-            mark: directory.path().join("mark/test.note"),
-        };
-        let key = SigningKey::from_bytes(&[1; 32]);
-        let genesis = Genesis {
-            tenant: Tenant::parse("test").unwrap(),
-            host: "ledger.example".to_owned(),
-            operator: SignerId::parse("operator").unwrap(),
-            operator_key: PublicKey::of(&key),
-            clock_start: None,
-            finds: false,
-        };
-        drop(create(&config, key.clone(), &genesis, Micros(1)).unwrap());
+        let ground = Ground::new();
+        let (config, key) = (&ground.config, || ground.key.clone());
+        drop(ground.found());
         let write = |format| {
             let store = Store::open(&config.store).unwrap();
             store.write_synced(&[meta::format_row(format)]).unwrap();
         };
         let known = meta::FORMAT;
         write(known - 1);
-        let refused = open(&config, key.clone()).map(drop).unwrap_err();
+        let refused = open(config, key()).map(drop).unwrap_err();
         assert!(
             matches!(refused, OpenError::Format { found, .. } if found == known - 1),
             "{refused:?}"
         );
-        assert_eq!(rebuild(&config, |_, _| ()).unwrap(), TreeSize(1));
-        assert_eq!(open(&config, key.clone()).unwrap().ledger().head().size, TreeSize(1));
+        assert_eq!(rebuild(config, |_, _| ()).unwrap(), TreeSize(1));
+        assert_eq!(open(config, key()).unwrap().ledger().head().size, TreeSize(1));
         write(known + 1);
-        let refused = rebuild(&config, |_, _| ()).unwrap_err();
+        let refused = rebuild(config, |_, _| ()).unwrap_err();
         assert!(
             matches!(refused, OpenError::Format { found, .. } if found == known + 1),
             "{refused:?}"
