@@ -1,8 +1,9 @@
 //! Admission: the impure half of a verdict, in log order, against the registry as of the entry before.
 
 use schemas::body::Body;
+use schemas::contract::Contract;
 use schemas::id::{BodyDigest, Index, Micros, Tenant};
-use schemas::kind::Stream;
+use schemas::kind::{Kind, Stream};
 use schemas::registry::Registry;
 use schemas::reject::{Reason, Reject};
 use schemas::statement::Statement;
@@ -67,7 +68,8 @@ impl Admission<'_> {
             }
             None => {}
         }
-        Ok(match self.registry.permits(body, &statement.kid, self.received_at) {
+        let permitted = self.registry.permits(body, &statement.kid, self.received_at);
+        Ok(match permitted.and_then(|()| zones_are_known(body)) {
             Ok(()) => Verdict::Commit,
             Err(reject) => Verdict::Reject(reject),
         })
@@ -101,5 +103,13 @@ impl Admission<'_> {
             return Some(Reject::new(Reason::WrongSubject, "kind", expected));
         }
         None
+    }
+}
+
+/// A contract's zones are looked up here and never again, for other tz data than of this time may lack one.
+fn zones_are_known(body: &Body<'_>) -> Result<(), Reject> {
+    match body.field("registry").filter(|_| body.kind() == Kind::ContractRegistered) {
+        Some(registry) => Contract::read(registry).map(drop),
+        None => Ok(()),
     }
 }

@@ -255,6 +255,56 @@ fn a_hold_stops_redactions_until_it_is_lifted() {
 }
 
 #[test]
+fn an_agents_erased_declaration_of_its_session_breaks_no_audit() {
+    let mut world = World::new(1);
+    let start = world.agent.event(json!({
+        "kind": "session.start", "correlation": "case-1",
+        "agent": { "id": "mailer", "name": "mailer", "version": "1", "build": "none" },
+        "task": { "digest": "05".repeat(32) },
+        "model": { "provider": "p", "name": "m", "version": "1" },
+        "contract": "07".repeat(32), "attestation": "none", "previous": "none",
+    }));
+    let started = world.bench.one(&start);
+    assert!(matches!(started.fate, Fate::Committed(_)), "{:?}", started.fate);
+    let index = started.index.0;
+    assert!(matches!(world.redact(&[(index, index)], &["body"]), Fate::Committed(_)));
+    let report = world.audit();
+    assert_eq!((report.divergences.as_slice(), report.redacted), (&[][..], 1));
+}
+
+#[test]
+fn a_contract_with_an_unknown_zone_is_refused() {
+    let mut world = World::new(0);
+    let mut owner = Signer::new("team@example.com", 12);
+    let public = hex(PublicKey::of(&owner.key).as_bytes());
+    for event in [
+        json!({ "kind": "principal.registered", "registry": { "id": "team@example.com", "roles": ["owner"] } }),
+        json!({ "kind": "key.enrolled", "registry": { "signer": "team@example.com", "key": public } }),
+    ] {
+        assert!(matches!(world.operator(event), Fate::Committed(_)));
+    }
+    let text = Detail::encode(&[9; 16], &map([("yaml", Value::from("agent: mailer"))]));
+    let mut fate = |zone: &str| {
+        let body = owner.body(json!({
+            "kind": "contract.registered", "agent": { "id": "mailer" }, "owner": "team@example.com",
+            "detail": hex(&sha256(&text)),
+            "registry": {
+                "agent": { "name": "mailer", "owner": "team@example.com",
+                           "permissions": { "mail": ["*"] }, "execution_mode": "autonomous" },
+                "hours": [{ "action": "x", "from": "09:00", "to": "18:00", "zone": zone }],
+                "digest": hex(&sha256(b"agent: mailer")),
+            },
+        }));
+        let message = owner.sign(&[(body, Some(text.clone()))]);
+        world.bench.one(&message).fate
+    };
+    let Fate::Rejected(reject) = fate("Mars") else { panic!("accepted") };
+    assert_eq!(reject.cause.path, "registry.hours.0.zone");
+    let fate = fate("Europe/Berlin");
+    assert!(matches!(fate, Fate::Committed(_)), "{fate:?}");
+}
+
+#[test]
 fn what_may_not_be_redacted_is_refused_by_name() {
     let mut world = World::new(3);
     let size = world.bench.ledger().head().size.0;

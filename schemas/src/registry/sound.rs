@@ -214,11 +214,12 @@ impl Registry {
         if held { Ok(()) } else { Err(invalid("credential.id", expected)) }
     }
 
+    /// Its zones are looked up where it is admitted and nowhere else: what was accepted stays sound.
     fn contract_is_sound(&self, body: &Body<'_>, received_at: Micros) -> Result<(), Reject> {
         let agent = body.agent().unwrap_or_default();
         self.owns(body, agent)?;
         let registry = body.field("registry").ok_or_else(|| invalid("registry", "a contract"))?;
-        let contract = Contract::read(registry)?;
+        let contract = Contract::kept(registry)?;
         if contract.agent != agent {
             return Err(invalid("registry.agent.name", agent));
         }
@@ -378,4 +379,77 @@ pub(super) fn new_key(body: &Body<'_>) -> Result<PublicKey, Reject> {
 /// A field as it is kept.
 pub(super) fn kept(body: &Body<'_>, path: &str) -> Vec<u8> {
     body.field(path).map(|item| encode(&value(item))).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::body::from_json;
+
+    fn bytes(kind: &str, signer: &str, fields: &Json) -> Vec<u8> {
+        let mut body = json!({
+            "v": 1, "kind": kind, "id": "019d6b2c-ee80-7001-8002-030405060708", "time": 1,
+            "salt": "00".repeat(16), "tenant": "acme", "session": "01".repeat(16),
+            "seq": { "n": 1, "prev": "00".repeat(32) }, "agent": { "id": "a" },
+        });
+        let object = body.as_object_mut().unwrap();
+        object.extend(fields.as_object().unwrap().clone());
+        if signer != "a" {
+            object.insert("signer".to_owned(), json!(signer));
+        }
+        from_json(&body).unwrap()
+    }
+
+    fn registry() -> Registry {
+        let mut registry = Registry::default();
+        let registered = bytes("agent.registered", "op", &json!({ "owner": "owner" }));
+        registry.apply(Index(1), Micros(1), &Body::parse(&registered).unwrap());
+        registry
+    }
+
+    #[test]
+    fn an_erased_session_start_stays_sound_and_a_whole_one_declares_its_agent() {
+        let start = json!({
+            "agent": { "id": "a", "name": "a", "version": "1", "build": "none" },
+            "correlation": "w", "task": { "digest": "05".repeat(32) },
+            "model": { "provider": "p", "name": "m", "version": "1" },
+            "contract": "07".repeat(32), "attestation": "none", "previous": "none",
+        });
+        let bytes = bytes("session.start", "a", &start);
+        let whole = Body::parse(&bytes).unwrap();
+        assert_eq!(registry().change_is_sound(&whole, Micros(1)), Ok(()));
+        let left = crate::residue::fields(&whole);
+        let residue = Body::residue(&left).unwrap();
+        assert_eq!(registry().change_is_sound(&residue, Micros(1)), Ok(()));
+        let bytes = self::bytes(
+            "session.start",
+            "a",
+            &json!({ "signer": "a", "session": "02".repeat(16) }),
+        );
+        let silent = Body::parse(&bytes).unwrap();
+        let refused = registry().change_is_sound(&silent, Micros(1)).unwrap_err();
+        assert_eq!(refused.cause.path, "agent.name");
+    }
+
+    #[test]
+    fn an_accepted_contract_stays_sound_when_its_zone_is_gone() {
+        let contract = json!({
+            "owner": "owner", "detail": "00".repeat(32),
+            "registry": {
+                "digest": "07".repeat(32),
+                "agent": {
+                    "name": "a", "owner": "owner", "permissions": { "sys": ["*"] },
+                    "execution_mode": "autonomous",
+                },
+                "hours": [{ "action": "x", "from": "09:00", "to": "18:00", "zone": "Mars" }],
+            },
+        });
+        let bytes = bytes("contract.registered", "owner", &contract);
+        let body = Body::parse(&bytes).unwrap();
+        assert_eq!(registry().change_is_sound(&body, Micros(1)), Ok(()));
+    }
 }
