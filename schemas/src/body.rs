@@ -128,10 +128,7 @@ impl<'a> Body<'a> {
         let kind = kind_of(root)?;
         check_record(FIELDS, pairs, &Path::root("registry.operation"))?;
         check_registry(root, kind)?;
-        let lacking = kind.required().iter().find(|path| root.path(path).is_none());
-        if let Some(path) = lacking {
-            return Err(missing(path));
-        }
+        check_present(root, kind.required())?;
         let agent = root.path("agent.id").and_then(Item::text);
         let bytes = encode::encode(&encode::value(root)).into();
         let outline = Outline { bytes, kind, id, time: Micros(0), agent, signer };
@@ -155,8 +152,7 @@ impl<'a> Body<'a> {
         if crate::residue::is_kept_only(&self.root) {
             return Ok(());
         }
-        let lacking = REQUIRED_OF_AGENT_START.iter().find(|path| self.root.path(path).is_none());
-        lacking.map_or(Ok(()), |path| Err(missing(path)))
+        check_present(&self.root, REQUIRED_OF_AGENT_START)
     }
 
     /// Digest of body bytes.
@@ -336,6 +332,11 @@ fn check_registry(root: &Item<'_>, kind: Kind) -> Result<(), Reject> {
     }
 }
 
+fn check_present(root: &Item<'_>, paths: &[&str]) -> Result<(), Reject> {
+    let lacking = paths.iter().find(|path| root.path(path).is_none());
+    lacking.map_or(Ok(()), |path| Err(missing(path)))
+}
+
 fn check_required(root: &Item<'_>, kind: Kind) -> Result<(), Reject> {
     let by_ledger = root.get("signer").and_then(Item::text) == Some(LEDGER_SIGNER);
     let sessions: &[_] = if kind.is_own() || by_ledger { &[] } else { REQUIRED_OF_SESSIONS };
@@ -344,9 +345,8 @@ fn check_required(root: &Item<'_>, kind: Kind) -> Result<(), Reject> {
         Kind::SessionStart if by_agent => REQUIRED_OF_AGENT_START,
         _ => &[],
     };
-    let required = [REQUIRED_OF_ALL, sessions, kind.required(), start];
-    if let Some(path) = required.into_iter().flatten().find(|path| root.path(path).is_none()) {
-        return Err(missing(path));
+    for paths in [REQUIRED_OF_ALL, sessions, kind.required(), start] {
+        check_present(root, paths)?;
     }
     if by_agent && root.get("agent").is_none() {
         return Err(missing("agent.id"));
