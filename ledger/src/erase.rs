@@ -84,8 +84,9 @@ impl Writer {
             let journal = Journal::beside(self.mark.path());
             let lines = journal.note(index, &body.unwrap_or_default(), self.seal.key())?;
             erasure.puts.push(meta::erased_row(index.0 + 1));
-            // While lines before it are still carried out again, it does not make them known.
-            if meta::read_journaled(&self.store)?.checked_add(1) == Some(lines) {
+            // While lines before it are still carried out again, it does not make them known. Where it is one of fewer
+            // than were known, the journal was lost and begins again.
+            if lines <= meta::read_journaled(&self.store)?.saturating_add(1) {
                 erasure.puts.push(meta::journaled_row(lines));
             }
             self.store.rewrite_synced(&erasure.puts, &erasure.deletes)?;
@@ -101,11 +102,12 @@ impl Writer {
     /// # Errors
     /// [`OpenError::Journal`]; else as for [`Writer::append`].
     pub(crate) fn redact_restored(&mut self, size: TreeSize) -> Result<(), OpenError> {
-        let known = meta::read_journaled(&self.store)?;
         let eras = self.ledger().eras()?;
         let journal = Journal::beside(self.mark.path());
+        let noted = journal.read(&eras)?;
+        let known = self.known_lines(&noted, size)?;
         let mut is_known = true;
-        for (line, Noted { mut redaction }) in (0..).zip(journal.read(&eras)?) {
+        for (line, Noted { mut redaction, .. }) in (0..).zip(noted) {
             if line < known {
                 continue;
             }
@@ -126,6 +128,19 @@ impl Writer {
             self.store.write_synced(&[meta::journaled_row(lines)]).map_err(ReadError::from)?;
         }
         Ok(())
+    }
+
+    /// How many of the journal's lines the store knows of. A journal of fewer than it knew was begun again after the
+    /// one before was lost: of that it knows what was noted for entries below `size`.
+    fn known_lines(&self, noted: &[Noted], size: TreeSize) -> Result<u64, OpenError> {
+        let known = meta::read_journaled(&self.store)?;
+        if u64::try_from(noted.len()).is_ok_and(|lines| lines >= known) {
+            return Ok(known);
+        }
+        let own = noted.iter().take_while(|noted| noted.index.0 < size.0);
+        let known = own.fold(0, |lines: u64, _line| lines.saturating_add(1));
+        self.store.write_synced(&[meta::journaled_row(known)]).map_err(ReadError::from)?;
+        Ok(known)
     }
 
     /// What is left below `size` of that which a redaction erases. Entries of the registry are none of it.

@@ -19,6 +19,8 @@ const CONTEXT: &[u8] = b"sworn 2026-11 redaction journal v1\0";
 
 /// A redaction that was carried out at some time.
 pub(crate) struct Noted {
+    /// Where it stood in the log that it was noted for.
+    pub(crate) index: Index,
     pub(crate) redaction: Redaction,
 }
 
@@ -85,7 +87,7 @@ fn parse(line: &str, eras: &Eras) -> Option<Noted> {
     let message = message(index, &body);
     let signed = eras.iter().any(|era| era.key.verifies(&message, signature));
     let redaction = Redaction::of(&Body::parse(&body).ok()?)?;
-    (signed && words.next().is_none()).then_some(Noted { redaction })
+    (signed && words.next().is_none()).then_some(Noted { index, redaction })
 }
 
 fn message(index: Index, body: &[u8]) -> Vec<u8> {

@@ -517,6 +517,54 @@ fn a_restored_backup_loses_again_however_much_was_erased_and_says_what_is_held()
 }
 
 #[test]
+fn a_journal_begun_again_after_a_loss_is_carried_out_on_an_older_copy() {
+    for is_before_the_loss in [true, false] {
+        let mut world = World::new(12);
+        let named = world.named();
+        let erase = |world: &mut World, index: u64| {
+            let fate = world.redact(&[(index, index)], &["body"]);
+            assert!(matches!(fate, Fate::Committed(_)), "{fate:?}");
+        };
+        erase(&mut world, named[0]);
+        erase(&mut world, named[1]);
+        let before = world.copied();
+        world.close();
+        let (config, now) = (world.bench.config(), world.bench.now);
+        let marks = config.mark.parent().unwrap();
+        std::fs::remove_dir_all(marks).unwrap();
+        std::fs::create_dir_all(marks).unwrap();
+        world.bench.writer = Some(ledger::open_new_epoch(&config, key(1), now, &[]).unwrap());
+        let after = world.bench.directory.path().join("after");
+        world.bench.ledger().copy_to(&after).unwrap();
+        erase(&mut world, named[2]);
+        world.restore(if is_before_the_loss { &before } else { &after });
+        let ledger = world.bench.ledger();
+        let is_whole = |index| ledger.entry(Index(index)).unwrap().unwrap().body.is_some();
+        assert!(!is_whole(named[2]) && is_whole(named[3]), "{is_before_the_loss}");
+        drop(ledger);
+        assert_eq!(world.audit().divergences, []);
+    }
+}
+
+#[test]
+fn a_journal_lost_at_work_begins_again() {
+    let mut world = World::new(12);
+    let named = world.named();
+    for (n, index) in named.iter().enumerate().take(3) {
+        if n == 2 {
+            let journal = world.bench.config().mark.with_extension("redactions");
+            std::fs::remove_file(journal).unwrap();
+        }
+        assert!(matches!(world.redact(&[(*index, *index)], &["body"]), Fate::Committed(_)));
+    }
+    let backup = world.copied();
+    assert!(matches!(world.redact(&[(named[3], named[3])], &["body"]), Fate::Committed(_)));
+    world.restore(&backup);
+    let ledger = world.bench.ledger();
+    assert!(ledger.entry(Index(named[3])).unwrap().unwrap().body.is_none());
+}
+
+#[test]
 fn what_is_kept_too_long_is_erased_on_schedule_but_for_holds() {
     const DAY_US: u64 = 24 * 3600 * 1_000_000;
     let mut world = World::new(6);
