@@ -29,7 +29,7 @@ pub(super) use flag::Flag;
 pub(super) use intent::Intent;
 pub(super) use rows::mark;
 pub use rows::{Row, Rows};
-pub(super) use session::{link, session_key};
+pub(super) use session::{begins, link, session_key};
 pub(super) use settle::{is_self, words};
 pub(super) use view::View;
 pub(super) use wait::{Late, Ruling, Wait};

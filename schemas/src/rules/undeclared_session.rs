@@ -1,5 +1,6 @@
 //! `undeclared_session`: an agent's session begins with something else than its declaration.
 
+use super::engine::begins;
 use super::{Flag, Rule, View};
 use crate::kind::Kind;
 
@@ -7,13 +8,14 @@ pub(super) static RULE: Rule = Rule::at_entry(
     "undeclared_session",
     check,
     "The first accepted entry of an agent's session is not session.start, so nothing says \
-     which model, task and contract it runs under, or which session came before. Have the \
-     runtime declare the session and wait for the receipt before it acts. An agent that \
-     leaves the declaration out may hide that it was restarted.",
+     which model, task and contract it runs under, or which session came before. Grants given \
+     or taken back do not count. Have the runtime declare the session and wait for the receipt \
+     before it acts. An agent that leaves the declaration out may hide that it was restarted.",
 );
 
 fn check(view: &View<'_>) -> Option<Flag> {
-    let first = view.facts.session.is_some() && !view.memory.session.begun;
+    let counts = view.facts.session.is_some() && begins(view.facts.kind);
+    let first = counts && !view.memory.session.begun;
     // Whatever agent it names, or none: the session is the signer's.
     let by_agent = view.registry.agent(view.facts.signer).is_some();
     let undeclared = by_agent && view.facts.kind != Kind::SessionStart;
@@ -35,6 +37,21 @@ mod tests {
         assert_eq!(world.intent("a", &fresh), NONE, "the first alone");
         let verdict = world.verdict("a", &world.id.clone(), &[("g", "allow")]);
         assert_eq!(verdict, NONE, "a gate is no agent");
+    }
+
+    #[test]
+    fn grants_begin_no_session() {
+        let id = "019d6b2c-ee80-7001-8002-030405060708";
+        for (kind, grant) in [
+            ("delegation.granted", json!({ "id": id, "to": "b" })),
+            ("delegation.revoked", json!({ "id": id })),
+        ] {
+            let mut world = World::new();
+            let fresh = json!({ "session": "0c".repeat(16) });
+            let found = world.entry(kind, "a", with(json!({ "grant": grant }), &fresh));
+            assert!(!found.contains(&"undeclared_session".to_owned()), "{kind}");
+            assert_eq!(world.intent("a", &fresh), ["undeclared_session"], "after {kind}");
+        }
     }
 
     #[test]

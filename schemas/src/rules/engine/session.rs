@@ -4,6 +4,7 @@ use super::pack::{Pack, Unpack};
 use super::rows::Mark;
 use crate::body::Seq;
 use crate::id::{BodyDigest, Micros, SessionId};
+use crate::kind::Kind;
 use crate::limits::SESSION_GAPS_MAX;
 
 /// Numbers that have not come, and the links at both sides.
@@ -27,7 +28,7 @@ impl Gap {
 /// A session as of its last entry.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Session {
-    /// Whether an entry of it was accepted.
+    /// Whether an entry of it was accepted that [`begins`] one.
     pub(crate) begun: bool,
     /// Whether it began with `session.start`, or has one since.
     pub(crate) declared: bool,
@@ -61,6 +62,12 @@ pub(crate) struct Step {
 pub(crate) fn link(digest: &BodyDigest) -> Mark {
     let [a, b, c, d, e, f, g, h, ..] = digest.0;
     [a, b, c, d, e, f, g, h]
+}
+
+/// Whether an entry of this kind begins its session. Who passes authority on, or takes it back, may do so by hand,
+/// beside the agent that the session would declare.
+pub(crate) fn begins(kind: Kind) -> bool {
+    !matches!(kind, Kind::DelegationGranted | Kind::DelegationRevoked)
 }
 
 /// Key of a session's row.

@@ -6,7 +6,7 @@ use super::join::{alias_key, call_key, intent_key, request_key};
 use super::memory::{Memory, met_key, stopped_key, unpack_uses, uses_key};
 use super::pack::Pack;
 use super::rows::{Mark, Rows, key, mark};
-use super::session::Session;
+use super::session::{Session, begins};
 use super::sweep;
 use super::view::{View, latest_s};
 use super::wait::Cited;
@@ -60,7 +60,7 @@ pub(crate) fn session_row<R: Rows>(rows: &mut R, memory: &Memory, after: &Sessio
 
 fn session<R: Rows>(rows: &mut R, view: &View<'_>) {
     let mut after = view.memory.after.clone();
-    after.begun = true;
+    after.begun |= begins(view.facts.kind);
     match view.facts.kind {
         Kind::SessionStart => {
             after.declared = true;
