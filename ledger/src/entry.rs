@@ -6,6 +6,7 @@ use schemas::json::Content;
 use schemas::leaf::Leaf;
 use schemas::outline::Outline;
 use schemas::refused;
+use schemas::registry::HoldRecord;
 use schemas::residue::Residue;
 use schemas::terms::{self, Term};
 
@@ -101,6 +102,18 @@ impl Entry {
     pub fn holds_evidence(&self) -> bool {
         let kept = self.refusal.as_ref().and_then(|refusal| refusal.bytes.as_deref());
         kept.is_some_and(|kept| !refused::is_erased(&self.leaf, kept))
+    }
+
+    /// The first of these holds that keeps it. Where none is in force its terms are not asked for.
+    pub(crate) fn held<'h>(
+        &self,
+        ledger: &Ledger,
+        holds: &'h [HoldRecord],
+    ) -> Result<Option<&'h HoldRecord>, ReadError> {
+        if holds.iter().all(|hold| hold.lifted.is_some()) {
+            return Ok(None);
+        }
+        self.terms(ledger, |terms| holds.iter().find(|hold| hold.covers(terms)))
     }
 
     /// The terms under which it is found; where it states no owner itself, the ledger knows whose its agent was then.

@@ -154,7 +154,7 @@ impl Writer {
             if kept || !self.is_left(Index(index), redaction)? {
                 continue;
             }
-            if entry.terms(&ledger, |terms| holds.iter().any(|hold| hold.covers(terms)))? {
+            if entry.held(&ledger, holds)?.is_some() {
                 left.held.push(index);
                 continue;
             }
@@ -313,9 +313,7 @@ impl Writer {
                 let kind = kind.map(Kind::as_str).unwrap_or_default();
                 return invalid(format!("no entries of the registry; {index} is {kind}"));
             }
-            let hold =
-                entry.terms(&ledger, |terms| holds.iter().find(|hold| hold.covers(terms)))?;
-            if let Some(hold) = hold {
+            if let Some(hold) = entry.held(&ledger, holds)? {
                 let (placed, query) = (hold.placed, &hold.query);
                 return invalid(format!(
                     "no held entries; {index} is under hold {placed}, {query}"

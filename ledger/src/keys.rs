@@ -13,6 +13,7 @@
 //! state        'a' agent:*  'p' principal:*  'k' kid:32  'h' placed:8  'c' credential:*  't' agent:*
 //!              'g' grant:16  'y' digest:32  'o' proposal:16  'f' frozen:8  'q'  'r'
 //!              'w' *                                   what the rules remember (schemas: rules/engine/rows.rs)
+//!              'u' agent:16 until:8                    who answered for an agent until an entry gave it to another
 //!              'v' index:8                             a principal chain held against the grants
 //!              'n' term:16                             accepted entries of an agent, session, workflow
 //!              's' signer:16 session:16                the signer's own chain
@@ -152,6 +153,16 @@ pub(crate) const REMEMBERED: u8 = b'w';
 /// A row that the rules remember.
 pub(crate) fn remembered(key: &[u8]) -> Vec<u8> {
     joined([&[REMEMBERED], key])
+}
+
+/// Who answered for an agent until the entry at `until`.
+pub(crate) fn former_owner(agent: &str, until: Index) -> Vec<u8> {
+    joined([&former_owners(agent), &index(until)])
+}
+
+/// What the keys of an agent's former owners begin with.
+pub(crate) fn former_owners(agent: &str) -> Vec<u8> {
+    joined([b"u", &signer_hash(agent)])
 }
 
 /// What was found of the principal chain of the entry at `index`.

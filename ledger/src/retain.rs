@@ -151,8 +151,7 @@ impl Writer {
                 due.body && due.period.is_none() && entry.left.is_none() && entry.holds_evidence()
             }
         };
-        let holds = self.fold.state.registry.holds();
-        Ok(has && !entry.terms(&ledger, |terms| holds.iter().any(|hold| hold.covers(terms)))?)
+        Ok(has && entry.held(&ledger, self.fold.state.registry.holds())?.is_none())
     }
 
     /// What the contract of the entry's agent says, if it is in force.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rocksdb::Direction;
 use schemas::body::Body;
 use schemas::id::Micros;
+use schemas::kind::Kind;
 use schemas::leaf::{Counts, Leaf, Status};
 use schemas::limits::FINDINGS_DUE_MAX;
 use schemas::registry::{ChainCheck, Registry};
@@ -120,9 +121,21 @@ impl State {
             let value = records::check_value(check);
             self.changed.insert(keys::chain_check(leaf.index), Some(value));
         }
+        self.keep_owner(leaf, body);
         for record in self.registry.apply(leaf.index, leaf.received_at, body) {
             let row = records::row(&record);
             self.changed.insert(row.key, Some(row.value));
+        }
+    }
+
+    /// Whoever answers for an agent keeps what it did for him when the entry gives it to another.
+    fn keep_owner(&mut self, leaf: &Leaf, body: &Body<'_>) {
+        if body.kind() != Kind::AgentUpdated || body.text("owner").is_none() {
+            return;
+        }
+        if let Some(record) = body.agent().and_then(|agent| self.registry.agent(agent)) {
+            let row = keys::former_owner(&record.id, leaf.index);
+            self.changed.insert(row, Some(record.owner.clone().into_bytes()));
         }
     }
 

@@ -1,12 +1,13 @@
 //! An agent that changes hands leaves what it did before to its former owner.
 
-use ledger::{Entry, Ledger};
-use schemas::id::Index;
+use ledger::{Audit, ColumnFamily, Entry, Fault, Ledger};
+use schemas::id::{Index, sha256};
+use schemas::key::PublicKey;
 use schemas::reply::Fate;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Signer, intent};
+use crate::bench::{Bench, Signer, intent, key};
 
 const TEAM: &str = "team@example.com";
 const OTHER: &str = "other@example.com";
@@ -113,4 +114,45 @@ fn a_hold_on_an_owner_keeps_what_the_agent_did_for_him() {
     let left = |index| ledger.entry(index).unwrap().unwrap();
     assert!(left(held).body.is_some() && left(free).body.is_none());
     assert_eq!(owner_terms(&ledger, &left(free)), [OTHER], "a residue is found as the body was");
+}
+
+#[test]
+fn former_owners_are_rows_that_a_rebuild_makes_again_and_an_audit_looks_at() {
+    let mut world = World::new();
+    let first = world.acts();
+    world.goes_to(OTHER);
+    let changed = Index(world.bench.ledger().head().size.0 - 1);
+    let second = world.acts();
+    world.goes_to(TEAM);
+    let config = world.bench.config();
+    world.bench.writer = None;
+    ledger::rebuild(&config, |_, _| ()).unwrap();
+    world.bench.reopen();
+    let ledger = world.bench.ledger();
+    let owner = |ledger: &Ledger, index| ledger.owner_at("mailer", index).unwrap();
+    assert_eq!(owner(&ledger, first).as_deref(), Some(TEAM));
+    assert_eq!(
+        owner(&ledger, changed).as_deref(),
+        Some(OTHER),
+        "the change itself is the new one's"
+    );
+    assert_eq!(owner(&ledger, second).as_deref(), Some(OTHER));
+    drop(ledger);
+    let faults = |world: &mut World| {
+        world.bench.writer().publish().unwrap();
+        world.bench.writer = None;
+        let mark = ledger::read_mark(&config.mark).unwrap();
+        let (store, trust) = (&config.store, Some(PublicKey::of(&key(1))));
+        let audit = Audit { store, trust, mark: mark.as_deref(), state: None };
+        let report = ledger::audit(&audit, &|_| ()).unwrap();
+        world.bench.reopen();
+        report.divergences.into_iter().map(|divergence| divergence.fault).collect::<Vec<_>>()
+    };
+    assert_eq!(faults(&mut world), []);
+    let row = [b"u".as_slice(), &sha256(b"mailer")[..16], &changed.0.to_be_bytes()].concat();
+    world.bench.writer = None;
+    ledger::plant(&config.store, ColumnFamily::State, &row, b"nobody@example.com").unwrap();
+    world.bench.reopen();
+    assert_eq!(owner(&world.bench.ledger(), first).as_deref(), Some("nobody@example.com"));
+    assert!(faults(&mut world).contains(&Fault::Derived));
 }
