@@ -38,7 +38,8 @@ impl<'a> Cursor<'a> {
     /// On past what `lead` holds, which was read last.
     pub(crate) fn skip(&self, lead: Lead<'a>) {
         let mut inside = items(lead);
-        while inside > 0 {
+        // What faulty bytes declare may be far more than they hold.
+        while inside > 0 && !self.rest.get().is_empty() {
             inside = (inside - 1).saturating_add(items(self.next()));
         }
     }

@@ -1,16 +1,10 @@
 //! Redactions: which entries lose what.
 
 use crate::body::Body;
+use crate::cursor::{Cursor, Lead};
 use crate::deterministic::Item;
 use crate::id::Index;
 use crate::kind::Kind;
-use crate::limits::{EXT_BYTES_MAX, QUERY_BYTES_MAX};
-
-/// Bytes of a body within which its kind stands: only `v`, `id`, `ext`, `gap`, `seq`, `code` and `hold`, a query, come
-/// before, and all but two of them are small.
-const KIND_WITHIN: usize = EXT_BYTES_MAX + QUERY_BYTES_MAX + 512;
-/// The field as it stands there.
-const KIND_NAMED: &[u8] = b"\x64kind\x69redaction";
 
 /// What an entry of kind `redaction` says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,9 +40,9 @@ impl Redaction {
     /// most rows need not be read.
     #[must_use]
     pub fn in_row(row: &[u8]) -> Option<Self> {
-        let beginning = row.get(..KIND_WITHIN).unwrap_or(row);
-        let is_named = beginning.windows(KIND_NAMED.len()).any(|window| window == KIND_NAMED);
-        is_named.then_some(())?;
+        let place = Cursor::new(row);
+        let Lead::Map(len) = place.next() else { return None };
+        (place.text("kind", len)? == Kind::Redaction.as_str()).then_some(())?;
         Self::of(&Body::parse(row).ok()?)
     }
 
@@ -86,6 +80,7 @@ mod tests {
 
     use super::*;
     use crate::body::from_json;
+    use crate::limits::{EXT_BYTES_MAX, QUERY_BYTES_MAX};
 
     #[test]
     fn a_redaction_is_found_whatever_its_body_may_say_before_its_kind() {
@@ -105,6 +100,15 @@ mod tests {
         for more in [1, 500, EXT_BYTES_MAX - 6] {
             let redaction = Redaction::in_row(&redact(more).unwrap()).unwrap();
             assert_eq!((redaction.ranges, redaction.body), (vec![(1, 3)], true));
+        }
+    }
+
+    #[test]
+    fn what_is_no_body_holds_no_redaction() {
+        let nested = [0x9b_u8, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff].repeat(100_000);
+        let faulty = [b"\xa2\x61v".as_slice(), &nested, b"\x64kind\x69redaction"].concat();
+        for row in [b"".as_slice(), b"\xff", b"\x83\x01\x64kind\x69redaction", &faulty] {
+            assert_eq!(Redaction::in_row(row), None);
         }
     }
 }
