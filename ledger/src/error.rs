@@ -84,6 +84,11 @@ pub enum OpenError {
     /// The mark does not verify.
     #[error("the high-water mark {0} is not signed by this ledger's key")]
     MarkForged(PathBuf),
+    /// The mark is of an epoch that the store's own one took the place of.
+    #[error(
+        "the high-water mark {0} is of an epoch that was given up for the store's: an older mark was put back"
+    )]
+    MarkSuperseded(PathBuf),
     /// The store is an older copy.
     #[error(
         "the store has {found} entries, but {marked} were acknowledged: it is an older copy; restore the newest one"

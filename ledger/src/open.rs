@@ -198,7 +198,8 @@ impl Opened {
                 Err(OpenError::RolledBack { found: self.size(), marked: marked.size })
             }
             Marked::Absent => Err(OpenError::MarkMissing(config.mark.clone())),
-            Marked::Superseded | Marked::Forged => Err(OpenError::MarkForged(config.mark.clone())),
+            Marked::Superseded => Err(OpenError::MarkSuperseded(config.mark.clone())),
+            Marked::Forged => Err(OpenError::MarkForged(config.mark.clone())),
         }
     }
 

@@ -268,6 +268,10 @@ impl Failure {
                 true => "sworn admin rebuild".into(),
                 false => "use a newer version of sworn".into(),
             },
+            Self::Open(ledger::OpenError::MarkSuperseded(_)) => {
+                "put the newest mark back; if there is none: sworn verify, then sworn serve --new-epoch"
+                    .into()
+            }
             Self::Open(ledger::OpenError::WrongKey { .. }) => {
                 "give the file of the ledger's key with --key, or set it in the configuration".into()
             }
@@ -328,7 +332,9 @@ fn open_code(error: &ledger::OpenError) -> Code {
     use ledger::OpenError as E;
     match error {
         E::Exists(_) => Code::Exists,
-        E::MarkForged(_) | E::RolledBack { .. } | E::Forked(_) => Code::Conflict,
+        E::MarkForged(_) | E::MarkSuperseded(_) | E::RolledBack { .. } | E::Forked(_) => {
+            Code::Conflict
+        }
         _ => Code::Ledger,
     }
 }

@@ -21,7 +21,7 @@ const KEY: &[u8] = b"verified";
 /// What the kept store has no other use for: the derived rows that changed since they were compared with the
 /// ledger's, each its family's place in [`ColumnFamily::DERIVED`] and its key.
 const TOUCHED: ColumnFamily = ColumnFamily::Checkpoints;
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// A place in the log up to which everything held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

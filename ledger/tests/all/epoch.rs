@@ -122,7 +122,7 @@ fn a_crash_between_a_new_epochs_commit_and_its_mark_is_made_up_for() {
         // Another commit lies between: no crash left this behind.
         std::fs::write(&config.mark, &lost).unwrap();
         let refused = open(&config, key(1)).map(|_| ());
-        assert!(matches!(refused, Err(OpenError::MarkForged(_) | OpenError::Forked(_))));
+        assert!(matches!(refused, Err(OpenError::MarkSuperseded(_) | OpenError::Forked(_))));
     }
 }
 
