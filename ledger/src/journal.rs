@@ -44,11 +44,22 @@ impl Journal {
         let line = format!("{} {} {}\n", index.0, hex(body), hex(&signature));
         let file = OpenOptions::new().create(true).append(true).open(&self.0);
         let mut file = file.map_err(failed)?;
+        self.drop_cut_line(&file).map_err(failed)?;
         file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
         // The file's name is durable with its directory.
         let directory = self.0.parent().map(File::open).transpose().map_err(failed)?;
         directory.map_or(Ok(()), |directory| directory.sync_all()).map_err(failed)?;
         self.lines()
+    }
+
+    /// Takes out a last line that a crash cut short, for the next one would stand in it.
+    fn drop_cut_line(&self, file: &File) -> std::io::Result<()> {
+        let text = fs::read(&self.0)?;
+        let cut = text.iter().rev().take_while(|byte| **byte != b'\n').fold(0, |n: u64, _| n + 1);
+        match file.metadata()?.len().checked_sub(cut).filter(|_| cut > 0) {
+            Some(complete) => file.set_len(complete),
+            None => Ok(()),
+        }
     }
 
     /// The number of its lines.

@@ -547,6 +547,20 @@ fn a_journal_begun_again_after_a_loss_is_carried_out_on_an_older_copy() {
 }
 
 #[test]
+fn a_line_of_the_journal_that_a_crash_cut_short_does_not_spoil_the_next() {
+    let mut world = World::new(6);
+    let named = world.named();
+    assert!(matches!(world.redact(&[(named[0], named[0])], &["body"]), Fate::Committed(_)));
+    let journal = world.bench.config().mark.with_extension("redactions");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    std::fs::write(&journal, format!("{text}12 a1")).unwrap();
+    assert!(matches!(world.redact(&[(named[1], named[1])], &["body"]), Fate::Committed(_)));
+    let more = std::fs::read_to_string(&journal).unwrap();
+    assert!(more.starts_with(&text) && more.lines().count() == 2, "{more}");
+    world.bench.reopen();
+}
+
+#[test]
 fn a_journal_lost_at_work_begins_again() {
     let mut world = World::new(12);
     let named = world.named();
