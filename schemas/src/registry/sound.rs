@@ -425,11 +425,8 @@ mod tests {
         let left = crate::residue::fields(&whole);
         let residue = Body::residue(&left).unwrap();
         assert_eq!(registry().change_is_sound(&residue, Micros(1)), Ok(()));
-        let bytes = self::bytes(
-            "session.start",
-            "a",
-            &json!({ "signer": "a", "session": "02".repeat(16) }),
-        );
+        let nothing = json!({ "signer": "a", "attestation": "none", "previous": "none" });
+        let bytes = self::bytes("session.start", "a", &nothing);
         let silent = Body::parse(&bytes).unwrap();
         let refused = registry().change_is_sound(&silent, Micros(1)).unwrap_err();
         assert_eq!(refused.cause.path, "agent.name");
