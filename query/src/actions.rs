@@ -14,6 +14,7 @@ use crate::api::{Api, as_of};
 use crate::error::{Error, is_damage};
 use crate::execute::{Found, Hits, Place};
 use crate::filter::Filter;
+use crate::names::Names;
 use crate::params::Params;
 use crate::plan::Plan;
 use crate::source::{Order, Walk};
@@ -39,9 +40,10 @@ fn read_actions(api: &Api, params: &Params) -> Result<Value, Error> {
         let walk = Walk::of_query(filter.order);
         let found = Hits::new(&api.ledger, plan, place, walk).page(ACTIONS_ENTRIES_MAX)?;
         next = found.next;
+        let mut names = Names::new(&api.ledger, head.size);
         for found in found.entries {
             let (index, intent) = match found {
-                Found::Entry(entry) => (entry.leaf.index.0, why::intent_of(&api.ledger, *entry)),
+                Found::Entry(entry) => (entry.leaf.index.0, why::intent_of(&mut names, *entry)),
                 Found::Damaged(_) => {
                     damaged += 1;
                     continue;

@@ -1,6 +1,6 @@
 //! Which entries make up one step: an intent with its verdicts, approvals, outcome and witnesses.
 //!
-//! What belongs together says so itself, and names the same agent: by causes, by the approval asked for, by the
+//! What belongs together says so itself, and names the same agent, by whichever of its names: by causes, by the approval asked for, by the
 //! vendor's reference or the call's id. Joined is what the findings engine joins, too: see `schemas::account`.
 
 use std::collections::{HashMap, HashSet};
@@ -151,6 +151,6 @@ impl<'n> Join<'n> {
 /// Names under which another agent's entries must not join: they are anybody's to claim.
 fn calls(node: &Node) -> impl Iterator<Item = (&str, &str)> {
     let names = [node.external_ref.as_deref(), node.call_id.as_deref()];
-    let agent = node.agent.as_deref();
+    let agent = node.known_agent();
     names.into_iter().flatten().filter_map(move |name| Some((agent?, name)))
 }

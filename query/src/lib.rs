@@ -48,6 +48,7 @@ mod linked;
 mod listing;
 mod log;
 mod models;
+mod names;
 mod negotiate;
 mod node;
 mod numbers;

@@ -40,7 +40,10 @@ pub(crate) struct Node {
     pub(crate) joined: bool,
     /// `None` where nothing is known of the body.
     pub(crate) kind: Option<Kind>,
+    /// As the entry names it.
     pub(crate) agent: Option<String>,
+    /// The id of the agent that it is of, by whichever name it gives; `None` before anybody asked the registry.
+    pub(crate) agent_id: Option<String>,
     pub(crate) signer: Option<String>,
     pub(crate) session: Option<SessionId>,
     pub(crate) parent_session: Option<SessionId>,
@@ -93,6 +96,7 @@ impl Node {
             joined: false,
             kind: body.map(Body::kind),
             agent: text("agent.id"),
+            agent_id: None,
             signer: body.map(|body| body.signer().to_owned()),
             session: session("session"),
             parent_session: session("parent_session"),
@@ -145,10 +149,15 @@ impl Node {
         self.kind == Some(kind)
     }
 
+    /// The agent that it is of, by its id if that is known.
+    pub(crate) fn known_agent(&self) -> Option<&str> {
+        self.agent_id.as_deref().or(self.agent.as_deref())
+    }
+
     /// Whose actions it may be joined to.
     pub(crate) fn account(&self) -> Account<'_> {
         match (self.kind, &self.signer) {
-            (Some(kind), Some(signer)) => Account::of(kind, signer, self.agent.as_deref()),
+            (Some(kind), Some(signer)) => Account::of(kind, signer, self.known_agent()),
             _ => Account::Nobody,
         }
     }

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use crate::accepted::{each_newest_first, term};
 use crate::api::{Api, as_of};
 use crate::error::Error;
+use crate::names::Names;
 use crate::params::Params;
 use crate::registry::approvals::decisions;
 use crate::registry::past::point;
@@ -141,10 +142,11 @@ fn requests(
         }
         Ok(!is_cut)
     })?;
+    let mut names = Names::new(ledger, size);
     let (mut requests, mut are_all) = (Vec::new(), spent.is_none() && !is_cut);
     for entry in &found {
         let Some(body) = entry.body() else { continue };
-        let decisions = decisions(ledger, &body, size, api.now(), walk)?;
+        let decisions = decisions(&mut names, &body, size, api.now(), walk)?;
         are_all &= decisions.are_all;
         requests.push(json!({
             "index": entry.leaf.index.0,

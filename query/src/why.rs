@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use crate::api::{Api, as_of};
 use crate::entries::entry_json;
 use crate::error::Error;
+use crate::names::Names;
 use crate::params::{Params, Segment};
 use crate::registry::approvals::decisions;
 use crate::registry::texts;
@@ -48,7 +49,8 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
         return Err(Error::Unknown("entry"));
     }
     let entry = ledger.entry(asked)?.ok_or(Error::Unknown("entry"))?;
-    let entry = intent_of(ledger, entry)?;
+    let mut names = Names::new(ledger, head.size);
+    let entry = intent_of(&mut names, entry)?;
     let index = entry.leaf.index;
     let whole = entry.body();
     let is_erased = whole.is_none();
@@ -60,11 +62,12 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
         return Ok(answer);
     };
     let then = ledger.registry_at(TreeSize(index.0))?;
-    let around = Around::of(ledger, &body, head.size)?;
-    let agent = body.agent().unwrap_or_else(|| body.signer());
+    let agent = names.actor(&body)?;
+    let agent = agent.as_str();
+    let around = Around::of(&names, (&body, agent), head.size)?;
     let owner = then.agent(agent).map(|record| record.owner.clone());
     let mut looks = Walk::new(Order::Newest, QUERY_SCAN_MAX);
-    let approvals = decisions(ledger, &body, head.size, api.now(), &mut looks)?;
+    let approvals = decisions(&mut names, &body, head.size, api.now(), &mut looks)?;
     let mut answer = json!({
         "asked": asked.0,
         "entry": entry_json(&entry),

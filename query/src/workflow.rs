@@ -1,6 +1,6 @@
 //! `workflows/{correlation}`: collecting what belongs to a workflow, for the graph.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -19,6 +19,7 @@ use crate::error::{Error, is_damage};
 use crate::formats::{json, json_bytes};
 use crate::graph::{Facts, Graph, graph};
 use crate::linked::{Linked, linked};
+use crate::names::Names;
 use crate::negotiate::{Form, choose};
 use crate::node::Node;
 use crate::params::{Params, Segment};
@@ -103,6 +104,7 @@ fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result
         });
         nodes.push(member.node);
     }
+    know_agents(&mut Names::new(&api.ledger, head.size), &mut nodes)?;
     let facts = Facts {
         correlation: correlation.to_owned(),
         grants: grants(&api.ledger, &nodes)?,
@@ -224,6 +226,24 @@ impl<'l> Collected<'l> {
         }
         Ok(taken)
     }
+}
+
+/// Says of each node which agent it is of, by whichever of its names it names that.
+fn know_agents(names: &mut Names<'_>, nodes: &mut [Node]) -> Result<(), ReadError> {
+    let mut known: HashMap<_, Option<String>> = HashMap::new();
+    for node in nodes {
+        let Some(signer) = &node.signer else { continue };
+        let named = (node.agent.clone(), signer.clone());
+        node.agent_id = match known.get(&named) {
+            Some(id) => id.clone(),
+            None => {
+                let id = names.agent(node.agent.as_deref(), signer)?;
+                known.insert(named, id.clone());
+                id
+            }
+        };
+    }
+    Ok(())
 }
 
 /// Where the grants were given that these nodes act under.

@@ -1,6 +1,5 @@
 //! Whose actions an entry gives an account of: what joins it to an intent, and what keeps it from another's.
 
-use crate::body::Body;
 use crate::kind::Kind;
 
 /// Whose intents an entry may be joined to, whichever it cites.
@@ -15,7 +14,8 @@ pub enum Account<'a> {
 }
 
 impl<'a> Account<'a> {
-    /// What an entry of this kind gives, by who signed it and which agent it names.
+    /// What an entry of this kind gives, by who signed it and which agent it names. An agent may have several names:
+    /// whoever compares accounts gives its id.
     ///
     /// What came of an action only its own agent says, what others saw, allowed or asked of it whoever has the role;
     /// but all of them name the agent. An agent that decides on an approval names itself and not the one that acts.
@@ -28,12 +28,6 @@ impl<'a> Account<'a> {
             (_, Some(agent)) => Self::Agent(agent),
             (_, None) => Self::Anybody,
         }
-    }
-
-    /// What a body gives, or what is left of one.
-    #[must_use]
-    pub fn of_body(body: &Body<'a>) -> Self {
-        Self::of(body.kind(), body.signer(), body.agent())
     }
 
     /// The agent, where it is one's.

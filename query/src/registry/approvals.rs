@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError};
-use schemas::account::Account;
 use schemas::body::Body;
 use schemas::deterministic::Item;
 use schemas::id::{EventId, Index, Micros, TreeSize};
@@ -19,6 +18,7 @@ use crate::accepted::{each_newest_first, term};
 use crate::api::Api;
 use crate::error::Error;
 use crate::listing::Listing;
+use crate::names::Names;
 use crate::params::Params;
 use crate::source::{Order, Source, Walk};
 
@@ -33,8 +33,9 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let listing = Listing::of(&api.ledger, params, "approvals")?;
     let requested = term(&api.ledger, Key::Kind, Kind::ApprovalRequested.as_str());
     let [mut walk, mut looks] = [Walk::of_query(Order::Newest); 2];
+    let mut names = Names::new(&api.ledger, listing.size());
     listing.answer(requested, &mut walk, |request| {
-        let item = approval(&api.ledger, request, listing.size(), api.now(), &mut looks)?;
+        let item = approval(&mut names, request, listing.size(), api.now(), &mut looks)?;
         let decisions = item.get("decisions").and_then(Value::as_array);
         let decided = decisions.is_some_and(|decisions| !decisions.is_empty());
         let by = params.get("approver").is_none_or(|approver| {
@@ -51,7 +52,7 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
 
 /// A request with the decisions on it.
 fn approval(
-    ledger: &Ledger,
+    names: &mut Names<'_>,
     request: &Entry,
     size: TreeSize,
     now: Micros,
@@ -60,7 +61,7 @@ fn approval(
     let Some(body) = request.body() else {
         return Ok(json!({ "index": request.leaf.index.0, "redacted": true }));
     };
-    let decisions = decisions(ledger, &body, size, now, looks)?;
+    let decisions = decisions(names, &body, size, now, looks)?;
     let of: Vec<_> = body.causes().iter().map(EventId::to_string).collect();
     Ok(json!({
         "index": request.leaf.index.0,
@@ -87,12 +88,13 @@ pub(crate) struct Decisions {
 
 /// The decisions on a request or an intent; without those on another agent's actions that cite it.
 pub(crate) fn decisions(
-    ledger: &Ledger,
+    names: &mut Names<'_>,
     of: &Body<'_>,
     size: TreeSize,
     now: Micros,
     looks: &mut Walk,
 ) -> Result<Decisions, ReadError> {
+    let ledger = names.ledger;
     let decided = Source::All(vec![
         term(ledger, Key::Cause, &of.id().to_string()),
         term(ledger, Key::Kind, Kind::ApprovalDecided.as_str()),
@@ -102,10 +104,11 @@ pub(crate) fn decisions(
     let asked = ledger.find(of.id())?.first().map(|index| ledger.leaf(*index)).transpose()?;
     let mut decisions = Vec::new();
     for entry in &found {
-        let is_of =
-            |body: &Body<'_>| of.agent().is_none_or(|agent| Account::of_body(body).is_of(agent));
         let body = entry.body().filter(|body| body.kind() == Kind::ApprovalDecided);
-        let Some(body) = body.filter(is_of) else { continue };
+        let Some(body) = body else { continue };
+        if !names.is_about(&body, of)? {
+            continue;
+        }
         let at = entry.leaf.received_at;
         let latency = asked.as_ref().map(|asked| at.0.saturating_sub(asked.received_at.0));
         let expires = body.field("approval.expires").and_then(Item::uint).map(Micros);

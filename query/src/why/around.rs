@@ -10,6 +10,7 @@ use schemas::terms::Key;
 
 use super::{entry_of, is_of};
 use crate::accepted::term;
+use crate::names::Names;
 use crate::source::{Order, Seek, Source, Walk};
 
 /// Hops from an entry up its causes to its trigger.
@@ -29,9 +30,15 @@ pub(super) struct Around {
 }
 
 impl Around {
-    pub(super) fn of(ledger: &Ledger, body: &Body<'_>, size: TreeSize) -> Result<Self, ReadError> {
-        let agent = body.agent().unwrap_or_else(|| body.signer());
-        let mut about = About { ledger, agent, size, is_cut: false };
+    /// Those around an action of this agent.
+    pub(super) fn of(
+        names: &Names<'_>,
+        (body, agent): (&Body<'_>, &str),
+        size: TreeSize,
+    ) -> Result<Self, ReadError> {
+        let ledger = names.ledger;
+        let names = names.all(agent)?;
+        let mut about = About { ledger, agent, names, size, is_cut: false };
         let mut around = Self {
             session: about.session(body)?,
             verdicts: about.citing(Kind::GateVerdict, body.id())?,
@@ -62,7 +69,7 @@ impl Around {
 }
 
 /// The intent that an entry belongs to; the entry itself if it is one, or belongs to none.
-pub(crate) fn intent_of(ledger: &Ledger, entry: Entry) -> Result<Entry, ReadError> {
+pub(crate) fn intent_of(names: &mut Names<'_>, entry: Entry) -> Result<Entry, ReadError> {
     let mut at = entry;
     for _ in 0..PRINCIPALS_MAX {
         let follows = [
@@ -78,31 +85,37 @@ pub(crate) fn intent_of(ledger: &Ledger, entry: Entry) -> Result<Entry, ReadErro
         }
         let causes = at.body().map(|body| body.causes()).unwrap_or_default();
         let Some(cause) = causes.first() else { break };
-        match entry_of(ledger, *cause)? {
-            Some(above) if above.leaf.index < at.leaf.index && is_about(&at, &above) => at = above,
-            _ => break,
+        let above = entry_of(names.ledger, *cause)?;
+        let Some(above) = above.filter(|above| above.leaf.index < at.leaf.index) else { break };
+        if !is_about(names, &at, &above)? {
+            break;
         }
+        at = above;
     }
     Ok(at)
 }
 
 /// Whether an entry may be about what it cites: only the ledger itself speaks of every agent's actions.
-fn is_about(entry: &Entry, cited: &Entry) -> bool {
-    let Some(says) = entry.body() else { return false };
-    let agent = cited.body().or_else(|| cited.residue()).and_then(|body| body.agent());
-    says.kind() == Kind::Finding || agent.is_none_or(|agent| Account::of_body(&says).is_of(agent))
+fn is_about(names: &mut Names<'_>, entry: &Entry, cited: &Entry) -> Result<bool, ReadError> {
+    let Some(says) = entry.body() else { return Ok(false) };
+    match cited.body().or_else(|| cited.residue()) {
+        Some(of) if says.kind() != Kind::Finding => names.is_about(&says, &of),
+        _ => Ok(true),
+    }
 }
 
 /// What was said of an agent's actions.
 struct About<'l> {
     ledger: &'l Ledger,
     agent: &'l str,
+    /// All its names, the id among them.
+    names: Vec<String>,
     size: TreeSize,
     /// Whether a limit ended a look for more.
     is_cut: bool,
 }
 
-impl About<'_> {
+impl<'l> About<'l> {
     fn citing(&mut self, kind: Kind, id: EventId) -> Result<Vec<Entry>, ReadError> {
         self.of_kind(kind, Key::Cause, &id.to_string())
     }
@@ -110,37 +123,45 @@ impl About<'_> {
     /// The ledger's findings on an event.
     fn findings(&mut self, id: EventId) -> Result<Vec<Entry>, ReadError> {
         let (id, kind) = (id.to_string(), Kind::Finding.as_str());
-        self.entries(&[(Key::Cause, &id), (Key::Kind, kind)], |entry| {
-            is_of(entry, &[Kind::Finding])
-        })
+        let terms = self.terms(&[(Key::Cause, &id), (Key::Kind, kind)]);
+        self.entries(terms, |entry| is_of(entry, &[Kind::Finding]))
     }
 
     /// Accepted entries of a kind with this term that are about the agent's own actions, the oldest first. Of each kind
     /// by itself, and without what others say: whoever cites an event often hides nothing.
     fn of_kind(&mut self, kind: Kind, key: Key, value: &str) -> Result<Vec<Entry>, ReadError> {
-        let agent = self.agent;
-        let mut terms = vec![(key, value), (Key::Kind, kind.as_str()), (Key::Agent, agent)];
+        let (ledger, agent, names) = (self.ledger, self.agent, self.names.clone());
+        let mut terms = self.terms(&[(key, value), (Key::Kind, kind.as_str())]);
+        terms.push(Source::any(names.iter().map(|name| term(ledger, Key::Agent, name))));
         if kind == Kind::ActionOutcome {
-            terms.push((Key::Signer, agent));
+            terms.push(term(ledger, Key::Signer, agent));
         }
-        self.entries(&terms, |entry| {
+        self.entries(terms, |entry| {
             let body = entry.body().or_else(|| entry.residue());
-            let is_own = body.is_some_and(|body| Account::of_body(&body).is_of(agent));
+            let is_own = body.is_some_and(|body| {
+                let is_its_name = |name: &str| names.iter().any(|known| known == name);
+                let named = body.agent().map(|name| if is_its_name(name) { agent } else { name });
+                Account::of(body.kind(), body.signer(), named).is_of(agent)
+            });
             is_own && is_of(entry, &[kind])
         })
+    }
+
+    fn terms(&self, terms: &[(Key, &str)]) -> Vec<Source<'l>> {
+        terms.iter().map(|(key, value)| term(self.ledger, *key, value)).collect()
     }
 
     /// The declaration of the session that the action was taken in.
     fn session(&mut self, body: &Body<'_>) -> Result<Option<Entry>, ReadError> {
         let Some(session) = body.session() else { return Ok(None) };
         let (session, kind) = (session.to_string(), Kind::SessionStart);
-        let terms = [
+        let terms = self.terms(&[
             (Key::Session, session.as_str()),
             (Key::Signer, body.signer()),
             (Key::Kind, kind.as_str()),
-        ];
+        ]);
         let walk = Walk::new(Order::Oldest, SESSION_SCAN_MAX);
-        let (found, is_cut) = self.first(&terms, 1, walk, |entry| is_of(entry, &[kind]))?;
+        let (found, is_cut) = self.first(terms, 1, walk, |entry| is_of(entry, &[kind]))?;
         // One is all that is looked for.
         self.is_cut |= is_cut && found.is_empty();
         Ok(found.into_iter().next())
@@ -149,7 +170,7 @@ impl About<'_> {
     /// The oldest entries with all of these terms that fit.
     fn entries(
         &mut self,
-        terms: &[(Key, &str)],
+        terms: Vec<Source<'l>>,
         fits: impl Fn(&Entry) -> bool,
     ) -> Result<Vec<Entry>, ReadError> {
         let walk = Walk::new(Order::Oldest, QUERY_SCAN_MAX);
@@ -161,13 +182,12 @@ impl About<'_> {
     /// At most so many of them, and whether a limit ended the look for more.
     fn first(
         &self,
-        terms: &[(Key, &str)],
+        terms: Vec<Source<'l>>,
         most: usize,
         mut walk: Walk,
         fits: impl Fn(&Entry) -> bool,
     ) -> Result<(Vec<Entry>, bool), ReadError> {
-        let terms = terms.iter().map(|(key, value)| term(self.ledger, *key, value));
-        let mut source = Source::All(terms.collect());
+        let mut source = Source::All(terms);
         let (mut at, mut found) = (0, Vec::new());
         loop {
             let index = match source.seek(at, &mut walk)? {
@@ -218,11 +238,12 @@ mod tests {
         let dir = tempfile::TempDir::new().unwrap();
         let writer = incidents(&dir, 9);
         let ledger = writer.ledger();
-        let about = About { ledger: &ledger, agent: "a", size: TreeSize(9), is_cut: false };
+        let (names, size) = (vec!["a".to_owned()], TreeSize(9));
+        let about = About { ledger: &ledger, agent: "a", names, size, is_cut: false };
         let kind = [(Key::Kind, Kind::LedgerIncident.as_str())];
         let look = |most: usize, budget: usize| {
             let walk = Walk::new(Order::Oldest, budget);
-            let (found, is_cut) = about.first(&kind, most, walk, |_| true).unwrap();
+            let (found, is_cut) = about.first(about.terms(&kind), most, walk, |_| true).unwrap();
             (found.len(), is_cut)
         };
         assert_eq!(look(100, 100), (8, false));

@@ -199,3 +199,55 @@ fn a_stranger_says_nothing_of_what_came_of_anothers_action() {
         "{rows:?}"
     );
 }
+
+#[test]
+fn who_names_an_agent_otherwise_than_by_its_id_is_heard() {
+    let mut world = World::new();
+    world.agent("a");
+    world.principal("mailer", &["witness"]);
+    world.principal("boss@example.com", &["approver"]);
+    let names = json!({ "external": ["entra:7"] });
+    let update = json!({ "kind": "agent.updated", "agent": { "id": "a" }, "registry": names });
+    world.accept(OPERATOR, update);
+    let asked = world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x@example.com"));
+    let allowed = json!({
+        "kind": "approval.decided", "agent": { "id": "entra:7" }, "correlation": "w",
+        "causes": ["@I"], "approval": { "request": "@Q", "decision": "allow" },
+    });
+    let allowed = world.accept("boss@example.com", allowed);
+    let mut told = confirmed("a", "w", "email.send", "x@example.com", "@I");
+    told["outcome"] = json!({ "status": "confirmed", "external_ref": "r" });
+    let told = world.accept("a", told);
+    let seen = |name: &str, reference: &str| {
+        let mut seen = confirmed(name, "w", "email.send", "x@example.com", "@I");
+        seen["kind"] = "witness.observed".into();
+        seen["outcome"] = json!({ "external_ref": reference });
+        for field in ["output", "principals"] {
+            seen.as_object_mut().unwrap().shift_remove(field);
+        }
+        seen
+    };
+    let cited = world.accept("mailer", seen("entra:7", "other"));
+    let mut by_reference = seen("entra:7", "r");
+    by_reference.as_object_mut().unwrap().shift_remove("causes");
+    let by_reference = world.accept("mailer", by_reference);
+    let stranger = world.accept("mailer", seen("entra:8", "r"));
+
+    let own = json!([asked, allowed, told, cited, by_reference]);
+    let chain = world.json("/workflows/w");
+    assert_eq!(chain["steps"][0]["entries"], own, "{}", chain["steps"]);
+    let why = world.json(&format!("/entries/{cited}/why"));
+    assert_eq!(why["entry"]["index"], asked);
+    assert_eq!(why["approvals"][0]["index"], allowed, "{}", why["approvals"]);
+    let witnesses: Vec<_> = list(&why["witnesses"], "index");
+    assert_eq!(witnesses, [cited, by_reference]);
+    let actions = world.json("/actions?q=corr%3Aw");
+    let rows = actions["items"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["index"] == asked).unwrap();
+    assert_eq!(row["entries"], json!([asked, allowed, told, cited]), "{rows:?}");
+    assert!(rows.iter().any(|row| row["entries"] == json!([stranger])), "{rows:?}");
+}
+
+fn list(json: &serde_json::Value, member: &str) -> Vec<u64> {
+    json.as_array().unwrap().iter().map(|item| item[member].as_u64().unwrap()).collect()
+}

@@ -1,0 +1,64 @@
+//! Which agent an entry is of: it may give any of its names.
+
+use std::sync::Arc;
+
+use ledger::{Ledger, ReadError};
+use schemas::account::Account;
+use schemas::body::Body;
+use schemas::id::TreeSize;
+use schemas::registry::Registry;
+
+/// Agents by the names that entries give them, as the registry knows them.
+pub(crate) struct Names<'l> {
+    pub(crate) ledger: &'l Ledger,
+    size: TreeSize,
+    /// Read where an agent is named otherwise than by its id.
+    registry: Option<Arc<Registry>>,
+}
+
+impl<'l> Names<'l> {
+    pub(crate) fn new(ledger: &'l Ledger, size: TreeSize) -> Self {
+        Self { ledger, size, registry: None }
+    }
+
+    /// The id of the agent that an entry is of, else the name that it gives. An agent that signs need not name itself.
+    pub(crate) fn agent(
+        &mut self,
+        named: Option<&str>,
+        signer: &str,
+    ) -> Result<Option<String>, ReadError> {
+        let Some(name) = named else {
+            return Ok(self.ledger.agent(signer)?.map(|record| record.id));
+        };
+        if self.ledger.agent(name)?.is_some() {
+            return Ok(Some(name.to_owned()));
+        }
+        let registry = match &self.registry {
+            Some(known) => Arc::clone(known),
+            None => self.ledger.registry_at(self.size)?,
+        };
+        let id = registry.named(name).map_or(name, |record| record.id.as_str()).to_owned();
+        self.registry = Some(registry);
+        Ok(Some(id))
+    }
+
+    /// The agent that a body is of, else who signed it.
+    pub(crate) fn actor(&mut self, body: &Body<'_>) -> Result<String, ReadError> {
+        let agent = self.agent(body.agent(), body.signer())?;
+        Ok(agent.unwrap_or_else(|| body.signer().to_owned()))
+    }
+
+    /// Every name of an agent, its id first.
+    pub(crate) fn all(&self, agent: &str) -> Result<Vec<String>, ReadError> {
+        let record = self.ledger.agent(agent)?;
+        let others = record.iter().flat_map(|record| record.profile.names());
+        Ok([agent].into_iter().chain(others).map(str::to_owned).collect())
+    }
+
+    /// Whether what `says` gives an account of may be an action of whom `of` is of.
+    pub(crate) fn is_about(&mut self, says: &Body<'_>, of: &Body<'_>) -> Result<bool, ReadError> {
+        let Some(agent) = self.agent(of.agent(), of.signer())? else { return Ok(true) };
+        let named = self.agent(says.agent(), says.signer())?;
+        Ok(Account::of(says.kind(), says.signer(), named.as_deref()).is_of(&agent))
+    }
+}
