@@ -10,7 +10,7 @@ use crate::cursor::PageCursor;
 use crate::error::Error;
 use crate::filter;
 use crate::params::Params;
-use crate::source::{Source, Walk};
+use crate::source::{Order, Source, Walk};
 use crate::window::Window;
 
 /// Where a page of a list begins, and what it is of.
@@ -50,14 +50,16 @@ impl<'l> Listing<'l> {
         self.cursor.size
     }
 
-    /// What `tell` says of the accepted entries of `source`, in the form of an answer.
+    /// What `tell` says of the accepted entries of `source`, in the form of an answer. It has the looks of one query for
+    /// a page: one that they do not suffice for begins the next page, and only as the first is it told in part.
     pub(crate) fn answer(
         &self,
         source: Source<'_>,
         walk: &mut Walk,
-        tell: impl FnMut(&Entry) -> Result<Option<Value>, ReadError>,
+        tell: impl FnMut(&Entry, &mut Walk) -> Result<Option<Value>, ReadError>,
     ) -> Result<Value, Error> {
-        let page = self.page(source, walk, tell)?;
+        let looks = &mut Walk::of_query(Order::Newest);
+        let page = self.page(source, walk, looks, tell)?;
         let next = page.next.map(|start| PageCursor { start, ..self.cursor }.encode());
         let as_of = json!({ "size": self.cursor.size.0, "root": self.cursor.root.to_string() });
         let mut answer = json!({ "items": page.items, "next_cursor": next, "as_of": as_of });
@@ -71,9 +73,10 @@ impl<'l> Listing<'l> {
         &self,
         source: Source<'_>,
         walk: &mut Walk,
-        mut tell: impl FnMut(&Entry) -> Result<Option<Value>, ReadError>,
+        looks: &mut Walk,
+        mut tell: impl FnMut(&Entry, &mut Walk) -> Result<Option<Value>, ReadError>,
     ) -> Result<Page, ReadError> {
-        let mut page = Page::default();
+        let (mut page, mut is_first) = (Page::default(), true);
         let range = 0..self.cursor.start.saturating_add(1);
         let spent = each_newest_first(self.ledger, source, range, walk, |entry| {
             if entry.leaf.status != Status::Accepted {
@@ -83,7 +86,13 @@ impl<'l> Listing<'l> {
                 page.next = Some(entry.leaf.index.0);
                 return Ok(false);
             }
-            page.items.extend(tell(&entry)?);
+            let told = tell(&entry, looks)?;
+            if looks.has_ended && !is_first {
+                page.next = Some(entry.leaf.index.0);
+                return Ok(false);
+            }
+            is_first = false;
+            page.items.extend(told);
             Ok(true)
         })?;
         page.next = page.next.or(spent);
@@ -97,7 +106,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::source::Order;
+    use crate::source::Seek;
     use crate::tests::incidents;
 
     const SIZE: u64 = 31;
@@ -110,11 +119,12 @@ mod tests {
         loop {
             let mut walk = Walk::new(Order::Newest, budget);
             let every = Source::List((1..SIZE).collect());
-            let third = |entry: &Entry| {
+            let looks = &mut Walk::new(Order::Newest, 0);
+            let third = |entry: &Entry, _: &mut Walk| {
                 let index = entry.leaf.index.0;
                 Ok(index.is_multiple_of(3).then(|| Value::from(index)))
             };
-            let page = listing.page(every, &mut walk, third).unwrap();
+            let page = listing.page(every, &mut walk, looks, third).unwrap();
             told.extend(page.items.iter().filter_map(Value::as_u64));
             spent += usize::from(page.spent.is_some());
             match page.next {
@@ -134,5 +144,29 @@ mod tests {
         let (told, spent) = walked(&ledger, 4);
         assert_eq!(told, thirds);
         assert!(spent > 1, "{spent}");
+    }
+
+    #[test]
+    fn a_page_ends_before_what_its_looks_do_not_suffice_for() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let writer = incidents(&dir, 7);
+        let ledger = writer.ledger();
+        let mut listing = Listing::of(&ledger, &Params::default(), "looked").unwrap();
+        let mut page = |looks: usize| {
+            let every = Source::List((1..7).collect());
+            let (mut walk, mut looks) =
+                (Walk::new(Order::Newest, 100), Walk::new(Order::Newest, looks));
+            let page = listing.page(every, &mut walk, &mut looks, |entry, looks| {
+                let index = entry.leaf.index.0;
+                let known = Source::List(vec![index]).seek(index, looks)?;
+                Ok(Some(json!([index, known == Seek::At(index)])))
+            });
+            let page = page.unwrap();
+            listing.cursor.start = page.next.unwrap_or_default();
+            (json!(page.items), page.next)
+        };
+        assert_eq!(page(2), (json!([[6, true], [5, true]]), Some(4)));
+        assert_eq!(page(0), (json!([[4, false]]), Some(3)), "the first of a page is told anyway");
+        assert_eq!(page(9), (json!([[3, true], [2, true], [1, true]]), None));
     }
 }

@@ -44,12 +44,14 @@ pub(crate) struct Walk {
     pub(crate) budget: usize,
     /// Looks so far.
     pub(crate) steps: usize,
+    /// Whether it refused one.
+    pub(crate) has_ended: bool,
     deadline: Option<Instant>,
 }
 
 impl Walk {
     pub(crate) fn new(order: Order, budget: usize) -> Self {
-        Self { order, budget, steps: 0, deadline: None }
+        Self { order, budget, steps: 0, has_ended: false, deadline: None }
     }
 
     /// A walk of one answer to a query, which ends in time, too.
@@ -60,6 +62,7 @@ impl Walk {
 
     fn pay(&mut self) -> bool {
         let Some(left) = self.budget.checked_sub(1).filter(|_| !self.is_late()) else {
+            self.has_ended = true;
             return false;
         };
         self.budget = left;

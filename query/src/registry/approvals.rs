@@ -32,10 +32,10 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let open = params.flag("open")?;
     let listing = Listing::of(&api.ledger, params, "approvals")?;
     let requested = term(&api.ledger, Key::Kind, Kind::ApprovalRequested.as_str());
-    let [mut walk, mut looks] = [Walk::of_query(Order::Newest); 2];
+    let mut walk = Walk::of_query(Order::Newest);
     let mut names = Names::new(&api.ledger, listing.size());
-    listing.answer(requested, &mut walk, |request| {
-        let item = approval(&mut names, request, listing.size(), api.now(), &mut looks)?;
+    listing.answer(requested, &mut walk, |request, looks| {
+        let item = approval(&mut names, request, listing.size(), api.now(), looks)?;
         let decisions = item.get("decisions").and_then(Value::as_array);
         let decided = decisions.is_some_and(|decisions| !decisions.is_empty());
         let by = params.get("approver").is_none_or(|approver| {

@@ -37,9 +37,9 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let mut terms = vec![term(ledger, Key::Kind, Kind::Finding.as_str())];
     terms.extend(params.get("rule").map(|name| term(ledger, Key::Finding, name)));
     terms.extend(params.get("agent").map(|agent| term(ledger, Key::Agent, agent)));
-    let [mut walk, mut looks] = [Walk::of_query(Order::Newest); 2];
-    listing.answer(Source::All(terms), &mut walk, |entry| {
-        let item = finding(ledger, entry, listing.size(), &mut looks)?;
+    let mut walk = Walk::of_query(Order::Newest);
+    listing.answer(Source::All(terms), &mut walk, |entry, looks| {
+        let item = finding(ledger, entry, listing.size(), looks)?;
         let resolved = item.get("resolved").is_some_and(Value::is_object);
         Ok((!(open && resolved)).then_some(item))
     })
