@@ -76,6 +76,10 @@ pub(crate) enum Error {
     Read(ReadError),
     #[error("the bundle would have more than {limit} {what}; narrow the query or its window")]
     BundleTooLarge { what: &'static str, limit: usize },
+    #[error(
+        "more would have to be looked at than one answer looks at, so nothing is drawn; narrow the query or its window"
+    )]
+    SampleTooLarge,
     #[error("{BUNDLE_JOBS_PER_READER_MAX} bundles of yours are being made")]
     TooManyBundles,
     #[error(
@@ -136,7 +140,7 @@ impl Error {
             Self::Unknown(_) | Self::NoPart { .. } => StatusCode::NOT_FOUND,
             Self::NotAcceptable { .. } => StatusCode::NOT_ACCEPTABLE,
             Self::Redacted { .. } => StatusCode::GONE,
-            Self::BundleTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::BundleTooLarge { .. } | Self::SampleTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyBundles => StatusCode::TOO_MANY_REQUESTS,
             Self::BundleOutdated => StatusCode::GONE,
             Self::Unpublished | Self::BundlesBusy | Self::GivenUp => {
@@ -167,6 +171,7 @@ impl Error {
             Self::Unknown(_) => ("not-found", "There is no such thing"),
             Self::NoPart { .. } => ("no-such-part", "The entry has no such part"),
             Self::BundleTooLarge { .. } => ("bundle-too-large", "The bundle would be too large"),
+            Self::SampleTooLarge => ("sample-too-large", "Too much to draw a sample from"),
             Self::TooManyBundles => ("too-many-bundles", "Too many bundles at once"),
             Self::BundlesBusy => ("bundles-busy", "Too many bundles at once"),
             Self::BundleOutdated => ("bundle-outdated", "The bundle is outdated"),

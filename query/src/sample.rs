@@ -46,7 +46,7 @@ fn read_sample(api: &Api, params: &Params) -> Result<Value, Error> {
         // One budget for all of it, and no deadline: what is drawn rests on the log, not on how fast it was read.
         let walk = Walk::new(filter.order, QUERY_SCAN_MAX);
         let mut hits = Hits::new(&api.ledger, plan, place, walk);
-        reached = drawn.fill(&mut hits, PAGE_ENTRIES_MAX)?;
+        reached = drawn.fill(&mut hits, PAGE_ENTRIES_MAX, SAMPLE_POPULATION_MAX)?;
     }
     let mut items = Vec::new();
     for index in drawn.indexes() {
@@ -104,13 +104,23 @@ impl Drawn {
         Self { wanted, seed, lowest, population: 0, digest: [0; 32] }
     }
 
-    /// Adds what fits, so many at a time; returns where that ended before all of it was looked at.
-    fn fill(&mut self, hits: &mut Hits<'_>, together: usize) -> Result<Option<u64>, Error> {
+    /// Adds the first that fit, at most `most` and so many at a time; returns where the next one is, if there is one.
+    fn fill(
+        &mut self,
+        hits: &mut Hits<'_>,
+        together: usize,
+        most: u64,
+    ) -> Result<Option<u64>, Error> {
         loop {
-            let page = hits.page(together)?;
+            let room = usize::try_from(most.saturating_sub(self.population)).unwrap_or(usize::MAX);
+            let page = hits.page(together.min(room))?;
+            // How far the looks reach depends on more than the log.
+            if page.scanned_to.is_some() {
+                return Err(Error::SampleTooLarge);
+            }
             page.entries.iter().for_each(|found| self.add(index(found)));
             let Some(next) = page.next else { return Ok(None) };
-            if page.scanned_to.is_some() || self.population >= SAMPLE_POPULATION_MAX {
+            if self.population >= most {
                 return Ok(Some(next));
             }
             hits.resume(next);
@@ -144,23 +154,22 @@ mod tests {
     use crate::tests::incidents;
 
     #[test]
-    fn one_budget_serves_the_whole_population() {
+    fn a_population_ends_where_the_log_says_or_nothing_is_drawn() {
         let dir = tempfile::TempDir::new().unwrap();
         let writer = incidents(&dir, 31);
         let ledger = writer.ledger();
-        let filled = |budget: usize| {
+        let filled = |budget: usize, most: u64| {
             let plan = Plan::of(&ledger, &Query::parse("").unwrap().expr).unwrap();
             let place = Place::whole(0, 31, Order::Oldest).unwrap();
             let walk = Walk::new(Order::Oldest, budget);
             let mut hits = Hits::new(&ledger, plan, place, walk);
             let mut drawn = Drawn::new(25, "s");
-            let reached = drawn.fill(&mut hits, 4).unwrap();
-            (drawn.population, reached)
+            drawn.fill(&mut hits, 4, most).map(|reached| (drawn.population, reached))
         };
-        assert_eq!(filled(1000), (31, None));
-        let (population, reached) = filled(12);
-        assert_eq!(Some(population), reached, "all before where it ended, and nothing twice");
-        assert!(population < 12, "{population}");
+        assert_eq!(filled(1000, 100).unwrap(), (31, None));
+        assert_eq!(filled(1000, 10).unwrap(), (10, Some(10)), "the log alone says where it ends");
+        let refused = filled(12, 100).unwrap_err();
+        assert!(matches!(refused, Error::SampleTooLarge), "{refused}");
     }
 
     fn drawn(seed: &str, population: u64) -> BTreeSet<Index> {
