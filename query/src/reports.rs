@@ -27,6 +27,7 @@ use crate::registry::past::point;
 use crate::source::{Order, Source, Walk};
 
 /// `?agent=`, `?since=`: operations that a contract in force permits and no action used since; what its agent asked for.
+/// `used` and `unused` are null where not all of its actions were looked at.
 pub(crate) async fn scopes(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
     let params = params.only(&["agent", "since"])?;
     api.read(move |api| read_scopes(api, &params)).await.map(Json)
@@ -49,22 +50,14 @@ fn read_scopes(api: &Api, params: &Params) -> Result<Value, Error> {
         let (used, all_used) = used(&api.ledger, contract, from.0..head.size.0, &mut walk)?;
         let asked = from.0..head.size.0;
         let (requests, all_requests) = requests(api, &contract.agent, asked, &mut walk)?;
-        let unused: BTreeMap<_, Vec<_>> = contract
-            .permissions
-            .iter()
-            .map(|(system, operations)| {
-                let is_used = |operation: &str| used.iter().any(|used| used.is(system, operation));
-                let unused = operations.iter().filter(|operation| !is_used(operation));
-                (system, unused.collect::<Vec<_>>())
-            })
-            .filter(|(_, unused)| !unused.is_empty())
-            .collect();
+        let unused = unused(&contract.permissions, &used, all_used);
+        let count = |unused: &Unused<'_>| unused.values().map(Vec::len).sum::<usize>();
         let granted = contract.operations().count();
         items.push(json!({
             "agent": contract.agent,
             "owner": contract.owner,
             "granted": granted,
-            "used": granted - unused.values().map(Vec::len).sum::<usize>(),
+            "used": unused.as_ref().map(|unused| granted - count(unused)),
             "unused": unused,
             "requests": requests,
             "incomplete": !(all_used && all_requests),
@@ -86,6 +79,24 @@ impl Used {
         let there = self.system.as_deref().is_none_or(|own| own == system);
         there && permits(operation, &self.operation)
     }
+}
+
+/// Operations by system.
+type Unused<'c> = BTreeMap<&'c str, Vec<&'c str>>;
+
+/// What is permitted and was not used; unknown where not all that was used is known.
+fn unused<'c>(
+    permissions: &'c BTreeMap<String, Vec<String>>,
+    used: &BTreeSet<Used>,
+    is_all: bool,
+) -> Option<Unused<'c>> {
+    let of_system = |(system, operations): (&'c String, &'c Vec<String>)| {
+        let is_used = |operation: &str| used.iter().any(|used| used.is(system, operation));
+        let unused = operations.iter().map(String::as_str).filter(|operation| !is_used(operation));
+        (system.as_str(), unused.collect::<Vec<_>>())
+    };
+    let all = permissions.iter().map(of_system).filter(|(_, unused)| !unused.is_empty());
+    is_all.then(|| all.collect())
 }
 
 /// Scopes and names of an agent's actions within a range, with what its contract says of them, and whether all were
@@ -182,6 +193,19 @@ mod tests {
 
     use super::*;
     use crate::tests::incidents;
+
+    #[test]
+    fn rights_are_unused_where_all_actions_were_looked_at() {
+        let permissions = BTreeMap::from([
+            ("git".to_owned(), vec!["push".to_owned(), "tag".to_owned()]),
+            ("mail".to_owned(), vec!["send".to_owned()]),
+        ]);
+        let used = |operation: &str| Used { system: None, operation: operation.to_owned() };
+        let used = BTreeSet::from([used("push"), used("send")]);
+        let expected = BTreeMap::from([("git", vec!["tag"])]);
+        assert_eq!(unused(&permissions, &used, true), Some(expected));
+        assert_eq!(unused(&permissions, &used, false), None);
+    }
 
     #[test]
     fn what_other_contracts_used_up_is_not_called_looked_at() {

@@ -131,6 +131,15 @@ fn asked(request: &Json) -> String {
     format!("{} at #{}: {decided}", scopes.join(", "), number(request, "index"))
 }
 
+/// How much of what an agent may do it did; unless that is not known, which is not the same as nothing.
+fn granted(agent: &Json) -> String {
+    let used = match agent.get("used").and_then(Json::as_u64) {
+        Some(used) => format!("{used} used"),
+        None => "not all looked at".to_owned(),
+    };
+    format!("{}  {} granted, {used}", cell(agent, "agent"), number(agent, "granted"))
+}
+
 fn scopes(query: &[(&str, &str)], context: &Context) -> Result<Exit, Failure> {
     let report = context.client()?.json("/api/v1/reports/scopes", query)?;
     let out = context.out();
@@ -145,8 +154,7 @@ fn scopes(query: &[(&str, &str)], context: &Context) -> Result<Exit, Failure> {
         return Ok(exit);
     }
     for agent in items(&report, "items") {
-        let (granted, used) = (number(agent, "granted"), number(agent, "used"));
-        out.line(&format!("{}  {granted} granted, {used} used", cell(agent, "agent")))?;
+        out.line(&granted(agent))?;
         let unused = agent.get("unused").and_then(Json::as_object);
         for (system, operations) in unused.into_iter().flatten() {
             for operation in operations.as_array().into_iter().flatten().filter_map(Json::as_str) {
@@ -165,6 +173,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn rights_that_were_not_looked_at_are_not_called_unused() {
+        let mut agent = json!({ "agent": "a", "granted": 4, "used": 0, "unused": {} });
+        assert_eq!(granted(&agent), "a  4 granted, 0 used");
+        for name in ["used", "unused"] {
+            agent[name] = Json::Null;
+        }
+        assert_eq!(granted(&agent), "a  4 granted, not all looked at");
+    }
 
     #[test]
     fn an_entry_of_another_signer_says_whose_it_is() {
