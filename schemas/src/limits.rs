@@ -94,8 +94,6 @@ pub const SCOPE_REQUESTS_MAX: usize = 100;
 pub const CREDENTIAL_NAMES_MAX: usize = 100_000;
 /// Rows of who may do what, and of changes to that.
 pub const ACCESS_ROWS_MAX: usize = 10_000;
-/// Entries of a credential that are looked at for who else uses it.
-pub const IMPACT_LOOKS_MAX: usize = 4096;
 /// Entries around an action that are looked at for what it rests on and what came of it.
 pub const WHY_ENTRIES_MAX: usize = 256;
 /// Decisions on one request, and control entries, that one answer holds.

@@ -166,7 +166,7 @@ fn read_one(api: &Api, name: &str, params: &Params) -> Result<Value, Error> {
         Some(row) if row.last.0 < past.size.0 => api.ledger.entry(row.last)?,
         _ => None,
     };
-    let sessions = live_sessions(&api.ledger, id, past.size)?;
+    let sessions = live_sessions(&api.ledger, id, past.size, past.now)?;
     let (history, all_history) = history(&api.ledger, id, past.size)?;
     Ok(past.answer(json!({
         "agent": agent_row(record, &past),

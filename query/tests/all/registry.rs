@@ -1,10 +1,11 @@
 //! Agents, keys, lineage, checkpoints and the ledger's own identity.
 
 use schemas::checkpoint::{Note, NoteKey};
+use schemas::id::Micros;
 use schemas::key::PublicKey;
 use serde_json::{Value as Json, json};
 
-use crate::world::{OPERATOR, World, intent, start};
+use crate::world::{OPERATOR, SECOND, World, intent, start};
 
 #[test]
 fn agents_are_paged_and_shown_with_keys_and_counts() {
@@ -144,4 +145,45 @@ fn announcements_tell_nothing_of_a_case() {
     assert_eq!(indexes, [disabled]);
     assert_eq!(page["next_after"], world.head() - 1);
     assert_eq!([&page["incomplete"], &page["as_of"]["size"]], [&Json::Null, &json!(world.head())]);
+}
+
+#[test]
+fn who_shares_a_busy_credential_is_known() {
+    let mut world = World::new();
+    for agent in ["a", "b", "c"] {
+        world.agent(agent);
+    }
+    let registered = json!({
+        "kind": "credential.registered", "agent": { "id": "a" }, "credential": { "id": "cred-a" },
+    });
+    world.accept(OPERATOR, registered);
+    let mut borrowed = intent("b", "w", "email.send", "x@example.com");
+    borrowed["credential"]["id"] = "cred-a".into();
+    world.accept("b", borrowed);
+    for _ in 0..17 {
+        let busy = (0..250).map(|_| intent("a", "w", "email.send", "x@example.com"));
+        world.submit_all("a", busy.collect());
+    }
+    let ledger = world.writer.as_ref().unwrap().ledger();
+    let impact = query::impact(&ledger, "a", Micros(world.now())).unwrap().unwrap();
+    assert_eq!(impact["sharers"], json!([{ "credential": "cred-a", "agent": "b" }]));
+    assert_eq!(impact["incomplete"], false);
+}
+
+#[test]
+fn a_session_is_live_while_somebody_writes_in_it() {
+    let mut world = World::new();
+    world.agent("a");
+    let started = world.accept("a", start("a", "w"));
+    let live = |world: &World| {
+        let agent = world.json("/agents/a");
+        assert_eq!(agent["incomplete"], false);
+        let sessions = agent["sessions"].as_array().unwrap();
+        sessions.iter().map(|session| session["started"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(live(&world), [json!(started)]);
+    world.wait(36 * 86_400 * SECOND);
+    assert_eq!(live(&world), Vec::<Json>::new());
+    world.accept("a", intent("a", "w", "email.send", "x@example.com"));
+    assert_eq!(live(&world), [json!(started)]);
 }
