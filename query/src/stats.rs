@@ -8,17 +8,18 @@ use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{EventId, Index};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
-use schemas::limits::{PAGE_ENTRIES_MAX, STATS_ENTRIES_MAX, STATS_GROUPS_MAX};
+use schemas::limits::{PAGE_ENTRIES_MAX, SESSION_SCAN_MAX, STATS_ENTRIES_MAX, STATS_GROUPS_MAX};
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
+use crate::accepted::term;
 use crate::api::Api;
 use crate::error::Error;
 use crate::execute::Found;
 use crate::models::version_of;
 use crate::params::Params;
 use crate::search::{Rest, Search};
-use crate::source::Order;
+use crate::source::{Order, Seek, Source, Walk};
 
 const PARAMS: &[&str] = &["q", "since", "until", "after", "cursor", "explain", "by"];
 /// Hops from an entry to the one that names the group: an outcome or a verdict to its intent, that to its session.
@@ -49,7 +50,7 @@ fn read_stats(api: &Api, params: &Params) -> Result<Value, Error> {
     let by = params.get("by").and_then(Key::parse);
     let by = by.ok_or(Error::InvalidParameter { param: "by", expected })?;
     let search = Search::of(api, params, "stats", Some(Order::Oldest))?;
-    let mut names = Names { ledger: &api.ledger, by, known: HashMap::new() };
+    let mut names = Names::new(&api.ledger, by);
     let mut tally = Tally::default();
     let mut rest = Rest::default();
     let mut hits = search.hits(api)?;
@@ -161,9 +162,15 @@ struct Names<'l> {
     ledger: &'l Ledger,
     by: Key,
     known: HashMap<EventId, Vec<String>>,
+    /// By session and signer.
+    sessions: HashMap<(String, String), Vec<String>>,
 }
 
-impl Names<'_> {
+impl<'l> Names<'l> {
+    fn new(ledger: &'l Ledger, by: Key) -> Self {
+        Self { ledger, by, known: HashMap::new(), sessions: HashMap::new() }
+    }
+
     /// Those that an entry says itself; of models, each version is one.
     fn own(&self, entry: &Entry) -> Result<Vec<String>, ReadError> {
         if self.by == Key::Model {
@@ -188,7 +195,7 @@ impl Names<'_> {
             }
         }
         match body.session().filter(|_| body.kind() != Kind::SessionStart) {
-            Some(session) => self.of_session(&session.to_string(), hops),
+            Some(session) => self.of_session(&session.to_string(), body.signer(), hops),
             None => Ok(Vec::new()),
         }
     }
@@ -211,15 +218,43 @@ impl Names<'_> {
         Ok(names)
     }
 
-    fn of_session(&mut self, session: &str, hops: usize) -> Result<Vec<String>, ReadError> {
-        // A session is declared first, or not at all.
-        let first = self.ledger.postings(Key::Session, session).at_or_after(0)?;
-        let entry = first.map_or(Ok(None), |index: Index| self.ledger.entry(index))?;
-        let declared = entry
-            .filter(|entry| entry.body().is_some_and(|body| body.kind() == Kind::SessionStart));
-        match declared.as_ref().and_then(Entry::body).map(|body| body.id()) {
-            Some(id) => self.of_event(id, hops),
-            None => Ok(Vec::new()),
+    /// What a signer's own session declared: whoever else writes under its id says nothing of it.
+    fn of_session(
+        &mut self,
+        session: &str,
+        signer: &str,
+        hops: usize,
+    ) -> Result<Vec<String>, ReadError> {
+        let of = (session.to_owned(), signer.to_owned());
+        if let Some(names) = self.sessions.get(&of) {
+            return Ok(names.clone());
         }
+        let names = match self.declared(session, signer)? {
+            Some(entry) => self.of(&entry, hops + 1)?,
+            None => Vec::new(),
+        };
+        if self.sessions.len() < NAMES_MAX {
+            self.sessions.insert(of, names.clone());
+        }
+        Ok(names)
+    }
+
+    /// A session is declared by its signer's first entry that was accepted, or not at all.
+    fn declared(&self, session: &str, signer: &str) -> Result<Option<Entry>, ReadError> {
+        let mut own = Source::All(vec![
+            term(self.ledger, Key::Session, session),
+            term(self.ledger, Key::Signer, signer),
+        ]);
+        let mut walk = Walk::new(Order::Oldest, SESSION_SCAN_MAX);
+        let mut at = 0;
+        while let Seek::At(index) = own.seek(at, &mut walk)? {
+            let entry = self.ledger.entry(Index(index))?;
+            if let Some(entry) = entry.filter(|entry| entry.leaf.status == Status::Accepted) {
+                let kind = entry.body().map(|body| body.kind());
+                return Ok((kind == Some(Kind::SessionStart)).then_some(entry));
+            }
+            at = index + 1;
+        }
+        Ok(None)
     }
 }

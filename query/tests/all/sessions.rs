@@ -1,5 +1,6 @@
 //! Whose a session is, seen through the API.
 
+use schemas::id::{hex, sha256};
 use serde_json::{Value as Json, json};
 
 use crate::world::{World, intent, start};
@@ -40,4 +41,27 @@ fn a_stranger_in_a_session_declares_nothing_of_it_and_ends_nothing() {
         json!([refused, "a", "a", true]),
     ];
     assert_eq!(rows, expected);
+}
+
+#[test]
+fn what_counts_by_model_counts_by_the_one_that_its_own_session_declared() {
+    let mut world = World::new();
+    world.agent("a");
+    world.agent("b");
+    let mut strange = start("b", "w");
+    strange["session"] = hex(&sha256(b"a")[..16]).into();
+    strange["model"]["version"] = "strange".into();
+    world.accept("b", strange);
+    let mut refused = start("a", "w");
+    refused["model"]["version"] = "refused".into();
+    refused.as_object_mut().unwrap().shift_remove("task");
+    assert!(world.submit("a", refused, None).refused.is_some());
+    let own = world.accept("a", start("a", "w"));
+    let shown = world.json(&format!("/entries/{own}"))["body"]["session"].clone();
+    assert_eq!(shown, hex(&sha256(b"a")[..16]));
+    world.accept("a", intent("a", "w", "email.send", "x@example.com"));
+    let stats = world.json("/stats?by=model&q=agent:a+kind:action.*");
+    let rows = stats["items"].as_array().unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| json!([row["value"], row["entries"]])).collect();
+    assert_eq!(rows, [json!(["m 1", 1])]);
 }
