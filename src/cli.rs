@@ -31,6 +31,7 @@ mod get;
 mod grant;
 mod hook;
 mod impact;
+mod incomplete;
 mod init;
 mod intake;
 mod interrupt;

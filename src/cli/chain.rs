@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::incomplete;
 use crate::cli::line::line;
 use crate::cli::out::{Format, Out};
 use crate::client::segment;
@@ -95,8 +96,8 @@ fn causality(index: Index, way: &str, context: &Context) -> Result<Exit, Failure
 
 /// Whether all that there is was reached, as far as anybody can tell.
 fn reached(found: &Json) -> Exit {
-    let is_cut = found.get("incomplete").and_then(Json::as_bool) == Some(true);
-    if is_cut || !damaged(found).is_empty() { Exit::Undecidable } else { Exit::Ok }
+    let is_whole = !incomplete::is_cut(found) && damaged(found).is_empty();
+    if is_whole { Exit::Ok } else { Exit::Undecidable }
 }
 
 fn damaged(found: &Json) -> &[Json] {

@@ -5,6 +5,7 @@ use schemas::printable::printable;
 use serde_json::Value as Json;
 
 use crate::cli::failure::Failure;
+use crate::cli::incomplete::{self, worst};
 use crate::cli::line::text;
 use crate::cli::out::note;
 use crate::client::{Client, ClientError};
@@ -92,14 +93,13 @@ impl<'c> Pages<'c> {
 
 /// Says which of the items are not known whole.
 pub(crate) fn ending(items: &[Json], what: &str) -> Exit {
-    let is_cut = |item: &&Json| item.get("incomplete").and_then(Json::as_bool) == Some(true);
-    let mut all = true;
-    for item in items.iter().filter(is_cut) {
+    let mut exit = Exit::Ok;
+    for item in items {
         let index = item.get("index").and_then(Json::as_u64).unwrap_or_default();
-        note(&format!("#{index}: too many entries cite it to tell {what}"));
-        all = false;
+        let told = format!("#{index}: too many entries cite it to tell {what}");
+        exit = worst([exit, incomplete::ending(item, &told)]);
     }
-    if all { Exit::Ok } else { Exit::Undecidable }
+    exit
 }
 
 /// What was looked at, so that nothing found is not mistaken for nothing there.

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use crate::cli::actions;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::incomplete::{self, worst};
 use crate::cli::line::line;
 use crate::cli::out::{Format, Out, note};
 use crate::cli::pages::{self, Pages};
@@ -173,12 +174,17 @@ fn folded(params: Vec<(&'static str, String)>, context: &Context) -> Result<Exit
             return Err(Failure::Argument { name, value: format.name(), expected });
         }
     }
-    if page.get("incomplete").is_some_and(|incomplete| !incomplete.is_null()) {
-        note("there are older ones; narrow the query or its window");
-    }
-    let ending = pages::ending(&items, "all that stands around it");
+    Ok(ending(&page, &items))
+}
+
+/// Whether these are all actions, and all that is known of each.
+fn ending(page: &Json, items: &[Json]) -> Exit {
     let damaged = page.get("damaged").and_then(Json::as_u64).unwrap_or_default();
-    Ok(if damaged == 0 { ending } else { tally::unread(damaged) })
+    worst([
+        incomplete::ending(page, "there are older ones; narrow the query or its window"),
+        pages::ending(items, "all that stands around it"),
+        tally::unread(damaged),
+    ])
 }
 
 /// A page of entries as it is asked for.
@@ -191,5 +197,24 @@ fn write(args: &Args, out: Out, items: &[Json], is_first: bool) -> Result<(), Fa
         }
         (Format::Table, _) => items.iter().try_for_each(|entry| out.line(&line(entry, out))),
         _ => out.jsons(items),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn actions_that_are_not_all_are_no_success() {
+        let whole = [json!({ "index": 1, "incomplete": false })];
+        let cut = [json!({ "index": 1, "incomplete": true })];
+        let page = json!({ "incomplete": null, "damaged": 0 });
+        assert_eq!(ending(&page, &whole), Exit::Ok);
+        assert_eq!(ending(&page, &cut), Exit::Undecidable);
+        for page in [json!({ "incomplete": { "scanned_to": 7 } }), json!({ "damaged": 1 })] {
+            assert_eq!(ending(&page, &whole), Exit::Undecidable, "{page}");
+        }
     }
 }

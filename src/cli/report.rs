@@ -8,8 +8,9 @@ use serde_json::Value as Json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::incomplete::{self, worst};
 use crate::cli::line::text;
-use crate::cli::out::{Format, note};
+use crate::cli::out::Format;
 use crate::client::segment;
 use crate::exit::Exit;
 
@@ -77,9 +78,10 @@ fn postmortem(session: &str, context: &Context) -> Result<Exit, Failure> {
     let path = format!("/api/v1/reports/sessions/{}", segment(session));
     let report = context.client()?.json(&path, &[])?;
     let out = context.out();
+    let exit = incomplete::ending(&report, "the session has more entries than one answer looks at");
     if out.format() != Format::Table {
         out.json(&report)?;
-        return Ok(Exit::Ok);
+        return Ok(exit);
     }
     let task = match (cell(&report, "declared.task.summary"), cell(&report, "declared.task.digest"))
     {
@@ -95,7 +97,7 @@ fn postmortem(session: &str, context: &Context) -> Result<Exit, Failure> {
     }
     out.line(&format!("asked    {task}"))?;
     items(&report, "entries").iter().try_for_each(|entry| out.line(&done(entry)))?;
-    Ok(Exit::Ok)
+    Ok(exit)
 }
 
 /// An entry of a session; of another signer's, whose it is.
@@ -143,11 +145,10 @@ fn granted(agent: &Json) -> String {
 fn scopes(query: &[(&str, &str)], context: &Context) -> Result<Exit, Failure> {
     let report = context.client()?.json("/api/v1/reports/scopes", query)?;
     let out = context.out();
-    let is_cut = |agent: &&Json| agent.get("incomplete").and_then(Json::as_bool) == Some(true);
     let mut exit = Exit::Ok;
-    for agent in items(&report, "items").iter().filter(is_cut) {
-        note(&format!("{}: there is more than one answer looks at", cell(agent, "agent")));
-        exit = Exit::Undecidable;
+    for agent in items(&report, "items") {
+        let told = format!("{}: there is more than one answer looks at", cell(agent, "agent"));
+        exit = worst([exit, incomplete::ending(agent, &told)]);
     }
     if out.format() != Format::Table {
         out.json(&report)?;

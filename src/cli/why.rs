@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::incomplete;
 use crate::cli::out::{Format, note};
 use crate::cli::parse;
 use crate::exit::Exit;
@@ -28,9 +29,35 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     } else {
         out.json(&why)?;
     }
-    if why.get("incomplete").and_then(Json::as_bool) == Some(true) {
-        note("too many entries cite it to tell all that stands around it");
-        return Ok(Exit::Undecidable);
+    Ok(ending(&why))
+}
+
+/// What is damaged may have said anything, and so may what was not looked at.
+fn ending(why: &Json) -> Exit {
+    let more = "too many entries cite it to tell all that stands around it";
+    let exit = incomplete::ending(why, more);
+    if why.get("damaged").and_then(Json::as_bool) == Some(true) {
+        note("the entry is damaged: what it said is not known");
+        return Exit::Undecidable;
     }
-    Ok(Exit::Ok)
+    exit
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_damaged_or_cut_is_no_success() {
+        for (why, exit) in [
+            (json!({ "incomplete": false }), Exit::Ok),
+            (json!({ "incomplete": false, "redacted": true }), Exit::Ok),
+            (json!({ "incomplete": true }), Exit::Undecidable),
+            (json!({ "damaged": true }), Exit::Undecidable),
+        ] {
+            assert_eq!(ending(&why), exit, "{why}");
+        }
+    }
 }

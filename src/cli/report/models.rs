@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use super::{cell, items};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::incomplete;
 use crate::cli::out::Format;
 use crate::exit::Exit;
 use crate::table::Table;
@@ -21,9 +22,11 @@ pub(super) fn run(agent: &str, since: Option<&str>, context: &Context) -> Result
     query.extend(since.map(|since| ("since", since)));
     let report = context.client()?.json("/api/v1/reports/models", &query)?;
     let out = context.out();
+    let exit =
+        incomplete::ending(&report, "there is more than one answer looks at; --since narrows it");
     if out.format() != Format::Table {
         out.json(&report)?;
-        return Ok(Exit::Ok);
+        return Ok(exit);
     }
     let mut table = Table::new(["MODEL", "INTENTS", "CONFIRMED", "FAILED", "DENIED", "FINDINGS"]);
     for model in items(&report, "items") {
@@ -38,8 +41,7 @@ pub(super) fn run(agent: &str, since: Option<&str>, context: &Context) -> Result
         table.row([&name, "", &confirmed, &failed, &denied, &findings]);
     }
     table.lines().try_for_each(|line| out.line(&line))?;
-    let is_cut = report.get("incomplete").is_some_and(|incomplete| !incomplete.is_null());
-    Ok(if is_cut { Exit::Undecidable } else { Exit::Ok })
+    Ok(exit)
 }
 
 fn number(json: &Json, name: &str) -> String {

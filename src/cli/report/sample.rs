@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use super::{cell, items};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::incomplete;
 use crate::cli::line::line;
 use crate::cli::out::{Format, note};
 use crate::cli::query_text;
@@ -51,11 +52,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         cell(&report, "population.digest"),
         number("/as_of/size"),
     ));
-    if report.get("incomplete").is_some_and(|incomplete| !incomplete.is_null()) {
-        note(
-            "the population is larger than a sample is drawn from; narrow the query or its window",
-        );
-        return Ok(Exit::Undecidable);
-    }
-    Ok(Exit::Ok)
+    let more =
+        "the population is larger than a sample is drawn from; narrow the query or its window";
+    Ok(incomplete::ending(&report, more))
 }
