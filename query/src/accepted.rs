@@ -62,7 +62,53 @@ pub(crate) fn each_newest_first(
     Ok(None)
 }
 
+/// At most so many accepted entries of a source that are wanted, the newest first, and whether there are no others.
+pub(crate) fn at_most(
+    ledger: &Ledger,
+    source: Source<'_>,
+    (most, range): (usize, Range<u64>),
+    walk: &mut Walk,
+    wanted: impl Fn(&Entry) -> bool,
+) -> Result<(Vec<Entry>, bool), ReadError> {
+    let (mut found, mut is_cut) = (Vec::new(), false);
+    let spent = each_newest_first(ledger, source, range, walk, |entry| {
+        if entry.leaf.status == Status::Accepted && wanted(&entry) {
+            is_cut = found.len() == most;
+            if !is_cut {
+                found.push(entry);
+            }
+        }
+        Ok(!is_cut)
+    })?;
+    Ok((found, spent.is_none() && !is_cut))
+}
+
 /// A term's entries.
 pub(crate) fn term<'l>(ledger: &'l Ledger, key: schemas::terms::Key, value: &str) -> Source<'l> {
     Source::Term(Box::new(ledger.postings(key, value)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::tests::incidents;
+
+    #[test]
+    fn entries_are_called_all_where_no_limit_ended_the_walk() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let writer = incidents(&dir, 9);
+        let ledger = writer.ledger();
+        let found = |most: usize, budget: usize| {
+            let every = Source::List((1..9).collect());
+            let walk = &mut Walk::new(Order::Newest, budget);
+            let even = |entry: &Entry| entry.leaf.index.0.is_multiple_of(2);
+            let (found, are_all) = at_most(&ledger, every, (most, 0..9), walk, even).unwrap();
+            (found.iter().map(|entry| entry.leaf.index.0).collect::<Vec<_>>(), are_all)
+        };
+        assert_eq!(found(4, 100), (vec![8, 6, 4, 2], true));
+        assert_eq!(found(3, 100), (vec![8, 6, 4], false));
+        assert_eq!(found(4, 3), (vec![8, 6], false));
+    }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use axum::Json;
 use axum::extract::State;
-use ledger::{Ledger, ReadError};
+use ledger::{Entry, Ledger, ReadError};
 use schemas::body::Body;
 use schemas::contract::{Contract, permits};
 use schemas::deterministic::Item;
@@ -17,7 +17,7 @@ use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::accepted::{each_newest_first, term};
+use crate::accepted::{at_most, each_newest_first, term};
 use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::names::Names;
@@ -143,18 +143,11 @@ fn requests(
     let ledger = &api.ledger;
     let asked = term(ledger, Key::Kind, Kind::ScopeRequested.as_str());
     let source = Source::All(vec![term(ledger, Key::Agent, agent), asked]);
-    let (mut found, mut is_cut, size) = (Vec::new(), false, TreeSize(range.end));
-    let spent = each_newest_first(ledger, source, range, walk, |entry| {
-        if entry.leaf.status == Status::Accepted && entry.body().is_some() {
-            is_cut = found.len() == SCOPE_REQUESTS_MAX;
-            if !is_cut {
-                found.push(entry);
-            }
-        }
-        Ok(!is_cut)
-    })?;
+    let size = TreeSize(range.end);
+    let is_whole = |entry: &Entry| entry.body().is_some();
+    let (found, all_found) = at_most(ledger, source, (SCOPE_REQUESTS_MAX, range), walk, is_whole)?;
     let mut names = Names::new(ledger, size);
-    let (mut requests, mut are_all) = (Vec::new(), spent.is_none() && !is_cut);
+    let (mut requests, mut are_all) = (Vec::new(), all_found);
     for entry in &found {
         let Some(body) = entry.body() else { continue };
         let decisions = decisions(&mut names, &body, size, api.now(), walk)?;

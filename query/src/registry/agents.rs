@@ -17,11 +17,11 @@ use super::keys::key_json;
 use super::lists::page_of_names;
 use super::past::Past;
 use super::view::{agent_row, contract_json, credential_json, grant_json};
-use crate::accepted::{newest_first, term};
+use crate::accepted::{at_most, term};
 use crate::api::Api;
 use crate::error::Error;
 use crate::params::{Params, Segment};
-use crate::source::Source;
+use crate::source::{Order, Source, Walk};
 
 const PARAMS: &[&str] = &[
     "after",
@@ -197,22 +197,21 @@ fn history(ledger: &Ledger, id: &str, size: TreeSize) -> Result<(Vec<Value>, boo
     let kinds = Kind::ALL.iter().filter(|kind| kind.changes_registry());
     let changes = Source::any(kinds.map(|kind| term(ledger, Key::Kind, kind.as_str())));
     let source = Source::All(vec![term(ledger, Key::Agent, id), changes]);
-    let (mut found, mut is_cut) = (Vec::new(), false);
-    let spent = newest_first(ledger, source, size, QUERY_SCAN_MAX, |entry| {
-        let Some(body) = entry.body() else { return Ok(true) };
-        is_cut = found.len() == AGENT_HISTORY_MAX;
-        if !is_cut {
-            found.push(json!({
-                "index": entry.leaf.index.0,
-                "received_at": time_json(entry.leaf.received_at),
-                "kind": body.kind().as_str(),
-                "signer": body.signer(),
-                "note": body.text("note"),
-            }));
-        }
-        Ok(!is_cut)
-    })?;
-    Ok((found, spent.is_none() && !is_cut))
+    let walk = &mut Walk::new(Order::Newest, QUERY_SCAN_MAX);
+    let is_whole = |entry: &Entry| entry.body().is_some();
+    let most = (AGENT_HISTORY_MAX, 0..size.0);
+    let (found, are_all) = at_most(ledger, source, most, walk, is_whole)?;
+    let change = |entry: &Entry| {
+        let body = entry.body()?;
+        Some(json!({
+            "index": entry.leaf.index.0,
+            "received_at": time_json(entry.leaf.received_at),
+            "kind": body.kind().as_str(),
+            "signer": body.signer(),
+            "note": body.text("note"),
+        }))
+    };
+    Ok((found.iter().filter_map(change).collect(), are_all))
 }
 
 /// The row of exactly this term.

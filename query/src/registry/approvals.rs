@@ -7,14 +7,13 @@ use schemas::body::Body;
 use schemas::deterministic::Item;
 use schemas::id::{EventId, Index, Micros, TreeSize};
 use schemas::kind::Kind;
-use schemas::leaf::Status;
 use schemas::limits::CONTROL_ENTRIES_MAX;
 use schemas::registry::HumanMark;
 use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::accepted::{each_newest_first, term};
+use crate::accepted::{at_most, term};
 use crate::api::Api;
 use crate::error::Error;
 use crate::listing::Listing;
@@ -99,7 +98,8 @@ pub(crate) fn decisions(
         term(ledger, Key::Cause, &of.id().to_string()),
         term(ledger, Key::Kind, Kind::ApprovalDecided.as_str()),
     ]);
-    let (mut found, are_all) = newest(ledger, decided, size, looks)?;
+    let most = (CONTROL_ENTRIES_MAX, 0..size.0);
+    let (mut found, are_all) = at_most(ledger, decided, most, looks, |_| true)?;
     found.reverse();
     let asked = ledger.find(of.id())?.first().map(|index| ledger.leaf(*index)).transpose()?;
     let mut decisions = Vec::new();
@@ -129,26 +129,6 @@ pub(crate) fn decisions(
     Ok(Decisions { items: decisions, are_all })
 }
 
-/// So many accepted entries of a source, the newest first, and whether they are all.
-fn newest(
-    ledger: &Ledger,
-    source: Source<'_>,
-    size: TreeSize,
-    looks: &mut Walk,
-) -> Result<(Vec<Entry>, bool), ReadError> {
-    let (mut found, mut is_cut) = (Vec::new(), false);
-    let spent = each_newest_first(ledger, source, 0..size.0, looks, |entry| {
-        if entry.leaf.status == Status::Accepted {
-            is_cut = found.len() == CONTROL_ENTRIES_MAX;
-            if !is_cut {
-                found.push(entry);
-            }
-        }
-        Ok(!is_cut)
-    })?;
-    Ok((found, spent.is_none() && !is_cut))
-}
-
 /// Whether a human decided, by what was known of the signer then.
 fn mark(ledger: &Ledger, body: &Body<'_>, index: Index) -> Result<HumanMark, ReadError> {
     let now = ledger.principal(body.signer())?;
@@ -157,27 +137,4 @@ fn mark(ledger: &Ledger, body: &Body<'_>, index: Index) -> Result<HumanMark, Rea
         return Ok(HumanMark::of(body, then.principal(body.signer())));
     }
     Ok(HumanMark::of(body, now.as_ref()))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-    use crate::tests::incidents;
-
-    #[test]
-    fn looks_that_end_early_are_not_called_all() {
-        let dir = tempfile::TempDir::new().unwrap();
-        let writer = incidents(&dir, 9);
-        let ledger = writer.ledger();
-        let found = |budget: usize| {
-            let every = Source::List((1..9).collect());
-            let mut looks = Walk::new(Order::Newest, budget);
-            let (found, are_all) = newest(&ledger, every, TreeSize(9), &mut looks).unwrap();
-            (found.len(), are_all)
-        };
-        assert_eq!(found(100), (8, true));
-        assert_eq!(found(3), (3, false));
-    }
 }
