@@ -1,7 +1,8 @@
 //! Which entries make up one step: an intent with its verdicts, approvals, outcome and witnesses.
 //!
-//! What belongs together says so itself, and names the same agent, by whichever of its names: by causes, by the approval asked for, by the
-//! vendor's reference or the call's id. Joined is what the findings engine joins, too: see `schemas::account`.
+//! What belongs together says so itself, and names the same agent, by whichever of its names: by causes, by the approval
+//! asked for, by the vendor's reference or the call's id. Joined is what the findings engine joins, too: see
+//! `schemas::account`.
 
 use std::collections::{HashMap, HashSet};
 
