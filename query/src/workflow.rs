@@ -230,7 +230,8 @@ impl<'l> Collected<'l> {
 
 /// Says of each node which agent it is of, by whichever of its names it names that.
 fn know_agents(names: &mut Names<'_>, nodes: &mut [Node]) -> Result<(), ReadError> {
-    let mut known: HashMap<_, Option<String>> = HashMap::new();
+    // By the name that is given, and the signer.
+    let mut known: HashMap<(Option<String>, String), Option<String>> = HashMap::new();
     for node in nodes {
         let Some(signer) = &node.signer else { continue };
         let named = (node.agent.clone(), signer.clone());
