@@ -35,6 +35,14 @@ impl Edge {
     }
 }
 
+/// What is left of a query for a reader that goes on behind its token, with the words it began with: a beginning
+/// that moves with the log's now would lie beyond what it was not told yet.
+pub(crate) fn resumed(mut query: Query) -> Query {
+    query.since = query.since.filter(|bound| !bound.is_relative());
+    query.after = query.after.filter(|bound| !bound.is_relative());
+    query
+}
+
 /// A reader's filter.
 pub(crate) struct Filter {
     sieve: Arc<Sieve>,

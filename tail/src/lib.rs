@@ -158,7 +158,11 @@ fn begin(
     let head = ledger.head();
     let end = Index(head.size.0);
     let reset = |reason| Opening::Reset(reason, ledger.identity().origin.clone());
-    let filter = Filter::new(request.query, head.received_at, sieves, allows);
+    let query = match request.token {
+        Some(_) => filter::resumed(request.query),
+        None => request.query,
+    };
+    let filter = Filter::new(query, head.received_at, sieves, allows);
     let position = match &request.token {
         Some(token) => match cursor::resume(ledger, token)? {
             Resume::At(position) => position,

@@ -162,6 +162,24 @@ async fn a_reader_begins_with_what_comes_next() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_beginning_that_moves_takes_nothing_from_whoever_comes_back() {
+    let mut world = World::new(1);
+    world.append(2, 1_000_000);
+    let router = routes(world.ledger(), CancellationToken::new());
+    let mut reader = Reader::connect(&router, "since=1h", None).await;
+    reader.entries(0, 3).await;
+    let token = reader.decoder.last_id().unwrap().to_owned();
+    world.append(3, 1);
+    // 25 hours later it is half past midnight.
+    world.append(1, 90_000_000_000);
+    for parameters in ["since=1h", "since=23:00", "q=after:1h", "q=after:23:00"] {
+        Reader::connect(&router, parameters, Some(&token)).await.entries(3, 7).await;
+    }
+    // A place that stays where it is holds.
+    Reader::connect(&router, "since=5", Some(&token)).await.entries(5, 7).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_falls_behind_is_late_and_misses_nothing() {
     let mut world = World::new(1);
     let router = routes(world.ledger(), CancellationToken::new());

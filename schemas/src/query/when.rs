@@ -39,6 +39,12 @@ pub enum Place {
 }
 
 impl Bound {
+    /// Whether it moves as the ledger's now does.
+    #[must_use]
+    pub fn is_relative(self) -> bool {
+        matches!(self, Self::Ago(_) | Self::Clock(_))
+    }
+
     /// A place in the log: `900`, `#900`, `checkpoint:900`, `2026-04-08`, RFC 3339, `03:40`, or a span
     /// before now as `15m`.
     #[must_use]
