@@ -22,6 +22,7 @@ mod scripted;
 mod serve;
 mod sign;
 mod spool;
+mod stamp;
 mod table;
 mod telemetry;
 mod witness;

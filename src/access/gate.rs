@@ -14,8 +14,9 @@ use super::jwks::{self, JwksError, Key};
 use super::oidc::Oidc;
 use super::rows::Row;
 use super::token::Token;
-use super::tokens::{Stamp, Tokens, TokensError, stamp};
+use super::tokens::{Tokens, TokensError};
 use crate::clock::Clock;
+use crate::stamp::Stamp;
 
 /// Why nobody can be let in.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +59,19 @@ struct Known {
     keys: Vec<Key>,
     /// Cancelled when the keys change: whoever came in by the old ones asks again.
     keys_revoked: CancellationToken,
-    stamps: (Stamp, Stamp),
+    /// Of the files that this was read from; without them it is read again.
+    stamps: Option<Stamps>,
+    /// Why nobody is known, as it was logged.
+    fault: Option<String>,
+}
+
+/// Of the tokens and of the issuer's keys.
+type Stamps = (Option<Stamp>, Option<Stamp>);
+
+impl Known {
+    fn keys_stamp(&self) -> Option<Option<Stamp>> {
+        self.stamps.map(|(_tokens, keys)| keys)
+    }
 }
 
 impl Gate {
@@ -114,7 +127,7 @@ impl Gate {
     pub(crate) fn refresh(&self) {
         let before = self.known();
         let stamps = self.stamps().ok();
-        if stamps == Some(before.stamps) {
+        if stamps.is_some() && stamps == before.stamps {
             return;
         }
         match self.read(&before) {
@@ -127,8 +140,11 @@ impl Gate {
                 self.replace(known);
             }
             Err(error) => {
-                tracing::error!(%error, "nobody is let in until this can be read");
-                self.replace(Known { stamps: stamps.unwrap_or_default(), ..Known::default() });
+                let fault = Some(error.to_string());
+                if before.fault != fault {
+                    tracing::error!(%error, "nobody is let in until this can be read");
+                    self.replace(Known { fault, ..Known::default() });
+                }
             }
         }
     }
@@ -143,10 +159,10 @@ impl Gate {
             tokens.insert(row.hash, (row, identity));
         }
         let keys = self.keys()?;
-        let same = before.stamps.1 == stamps.1;
+        let same = before.keys_stamp() == Some(stamps.1);
         let keys_revoked =
             if same { before.keys_revoked.clone() } else { CancellationToken::new() };
-        Ok(Known { tokens, keys, keys_revoked, stamps })
+        Ok(Known { tokens, keys, keys_revoked, stamps: Some(stamps), fault: None })
     }
 
     fn keys(&self) -> Result<Vec<Key>, GateError> {
@@ -159,10 +175,10 @@ impl Gate {
         }
     }
 
-    fn stamps(&self) -> Result<(Stamp, Stamp), GateError> {
+    fn stamps(&self) -> Result<Stamps, GateError> {
         let keys = match &self.oidc {
             Some(Oidc { keys: path, .. }) => {
-                stamp(path).map_err(|source| GateError::File { path: path.clone(), source })?
+                Stamp::of(path).map_err(|source| GateError::File { path: path.clone(), source })?
             }
             None => None,
         };
@@ -185,7 +201,7 @@ impl Gate {
                 identity.revoked.cancel();
             }
         }
-        if before.stamps.1 != known.stamps.1 || known.keys.is_empty() {
+        if before.keys_stamp() != known.keys_stamp() || known.keys.is_empty() {
             before.keys_revoked.cancel();
         }
     }
@@ -202,5 +218,52 @@ fn identity(row: &Row) -> Identity {
         scope: scope.map(Arc::new),
         expires: row.expires,
         revoked: CancellationToken::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+    use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use schemas::access::Role;
+    use schemas::id::Micros;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_others_could_read_is_tried_again_until_they_cannot() {
+        let directory = tempfile::tempdir().unwrap();
+        let tokens = Tokens::below(directory.path());
+        let (token, tenant) = (Token::generate(), Tenant::parse("acme").unwrap());
+        let row = Row {
+            name: "one".to_owned(),
+            hash: token.digest(),
+            role: Role::Auditor,
+            tenant: tenant.clone(),
+            scope: None,
+            created: Micros(0),
+            expires: Micros(u64::MAX >> 12),
+        };
+        tokens.add(row).unwrap();
+        let gate = Gate::open(tenant, tokens, None, Clock::system()).unwrap();
+        let bearer = token.text().to_string();
+        let is_known = || {
+            gate.refresh();
+            gate.identify(&bearer).is_some()
+        };
+        assert!(is_known());
+        let path = directory.path().join("access/tokens.toml");
+        let set = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        // Longer, so that this is seen however coarsely the file system counts time.
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"\n").unwrap();
+        set(0o644);
+        assert!(!is_known());
+        assert!(!is_known());
+        set(0o600);
+        assert!(is_known());
     }
 }

@@ -3,7 +3,7 @@
 //! The command line writes it and the server reads it: whoever may write the ledger's directory is its operator
 //! already, and so there is a first token without one, and a last one can be revoked while the server is down.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use schemas::limits::TOKENS_MAX;
 
 use super::rows::Row;
+use crate::stamp::Stamp;
 
 /// Largest file that is read, in bytes; a row takes about 400.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -68,9 +69,6 @@ pub(crate) enum TokensError {
 pub(crate) struct Tokens {
     path: PathBuf,
 }
-
-/// What changes when the file does: its inode, for it is always replaced, its time and its length.
-pub(crate) type Stamp = Option<(u64, i64, i64, u64)>;
 
 impl Tokens {
     /// Below the ledger's directory.
@@ -160,8 +158,8 @@ impl Tokens {
     ///
     /// # Errors
     /// [`TokensError::File`].
-    pub(crate) fn stamp(&self) -> Result<Stamp, TokensError> {
-        stamp(&self.path).map_err(|source| self.failed(source))
+    pub(crate) fn stamp(&self) -> Result<Option<Stamp>, TokensError> {
+        Stamp::of(&self.path).map_err(|source| self.failed(source))
     }
 
     /// Two commands at once must not lose one's row: it could be a revocation that was undone.
@@ -201,19 +199,11 @@ impl Tokens {
     }
 }
 
-/// What changes when the file does; `None` where there is none.
-pub(crate) fn stamp(path: &Path) -> io::Result<Stamp> {
-    match fs::metadata(path) {
-        Ok(data) => Ok(Some((data.ino(), data.mtime(), data.mtime_nsec(), data.len()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use schemas::access::Role;
