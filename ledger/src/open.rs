@@ -1,6 +1,7 @@
 //! Creating a ledger, and opening one: never a shorter or another history than was acknowledged.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
@@ -79,8 +80,8 @@ pub fn create(
         return Err(OpenError::Exists(config.mark.clone()));
     }
     for directory in [Some(config.store.as_path()), config.mark.parent()].into_iter().flatten() {
-        fs::create_dir_all(directory)
-            .map_err(|source| OpenError::File { path: directory.to_owned(), source })?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        made.map_err(|source| OpenError::File { path: directory.to_owned(), source })?;
     }
     let store = Store::open(&config.store)?;
     match last_index(&store)? {

@@ -3,6 +3,8 @@
 //! Every route changes something, so every one demands [`ADMIN_HEADER`]: a page in a browser cannot
 //! send it to another origin without asking first, and nobody here says yes.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,7 +72,7 @@ impl Admin {
     pub(crate) fn new(ledger: Ledger, copies: &Path, clock: &Clock) -> std::io::Result<Self> {
         match std::fs::remove_dir_all(copies) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => std::fs::create_dir_all(copies)?,
+            _ => DirBuilder::new().recursive(true).mode(0o700).create(copies)?,
         }
         let clock = clock.is_simulated().then(|| clock.clone());
         Ok(Self { ledger, copies: copies.canonicalize()?, last: AtomicU64::new(0), clock })
@@ -373,6 +375,15 @@ mod tests {
         assert_eq!(server.ask(&delete).await.0, 204);
         assert_eq!(server.ask(&delete).await.0, 404);
         assert_eq!(server.copies(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_copy_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let server = server(Clock::system());
+        let copies = std::fs::metadata(server.dir.path().join("copies")).unwrap();
+        assert_eq!(copies.permissions().mode() & 0o077, 0);
     }
 
     #[tokio::test]

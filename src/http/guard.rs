@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::RequestExt as _;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
+use axum::http::header::Entry;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -182,7 +183,12 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let response = guard.answer(request, next).await;
+    let is_api = request.uri().path().starts_with("/api/");
+    let mut response = guard.answer(request, next).await;
+    // Without a word of it, a cache may keep for a while what an erasure takes away.
+    if is_api && let Entry::Vacant(keep) = response.headers_mut().entry(header::CACHE_CONTROL) {
+        keep.insert(HeaderValue::from_static("no-cache"));
+    }
     guard.metrics.answered(&response);
     response
 }

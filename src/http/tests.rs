@@ -207,6 +207,24 @@ async fn a_scope_bounds_what_is_seen_and_what_is_not_there_is_told_alike() {
 }
 
 #[tokio::test]
+async fn no_cache_keeps_an_answer_that_does_not_say_so() {
+    let world = World::new();
+    let keeps = async |path: &str| {
+        let answer = world.ask(Method::GET, path, None).await;
+        let keeps = answer.headers().get("cache-control");
+        keeps.map(|keeps| keeps.to_str().unwrap().to_owned())
+    };
+    for route in table::all().filter(|route| route.method == "GET") {
+        let path = concrete(route.path);
+        assert!(!path.starts_with("/api/") || keeps(&path).await.is_some(), "{path}");
+    }
+    for path in ["/api/v1/entries", "/api/v1/entries/0", "/api/v1/nothing"] {
+        assert_eq!(keeps(path).await.as_deref(), Some("no-cache"), "{path}");
+    }
+    assert_eq!(keeps("/api/v1/tail").await.as_deref(), Some("no-cache, no-transform"));
+}
+
+#[tokio::test]
 async fn another_tenant_is_as_unknown_as_nonsense() {
     let world = World::guarded();
     let mut answers = BTreeSet::new();

@@ -57,6 +57,18 @@ fn varied() -> Bench {
 }
 
 #[test]
+fn a_ledgers_directories_are_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let bench = Bench::new();
+    let config = bench.config();
+    for directory in [config.store.as_path(), config.mark.parent().unwrap()] {
+        let mode = std::fs::metadata(directory).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", directory.display());
+    }
+}
+
+#[test]
 fn receipts_verify_and_a_duplicate_gets_the_same_one() {
     let mut bench = Bench::new();
     let mut agent = bench.agent("agent-1", 10);
