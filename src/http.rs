@@ -16,6 +16,7 @@ pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod untaken;
 
 use std::sync::Arc;
 
@@ -71,7 +72,7 @@ pub(crate) fn routes(
         .route("/version", get(version))
         .route("/readyz", get(ready).with_state(health))
         .route("/metrics", get(metrics::metrics).with_state(measured))
-        .route("/openapi.json", get(|| async { axum::Json(openapi::document()) }))
+        .route("/openapi.json", get(openapi::served))
         .route("/docs", get(docs::page))
         .route("/problems/{code}", get(problems::explained))
         .merge(admin::routes(admin))

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::response::Response;
+use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
@@ -20,6 +21,7 @@ use schemas::limits::{
     HTTP_BACKLOG, HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEADER_S_MAX, HTTP_SEND_BYTES,
     HTTP_STREAMS_MAX, HTTP_WRITE_S_MAX,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -28,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::deadline::Deadline;
 use super::tls::Tls;
+use super::untaken::{Untaken, Watched};
 
 /// How long the listener rests when the system gives it no connection, in milliseconds.
 const ACCEPT_REST_MS: u64 = 100;
@@ -134,10 +137,22 @@ async fn encrypted(
         let served = http1().serve_connection(TokioIo::new(stream), service);
         return Ok(watcher.watch(served).await?);
     }
+    multiplexed(stream, service, watcher).await
+}
+
+/// HTTP/2.
+async fn multiplexed<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    service: TowerToHyperService<Router>,
+    watcher: Watcher,
+) -> Result<(), Failure> {
     let asked = Asked::new(service);
-    let has_asked = Arc::clone(&asked.has_asked);
+    let (has_asked, untaken) = (Arc::clone(&asked.has_asked), asked.untaken.clone());
     let served = http2().serve_connection(TokioIo::new(stream), asked);
-    unless_silent(watcher.watch(served), &has_asked).await
+    tokio::select! {
+        ended = unless_silent(watcher.watch(served), &has_asked) => ended,
+        () = untaken.overdue() => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+    }
 }
 
 fn patience() -> Duration {
@@ -186,26 +201,87 @@ async fn unless_silent<E: Into<Failure>>(
     served.await.map_err(Into::into)
 }
 
-/// Remembers whether anything was asked.
+/// Remembers whether anything was asked, and what was not taken of the answers.
 #[derive(Clone)]
 struct Asked {
     service: TowerToHyperService<Router>,
     has_asked: Arc<AtomicBool>,
+    untaken: Untaken,
 }
 
 impl Asked {
     fn new(service: TowerToHyperService<Router>) -> Self {
-        Self { service, has_asked: Arc::default() }
+        Self { service, has_asked: Arc::default(), untaken: Untaken::default() }
     }
 }
 
 impl Service<hyper::Request<Incoming>> for Asked {
-    type Response = Response;
+    type Response = Response<Watched>;
     type Error = Infallible;
-    type Future = <TowerToHyperService<Router> as Service<hyper::Request<Incoming>>>::Future;
+    type Future = BoxFuture<'static, Result<Response<Watched>, Infallible>>;
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
         self.has_asked.store(true, Ordering::Relaxed);
-        self.service.call(request)
+        let (answer, untaken) = (self.service.call(request), self.untaken.clone());
+        Box::pin(
+            async move { answer.await.map(|response| response.map(|body| untaken.watch(body))) },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const LONG: u64 = 10 * HTTP_WRITE_S_MAX;
+
+    /// A frame of HTTP/2 (RFC 9113 §4.1).
+    fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(payload.len()).unwrap();
+        [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+    }
+
+    /// Answers pings and nothing else, until the connection ends.
+    async fn answer_pings(mut stream: DuplexStream) -> io::Result<()> {
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await?;
+            let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+            stream.read_exact(&mut payload).await?;
+            if (head[3], head[4]) == (6, 0) {
+                stream.write_all(&frame(6, 1, 0, &payload)).await?;
+            }
+        }
+    }
+
+    /// Seconds that a connection lasts whose client opens so small a window for each answer.
+    async fn lasts(window: u8) -> u64 {
+        let (ours, mut theirs) = duplex(64 << 10);
+        let router = Router::new().route("/livez", get(|| async { "ok\n" }));
+        let graceful = GracefulShutdown::new();
+        let service = TowerToHyperService::new(router);
+        tokio::spawn(multiplexed(ours, service, graceful.watcher()));
+        let began = Instant::now();
+        let mut asked = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        // SETTINGS_INITIAL_WINDOW_SIZE; then GET, https, /livez, localhost (RFC 7541 §6).
+        asked.extend(frame(4, 0, 0, &[0, 4, 0, 0, 0, window]));
+        asked.extend(frame(1, 5, 1, b"\x82\x87\x04\x06/livez\x01\x09localhost"));
+        theirs.write_all(&asked).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(LONG), answer_pings(theirs)).await;
+        assert_eq!(ended.is_err(), began.elapsed().as_secs() >= LONG);
+        began.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_window_that_stays_shut_ends_its_connection_though_pings_are_answered() {
+        let cut = lasts(0).await;
+        assert!((HTTP_WRITE_S_MAX..HTTP_WRITE_S_MAX * 2).contains(&cut), "{cut} s");
+        assert_eq!(lasts(100).await, LONG);
     }
 }

@@ -1,5 +1,8 @@
 //! `/docs`: the interface described for people, one page without scripts.
 
+use std::sync::LazyLock;
+
+use axum::body::Bytes;
 use axum::response::{Html as Page, IntoResponse as _, Response};
 use schemas::access::Route;
 use schemas::html::{Cell, Html};
@@ -9,9 +12,12 @@ use super::table;
 const STYLE: &str = ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui;max-width:60rem;margin:2rem auto;\
 padding:0 1rem}h2{font:1rem/1.5 monospace;margin:2rem 0 0}p{margin:.2rem 0}td{padding:0 1rem .2rem 0;vertical-align:top}";
 
+/// In memory once, however many clients take their time with it.
+static TEXT: LazyLock<Bytes> = LazyLock::new(|| text().into());
+
 /// The page.
 pub(super) async fn page() -> Response {
-    Page(text()).into_response()
+    Page(TEXT.clone()).into_response()
 }
 
 fn text() -> String {

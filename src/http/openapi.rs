@@ -1,5 +1,10 @@
 //! `/openapi.json`: the interface described for programs, made of the tables of routes.
 
+use std::sync::LazyLock;
+
+use axum::body::Bytes;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
 use schemas::access::{Form, JSON_MEDIA_TYPE, Param, Place, Right, Route};
 use schemas::problem::PROBLEM_MEDIA_TYPE;
 use serde_json::{Map, Value as Json, json};
@@ -37,6 +42,14 @@ pub(crate) fn document() -> Json {
             },
         },
     })
+}
+
+/// In memory once, however many clients take their time with it.
+static TEXT: LazyLock<Bytes> = LazyLock::new(|| document().to_string().into());
+
+/// The description, served.
+pub(super) async fn served() -> Response {
+    ([(CONTENT_TYPE, JSON_MEDIA_TYPE)], TEXT.clone()).into_response()
 }
 
 /// The path as the specification writes it: a last segment that takes the rest is a segment like others there.
@@ -210,6 +223,14 @@ mod tests {
     use super::*;
 
     const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+
+    #[tokio::test]
+    async fn every_answer_is_the_same_memory() {
+        let (one, two) = (served().await.into_body(), served().await.into_body());
+        let one = axum::body::to_bytes(one, 1 << 24).await.unwrap();
+        let two = axum::body::to_bytes(two, 1 << 24).await.unwrap();
+        assert_eq!(one.as_ptr(), two.as_ptr());
+    }
 
     /// After a change of a table: `SWORN_UPDATE=1 cargo test openapi`, and look at the difference.
     #[test]

@@ -139,7 +139,7 @@ impl Tail {
                 retry(RETRY_MS)
             }
             // NOTE: the connection asks for the next chunk once it could pass on the last one. One that
-            // never could is not seen here; the listener's own write deadline ends it.
+            // never could is not seen here: whoever listens has to end it.
             _ if self.given.is_some_and(is_late) => self.bye("slow"),
             _ => self.serve().await,
         };
