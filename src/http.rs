@@ -10,6 +10,7 @@ mod load;
 mod metrics;
 mod names;
 mod openapi;
+mod pair;
 mod problems;
 mod submissions;
 pub(crate) mod table;

@@ -136,7 +136,7 @@ pub(crate) enum ServeError {
     Late,
 }
 
-/// `sworn serve`: until SIGINT or SIGTERM.
+/// `sworn serve`: until SIGINT or SIGTERM; SIGHUP does not end it.
 ///
 /// # Errors
 /// [`ServeError`]; then the process must end.
@@ -148,7 +148,7 @@ pub(crate) fn main(args: &Args) -> Result<(), ServeError> {
     let epoch = args.new_epoch.then_some(agreed);
     let runtimes = Runtimes::start()?;
     let ended = runtimes.block_on(|intake| async {
-        let signals = Signals::listen()?;
+        let signals = Signals::of_service()?;
         tokio::select! {
             ended = run(config, epoch, intake, signals.shutdown.clone()) => ended,
             // A crash at any moment is safe, so an impatient operator may have one.
@@ -284,6 +284,10 @@ impl Server {
         let watching = access
             .gate
             .map(|gate| AbortOnDropHandle::new(tokio::spawn(gate.watch(readers.clone()))));
+        let certifying = access
+            .tls
+            .clone()
+            .map(|tls| AbortOnDropHandle::new(tokio::spawn(tls.watch(readers.clone()))));
         let asking = witnesses
             .map(|witnesses| AbortOnDropHandle::new(tokio::spawn(witnesses.run(shutdown.clone()))));
         let routing = AbortOnDropHandle::new(tokio::spawn(dispatch.run(shutdown.clone())));
@@ -308,7 +312,7 @@ impl Server {
             served = &mut served => served?,
             () = &mut late => tracing::warn!("some requests did not end in time and were cut"),
         }
-        drop((asking, watching, recording, routing));
+        drop((asking, watching, certifying, recording, routing));
         ended
     }
 
@@ -373,6 +377,18 @@ impl Signals {
     /// # Errors
     /// When the system gives no signals.
     pub(crate) fn listen() -> std::io::Result<Self> {
+        Self::heard(true)
+    }
+
+    /// The same for a service, which SIGHUP does not end: it asks for files to be read again, which happens anyway.
+    ///
+    /// # Errors
+    /// When the system gives no signals.
+    pub(crate) fn of_service() -> std::io::Result<Self> {
+        Self::heard(false)
+    }
+
+    fn heard(ends_with_terminal: bool) -> std::io::Result<Self> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
@@ -380,10 +396,15 @@ impl Signals {
         let tokens = [shutdown.clone(), hurry.clone()];
         let task = tokio::spawn(async move {
             for token in tokens {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                    _ = hangup.recv() => {}
+                loop {
+                    tokio::select! {
+                        _ = interrupt.recv() => break,
+                        _ = terminate.recv() => break,
+                        _ = hangup.recv() => if ends_with_terminal {
+                            break;
+                        },
+                    }
+                    tracing::info!("SIGHUP: tokens, keys and certificates are read as they change");
                 }
                 token.cancel();
             }

@@ -115,6 +115,14 @@ fn a_revoked_token_ends_its_streams() {
 }
 
 #[test]
+fn a_hangup_does_not_end_a_service() {
+    let world = world();
+    world.signal("-HUP");
+    until("word of the signal", || world.log().contains("SIGHUP").then_some(()));
+    assert!(ureq::get(&world.url("/livez")).call().is_ok());
+}
+
+#[test]
 fn a_server_for_the_network_has_tls_and_tokens_or_does_not_start() {
     let mut world = World::new();
     world.stop();

@@ -25,8 +25,15 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
 }
 
+/// The server's key, kept as it has to be.
+fn private_key() -> tempfile::TempPath {
+    let key = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(key.path(), std::fs::read(file("server.key")).unwrap()).unwrap();
+    key.into_temp_path()
+}
+
 async fn listening(shutdown: &CancellationToken) -> SocketAddr {
-    let tls = Tls::load(&file("server.pem"), &file("server.key")).unwrap();
+    let tls = Tls::load(&file("server.pem"), &private_key()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/livez", get(|| async { "ok\n" }));
@@ -113,10 +120,11 @@ async fn a_client_that_asks_nothing_is_cut() {
 
 #[test]
 fn what_is_no_certificate_is_named() {
-    let (certificate, key) = (file("server.pem"), file("server.key"));
+    let (certificate, key) = (file("server.pem"), private_key());
     let load = |certificate: &Path, key: &Path| Tls::load(certificate, key).err().unwrap();
     assert!(matches!(load(&file("nowhere.pem"), &key), TlsError::Pem { .. }));
     assert!(matches!(load(&key, &key), TlsError::Empty { .. }));
-    assert!(matches!(load(&certificate, &certificate), TlsError::Pem { .. }));
+    assert!(matches!(load(&certificate, &file("nowhere.key")), TlsError::Pem { .. }));
+    assert!(matches!(load(&certificate, &file("server.key")), TlsError::Exposed { .. }));
     assert!(matches!(load(&file("authority.pem"), &key), TlsError::Pair(_)));
 }
