@@ -30,6 +30,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Whether the log never went on from an older state: a later epoch's origin has one part more.
+    #[must_use]
+    pub fn is_first_epoch(&self) -> bool {
+        self.origin.split_once('/').is_some_and(|(_host, rest)| rest == self.tenant.as_str())
+    }
+
     /// The key under its name, as auditors pin it.
     #[must_use]
     pub fn note_key(&self) -> NoteKey {

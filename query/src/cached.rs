@@ -4,23 +4,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemas::id::{Digest, sha256};
 
-/// How long an answer stays what it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Keep {
-    /// The address will always give these bytes.
-    ForEver,
-    /// Ask again each time: it can be erased, or another one takes its place.
-    Ask,
-}
-
-impl Keep {
-    const fn directive(self) -> &'static str {
-        match self {
-            Self::ForEver => "private, max-age=31536000, immutable",
-            Self::Ask => "no-cache",
-        }
-    }
-}
+/// Asked again each time: what is at an address can be erased, and a new epoch files other entries under its indices.
+const KEEP: &str = "no-cache";
 
 /// What a client has already, as `If-None-Match` says.
 #[derive(Clone, Debug, Default)]
@@ -41,10 +26,10 @@ impl Known {
     }
 
     /// The bytes with their tag; nothing but the tag where the client has them.
-    pub(crate) fn answer(&self, keep: Keep, media: &'static str, bytes: Vec<u8>) -> Response {
+    pub(crate) fn answer(&self, media: &'static str, bytes: Vec<u8>) -> Response {
         let tag = format!("\"{}\"", Digest(sha256(&bytes)));
         let fixed = [
-            (header::CACHE_CONTROL, keep.directive()),
+            (header::CACHE_CONTROL, KEEP),
             (header::VARY, "accept"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         ];
@@ -64,7 +49,7 @@ mod tests {
 
     #[test]
     fn whoever_has_it_gets_its_tag_alone() {
-        let fresh = Known::default().answer(Keep::ForEver, "text/plain", b"x".to_vec());
+        let fresh = Known::default().answer("text/plain", b"x".to_vec());
         let tag = fresh.headers()[header::ETAG].to_str().unwrap_or_default().to_owned();
         for (known, has) in [
             (tag.clone(), true),
@@ -73,7 +58,7 @@ mod tests {
             ("\"other\"".to_owned(), false),
             (String::new(), false),
         ] {
-            let again = Known(known).answer(Keep::Ask, "text/plain", b"x".to_vec());
+            let again = Known(known).answer("text/plain", b"x".to_vec());
             assert_eq!(again.status() == StatusCode::NOT_MODIFIED, has);
             assert_eq!(again.headers()[header::ETAG], tag.as_str());
             assert_eq!(again.headers()[header::CACHE_CONTROL], "no-cache");

@@ -7,13 +7,12 @@ use schemas::id::TreeSize;
 use serde_json::json;
 
 use crate::api::Api;
-use crate::cached::{Keep, Known};
+use crate::cached::Known;
 use crate::error::Error;
 use crate::negotiate::{Form, choose};
 use crate::params::Params;
 use crate::parts::RECEIPT;
 
-/// Two sizes give the same answer for ever.
 const FORMS: &[Form] = &[Form::JSON, RECEIPT];
 
 /// `?from=&to=`: as JSON, or as a COSE Receipt of Consistency (RFC 9942) where that is accepted by name.
@@ -29,7 +28,7 @@ pub(crate) async fn one(
     let known = Known::of(&headers);
     let answer = move |api: &Api| {
         let bytes = read(api, from, to, form)?;
-        Ok(known.answer(Keep::ForEver, form.media, bytes))
+        Ok(known.answer(form.media, bytes))
     };
     api.read(answer).await
 }

@@ -15,8 +15,10 @@ use crate::error::Error;
 use crate::gzip::{accepts_gzip, gzip};
 
 const BYTES: &str = "application/octet-stream";
-/// A tile's content follows from its path for ever, that of a partial one too.
+/// A tile's content follows from its path, that of a partial one too.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// Ask again each time.
+const ASK: &str = "no-cache";
 /// Checkpoints are published at most once a second.
 const SECONDS: &str = "public, max-age=1";
 /// Leaves in a bundle.
@@ -67,6 +69,13 @@ fn checkpoint(api: &Api) -> Result<Response, Error> {
     Ok((headers, note).into_response())
 }
 
+/// How long a tile or a bundle may be kept.
+fn keep(api: &Api) -> &'static str {
+    // IMPORTANT: a new epoch grows other leaves at the indices that were lost, so a log that had to begin one may have
+    // to do so again, and its readers must not meet the tiles of a history that is gone.
+    if api.ledger.identity().is_first_epoch() { FOR_EVER } else { ASK }
+}
+
 /// Whether the published tree has this much of the tile: what is newer belongs to nobody yet.
 fn is_published(api: &Api, level: u8, n: u64, width: u16) -> bool {
     let (size, _) = api.ledger.head().published;
@@ -80,7 +89,7 @@ fn hashes(api: &Api, tile: Tile) -> Result<Response, Error> {
     let hashes = api.ledger.tile(tile)?;
     let width = usize::from(tile.width);
     let body: Vec<u8> = hashes.iter().take(width).flat_map(|hash| hash.0).collect();
-    Ok(([(CONTENT_TYPE, BYTES), (CACHE_CONTROL, FOR_EVER)], body).into_response())
+    Ok(([(CONTENT_TYPE, BYTES), (CACHE_CONTROL, keep(api))], body).into_response())
 }
 
 /// Each leaf after its length as a big-endian `u16`.
@@ -96,7 +105,7 @@ fn entries(api: &Api, n: u64, width: u16, compressed: bool) -> Result<Response, 
         body.extend_from_slice(&length.to_be_bytes());
         body.extend_from_slice(&leaf);
     }
-    let headers = [(CONTENT_TYPE, BYTES), (CACHE_CONTROL, FOR_EVER), (VARY, "accept-encoding")];
+    let headers = [(CONTENT_TYPE, BYTES), (CACHE_CONTROL, keep(api)), (VARY, "accept-encoding")];
     if compressed {
         return Ok((headers, [(CONTENT_ENCODING, "gzip")], gzip(&body)).into_response());
     }

@@ -14,7 +14,7 @@ use schemas::shape::open_json;
 use serde_json::{Value as Json, json};
 
 use crate::api::Api;
-use crate::cached::{Keep, Known};
+use crate::cached::Known;
 use crate::error::{Error, Part};
 use crate::negotiate::{Form, choose};
 use crate::params::{Params, Segment};
@@ -34,7 +34,6 @@ const AS_PROOF: &[Form] = &[Form::TEXT];
 struct Shown {
     json: Json,
     bytes: Vec<u8>,
-    keep: Keep,
 }
 
 /// What the request asks for.
@@ -65,7 +64,7 @@ impl Wanted {
             Form::JSON => shown.json.to_string().into_bytes(),
             _ => shown.bytes,
         };
-        self.known.answer(shown.keep, self.form.media, bytes)
+        self.known.answer(self.form.media, bytes)
     }
 }
 
@@ -94,7 +93,6 @@ fn read_leaf(_api: &Api, entry: &Entry) -> Result<Shown, Error> {
     Ok(Shown {
         json: schemas::json::leaf(&entry.leaf, &entry.bytes, &entry.chain),
         bytes: entry.bytes.clone(),
-        keep: Keep::ForEver,
     })
 }
 
@@ -119,7 +117,6 @@ fn read_statement(api: &Api, entry: &Entry) -> Result<Shown, Error> {
             "manifest": row.manifest.as_deref().map(hex),
         }),
         bytes: row.statement,
-        keep: Keep::ForEver,
     })
 }
 
@@ -142,7 +139,6 @@ fn read_body(api: &Api, entry: &Entry) -> Result<Shown, Error> {
             "body": body.to_json(),
         }),
         bytes: bytes.to_vec(),
-        keep: Keep::Ask,
     })
 }
 
@@ -186,7 +182,6 @@ fn read_detail(api: &Api, entry: &Entry) -> Result<Shown, Error> {
             "content": open_json(&detail.content),
         }),
         bytes: bytes.clone(),
-        keep: Keep::Ask,
     })
 }
 
@@ -211,7 +206,6 @@ fn read_receipt(api: &Api, entry: &Entry) -> Result<Shown, Error> {
         // A receipt proves leaf bytes, so they travel with it.
         json: json!({ "index": index.0, "hex": hex(&bytes), "leaf": hex(&entry.bytes) }),
         bytes,
-        keep: Keep::ForEver,
     })
 }
 
@@ -226,7 +220,7 @@ pub(crate) async fn proof(
     let wanted = Wanted::new(&index, params, &headers, AS_PROOF)?;
     let text = move |api: &Api| {
         let text = read_proof(api, wanted.index)?;
-        Ok(wanted.known.answer(Keep::Ask, wanted.form.media, text.into_bytes()))
+        Ok(wanted.known.answer(wanted.form.media, text.into_bytes()))
     };
     api.read(text).await
 }

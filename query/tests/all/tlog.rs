@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use axum::http::{StatusCode, header};
 use schemas::checkpoint::{Checkpoint, Note, NoteKey};
-use schemas::id::{Index, TreeHash, TreeSize, hex, sha256};
+use schemas::id::{Index, Micros, TreeHash, TreeSize, hex, sha256};
 use schemas::key::PublicKey;
 use schemas::leaf::Leaf;
 use schemas::proof::LogProof;
@@ -12,7 +12,7 @@ use schemas::tree::{self, Frontier, Tile, entries_path, leaf_hash, tile_width};
 use schemas::{receipt, tree::verify_consistency};
 use serde_json::Value as Json;
 
-use crate::world::{Answer, SECOND, World, intent, start};
+use crate::world::{Answer, SECOND, World, config, intent, start};
 
 /// Every text in the world that somebody chose.
 const MARKER: &str = "marker";
@@ -94,6 +94,32 @@ fn a_monitor_rebuilds_the_signed_root_from_bundles_and_from_tiles() {
     let below = fetch(&world, "tile/0/000").body;
     let below: Vec<_> = below.chunks(32).map(|hash| TreeHash::from_slice(hash).unwrap()).collect();
     assert_eq!(above[..32], tree::subtree_from_tile(&below, 0, 256).unwrap().0);
+}
+
+#[test]
+fn tiles_of_a_log_that_began_a_new_epoch_are_asked_for_again() {
+    let mut world = world(20);
+    let (checkpoint, _) = checkpoint(&world);
+    let paths = [
+        Tile::of(0, 0, checkpoint.size).unwrap().path(),
+        entries_path(0, tile_width(0, 0, checkpoint.size)),
+    ];
+    for path in &paths {
+        fetch(&world, path);
+    }
+    world.close();
+    let config = config(&world.dir);
+    std::fs::remove_file(&config.mark).unwrap();
+    let now = Micros(world.now());
+    drop(ledger::open_new_epoch(&config, world.key.clone(), now, &[]).unwrap());
+    world.open();
+    world.wait(2 * SECOND);
+    world.writer.as_mut().unwrap().publish().unwrap();
+    for path in &paths {
+        let answer = world.get(&format!("/log/acme/{path}"));
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        assert_eq!(answer.headers[header::CACHE_CONTROL], "no-cache", "{path}");
+    }
 }
 
 #[test]
