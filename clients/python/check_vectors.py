@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from cbor2 import loads
+from cbor2 import CBORTag, loads
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 import publisher
@@ -49,6 +49,26 @@ def check_refused(one):
     raise SystemExit(f"the receipt `{one['name']}` was taken")
 
 
+def check_status(one):
+    """A refused item has a leaf, too, with the digests of what was sent: it is in the log, and was not taken."""
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    kid = publisher.kid(key.public_key())
+    for status in (0, 3):
+        leaf = loads(bytes.fromhex(one["leaf"]))
+        leaf[1], leaf[4] = 0, status
+        leaf = publisher.cbor(leaf)
+        protected = publisher.cbor({1: -19, 4: kid, 395: 1})
+        signature = key.sign(publisher.to_be_signed(protected, publisher.root(leaf, 0, 2, [bytes(32)])))
+        proof = {396: {-1: [publisher.cbor([2, 0, [bytes(32)]])]}}
+        receipt = publisher.cbor(CBORTag(18, [protected, proof, None, signature]))
+        found = {"name": f"of status {status}", "receipt": receipt.hex(), "leaf": leaf.hex()}
+        found["public_key"] = key.public_key().public_bytes_raw().hex()
+        if status:
+            check_refused(found)
+        elif index_of(found) != 0:
+            raise SystemExit("the receipt of an accepted leaf names another")
+
+
 def check_log(log):
     leaves = [bytes.fromhex(leaf) for leaf in log["leaves"]]
     roots = {one["size"]: bytes.fromhex(one["root"]) for one in log["roots"]}
@@ -67,6 +87,7 @@ def main():
             raise SystemExit(f"the receipt for leaf {one['index']} names another")
     for one in bad["receipts"]:
         check_refused(one)
+    check_status(good["receipts"][0])
     check_log(good["log"])
     print(f"{len(good['submissions'])} submissions, {len(good['receipts'])} receipts")
 

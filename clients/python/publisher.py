@@ -63,13 +63,13 @@ def root(leaf, index, size, path):
     return found
 
 def verify_receipt(receipt, leaf, ledger):
-    """The index that the ledger vouches for; raises if it does not."""
+    """Where the ledger vouches that it accepted the leaf (index, status 0); raises if it does not."""
     protected, unprotected, payload, signature = loads(receipt).value
     headers, [proof] = loads(protected), unprotected[396][-1]
     need(receipt == cbor(CBORTag(18, [protected, {396: {-1: [proof]}}, None, signature])), "not a receipt")
     need(headers[1] in (-19, -8) and headers[395] == 1 and 2 not in headers, "a receipt of another type")
     size, index, path = loads(proof)
-    need(headers[4] == kid(ledger) and loads(leaf)[1] == index, "by another key, or for another leaf")
+    need([headers[4], *loads(leaf)[1:5:3]] == [kid(ledger), index, 0], "by another key, for another or a refused leaf")
     ledger.verify(signature, to_be_signed(protected, root(leaf, index, size, path)))
     return index
 
