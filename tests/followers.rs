@@ -5,6 +5,7 @@ mod cli;
 mod road;
 
 use std::io::Read as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use schemas::kind::Stream;
@@ -15,9 +16,13 @@ use road::{Fate, Road};
 
 /// Entries that are there when the followers come, and as many come later.
 const HALF: usize = 30;
+/// The answer of a server that has too many tails.
+const BUSY: Fate = Fate::Said(
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+);
 /// After so many bytes of a response each of the first connections is cut: in its head, in its first
-/// events, and in the middle of history.
-const CUTS: [Fate; 4] = [Fate::Cut(40), Fate::Cut(700), Fate::Cut(9_000), Fate::Cut(20_000)];
+/// events, and in the middle of history. One is not made at all.
+const CUTS: [Fate; 5] = [Fate::Cut(40), Fate::Cut(700), BUSY, Fate::Cut(9_000), Fate::Cut(20_000)];
 
 fn publish(world: &World, agent: &mut Signer, count: usize) {
     let id = agent.id.to_string();
@@ -79,30 +84,63 @@ fn clients() -> String {
     format!("{}/clients", env!("CARGO_MANIFEST_DIR"))
 }
 
+fn python_tail(url: &str, last: &str) -> Command {
+    let python = std::env::var("SWORN_PYTHON").expect("./check sets SWORN_PYTHON");
+    let mut command = Command::new(python);
+    command.arg(format!("{}/python/tail.py", clients())).args([url, last]);
+    command
+}
+
+/// Node looks for packages beside the script, which therefore stands in a directory of its own.
+fn node_tail(directory: &Path, url: &str, last: &str) -> Command {
+    let node = std::env::var("SWORN_NODE").expect("./check sets SWORN_NODE");
+    let (script, packages) = (directory.join("tail.mjs"), directory.join("node_modules"));
+    std::fs::copy(format!("{}/node/tail.mjs", clients()), &script).unwrap();
+    if !packages.exists() {
+        std::os::unix::fs::symlink(format!("{node}/node_modules"), packages).unwrap();
+    }
+    let mut command = Command::new("node");
+    command.arg(&script).args([url, last]);
+    command
+}
+
 #[test]
 fn httpx_sse_follows() {
-    let python = std::env::var("SWORN_PYTHON").expect("./check sets SWORN_PYTHON");
-    follow(|url, last| {
-        let mut command = Command::new(python);
-        command.arg(format!("{}/python/tail.py", clients())).args([url, last]);
-        command
-    });
+    follow(python_tail);
 }
 
 #[test]
 fn the_eventsource_package_follows() {
-    let node = std::env::var("SWORN_NODE").expect("./check sets SWORN_NODE");
-    // Node looks for packages beside the script.
     let directory = tempfile::tempdir().unwrap();
-    let script = directory.path().join("tail.mjs");
-    std::fs::copy(format!("{}/node/tail.mjs", clients()), &script).unwrap();
-    let packages = directory.path().join("node_modules");
-    std::os::unix::fs::symlink(format!("{node}/node_modules"), packages).unwrap();
-    follow(|url, last| {
-        let mut command = Command::new("node");
-        command.arg(&script).args([url, last]);
-        command
-    });
+    follow(|url, last| node_tail(directory.path(), url, last));
+}
+
+#[test]
+fn followers_stop_where_there_is_nothing_to_come_back_for() {
+    const ENDS: [&[Fate]; 4] = [
+        &[Fate::Said("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")],
+        &[Fate::Said(
+            "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        )],
+        &[Fate::Said(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n\
+             event: bye\ndata: {\"reason\":\"until\"}\n\n",
+        )],
+        &[BUSY, Fate::Said("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")],
+    ];
+    let (mut world, directory) = (World::new(), tempfile::tempdir().unwrap());
+    let node = |url: &str, last: &str| node_tail(directory.path(), url, last);
+    let followers: [&dyn Fn(&str, &str) -> Command; 2] = [&python_tail, &node];
+    for follower in followers {
+        for fates in ENDS {
+            let road = Road::new(&world, fates);
+            // Whoever came back all the same would find the first entry, and end with 0.
+            let output = follower(&road.url("/api/v1/tail?since=0"), "0").output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{said}");
+        }
+    }
+    world.stop();
 }
 
 #[test]

@@ -1,24 +1,58 @@
 // Follows a ledger's live tail with the `eventsource` package: node tail.mjs URL LAST
 //
 // URL is a tail, as in http://127.0.0.1:7420/api/v1/tail?since=0. Prints the index of each entry and ends
-// after LAST. Ends with 1 when an entry does not continue the one before, and with 2 when the log is
-// another one. In a browser the same works without the import.
+// after LAST. Ends with 1 when an entry does not continue the one before, with 2 when the log is another
+// one, and with 3 when the server says that there is nothing to come back for. In a browser the same works
+// without the import.
 import { EventSource } from "eventsource";
 
-const [url, last] = [process.argv[2], Number(process.argv[3])];
-let chain;
+const [address, last] = [process.argv[2], Number(process.argv[3])];
+const [PAUSE_MS, PAUSE_MAX_MS] = [1000, 30_000];
+let source, chain, token, pause = PAUSE_MS;
 
-const source = new EventSource(url);
-// Reconnecting and the token are EventSource's own affair.
-source.onerror = (event) => console.error("reconnecting", event.message ?? "");
-source.addEventListener("entry", (event) => {
+function stop(code, why) {
+  console.error(why);
+  process.exit(code);
+}
+
+// An id moves the place to resume from, whatever the event says.
+function move(event) {
+  token = event.lastEventId || token;
+  pause = PAUSE_MS;
+}
+
+function entry(event) {
+  move(event);
   const entry = JSON.parse(event.data);
-  if (chain !== undefined && entry.previous !== chain) process.exit(1);
+  if (chain !== undefined && entry.previous !== chain) stop(1, `#${entry.index} does not continue the chain`);
   chain = entry.chain;
   console.log(entry.index);
   if (entry.index >= last) process.exit(0);
-});
-source.addEventListener("reset", (event) => {
-  console.error(event.data);
-  process.exit(2);
-});
+}
+
+// Reconnecting and the token are EventSource's own affair, except that it gives up for ever on an answer that is none.
+function failed(event) {
+  if (source.readyState === EventSource.CLOSED) {
+    const { code } = event;
+    if (code === 204 || (code >= 400 && code < 500)) stop(3, event.message);
+    setTimeout(connect, pause * (0.5 + Math.random() / 2));
+    pause = Math.min(2 * pause, PAUSE_MAX_MS);
+  }
+  console.error("reconnecting", event.message ?? "");
+}
+
+function connect() {
+  const url = new URL(address);
+  if (token) url.searchParams.set("last_event_id", token);
+  source = new EventSource(url);
+  source.onerror = failed;
+  source.onmessage = move;
+  source.addEventListener("entry", entry);
+  source.addEventListener("caught-up", move);
+  source.addEventListener("reset", (event) => stop(2, event.data));
+  source.addEventListener("bye", (event) => {
+    if (["until", "expiry", "revoked"].includes(JSON.parse(event.data).reason)) stop(3, event.data);
+  });
+}
+
+connect();

@@ -12,6 +12,8 @@ use crate::harness::{World, until};
 pub(super) enum Fate {
     /// It ends after so many bytes.
     Cut(usize),
+    /// This is answered in the server's place.
+    Said(&'static str),
     /// What it says of the past is changed, by something of the same length.
     Forged(fn(&str) -> String),
 }
@@ -111,6 +113,9 @@ fn carry(client: &TcpStream, server: &TcpStream, head: &[u8], fate: Option<Fate>
     match fate {
         Some(Fate::Cut(bytes)) => {
             std::io::copy(&mut from.take(bytes as u64), &mut to).ok();
+        }
+        Some(Fate::Said(answer)) => {
+            to.write_all(answer.as_bytes()).ok();
         }
         Some(Fate::Forged(forge)) => {
             to.write_all(forge(&past(from)).as_bytes()).ok();
