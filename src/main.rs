@@ -11,6 +11,7 @@ mod dev;
 mod exit;
 mod http;
 mod keyfile;
+mod numbers;
 #[cfg(test)]
 mod patience;
 mod pin;

@@ -34,6 +34,11 @@ impl EventSigner {
         Self { key, tenant, session: SessionId(random()), chains: HashMap::new() }
     }
 
+    /// Goes on from where sessions ended before.
+    pub(crate) fn resume(&mut self, ends: impl IntoIterator<Item = (SessionId, Seq)>) {
+        self.chains.extend(ends);
+    }
+
     /// Who signs.
     pub(crate) fn signer(&self) -> &SignerId {
         &self.key.signer
@@ -77,9 +82,7 @@ impl EventSigner {
         self.fill(&mut event, now);
         let bytes = body::from_json(&Json::Object(event))?;
         let body = Body::parse(&bytes)?;
-        if let (Some(session), Some(Seq { n, .. })) = (body.session(), body.seq()) {
-            self.chains.insert(session, Seq { n, prev: Body::digest(&bytes) });
-        }
+        self.chains.extend(end(&body, &bytes));
         Ok((bytes, detail))
     }
 
@@ -103,7 +106,8 @@ impl EventSigner {
         if !event.contains_key("seq") {
             let session = event.get("session").and_then(Json::as_str);
             let last = session.and_then(SessionId::from_hex).and_then(|id| self.chains.get(&id));
-            let (n, prev) = last.map_or((1, BodyDigest::ZERO), |last| (last.n + 1, last.prev));
+            let (n, prev) =
+                last.map_or((1, BodyDigest::ZERO), |last| (last.n.saturating_add(1), last.prev));
             event.insert("seq".to_owned(), json!({ "n": n, "prev": prev.to_string() }));
         }
         if !event.contains_key("correlation")
@@ -116,6 +120,12 @@ impl EventSigner {
             event.insert("signer".to_owned(), self.key.signer.as_str().into());
         }
     }
+}
+
+/// What the next event of the body's session is counted from and linked to.
+pub(crate) fn end(body: &Body<'_>, bytes: &[u8]) -> Option<(SessionId, Seq)> {
+    let Seq { n, .. } = body.seq()?;
+    Some((body.session()?, Seq { n, prev: Body::digest(bytes) }))
 }
 
 /// The workflow that a trigger begins, where it names none: the same for the same message, always.

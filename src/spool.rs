@@ -17,7 +17,7 @@ const LOCK: &str = "lock";
 const REFUSED: &str = "refused";
 const EXTENSION: &str = "cbor";
 /// Ending of a file that is still being written; what a crash leaves of it was never sent.
-const UNFINISHED: &str = "part";
+pub(crate) const UNFINISHED: &str = "part";
 
 /// Why the spool cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,9 @@ pub(crate) enum SpoolError {
     /// Somebody else's submission: sent in another signer's name it would only be refused.
     #[error("{} is the submission of another signer or tenant", .0.display())]
     Foreign(PathBuf),
+    /// A line of the numbers beside the spool is none.
+    #[error("{} has a line that numbers no session: see what it is, and remove it", .0.display())]
+    Numbers(PathBuf),
     /// A file or the directory could not be read or written.
     #[error("{path}: {source}", path = path.display())]
     File {
@@ -199,7 +202,8 @@ impl Spool {
     }
 }
 
-fn at(path: &Path) -> impl Fn(io::Error) -> SpoolError {
+/// The error of a file.
+pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> SpoolError {
     move |source| SpoolError::File { path: path.to_owned(), source }
 }
 

@@ -22,6 +22,7 @@ mod liar;
 mod openapi;
 mod pager;
 mod proof;
+mod publish;
 mod python;
 mod questions;
 mod reader;

@@ -259,6 +259,8 @@ pub const SHUTDOWN_S_MAX: u64 = 60;
 
 /// Most submissions that a publisher's spool holds without a receipt.
 pub const SPOOL_SUBMISSIONS_MAX: usize = 65_536;
+/// Sessions of a signer whose last number is remembered beside its spool, the newest ones.
+pub const SPOOL_SESSIONS_MAX: usize = 16_384;
 /// Submissions that `publish` has under way at once.
 pub const PUBLISH_UNDER_WAY_MAX: usize = 32;
 /// Events that the command line reads ahead of what it signs or prints.

@@ -29,6 +29,11 @@ pub(crate) fn open(path: &Path) -> Result<Events, Failure> {
     Ok(events)
 }
 
+/// No events.
+pub(crate) fn none() -> Events {
+    mpsc::channel(1).1
+}
+
 fn file(path: &Path, source: io::Error) -> Failure {
     Failure::File { path: path.to_owned(), source }
 }

@@ -1,7 +1,9 @@
 //! The input of `publish`: events signed as they come and cut into submissions of one stream each.
 
-use schemas::body::Body;
-use schemas::id::Micros;
+use std::collections::BTreeMap;
+
+use schemas::body::{Body, Seq};
+use schemas::id::{Micros, SessionId};
 use schemas::kind::Stream;
 use schemas::limits::SUBMISSION_BYTES_MAX;
 use schemas::reject::Reject;
@@ -10,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::cli::events::Events;
 use crate::cli::failure::Failure;
-use crate::sign::{EventSigner, Item};
+use crate::sign::{EventSigner, Item, end};
 
 /// Bytes of a submission beside its items, at most: statement, manifest and the items' heads.
 const BESIDE_BYTES_MAX: usize = 16 << 10;
@@ -45,6 +47,8 @@ pub(crate) struct Submission {
     pub(crate) stream: Stream,
     /// Each event's kind and id.
     pub(crate) names: Vec<String>,
+    /// Where the sessions of its events end.
+    pub(crate) ends: Vec<(SessionId, Seq)>,
 }
 
 /// An event once it is taken.
@@ -68,6 +72,11 @@ impl Intake {
     /// Who signs.
     pub(crate) fn signer(&self) -> &EventSigner {
         &self.signer
+    }
+
+    /// Numbers on from where sessions ended before.
+    pub(crate) fn resume(&mut self, ends: impl IntoIterator<Item = (SessionId, Seq)>) {
+        self.signer.resume(ends);
     }
 
     /// The next submission; `None` at the end of the input. Events wait for company only while the
@@ -117,7 +126,8 @@ impl Intake {
                 }
             }
         }
-        Submission { message: self.signer.submission(&items), stream, names }
+        let ends = ends(items.iter().map(|(body, _detail)| body.as_slice()));
+        Submission { message: self.signer.submission(&items), stream, names, ends }
     }
 
     fn sign(&mut self, event: Result<Json, Failure>, now: Micros) -> Signed {
@@ -145,12 +155,19 @@ impl Submission {
         let bodies: Vec<_> = bodies.collect::<Result<_, _>>().ok()?;
         let stream = bodies.first()?.kind().stream();
         let names = bodies.iter().map(name).collect();
-        Some(Self { stream, names, message })
+        let ends = ends(opened.items().iter().map(|raw| raw.body));
+        Some(Self { stream, names, ends, message })
     }
 }
 
 fn name(body: &Body<'_>) -> String {
     format!("{} {}", body.kind(), body.id())
+}
+
+/// The last end of each session.
+fn ends<'b>(bodies: impl Iterator<Item = &'b [u8]>) -> Vec<(SessionId, Seq)> {
+    let ends = bodies.filter_map(|bytes| end(&Body::parse(bytes).ok()?, bytes));
+    ends.collect::<BTreeMap<_, _>>().into_iter().collect()
 }
 
 fn length((body, detail): &Item) -> usize {

@@ -22,6 +22,7 @@ use crate::cli::out::{Format, Out, Tone, note};
 use crate::cli::runtime;
 use crate::exit::Exit;
 use crate::keyfile::KeyFile;
+use crate::numbers::Numbers;
 use crate::receipts::Verdict;
 use crate::sign::EventSigner;
 use crate::spool::{Kept, Spool, SpoolError};
@@ -44,6 +45,9 @@ pub(crate) struct Args {
     /// Print the bodies and check them, send nothing
     #[arg(long)]
     dry_run: bool,
+    /// Send what earlier runs kept in the spool, and read no input
+    #[arg(long, conflicts_with_all = ["file", "stream", "batch", "dry_run"])]
+    flush: bool,
     /// Where submissions are kept until receipted [default: ~/.local/state/sworn/spool/TENANT/SIGNER]
     #[arg(long, value_name = "DIR")]
     spool: Option<PathBuf>,
@@ -71,7 +75,7 @@ fn batch(text: &str) -> Result<usize, String> {
 /// [`Failure`] of input, key, spool and broker. A rejection or an unknown fate is reported, not an error.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let signer = EventSigner::new(KeyFile::load(&args.key)?, context.tenant()?);
-    let events = events::open(&args.file)?;
+    let events = if args.flush { events::none() } else { events::open(&args.file)? };
     let lane = args.stream.map(|lane| match lane {
         Lane::In => Stream::In,
         Lane::Op => Stream::Op,
@@ -80,8 +84,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     if args.dry_run {
         return runtime()?.block_on(dry_run(intake, context));
     }
-    let mut spool = Spool::open(&spool_dir(args.spool.as_deref(), intake.signer())?)?;
-    runtime()?.block_on(send_all(intake, &mut spool, args, context))
+    let dir = spool_dir(args.spool.as_deref(), intake.signer())?;
+    let mut spool = Spool::open(&dir)?;
+    let owner = format!("{}-{}", intake.signer().tenant(), intake.signer().signer().token());
+    let numbers = Numbers::open(&dir, &owner)?;
+    runtime()?.block_on(send_all(intake, &mut spool, numbers, args, context))
 }
 
 fn spool_dir(chosen: Option<&Path>, signer: &EventSigner) -> Result<PathBuf, Failure> {
@@ -148,12 +155,14 @@ struct Parcel {
 async fn send_all(
     mut intake: Intake,
     spool: &mut Spool,
+    mut numbers: Numbers,
     args: &Args,
     context: &Context,
 ) -> Result<Exit, Failure> {
-    let mut waiting = resumed(spool, intake.signer())?;
+    let mut waiting = resumed(spool, &mut numbers, intake.signer())?;
+    intake.resume(numbers.last());
     let courier = Courier::connect(context, intake.signer().signer(), &args.options).await?;
-    let mut desk = Desk { spool, out: context.out(), exit: Exit::Ok, sends: true };
+    let mut desk = Desk { spool, numbers, out: context.out(), exit: Exit::Ok, sends: true };
     let mut under_way = FuturesOrdered::new();
     let mut open = true;
     loop {
@@ -199,7 +208,11 @@ async fn take_step(courier: &Courier, step: Step) -> End {
 }
 
 /// What an earlier run left without a receipt.
-fn resumed(spool: &Spool, signer: &EventSigner) -> Result<VecDeque<Step>, Failure> {
+fn resumed(
+    spool: &Spool,
+    numbers: &mut Numbers,
+    signer: &EventSigner,
+) -> Result<VecDeque<Step>, Failure> {
     let mut steps = VecDeque::new();
     for kept in spool.pending()? {
         let message = spool.message(&kept)?;
@@ -208,8 +221,9 @@ fn resumed(spool: &Spool, signer: &EventSigner) -> Result<VecDeque<Step>, Failur
             statement.signer == *signer.signer() && statement.tenant == *signer.tenant()
         });
         let submission = Submission::of(message).filter(|_| own);
-        let foreign = || SpoolError::Foreign(spool.path(&kept));
-        steps.push_back(Step::Send(Parcel { submission: submission.ok_or_else(foreign)?, kept }));
+        let submission = submission.ok_or_else(|| SpoolError::Foreign(spool.path(&kept)))?;
+        numbers.note(&submission.ends)?;
+        steps.push_back(Step::Send(Parcel { submission, kept }));
     }
     if !steps.is_empty() {
         note(&format!("resending {} submissions that an earlier run kept", steps.len()));
@@ -220,6 +234,7 @@ fn resumed(spool: &Spool, signer: &EventSigner) -> Result<VecDeque<Step>, Failur
 /// Keeps and reports.
 struct Desk<'s> {
     spool: &'s mut Spool,
+    numbers: Numbers,
     out: Out,
     exit: Exit,
     /// False once the ledger has not answered in time: the rest of the input is only kept.
@@ -233,6 +248,7 @@ impl Desk<'_> {
             Taken::Refused(reject) => Some(Step::Refused(reject)),
             Taken::Submission(submission) => {
                 let kept = self.spool.add(&submission.message)?;
+                self.numbers.note(&submission.ends)?;
                 self.sends.then_some(Step::Send(Parcel { kept, submission }))
             }
         })
@@ -298,7 +314,10 @@ impl Desk<'_> {
     fn close(self) -> Result<Exit, Failure> {
         let left = self.spool.pending()?.len();
         if left > 0 {
-            note(&format!("{left} submissions stay in the spool; they are resent at the next run"));
+            note(&format!(
+                "{left} submissions stay in the spool; `sworn publish --flush` sends them, while the same \
+                 input again would be signed as other events"
+            ));
         }
         Ok(self.exit)
     }

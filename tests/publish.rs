@@ -1,0 +1,62 @@
+//! `sworn publish` run again: sessions are numbered on, and what stayed in the spool is sent once.
+
+use crate::harness::{World, text};
+use crate::signer::intent;
+
+/// A world with an agent, its key in `agent.key`, and in `event.json` an event that names its session.
+fn world() -> World {
+    let mut world = World::new();
+    let agent = world.agent("a");
+    agent.save(&world.path("agent.key"));
+    let mut event = intent("a", "w");
+    event["session"] = "22".repeat(16).into();
+    std::fs::write(world.path("event.json"), event.to_string()).unwrap();
+    world
+}
+
+/// The numbers that the agent gave to its events, in their order in the log.
+fn numbers(world: &World) -> Vec<u64> {
+    let page = world.get("/api/v1/entries?q=corr%3Aw%20since%3A0&order=oldest");
+    let number = |item: &serde_json::Value| {
+        let entry = world.get(&format!("/api/v1/entries/{}", item["index"]));
+        entry["body"]["seq"]["n"].as_u64().unwrap()
+    };
+    page["items"].as_array().unwrap().iter().map(number).collect()
+}
+
+#[test]
+fn the_next_run_numbers_a_session_on() {
+    let mut world = world();
+    for _ in 0..3 {
+        let output = world.sworn(&["publish", "event.json", "--key", "agent.key"]);
+        assert!(output.status.success(), "{}", text(&output));
+    }
+    assert_eq!(numbers(&world), [1, 2, 3]);
+    world.stop();
+}
+
+#[test]
+fn what_stayed_in_the_spool_is_sent_without_the_input() {
+    let mut world = world();
+    let trust = world.get("/api/v1/status")["verifier_key"].as_str().unwrap().to_owned();
+    world.stop();
+    let publish = ["publish", "event.json", "--key", "agent.key"];
+    let output = world.sworn(&[&publish[..], &["--trust", &trust, "--timeout", "1s"]].concat());
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    assert!(said.contains("1 submissions stay in the spool; `sworn publish --flush`"), "{said}");
+    world.serve();
+    let flush = ["publish", "--flush", "--key", "agent.key"];
+    let sent = world.sworn(&flush);
+    assert!(sent.status.success(), "{}", text(&sent));
+    assert_eq!(String::from_utf8_lossy(&sent.stdout).lines().count(), 1, "{}", text(&sent));
+    assert_eq!(numbers(&world), [1]);
+    let nothing = world.sworn(&flush);
+    assert!(nothing.status.success() && nothing.stdout.is_empty(), "{}", text(&nothing));
+    let next = world.sworn(&publish);
+    assert!(next.status.success(), "{}", text(&next));
+    assert_eq!(numbers(&world), [1, 2]);
+    let both = world.sworn(&["publish", "event.json", "--flush", "--key", "agent.key"]);
+    assert_eq!(both.status.code(), Some(2), "{}", text(&both));
+    world.stop();
+}
