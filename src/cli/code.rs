@@ -67,7 +67,7 @@ codes! {
     Answer = "SW0206" Other "the server's answer cannot be read"
         "The address may be another program's, or the server of another version.";
     Broker = "SW0207" Unreachable "the NATS server cannot be reached"
-        "Submissions travel through NATS JetStream. The address is --nats or SWORN_NATS_URL; where neither\nis given, the one that the ledger's server names, else nats://127.0.0.1:4222.";
+        "Submissions travel through NATS JetStream. The address is --nats or SWORN_NATS_URL, else\nthat of the context in use, else nats://127.0.0.1:4222.";
     Reset = "SW0208" Conflict "the log is not the one that was being read"
         "A tail resumes where it stood. The server holds another log (foreign), a shorter one (shorter) or\nanother history at that place (different). Unless the ledger was deliberately replaced, it was rolled\nback or rewritten: keep what you have and run: sworn verify";
     Rejected = "SW0301" Rejected "a submission was rejected"

@@ -33,7 +33,7 @@ pub(crate) struct Global {
     /// Address of the server [env: SWORN_URL] [default: http://127.0.0.1:7420]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// Address of the NATS server [env: SWORN_NATS_URL] [default: the server's]
+    /// Address of the NATS server [env: SWORN_NATS_URL] [default: nats://127.0.0.1:4222]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) nats: Option<String>,
     /// Tenant [env: SWORN_TENANT] [default: the server's]
@@ -320,11 +320,10 @@ impl Context {
         given(self.global.tenant.as_ref(), "SWORN_TENANT")
     }
 
-    /// The broker: as given, else the server's, else the usual address.
+    /// The broker: as given, else the usual address.
     pub(crate) fn nats(&self) -> String {
         self.setting(self.global.nats.as_ref(), "SWORN_NATS_URL", |named| named.nats.as_ref())
             .unwrap_or_default()
-            .or_else(|| self.stated("nats"))
             .unwrap_or_else(|| NATS_URL.into())
     }
 
@@ -399,6 +398,7 @@ mod tests {
 
     #[test]
     fn a_flag_comes_before_the_servers_word() {
+        // Which broker is talked to is nothing that a server decides.
         let status = json!({ "tenant": "theirs", "nats": "nats://theirs" });
         let theirs = context(Global::default(), Some(status.clone()));
         let global = Global {
@@ -410,7 +410,7 @@ mod tests {
         assert_eq!(mine.tenant().unwrap().as_str(), "mine");
         assert_eq!(mine.nats(), "nats://mine");
         assert_eq!(theirs.tenant().unwrap().as_str(), "theirs");
-        assert_eq!(theirs.nats(), "nats://theirs");
+        assert_eq!(theirs.nats(), NATS_URL);
         let alone = context(Global::default(), None);
         assert!(matches!(alone.tenant(), Err(Failure::Needed { .. })));
         assert_eq!(alone.nats(), NATS_URL);
