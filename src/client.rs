@@ -2,6 +2,7 @@
 
 mod credentials;
 mod later;
+mod submit;
 
 use std::io::Read;
 use std::time::Duration;

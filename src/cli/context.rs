@@ -249,6 +249,11 @@ impl Context {
         Ok(self.eras.get().and_then(Option::as_ref))
     }
 
+    /// Whether the server is there.
+    pub(crate) fn is_served(&self) -> bool {
+        self.status().is_some()
+    }
+
     /// The newest note that the server shows.
     pub(crate) fn stated_note(&self) -> Option<String> {
         self.stated("note")

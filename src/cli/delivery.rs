@@ -6,7 +6,9 @@ use ingest::{Broker, PublishError, Publisher};
 use schemas::id::{Index, SignerId};
 use schemas::key::PublicKey;
 use schemas::kind::Stream;
+use schemas::limits::SUBMISSION_S_MAX;
 use schemas::reject::Reject;
+use schemas::reply::Reply;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
@@ -14,7 +16,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::out::{Format, Out, Tone, note};
 use crate::cli::trust;
-use crate::client::without_password;
+use crate::client::{ClientError, without_password};
 use crate::exit::Exit;
 use crate::receipts::{Verdict, verify_reply};
 
@@ -49,17 +51,12 @@ impl Courier {
         options: &Options,
     ) -> Result<Self, Failure> {
         let (tenant, url) = (context.tenant()?, context.nats());
-        let key = context.trust(options.trust.as_ref())?;
+        let ledger = ledger(context, options)?;
         // Receipts are verified whatever the server shows, and a kill switch does not wait until a conflict
         // is understood: here it is said and no more.
         if let Err(conflict @ Failure::Verdict { .. }) = context.client() {
             note(&conflict.render());
         }
-        let ledger = trust::public(&key).ok_or_else(|| Failure::Argument {
-            name: "--trust",
-            value: key.vkey(),
-            expected: "a key under which signatures prove something",
-        })?;
         let broker = Broker::at(&url);
         let connecting = Publisher::connect(&broker, &tenant, signer);
         let source = match tokio::time::timeout(options.timeout, connecting).await {
@@ -94,6 +91,36 @@ impl Courier {
             }
         }
     }
+}
+
+/// The key that receipts are checked with.
+fn ledger(context: &Context, options: &Options) -> Result<PublicKey, Failure> {
+    let key = context.trust(options.trust.as_ref())?;
+    trust::public(&key).ok_or_else(|| Failure::Argument {
+        name: "--trust",
+        value: key.vkey(),
+        expected: "a key under which signatures prove something",
+    })
+}
+
+/// The verified end of each item of a submission that goes to the server itself, at `path`.
+///
+/// # Errors
+/// [`Failure::Client`]; else as for [`Courier::deliver`].
+pub(crate) fn to_server(
+    context: &Context,
+    options: &Options,
+    path: &str,
+    message: &[u8],
+) -> Result<Vec<Verdict>, Failure> {
+    let ledger = ledger(context, options)?;
+    let Some(reply) = context.unwatched()?.submit(path, message)? else {
+        return Err(Failure::UnknownFate { seconds: SUBMISSION_S_MAX });
+    };
+    let expected = "the reply to a submission";
+    let unreadable = || ClientError::Answer { path: path.to_owned(), expected };
+    let reply = Reply::decode(&reply).ok_or_else(unreadable)?;
+    Ok(verify_reply(&reply, message, &ledger)?)
 }
 
 /// The command's end that a verdict means.

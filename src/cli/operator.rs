@@ -8,7 +8,9 @@ use serde_json::Value as Json;
 use crate::cli::context::Context;
 use crate::cli::delivery::{self, Courier, Options};
 use crate::cli::failure::Failure;
+use crate::cli::out::note;
 use crate::cli::runtime;
+use crate::client::segment;
 use crate::exit::Exit;
 use crate::keyfile::KeyFile;
 use crate::receipts::Verdict;
@@ -67,6 +69,7 @@ pub(crate) fn submit(context: &Context, args: &Args, events: Vec<Json>) -> Resul
     let mut items = Vec::new();
     let mut names = Vec::new();
     let stream = events.first().map_or(Stream::Op, lane);
+    let path = path(&events);
     for mut event in events {
         if let (Some(reason), Json::Object(event)) = (&args.reason, &mut event) {
             event.insert("note".to_owned(), reason.as_str().into());
@@ -75,10 +78,18 @@ pub(crate) fn submit(context: &Context, args: &Args, events: Vec<Json>) -> Resul
         items.push(signer.item(event, now).map_err(Failure::Rejected)?);
     }
     let message = signer.submission(&items);
-    let verdicts = runtime()?.block_on(async {
+    let sent = runtime()?.block_on(async {
         let courier = Courier::connect(context, signer.signer(), &args.options).await?;
-        courier.deliver(message, stream).await
-    })?;
+        courier.deliver(message.clone(), stream).await
+    });
+    let verdicts = match sent {
+        Err(away @ Failure::Broker { .. }) if context.is_served() => {
+            note(away.render().trim_end());
+            note("sending the same to the server instead, which takes it while the broker is away");
+            delivery::to_server(context, &args.options, &path, &message)?
+        }
+        sent => sent?,
+    };
     report(context, &verdicts, &names)
 }
 
@@ -95,6 +106,18 @@ fn report(context: &Context, verdicts: &[Verdict], names: &[String]) -> Result<E
 fn lane(event: &Json) -> Stream {
     let kind = event.get("kind").and_then(Json::as_str).and_then(Kind::parse);
     kind.map_or(Stream::Op, Kind::stream)
+}
+
+/// Where the server itself takes these. The kill switch has a path of its own, which is open to who may do nothing else.
+fn path(events: &[Json]) -> String {
+    let at = |event: &Json, path: &str| event.pointer(path)?.as_str().map(str::to_owned);
+    match events {
+        [event] if at(event, "/kind").as_deref() == Some(Kind::AgentDisabled.as_str()) => {
+            let agent = at(event, "/agent/id").unwrap_or_default();
+            format!("/api/v1/agents/{}/disable", segment(&agent))
+        }
+        _ => "/api/v1/submissions".to_owned(),
+    }
 }
 
 /// The event's kind and what it is about.

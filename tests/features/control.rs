@@ -4,6 +4,7 @@ use schemas::id::hex;
 use serde_json::{Value as Json, json};
 
 use super::stage::{ONCALL, OPERATOR, Stage, grant_id, intent, start};
+use crate::harness::text;
 
 #[test]
 fn features_22_56_what_a_kill_stops_is_shown_before_and_stopped_at_once() {
@@ -139,6 +140,23 @@ fn feature_22_the_switch_works_over_http_while_the_broker_is_down() {
         "{}",
         hex(&message[..4])
     );
+}
+
+#[test]
+fn feature_22_the_commands_reach_the_server_while_the_broker_is_down() {
+    let mut stage = Stage::new();
+    stage.agent("worker");
+    let key = stage.key_file(OPERATOR);
+    stage.world.stop_nats();
+    // On the switch's own path, and on that of every submission.
+    for (command, state) in [("disable", "disabled"), ("enable", "active")] {
+        let arguments = ["agent", command, "worker", "--key", &key, "--timeout", "2s"];
+        let output = stage.world.sworn(&arguments);
+        let said = text(&output);
+        assert!(output.status.success() && said.contains("committed #"), "{said}");
+        assert!(said.contains("sending the same to the server instead"), "{said}");
+        assert_eq!(stage.get("/agents/worker")["agent"]["state"], state);
+    }
 }
 
 const EVENT: &str = "019d6b2c-ee80-7001-8002-030405060708";
