@@ -1,8 +1,9 @@
 //! Delivery: a signed submission goes to the broker until its receipt is back and verified.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use ingest::{Broker, PublishError, Publisher};
+use ingest::{Broker, PublishError, Publisher, Tls};
 use schemas::id::{Index, SignerId};
 use schemas::key::PublicKey;
 use schemas::kind::Stream;
@@ -12,7 +13,7 @@ use schemas::reply::Reply;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, given};
 use crate::cli::failure::Failure;
 use crate::cli::out::{Format, Out, Tone, note};
 use crate::cli::trust;
@@ -30,6 +31,29 @@ pub(crate) struct Options {
     /// the one that the server names]
     #[arg(long, value_name = "TRUST")]
     trust: Option<String>,
+    /// Credentials file that the NATS server lets in: a JWT and its seed [env: SWORN_NATS_CREDENTIALS]
+    #[arg(long, value_name = "FILE")]
+    nats_credentials: Option<String>,
+    /// File of an nkey seed that the NATS server lets in [env: SWORN_NATS_NKEY]
+    #[arg(long, value_name = "FILE")]
+    nats_nkey: Option<String>,
+    /// Authorities to know the NATS server by, besides public ones [env: SWORN_NATS_CA]
+    #[arg(long, value_name = "FILE")]
+    nats_ca: Option<String>,
+}
+
+impl Options {
+    /// The broker at `url`, with what it takes to be let in.
+    fn broker(&self, url: &str) -> Broker {
+        let file = |flag: Option<&String>, variable| given(flag, variable).map(PathBuf::from);
+        let ca = file(self.nats_ca.as_ref(), "SWORN_NATS_CA");
+        Broker {
+            credentials: file(self.nats_credentials.as_ref(), "SWORN_NATS_CREDENTIALS"),
+            nkey: file(self.nats_nkey.as_ref(), "SWORN_NATS_NKEY"),
+            tls: ca.map(|ca| Tls { ca: Some(ca), client: None }),
+            ..Broker::at(url)
+        }
+    }
 }
 
 /// A connection to the broker in one signer's name.
@@ -57,7 +81,7 @@ impl Courier {
         if let Err(conflict @ Failure::Verdict { .. }) = context.client() {
             note(&conflict.render());
         }
-        let broker = Broker::at(&url);
+        let broker = options.broker(&url);
         let connecting = Publisher::connect(&broker, &tenant, signer);
         let source = match tokio::time::timeout(options.timeout, connecting).await {
             Ok(Ok(publisher)) => {
@@ -171,5 +195,36 @@ fn to_json(verdict: &Verdict, what: &str) -> Json {
             "reason": reject.reason.as_str(),
             "cause": { "path": reject.cause.path, "expected": reject.cause.expected },
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn the_broker_is_shown_what_was_given() {
+        let broker = |arguments: &[&str]| {
+            let line = Line::try_parse_from([&["sworn"][..], arguments].concat()).unwrap();
+            line.options.broker("nats://host")
+        };
+        let all = ["--nats-credentials", "/c", "--nats-nkey", "/n", "--nats-ca", "/ca"];
+        let shown = broker(&all);
+        assert_eq!(shown.urls, ["nats://host"]);
+        assert_eq!(shown.credentials, Some("/c".into()));
+        assert_eq!(shown.nkey, Some("/n".into()));
+        assert_eq!(shown.tls.unwrap().ca, Some("/ca".into()));
+        let plain = broker(&[]);
+        assert!(plain.credentials.is_none() && plain.nkey.is_none() && plain.tls.is_none());
     }
 }
