@@ -31,6 +31,14 @@ pub(crate) struct Options {
     /// the one that the server names]
     #[arg(long, value_name = "TRUST")]
     trust: Option<String>,
+    // Boxed, because these options are in every command that signs.
+    #[command(flatten)]
+    admission: Box<Admission>,
+}
+
+/// What it takes to be let in by the broker.
+#[derive(clap::Args, Clone, Debug)]
+struct Admission {
     /// Credentials file that the NATS server lets in: a JWT and its seed [env: SWORN_NATS_CREDENTIALS]
     #[arg(long, value_name = "FILE")]
     nats_credentials: Option<String>,
@@ -42,7 +50,7 @@ pub(crate) struct Options {
     nats_ca: Option<String>,
 }
 
-impl Options {
+impl Admission {
     /// The broker at `url`, with what it takes to be let in.
     fn broker(&self, url: &str) -> Broker {
         let file = |flag: Option<&String>, variable| given(flag, variable).map(PathBuf::from);
@@ -81,7 +89,7 @@ impl Courier {
         if let Err(conflict @ Failure::Verdict { .. }) = context.client() {
             note(&conflict.render());
         }
-        let broker = options.broker(&url);
+        let broker = options.admission.broker(&url);
         let connecting = Publisher::connect(&broker, &tenant, signer);
         let source = match tokio::time::timeout(options.timeout, connecting).await {
             Ok(Ok(publisher)) => {
@@ -216,7 +224,7 @@ mod tests {
     fn the_broker_is_shown_what_was_given() {
         let broker = |arguments: &[&str]| {
             let line = Line::try_parse_from([&["sworn"][..], arguments].concat()).unwrap();
-            line.options.broker("nats://host")
+            line.options.admission.broker("nats://host")
         };
         let all = ["--nats-credentials", "/c", "--nats-nkey", "/n", "--nats-ca", "/ca"];
         let shown = broker(&all);
