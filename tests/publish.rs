@@ -41,7 +41,8 @@ fn what_stayed_in_the_spool_is_sent_without_the_input() {
     let trust = world.get("/api/v1/status")["verifier_key"].as_str().unwrap().to_owned();
     world.stop();
     let publish = ["publish", "event.json", "--key", "agent.key"];
-    let output = world.sworn(&[&publish[..], &["--trust", &trust, "--timeout", "1s"]].concat());
+    let output =
+        world.sworn(&[&publish[..], &["--trust", trust.as_str(), "--timeout", "1s"]].concat());
     let said = text(&output);
     assert_eq!(output.status.code(), Some(7), "{said}");
     assert!(said.contains("1 submissions stay in the spool; `sworn publish --flush`"), "{said}");

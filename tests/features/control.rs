@@ -150,7 +150,7 @@ fn feature_22_the_commands_reach_the_server_while_the_broker_is_down() {
     stage.world.stop_nats();
     // On the switch's own path, and on that of every submission.
     for (command, state) in [("disable", "disabled"), ("enable", "active")] {
-        let arguments = ["agent", command, "worker", "--key", &key, "--timeout", "2s"];
+        let arguments = ["agent", command, "worker", "--key", key.as_str(), "--timeout", "2s"];
         let output = stage.world.sworn(&arguments);
         let said = text(&output);
         assert!(output.status.success() && said.contains("committed #"), "{said}");
