@@ -84,6 +84,9 @@ fn clients() -> String {
     format!("{}/clients", env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Makes the command that follows an address up to an index.
+type Follower<'f> = &'f dyn Fn(&str, &str) -> Command;
+
 fn python_tail(url: &str, last: &str) -> Command {
     let python = std::env::var("SWORN_PYTHON").expect("./check sets SWORN_PYTHON");
     let mut command = Command::new(python);
@@ -130,7 +133,7 @@ fn followers_stop_where_there_is_nothing_to_come_back_for() {
     ];
     let (mut world, directory) = (World::new(), tempfile::tempdir().unwrap());
     let node = |url: &str, last: &str| node_tail(directory.path(), url, last);
-    let followers: [&dyn Fn(&str, &str) -> Command; 2] = [&python_tail, &node];
+    let followers: [Follower<'_>; 2] = [&python_tail, &node];
     for follower in followers {
         for fates in ENDS {
             let road = Road::new(&world, fates);
