@@ -73,7 +73,7 @@ codes! {
     Rejected = "SW0301" Rejected "a submission was rejected"
         "The ledger refused it for the reason shown, and recorded that it did. The cause names the field and\nwhat was expected there. Reasons are never collapsed: sworn query status:rejected shows them all.";
     UnknownFate = "SW0302" UnknownFate "the fate of a submission is unknown"
-        "No receipt came in time. It may be in the log already or arrive there later. `publish` keeps it in\nits spool and resends it at the next run: `publish --flush` sends that alone, while the same input given\nagain is signed as other events. The ledger answers a repetition with the original receipt.\nWhat an operator command sent is not kept: look whether it took effect before repeating it.";
+        "No receipt came in time. It may be in the log already or arrive there later. `publish` keeps it in\nits spool and resends it at the next run: `publish --flush` sends that alone, while the same input\ngiven again is signed as other events. The ledger answers a repetition with the original receipt.\nWhat an operator command sent is not kept: look whether it took effect before repeating it.";
     Receipt = "SW0303" BadSignature "a receipt does not verify"
         "Something answered, but its receipt does not prove that the very bytes sent are in the log of the\ntrusted key. Nothing was removed from the spool. Either the key given with --trust is another\nledger's, or somebody forges replies.";
     Unreadable = "SW0401" Other "the ledger cannot be read"
