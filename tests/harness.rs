@@ -284,6 +284,7 @@ impl World {
             .env("SWORN_NATS_URL", self.nats_url())
             .env("SWORN_TENANT", tenant().as_str())
             .env("HOME", self.directory.path())
+            .env_remove("XDG_STATE_HOME")
             .current_dir(self.directory.path())
             .stdin(Stdio::null())
             .output()

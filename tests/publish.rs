@@ -42,7 +42,7 @@ fn what_stayed_in_the_spool_is_sent_without_the_input() {
     world.stop();
     let publish = ["publish", "event.json", "--key", "agent.key"];
     let output =
-        world.sworn(&[&publish[..], &["--trust", trust.as_str(), "--timeout", "1s"]].concat());
+        world.sworn(&[&publish[..], &["--trust", trust.as_str(), "--timeout", "5s"]].concat());
     let said = text(&output);
     assert_eq!(output.status.code(), Some(7), "{said}");
     assert!(said.contains("1 submissions stay in the spool; `sworn publish --flush`"), "{said}");

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use schemas::id::{Index, TreeSize, hex, sha256};
 use schemas::limits::{
-    PAGE_ENTRIES_MAX, QUERY_SCAN_MAX, SAMPLE_ENTRIES_MAX, SAMPLE_POPULATION_MAX,
+    PAGE_ENTRIES_MAX, SAMPLE_ENTRIES_MAX, SAMPLE_LOOKS_MAX, SAMPLE_POPULATION_MAX,
 };
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ fn read_sample(api: &Api, params: &Params) -> Result<Value, Error> {
     if let Some(place) = Place::whole(window.from, window.to, filter.order) {
         let plan = Plan::of(&api.ledger, &filter.query.expr)?;
         // One budget for all of it, and no deadline: what is drawn rests on the log, not on how fast it was read.
-        let walk = Walk::new(filter.order, QUERY_SCAN_MAX);
+        let walk = Walk::new(filter.order, SAMPLE_LOOKS_MAX);
         let mut hits = Hits::new(&api.ledger, plan, place, walk);
         reached = drawn.fill(&mut hits, PAGE_ENTRIES_MAX, SAMPLE_POPULATION_MAX)?;
     }

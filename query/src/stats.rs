@@ -251,7 +251,10 @@ impl<'l> Names<'l> {
             let entry = self.ledger.entry(Index(index))?;
             if let Some(entry) = entry.filter(|entry| entry.leaf.status == Status::Accepted) {
                 let kind = entry.body().map(|body| body.kind());
-                return Ok((kind == Some(Kind::SessionStart)).then_some(entry));
+                // What somebody grants or takes back by hand begins no session.
+                if !matches!(kind, Some(Kind::DelegationGranted | Kind::DelegationRevoked)) {
+                    return Ok((kind == Some(Kind::SessionStart)).then_some(entry));
+                }
             }
             at = index + 1;
         }

@@ -112,6 +112,8 @@ pub const MODELS_MAX: usize = 256;
 pub const SAMPLE_ENTRIES_MAX: usize = 1000;
 /// Entries that a sample is drawn from.
 pub const SAMPLE_POPULATION_MAX: u64 = 100_000;
+/// Looks into postings that finding those may take: some for each term of a query.
+pub const SAMPLE_LOOKS_MAX: usize = 1_000_000;
 /// Values that one answer counts by.
 pub const STATS_GROUPS_MAX: usize = 1000;
 /// Largest `ext` map, encoded.

@@ -146,9 +146,12 @@ pub(crate) fn to_server(
     message: &[u8],
 ) -> Result<Vec<Verdict>, Failure> {
     let ledger = ledger(context, options)?;
-    let Some(reply) = context.unwatched()?.submit(path, message)? else {
-        return Err(Failure::UnknownFate { seconds: SUBMISSION_S_MAX });
-    };
+    let unknown = || Failure::UnknownFate { seconds: SUBMISSION_S_MAX };
+    let reply = match context.unwatched()?.submit(path, message) {
+        // It was sent, perhaps whole.
+        Err(ClientError::Unreachable { .. } | ClientError::BrokeOff { .. }) => Err(unknown()),
+        reply => reply?.ok_or_else(unknown),
+    }?;
     let expected = "the reply to a submission";
     let unreadable = || ClientError::Answer { path: path.to_owned(), expected };
     let reply = Reply::decode(&reply).ok_or_else(unreadable)?;

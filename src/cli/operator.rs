@@ -83,9 +83,11 @@ pub(crate) fn submit(context: &Context, args: &Args, events: Vec<Json>) -> Resul
         courier.deliver(message.clone(), stream).await
     });
     let verdicts = match sent {
-        Err(away @ Failure::Broker { .. }) if context.is_served() => {
+        Err(away @ (Failure::Broker { .. } | Failure::UnknownFate { .. }))
+            if context.is_served() =>
+        {
             note(away.render().trim_end());
-            note("sending the same to the server instead, which takes it while the broker is away");
+            note("sending the same to the server instead, which takes it without the broker");
             delivery::to_server(context, &args.options, &path, &message)?
         }
         sent => sent?,

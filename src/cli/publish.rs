@@ -48,7 +48,7 @@ pub(crate) struct Args {
     /// Send what earlier runs kept in the spool, and read no input
     #[arg(long, conflicts_with_all = ["file", "stream", "batch", "dry_run"])]
     flush: bool,
-    /// Where submissions are kept until receipted [default: ~/.local/state/sworn/spool/TENANT/SIGNER]
+    /// Where submissions are kept until receipted, and sessions counted: a directory for each ledger [default: ~/.local/state/sworn/spool/TENANT/SIGNER]
     #[arg(long, value_name = "DIR")]
     spool: Option<PathBuf>,
     #[command(flatten)]

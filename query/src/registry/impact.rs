@@ -7,7 +7,7 @@ use ledger::{Ledger, ReadError, TermRow};
 use schemas::id::{Micros, SessionId, TreeSize};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
-use schemas::limits::{SESSION_DAYS_KEPT, SHADOW_NAMES_MAX};
+use schemas::limits::{SESSION_DAYS_KEPT, SESSION_SCAN_MAX, SHADOW_NAMES_MAX};
 use schemas::registry::Registry;
 use schemas::shape::time_json;
 use schemas::terms::Key;
@@ -79,6 +79,10 @@ fn sharers(
         for row in names.iter().filter(meets) {
             let id =
                 registry.named(&row.value).map_or(row.value.as_str(), |known| known.id.as_str());
+            if looks.has_ended {
+                sharers.are_all = false;
+                break;
+            }
             if !users.contains(id) {
                 match is_used_by(
                     ledger,
@@ -124,7 +128,7 @@ fn is_used_by(
 pub(crate) struct Sessions {
     /// Those that it declared and did not end, the newest first.
     pub(crate) live: Vec<Value>,
-    /// Whether all were looked at that it declared since a session without entries is remembered.
+    /// Whether all that it ever declared were looked at.
     pub(crate) are_all: bool,
 }
 
@@ -142,17 +146,18 @@ pub(crate) fn live_sessions(
     ]);
     let since = ledger.index_at(Micros(now.0.saturating_sub(SESSION_DAYS_KEPT * DAY_US)))?;
     let [mut walk, mut looks] = [Walk::of_query(Order::Newest); 2];
-    let mut sessions = Sessions { live: Vec::new(), are_all: true };
+    let (mut sessions, mut is_cut) = (Sessions { live: Vec::new(), are_all: true }, false);
     let spent = each_newest_first(ledger, starts, 0..size.0, &mut walk, |entry| {
         let is_new = entry.leaf.index >= since;
-        if looks.has_ended && !is_new {
+        is_cut = sessions.live.len() >= SESSION_SCAN_MAX || (looks.has_ended && !is_new);
+        if is_cut {
             return Ok(false);
         }
         let body = entry.body().filter(|_| entry.leaf.status == Status::Accepted);
         let Some(body) = body else { return Ok(true) };
         let Some(session) = body.session() else { return Ok(true) };
         let ended = has_ended(ledger, (&session, agent), size, &mut looks)?;
-        sessions.are_all &= ended.is_some() || !is_new;
+        sessions.are_all &= ended.is_some();
         let lasts = is_new || has_entries(ledger, (&session, agent), since.0..size.0, &mut looks)?;
         if ended != Some(true) && lasts {
             sessions.live.push(json!({
@@ -165,7 +170,7 @@ pub(crate) fn live_sessions(
         }
         Ok(true)
     })?;
-    sessions.are_all &= spent.is_none_or(|reached| reached < since.0);
+    sessions.are_all &= spent.is_none() && !is_cut;
     Ok(sessions)
 }
 

@@ -1,6 +1,8 @@
 //! TLS by real connections: both protocols, and a client that says nothing.
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,11 +122,12 @@ async fn a_client_that_asks_nothing_is_cut() {
 
 #[test]
 fn what_is_no_certificate_is_named() {
-    let (certificate, key) = (file("server.pem"), private_key());
+    let (certificate, key, exposed) = (file("server.pem"), private_key(), private_key());
     let load = |certificate: &Path, key: &Path| Tls::load(certificate, key).err().unwrap();
     assert!(matches!(load(&file("nowhere.pem"), &key), TlsError::Pem { .. }));
     assert!(matches!(load(&key, &key), TlsError::Empty { .. }));
     assert!(matches!(load(&certificate, &file("nowhere.key")), TlsError::Pem { .. }));
-    assert!(matches!(load(&certificate, &file("server.key")), TlsError::Exposed { .. }));
+    std::fs::set_permissions(&exposed, Permissions::from_mode(0o644)).unwrap();
+    assert!(matches!(load(&certificate, &exposed), TlsError::Exposed { .. }));
     assert!(matches!(load(&file("authority.pem"), &key), TlsError::Pair(_)));
 }
