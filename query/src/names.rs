@@ -1,5 +1,6 @@
 //! Which agent an entry is of: it may give any of its names.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ledger::{Ledger, ReadError};
@@ -12,13 +13,15 @@ use schemas::registry::Registry;
 pub(crate) struct Names<'l> {
     pub(crate) ledger: &'l Ledger,
     size: TreeSize,
+    /// Whether these are ids: an answer holds few of them, again and again.
+    ids: HashMap<String, bool>,
     /// Read where an agent is named otherwise than by its id.
     registry: Option<Arc<Registry>>,
 }
 
 impl<'l> Names<'l> {
     pub(crate) fn new(ledger: &'l Ledger, size: TreeSize) -> Self {
-        Self { ledger, size, registry: None }
+        Self { ledger, size, ids: HashMap::new(), registry: None }
     }
 
     /// The id of the agent that an entry is of, else the name that it gives. An agent that signs need not name itself.
@@ -28,9 +31,9 @@ impl<'l> Names<'l> {
         signer: &str,
     ) -> Result<Option<String>, ReadError> {
         let Some(name) = named else {
-            return Ok(self.ledger.agent(signer)?.map(|record| record.id));
+            return Ok(self.is_id(signer)?.then(|| signer.to_owned()));
         };
-        if self.ledger.agent(name)?.is_some() {
+        if self.is_id(name)? {
             return Ok(Some(name.to_owned()));
         }
         let registry = match &self.registry {
@@ -40,6 +43,15 @@ impl<'l> Names<'l> {
         let id = registry.named(name).map_or(name, |record| record.id.as_str()).to_owned();
         self.registry = Some(registry);
         Ok(Some(id))
+    }
+
+    fn is_id(&mut self, name: &str) -> Result<bool, ReadError> {
+        if let Some(known) = self.ids.get(name) {
+            return Ok(*known);
+        }
+        let known = self.ledger.agent(name)?.is_some();
+        self.ids.insert(name.to_owned(), known);
+        Ok(known)
     }
 
     /// The agent that a body is of, else who signed it.
