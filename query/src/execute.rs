@@ -13,9 +13,6 @@ use crate::source::{Order, Seek, Source, Walk};
 /// Entries of a page that are read in one go.
 const READ_TOGETHER: usize = 128;
 
-/// About the length of an entry's JSON form without its body.
-const LEAF_JSON: usize = 640;
-
 /// An entry of a page.
 #[derive(Debug)]
 pub(crate) enum Found {
@@ -30,11 +27,6 @@ impl Found {
             Self::Entry(entry) => entry.leaf.index.0,
             Self::Damaged(index) => index.0,
         }
-    }
-
-    /// About the length of its JSON form: digests are twice as long there, and names are written out.
-    pub(crate) fn json_len(&self) -> usize {
-        LEAF_JSON + 2 * self.bytes()
     }
 
     /// Bytes beside its leaf.

@@ -15,7 +15,6 @@ use serde_json::Value as Json;
 
 use crate::entries::Listing;
 use crate::error::Error;
-use crate::execute::Found;
 use crate::negotiate::{Form, choose};
 use crate::params::Params;
 
@@ -62,15 +61,14 @@ pub(crate) fn asked(headers: &HeaderMap, params: Params) -> Result<(Form, Params
 pub(crate) fn page(form: Form, page: &Listing) -> Response {
     let bytes = match form {
         NDJSON => {
-            let line = |item: &Found| [json_bytes(item, item.json_len()), vec![b'\n']].concat();
-            page.items.iter().flat_map(line).collect()
+            page.items.iter().flat_map(|item| [json_bytes(item), vec![b'\n']].concat()).collect()
         }
         CSV => {
             let items: Vec<_> = page.items.iter().map(json).collect();
             entries_csv(&items, true).into_bytes()
         }
         CBOR => json_cbor(&json(page)),
-        _ => json_bytes(page, page.items.iter().map(Found::json_len).sum()),
+        _ => json_bytes(page),
     };
     let mut response = ([(header::CONTENT_TYPE, form.media)], bytes).into_response();
     let headers = response.headers_mut();
@@ -89,11 +87,9 @@ pub(crate) fn json(view: &impl Serialize) -> Json {
     serde_json::to_value(view).expect(WHOLE)
 }
 
-/// A view as JSON text, of about this length: a long one that grows is copied again and again.
-pub(crate) fn json_bytes(view: &impl Serialize, len: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(len);
-    serde_json::to_writer(&mut bytes, view).expect(WHOLE);
-    bytes
+/// A view as JSON text.
+pub(crate) fn json_bytes(view: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(view).expect(WHOLE)
 }
 
 fn beside(page: &Json) -> Vec<(HeaderName, HeaderValue)> {

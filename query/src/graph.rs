@@ -20,9 +20,6 @@ use crate::sequence::Missing;
 use crate::steps::{Step, StepView};
 use crate::timing::{Timing, timing};
 
-/// About the length of what the JSON form says of each entry.
-const ENTRY_JSON: usize = 1200;
-
 /// What was collected beside the entries.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
@@ -52,13 +49,6 @@ pub(crate) struct Graph<'n> {
     findings: usize,
     completeness: &'static str,
     verified: Verified,
-}
-
-impl Graph<'_> {
-    /// About the length of its JSON form.
-    pub(crate) fn json_len(&self) -> usize {
-        ENTRY_JSON * self.entries.len()
-    }
 }
 
 /// How many entries: `entries` is `counted`, of the workflow itself, and `joined`.

@@ -70,7 +70,7 @@ struct Answer<'n> {
 impl Answer<'_> {
     fn bytes(&self, form: Form) -> Vec<u8> {
         if form == Form::JSON {
-            return json_bytes(self, self.graph.json_len());
+            return json_bytes(self);
         }
         let json = json(self);
         let render = match form {

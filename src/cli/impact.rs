@@ -5,8 +5,9 @@ use serde_json::Value as Json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::incomplete::listed;
 use crate::cli::line::text;
-use crate::cli::out::{Format, note};
+use crate::cli::out::Format;
 use crate::exit::Exit;
 use crate::table::Table;
 
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let out = context.out();
     if out.format() != Format::Table {
         out.json(&reach)?;
-        return Ok(ending(&reach));
+        return Ok(listed(&reach, "values", "; --since narrows it"));
     }
     let mut table = Table::new(["REACHES", "", "ENTRIES", "FIRST", "LAST"]);
     for heading in ["agents", "principals", "targets", "workflows", "credentials", "actions"] {
@@ -58,20 +59,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     }
     table.lines().try_for_each(|line| out.line(&line))?;
     out.line(&summary(&reach))?;
-    Ok(ending(&reach))
-}
-
-/// Says what is not listed.
-fn ending(reach: &Json) -> Exit {
-    let reached = reach.pointer("/incomplete/scanned_to").and_then(Json::as_u64);
-    let others = reach.get("others").and_then(Json::as_u64).unwrap_or_default();
-    if let Some(reached) = reached {
-        note(&format!("older entries than #{reached} were not looked at; --since narrows it"));
-    }
-    if others > 0 {
-        note(&format!("{others} entries have values beyond those listed; --since narrows it"));
-    }
-    if reached.is_some() || others > 0 { Exit::Undecidable } else { Exit::Ok }
+    Ok(listed(&reach, "values", "; --since narrows it"))
 }
 
 fn summary(reach: &Json) -> String {

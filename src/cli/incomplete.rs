@@ -20,6 +20,19 @@ pub(crate) fn ending(answer: &Json, what: &str) -> Exit {
     Exit::Undecidable
 }
 
+/// How a command ends that lists `what` of entries: some may not have been looked at, or have more than is listed.
+pub(crate) fn listed(answer: &Json, what: &str, hint: &str) -> Exit {
+    let reached = answer.pointer("/incomplete/scanned_to").and_then(Json::as_u64);
+    let others = answer.get("others").and_then(Json::as_u64).unwrap_or_default();
+    if let Some(reached) = reached {
+        note(&format!("older entries than #{reached} were not looked at{hint}"));
+    }
+    if others > 0 {
+        note(&format!("{others} entries have {what} beyond those listed{hint}"));
+    }
+    if reached.is_some() || others > 0 { Exit::Undecidable } else { Exit::Ok }
+}
+
 /// The first of several endings that is no success.
 pub(crate) fn worst<const N: usize>(endings: [Exit; N]) -> Exit {
     endings.into_iter().find(|exit| *exit != Exit::Ok).unwrap_or(Exit::Ok)
@@ -42,6 +55,17 @@ mod tests {
             assert_eq!(ending(&json!({ "incomplete": incomplete }), "more"), exit);
         }
         assert_eq!(ending(&json!({ "items": [] }), "more"), Exit::Ok);
+    }
+
+    #[test]
+    fn a_list_that_is_not_whole_is_no_success() {
+        for (answer, exit) in [
+            (json!({ "incomplete": null, "others": 0 }), Exit::Ok),
+            (json!({ "incomplete": { "scanned_to": 0 }, "others": 0 }), Exit::Undecidable),
+            (json!({ "incomplete": null, "others": 1 }), Exit::Undecidable),
+        ] {
+            assert_eq!(listed(&answer, "values", ""), exit, "{answer}");
+        }
     }
 
     #[test]

@@ -5,8 +5,9 @@ use serde_json::Value as Json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::incomplete::listed;
 use crate::cli::line::text;
-use crate::cli::out::{Format, note};
+use crate::cli::out::Format;
 use crate::client::segment;
 use crate::exit::Exit;
 use crate::table::Table;
@@ -28,7 +29,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let out = context.out();
     if out.format() != Format::Table {
         out.json(&lineage)?;
-        return Ok(ending(&lineage));
+        return Ok(listed(&lineage, "grants or chains", ""));
     }
     for (heading, name) in [("gave", "given"), ("got", "received")] {
         for grant in list(&lineage, &format!("/grants/{name}")) {
@@ -43,20 +44,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         table.row([hops.as_str(), &entries, &first, &last]);
     }
     table.lines().try_for_each(|line| out.line(&line))?;
-    Ok(ending(&lineage))
-}
-
-/// Says what is not listed.
-fn ending(lineage: &Json) -> Exit {
-    let reached = lineage.pointer("/incomplete/scanned_to").and_then(Json::as_u64);
-    let others = lineage.get("others").and_then(Json::as_u64).unwrap_or_default();
-    if let Some(reached) = reached {
-        note(&format!("older entries than #{reached} were not looked at"));
-    }
-    if others > 0 {
-        note(&format!("{others} entries have grants or chains beyond those listed"));
-    }
-    if reached.is_some() || others > 0 { Exit::Undecidable } else { Exit::Ok }
+    Ok(listed(&lineage, "grants or chains", ""))
 }
 
 fn list<'j>(json: &'j Json, pointer: &str) -> &'j [Json] {

@@ -44,6 +44,19 @@ impl World {
         Self { bench, agent }
     }
 
+    /// Somebody who may own agents, and signs.
+    fn owner(&mut self) -> Signer {
+        let owner = Signer::new("team@example.com", 12);
+        let public = hex(PublicKey::of(&owner.key).as_bytes());
+        for event in [
+            json!({ "kind": "principal.registered", "registry": { "id": "team@example.com", "roles": ["owner"] } }),
+            json!({ "kind": "key.enrolled", "registry": { "signer": "team@example.com", "key": public } }),
+        ] {
+            assert!(matches!(self.operator(event), Fate::Committed(_)));
+        }
+        owner
+    }
+
     fn named(&mut self) -> Vec<u64> {
         let ledger = self.bench.ledger();
         let (mut postings, mut at, mut found) = (ledger.postings(Key::User, NAME), 0, Vec::new());
@@ -275,14 +288,7 @@ fn an_agents_erased_declaration_of_its_session_breaks_no_audit() {
 #[test]
 fn a_contract_with_an_unknown_zone_is_refused() {
     let mut world = World::new(0);
-    let mut owner = Signer::new("team@example.com", 12);
-    let public = hex(PublicKey::of(&owner.key).as_bytes());
-    for event in [
-        json!({ "kind": "principal.registered", "registry": { "id": "team@example.com", "roles": ["owner"] } }),
-        json!({ "kind": "key.enrolled", "registry": { "signer": "team@example.com", "key": public } }),
-    ] {
-        assert!(matches!(world.operator(event), Fate::Committed(_)));
-    }
+    let mut owner = world.owner();
     let text = Detail::encode(&[9; 16], &map([("yaml", Value::from("agent: mailer"))]));
     let mut fate = |zone: &str| {
         let body = owner.body(json!({
@@ -651,14 +657,7 @@ fn a_contract_says_for_how_long_its_agents_entries_are_kept() {
             },
         })
     };
-    let mut owner = Signer::new("team@example.com", 12);
-    let public = hex(PublicKey::of(&owner.key).as_bytes());
-    for event in [
-        json!({ "kind": "principal.registered", "registry": { "id": "team@example.com", "roles": ["owner"] } }),
-        json!({ "kind": "key.enrolled", "registry": { "signer": "team@example.com", "key": public } }),
-    ] {
-        assert!(matches!(world.operator(event), Fate::Committed(_)));
-    }
+    let mut owner = world.owner();
     let mut register = |world: &mut World, period: &str| {
         let body = owner.body(contract("archivist", period));
         let message = owner.sign(&[(body, Some(text.clone()))]);
