@@ -1,4 +1,5 @@
-//! How long questions take over HTTP, beside the same ones to PostgreSQL over its socket, in turns and in one run.
+//! How long questions take over HTTP, beside the same ones to PostgreSQL over its socket, in turns and in one run; and
+//! beside the floor, a page's bytes that are there already.
 //!
 //! Both sides hold the same entries (`load.rs`) and answer with the same JSON of each; where both answers can be
 //! held against each other they are, outside of what is measured. Two differ: of a workflow sworn answers the
@@ -119,7 +120,14 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
         let questions = draw.questions(*sort, count, &mut sides.client, sides.postgres.as_mut())?;
         rows.push((Row::new(name, questions.len()), questions));
     }
+    let floor = Server::ready(sides.page(&rows)?)?;
+    let (mut ready, mut floor_row) = (floor.connect()?, Row::new("floor: a page that is ready", 1));
     for round in 0..plan.requests + WARM_UP {
+        let began = Instant::now();
+        ready.get("/")?;
+        if round >= WARM_UP {
+            floor_row.add(began.elapsed().as_secs_f64(), None);
+        }
         for (row, questions) in &mut rows {
             let question = questions.get(round % questions.len().max(1));
             let taken = question.map(|question| sides.ask(question, round % 2 == 0)).transpose()?;
@@ -128,7 +136,7 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
             }
         }
     }
-    Ok(rows.into_iter().map(|(row, _)| row).collect())
+    Ok(std::iter::once(floor_row).chain(rows.into_iter().map(|(row, _)| row)).collect())
 }
 
 /// Both who are asked.
@@ -138,6 +146,13 @@ struct Sides {
 }
 
 impl Sides {
+    /// The bytes of a page, which is the first sort of question.
+    fn page(&mut self, rows: &[(Row, Vec<Question>)]) -> Result<Vec<u8>, Failure> {
+        let question = rows.first().and_then(|(_, questions)| questions.first());
+        let question = question.ok_or("no question")?;
+        Ok(question.ask_sworn(&mut self.client)?.concat())
+    }
+
     /// Seconds that each took; whoever is first, their answers have to agree.
     fn ask(
         &mut self,

@@ -31,7 +31,7 @@ pub(crate) struct Plan<'a> {
 pub(crate) fn run(plan: &Plan<'_>) -> Result<(), Failure> {
     let temporary = tempfile::tempdir()?;
     let directory = plan.keep.unwrap_or(temporary.path());
-    let (store, kept) = (directory.join("store"), directory.join("verified"));
+    let (store, kept) = (directory.join("copy"), directory.join("verified"));
     if !directory.join("done").exists() {
         build(plan, directory, &kept)?;
     }
@@ -68,7 +68,7 @@ pub(crate) fn run(plan: &Plan<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes the ledger, and verifies all but its last hundredth.
+/// Makes the ledger and a copy of it, which is what operators verify, after verifying all but its last hundredth.
 fn build(plan: &Plan<'_>, directory: &Path, kept: &Path) -> Result<(), Failure> {
     fs::create_dir_all(directory)?;
     let all = Workload::new(plan.entries, plan.batch);
@@ -83,6 +83,7 @@ fn build(plan: &Plan<'_>, directory: &Path, kept: &Path) -> Result<(), Failure> 
     let (size, _) = verify(&store, Some(kept))?;
     let mut writer = ledger::open(&config, key(1))?;
     append(&mut writer, since)?;
+    writer.ledger().copy_to(&directory.join("copy"))?;
     drop(writer);
     fs::write(directory.join("done"), size.to_string())?;
     println!("{} entries written in {:.0} s", all.events, began.elapsed().as_secs_f64());

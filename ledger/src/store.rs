@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use rocksdb::{
     BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamilyDescriptor, CompactOptions,
     DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Direction, IteratorMode, MergeOperands,
-    Options, ReadOptions, WriteBatch, WriteOptions,
+    Options, ReadOptions, WaitForCompactOptions, WriteBatch, WriteOptions,
 };
 
 use crate::error::{OpenError, ReadError};
@@ -114,9 +114,12 @@ pub const BLOCK_CACHE_BYTES: usize = 128 << 20;
 const WRITE_BUFFERS_BYTES: usize = 128 << 20;
 const WAL_BYTES_MAX: u64 = 256 << 20;
 const BLOB_BYTES_MIN: u64 = 4 << 10;
-/// Bytes of deletions in one batch while a family is cleared.
-const CLEAR_BYTES: usize = 4 << 20;
 const OPEN_FILES_MAX: i32 = 512;
+/// Threads that open a family's files; RocksDB starts and ends so many for each of them.
+const OPENING_THREADS: i32 = 2;
+/// Flushed files of a family that are compacted together: every read looks into each of them.
+const FILES_APART: i32 = 4;
+const SCRATCH_FILES_APART: i32 = 16;
 
 /// What all stores of this process share.
 static BLOCK_CACHE: OnceLock<Cache> = OnceLock::new();
@@ -137,7 +140,15 @@ pub(crate) struct Store {
 impl Store {
     /// Opens for writing, making missing column families.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
-        DB::open_cf_descriptors(&options(), path, families())
+        DB::open_cf_descriptors(&options(), path, families(FILES_APART))
+            .map(|db| Self { db })
+            .map_err(|error| open_error(path, error))
+    }
+
+    /// The same for the rows that verifications derive: compacting these often would take longer than a verification of
+    /// what came since the last one.
+    pub(crate) fn open_scratch(path: &Path) -> Result<Self, OpenError> {
+        DB::open_cf_descriptors(&options(), path, families(SCRATCH_FILES_APART))
             .map(|db| Self { db })
             .map_err(|error| open_error(path, error))
     }
@@ -147,7 +158,7 @@ impl Store {
         if !path.join("CURRENT").exists() {
             return Err(OpenError::Absent(path.to_owned()));
         }
-        DB::open_cf_descriptors_read_only(&options(), path, families(), false)
+        DB::open_cf_descriptors_read_only(&options(), path, families(FILES_APART), false)
             .map(|db| Self { db })
             .map_err(|error| open_error(path, error))
     }
@@ -274,19 +285,23 @@ impl Store {
         self.db.flush_cfs_opt(&families, &rocksdb::FlushOptions::default())
     }
 
+    /// The same, and waits until no file is left to be compacted: whoever opens the store next finds nothing to do.
+    pub(crate) fn settle(&self) -> Result<(), rocksdb::Error> {
+        let mut options = WaitForCompactOptions::default();
+        options.set_flush(true);
+        self.db.wait_for_compact(&options)
+    }
+
     /// Removes every row of `family`.
     pub(crate) fn clear(&self, family: ColumnFamily) -> Result<(), rocksdb::Error> {
         let handle = self.family(family);
+        let mut rows = self.db.iterator_cf_opt(handle, scan_options(), IteratorMode::End);
+        let Some(last) = rows.next() else { return Ok(()) };
+        // What a range ends with is not in it.
+        let beyond = [&*last?.0, &[0]].concat();
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        let mut batch = WriteBatch::default();
-        for row in self.db.iterator_cf_opt(handle, scan_options(), IteratorMode::Start) {
-            batch.delete_cf(handle, row?.0);
-            if batch.size_in_bytes() > CLEAR_BYTES {
-                self.db.write_opt(std::mem::take(&mut batch), &options)?;
-            }
-        }
-        self.db.write_opt(batch, &options)
+        self.db.delete_range_cf_opt(handle, Vec::new(), beyond, &options)
     }
 
     /// A copy of the store as it is now, by hard links where the file system can.
@@ -327,15 +342,19 @@ fn options() -> Options {
     options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
     options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_max_file_opening_threads(OPENING_THREADS);
     options.set_keep_log_file_num(4);
     options.set_paranoid_checks(true);
     options
 }
 
-fn families() -> Vec<ColumnFamilyDescriptor> {
+/// All families; so many flushed files of one lie apart before they are compacted.
+fn families(files_apart: i32) -> Vec<ColumnFamilyDescriptor> {
     let cache = BLOCK_CACHE.get_or_init(|| Cache::new_lru_cache(BLOCK_CACHE_BYTES));
     let describe = |family: ColumnFamily| {
-        ColumnFamilyDescriptor::new(family.as_str(), family_options(family, cache))
+        let mut options = family_options(family, cache);
+        options.set_level_zero_file_num_compaction_trigger(files_apart);
+        ColumnFamilyDescriptor::new(family.as_str(), options)
     };
     // RocksDB insists on its default family; nothing is kept there.
     let default = ColumnFamilyDescriptor::new("default", Options::default());

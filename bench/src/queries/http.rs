@@ -1,8 +1,10 @@
-//! The reading API on loopback, and one client with one connection that stays.
+//! The reading API on loopback, a floor beside it, and one client with one connection that stays.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
+use axum::Router;
+use axum::body::Bytes;
 use axum::serve::ListenerExt as _;
 use ledger::Ledger;
 use schemas::id::Micros;
@@ -20,9 +22,18 @@ pub(crate) struct Server {
 impl Server {
     /// Serves the ledger's routes; its clock stands where the ledger ends.
     pub(crate) fn start(ledger: Ledger) -> Result<Self, Failure> {
-        let runtime = Runtime::new()?;
         let Micros(now) = ledger.head().received_at;
-        let router = query::routes(ledger, move || Micros(now));
+        Self::serve(query::routes(ledger, move || Micros(now)))
+    }
+
+    /// The floor: a server whose one answer is there already, the same to everything.
+    pub(crate) fn ready(answer: Vec<u8>) -> Result<Self, Failure> {
+        let answer = Bytes::from(answer);
+        Self::serve(Router::new().fallback(move || std::future::ready(answer.clone())))
+    }
+
+    fn serve(router: Router) -> Result<Self, Failure> {
+        let runtime = Runtime::new()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
         let listener = listener.tap_io(|stream| {

@@ -77,7 +77,7 @@ impl Scratch {
             }
         };
         std::fs::create_dir_all(&path).map_err(AuditError::Scratch)?;
-        let scratch = Store::open(&path).map_err(|error| match error {
+        let scratch = Store::open_scratch(&path).map_err(|error| match error {
             locked @ OpenError::Locked(_) => locked.into(),
             _ => AuditError::DamagedState(path.clone()),
         })?;
@@ -168,8 +168,8 @@ impl Scratch {
             self.store.write_synced(&[row]).map_err(ReadError::from)?;
             // In this order: what is compared once more after a crash does no harm.
             self.store.clear(TOUCHED).map_err(ReadError::from)?;
-            // Else the next verification would begin with reading the WAL.
-            self.store.flush().map_err(ReadError::from)?;
+            // Else the next verification would begin with reading the WAL, and compete with compactions.
+            self.store.settle().map_err(ReadError::from)?;
         }
         Ok(())
     }
