@@ -83,11 +83,6 @@ pub(crate) fn at_most(
     Ok((found, spent.is_none() && !is_cut))
 }
 
-/// A term's entries.
-pub(crate) fn term<'l>(ledger: &'l Ledger, key: schemas::terms::Key, value: &str) -> Source<'l> {
-    Source::Term(Box::new(ledger.postings(key, value)))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]

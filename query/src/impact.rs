@@ -13,12 +13,13 @@ use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::accepted::{each_newest_first, term};
+use crate::accepted::each_newest_first;
 use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::filter;
 use crate::params::Params;
 use crate::source::{Order, Walk};
+use crate::terms::term;
 use crate::window::Window;
 
 const PARAMS: &[&str] = &[

@@ -68,6 +68,7 @@ mod sequence;
 mod source;
 mod stats;
 mod steps;
+mod terms;
 mod text;
 mod threads;
 mod timing;

@@ -14,13 +14,13 @@ use schemas::shape::open_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::accepted::{newest_first, term};
+use crate::accepted::newest_first;
 use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::params::{Params, Segment};
-use crate::registry::agents::{term_json, term_row};
 use crate::registry::view::{agent_json, principal_json};
 use crate::source::Source;
+use crate::terms::{term, term_json, term_row};
 
 pub(crate) async fn one(
     State(api): State<Api>,

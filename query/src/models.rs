@@ -13,12 +13,12 @@ use schemas::limits::{MODELS_MAX, REACH_ENTRIES_MAX};
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::accepted::term;
 use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::filter;
 use crate::params::Params;
 use crate::source::{Order, Seek, Walk};
+use crate::terms::term;
 use crate::window::Window;
 
 /// `?agent=`, `?since=`, `?until=`: without a window, from the agent's first entry on.

@@ -11,7 +11,6 @@ use schemas::limits::GAP_SESSIONS_MAX;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::accepted::term;
 use crate::api::Api;
 use crate::error::{Error, is_damage};
 use crate::execute::{Found, Hits};
@@ -19,6 +18,7 @@ use crate::node::Node;
 use crate::params::Params;
 use crate::search::{Rest, Search};
 use crate::source::{Order, Seek, Walk};
+use crate::terms::term;
 
 const PARAMS: &[&str] = &["q", "since", "until", "after", "cursor", "explain"];
 const ENTRIES_PER_LOOK: usize = 256;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ledger::{Ledger, ReadError, TermRow};
+use ledger::{Ledger, ReadError};
 use schemas::id::EventId;
 use schemas::limits::QUERY_PREFIX_VALUES_MAX;
 use schemas::query::{Expr, Pattern};
@@ -10,6 +10,7 @@ use schemas::terms::{Key, Term};
 use serde_json::{Value as Json, json};
 
 use crate::source::Source;
+use crate::terms::{term, term_row};
 
 /// Where candidates come from, and what must still be checked on each.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ impl Step {
         let open = |step: &Self| step.open(ledger, window);
         match self {
             Self::Every => Source::Every,
-            Self::Term(key, value) => Source::Term(Box::new(ledger.postings(*key, value))),
+            Self::Term(key, value) => term(ledger, *key, value),
             Self::List(list) => Source::List(list.clone()),
             Self::All(steps) => Source::All(steps.iter().map(open).collect()),
             Self::Any(steps) => Source::any(steps.iter().map(open)),
@@ -132,11 +133,6 @@ impl Step {
             Self::Not(step) => json!({ "not": step.to_json(ledger)? }),
         })
     }
-}
-
-/// What the ledger counts of a term; `None` where no entry carries it.
-fn term_row(ledger: &Ledger, key: Key, value: &str) -> Result<Option<TermRow>, ReadError> {
-    Ok(ledger.terms(key, value, 1)?.pop().filter(|row| row.value == value))
 }
 
 struct Planner<'l> {

@@ -18,12 +18,12 @@ use schemas::statement::Statement;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::accepted::term;
 use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::params::{Params, Segment};
 use crate::registry::findings::flagged_entry;
 use crate::source::{Order, Seek, Walk};
+use crate::terms::term;
 
 /// So long before a session's first entry, in microseconds, a start of it may have been refused.
 const START_US: u64 = 3_600_000_000;

@@ -17,7 +17,7 @@ use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::accepted::{at_most, each_newest_first, term};
+use crate::accepted::{at_most, each_newest_first};
 use crate::api::{Api, as_of};
 use crate::error::Error;
 use crate::names::Names;
@@ -25,6 +25,7 @@ use crate::params::Params;
 use crate::registry::approvals::decisions;
 use crate::registry::past::point;
 use crate::source::{Order, Source, Walk};
+use crate::terms::term;
 
 /// `?agent=`, `?since=`: operations that a contract in force permits and no action used since; what its agent asked for.
 /// `used` and `unused` are null where not all of its actions were looked at.

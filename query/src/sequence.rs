@@ -15,7 +15,8 @@ use schemas::terms::Key;
 
 use crate::error::is_damage;
 use crate::node::Node;
-use crate::source::{Order, Seek, Source, Walk};
+use crate::source::{Order, Seek, Walk};
+use crate::terms::term;
 
 /// Numbers `from..=to` that are not there.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -82,7 +83,7 @@ fn look(
     walk: &mut Walk,
 ) -> Result<bool, ReadError> {
     let start = numbers.start.unwrap_or_default().0;
-    let mut source = Source::Term(Box::new(ledger.postings(Key::Session, &session.to_string())));
+    let mut source = term(ledger, Key::Session, &session.to_string());
     // What is numbered later mostly came later; what overtook it stands before.
     for (order, from) in [(Order::Oldest, Some(start)), (Order::Newest, start.checked_sub(1))] {
         walk.order = order;

@@ -12,7 +12,6 @@ use schemas::limits::{PAGE_ENTRIES_MAX, SESSION_SCAN_MAX, STATS_ENTRIES_MAX, STA
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::accepted::term;
 use crate::api::Api;
 use crate::error::Error;
 use crate::execute::Found;
@@ -20,6 +19,7 @@ use crate::models::version_of;
 use crate::params::Params;
 use crate::search::{Rest, Search};
 use crate::source::{Order, Seek, Source, Walk};
+use crate::terms::term;
 
 const PARAMS: &[&str] = &["q", "since", "until", "after", "cursor", "explain", "by"];
 /// Hops from an entry to the one that names the group: an outcome or a verdict to its intent, that to its session.

@@ -26,6 +26,7 @@ use crate::params::{Params, Segment};
 use crate::proof::{Proof, Prover};
 use crate::sequence;
 use crate::source::{Order, Seek, Source, Walk};
+use crate::terms::{term, term_row};
 use crate::text::render_chain;
 
 /// Entries that are read in one go.
@@ -165,10 +166,7 @@ impl<'l> Collected<'l> {
     /// The count of the term's own row, which is kept apart from the postings and so notices when one of
     /// them is gone; less what was committed since.
     fn count(&self, correlation: &str) -> Result<Option<usize>, ReadError> {
-        let rows = self.ledger.terms(Key::Corr, correlation, 1)?;
-        let Some(row) = rows.into_iter().find(|row| row.value == correlation) else {
-            return Ok(None);
-        };
+        let Some(row) = term_row(self.ledger, Key::Corr, correlation)? else { return Ok(None) };
         let mut postings = self.ledger.postings(Key::Corr, correlation);
         let (mut at, mut later) = (self.size.0, 0);
         while let Some(index) = postings.at_or_after(at)?.filter(|index| *index <= row.last) {
@@ -265,10 +263,9 @@ fn grants(ledger: &Ledger, nodes: &[Node]) -> Result<BTreeMap<EventId, Index>, R
 }
 
 fn granted(ledger: &Ledger, grant: EventId) -> Result<Option<Index>, ReadError> {
-    let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
     let mut source = Source::All(vec![
-        term(Key::Grant, &grant.to_string()),
-        term(Key::Kind, Kind::DelegationGranted.as_str()),
+        term(ledger, Key::Grant, &grant.to_string()),
+        term(ledger, Key::Kind, Kind::DelegationGranted.as_str()),
     ]);
     let mut walk = Walk::new(Order::Oldest, GRANT_LOOKS_MAX);
     let mut at = 0;

@@ -21,6 +21,7 @@ use super::work::Work;
 use crate::error::Error;
 use crate::plan::Plan;
 use crate::source::{Order, Seek, Source, Walk};
+use crate::terms::term;
 
 /// Bytes of bodies and statements; the rest of a bundle is a few times as much.
 const GATHERED_BYTES_MAX: usize = BUNDLE_BYTES_MAX / 8;
@@ -117,11 +118,11 @@ impl Gathered {
         history: History<'_>,
         size: TreeSize,
     ) -> Result<Vec<Index>, Error> {
-        let term = |key, value: &str| Source::Term(Box::new(ledger.postings(key, value)));
         let terms = history.terms(false);
         let (kinds, about): (Vec<_>, Vec<_>) = terms.iter().partition(|(key, _)| *key == Key::Kind);
-        let kinds = Source::any(kinds.into_iter().map(|(key, value)| term(*key, value)));
-        let mut sources: Vec<_> = about.into_iter().map(|(key, value)| term(*key, value)).collect();
+        let of = |(key, value): &(Key, String)| term(ledger, *key, value);
+        let kinds = Source::any(kinds.into_iter().map(of));
+        let mut sources: Vec<_> = about.into_iter().map(of).collect();
         sources.push(kinds);
         let mut source = Source::All(sources);
         let (mut found, mut at, mut budget) = (Vec::new(), 0, usize::MAX);

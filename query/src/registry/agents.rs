@@ -17,11 +17,12 @@ use super::keys::key_json;
 use super::lists::page_of_names;
 use super::past::Past;
 use super::view::{agent_row, contract_json, credential_json, grant_json};
-use crate::accepted::{at_most, term};
+use crate::accepted::at_most;
 use crate::api::Api;
 use crate::error::Error;
 use crate::params::{Params, Segment};
 use crate::source::{Order, Source, Walk};
+use crate::terms::{term, term_json, term_row};
 
 const PARAMS: &[&str] = &[
     "after",
@@ -212,19 +213,4 @@ fn history(ledger: &Ledger, id: &str, size: TreeSize) -> Result<(Vec<Value>, boo
         }))
     };
     Ok((found.iter().filter_map(change).collect(), are_all))
-}
-
-/// The row of exactly this term.
-pub(crate) fn term_row(
-    ledger: &Ledger,
-    key: Key,
-    value: &str,
-) -> Result<Option<TermRow>, ReadError> {
-    // A value comes before all those that it is a prefix of.
-    let rows = ledger.terms(key, value, 1)?;
-    Ok(rows.into_iter().find(|row| row.value == value))
-}
-
-pub(crate) fn term_json(row: &TermRow) -> Value {
-    json!({ "entries": row.count, "first": row.first.0, "last": row.last.0 })
 }

@@ -13,13 +13,14 @@ use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::accepted::{at_most, term};
+use crate::accepted::at_most;
 use crate::api::Api;
 use crate::error::Error;
 use crate::listing::Listing;
 use crate::names::Names;
 use crate::params::Params;
 use crate::source::{Order, Source, Walk};
+use crate::terms::term;
 
 /// `?open=true` those that wait, `?approver=` those that somebody decided; the newest first, page by page.
 pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {

@@ -10,12 +10,12 @@ use schemas::limits::CONTROL_ENTRIES_MAX;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::accepted::term;
 use crate::api::{Api, as_of};
 use crate::entries::entry_json;
 use crate::error::Error;
 use crate::params::Params;
 use crate::source::{Order, Seek, Source, Walk};
+use crate::terms::term;
 
 /// What changed since the entry `after`, oldest first, each with its receipt. `next_after` is where to go on, even
 /// where nothing changed: all is told once it is the last entry of `as_of`.

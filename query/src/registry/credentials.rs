@@ -12,16 +12,16 @@ use schemas::registry::{CredentialRecord, Holder, Registry};
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use super::agents::term_row;
 use super::findings::flagged_entry;
 use super::lists::page_of_names;
 use super::past::Past;
 use super::view::credential_json;
-use crate::accepted::{newest_first, term};
+use crate::accepted::newest_first;
 use crate::api::Api;
 use crate::error::Error;
 use crate::params::Params;
 use crate::source::Source;
+use crate::terms::{term, term_row};
 
 const PARAMS: &[&str] = &["after", "limit", "at", "agent", "shared", "overbroad", "unregistered"];
 

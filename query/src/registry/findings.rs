@@ -12,13 +12,14 @@ use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::accepted::{each_newest_first, term};
+use crate::accepted::each_newest_first;
 use crate::api::{Api, as_of};
 use crate::entries::entry_json;
 use crate::error::Error;
 use crate::listing::Listing;
 use crate::params::{Params, Segment};
 use crate::source::{Order, Source, Walk};
+use crate::terms::term;
 
 /// `?rule=`, `?agent=`, `?open=true` those that nobody resolved; the newest first, page by page.
 pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {

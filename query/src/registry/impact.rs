@@ -13,10 +13,10 @@ use schemas::shape::time_json;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use super::agents::term_row;
 use super::view::grant_json;
-use crate::accepted::{each_newest_first, term};
+use crate::accepted::each_newest_first;
 use crate::source::{Order, Seek, Source, Walk};
+use crate::terms::{term, term_row};
 
 const DAY_US: u64 = 86_400_000_000;
 

@@ -9,9 +9,9 @@ use schemas::limits::{PRINCIPALS_MAX, QUERY_SCAN_MAX, SESSION_SCAN_MAX, WHY_ENTR
 use schemas::terms::Key;
 
 use super::{entry_of, is_of};
-use crate::accepted::term;
 use crate::names::Names;
 use crate::source::{Order, Seek, Source, Walk};
+use crate::terms::term;
 
 /// Hops from an entry up its causes to its trigger.
 const CAUSE_HOPS_MAX: usize = 64;

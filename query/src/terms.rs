@@ -1,0 +1,27 @@
+//! A term of the index: which entries carry it, and what the ledger counts of them.
+
+use ledger::{Ledger, ReadError, TermRow};
+use schemas::terms::Key;
+use serde_json::{Value, json};
+
+use crate::source::Source;
+
+/// A term's entries.
+pub(crate) fn term<'l>(ledger: &'l Ledger, key: Key, value: &str) -> Source<'l> {
+    Source::Term(Box::new(ledger.postings(key, value)))
+}
+
+/// The row of exactly this term; `None` where no entry carries it.
+pub(crate) fn term_row(
+    ledger: &Ledger,
+    key: Key,
+    value: &str,
+) -> Result<Option<TermRow>, ReadError> {
+    // A value comes before all those that it is a prefix of.
+    let rows = ledger.terms(key, value, 1)?;
+    Ok(rows.into_iter().find(|row| row.value == value))
+}
+
+pub(crate) fn term_json(row: &TermRow) -> Value {
+    json!({ "entries": row.count, "first": row.first.0, "last": row.last.0 })
+}
