@@ -10,7 +10,7 @@ use schemas::kind::Kind;
 use schemas::limits::ACTIONS_ENTRIES_MAX;
 use serde_json::{Value, json};
 
-use crate::api::{Api, as_of};
+use crate::api::{Api, as_of, scanned_to};
 use crate::error::{Error, is_damage};
 use crate::execute::{Found, Hits, Place};
 use crate::filter::Filter;
@@ -68,7 +68,7 @@ fn read_actions(api: &Api, params: &Params) -> Result<Value, Error> {
         "items": items,
         "damaged": damaged,
         "window": window.to_json(),
-        "incomplete": next.map(|index| json!({ "scanned_to": index })),
+        "incomplete": scanned_to(next),
         "as_of": as_of(&head),
     }))
 }

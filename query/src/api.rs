@@ -6,7 +6,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use ledger::Ledger;
-use schemas::id::{Index, Micros};
+use schemas::id::{Index, Micros, TreeHash, TreeSize};
 use serde_json::{Value as Json, json};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -64,7 +64,23 @@ impl Api {
 
 /// The tree that an answer speaks of.
 pub(crate) fn as_of(head: &ledger::Head) -> Json {
-    json!({ "size": head.size.0, "root": head.root.to_string() })
+    tree_json(head.size, &head.root)
+}
+
+pub(crate) fn tree_json(size: TreeSize, root: &TreeHash) -> Json {
+    json!({ "size": size.0, "root": root.to_string() })
+}
+
+/// Where a limit ended an answer; null where none did.
+pub(crate) fn scanned_to(reached: Option<u64>) -> Json {
+    reached.map_or(Json::Null, |index| json!({ "scanned_to": index }))
+}
+
+/// Sets a member of an answer, which is an object.
+pub(crate) fn set(answer: &mut Json, name: &str, value: impl Into<Json>) {
+    if let Json::Object(answer) = answer {
+        answer.insert(name.to_owned(), value.into());
+    }
 }
 
 /// The reading API under `/api/v1`, and the public tree under `/log/<tenant>`.

@@ -11,7 +11,7 @@ use schemas::limits::CAUSAL_ENTRIES_MAX;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::api::{Api, as_of};
+use crate::api::{Api, as_of, set};
 use crate::entries::entry_json;
 use crate::error::{Error, is_damage};
 use crate::node::Node;
@@ -62,11 +62,11 @@ fn read(api: &Api, asked: Index, way: Way) -> Result<Value, Error> {
         "damaged": walk.damaged.iter().map(Damaged::json).collect::<Vec<_>>(),
         "as_of": as_of(&head),
     });
-    if let (Way::Up, Value::Object(answer)) = (way, &mut answer) {
+    if way == Way::Up {
         let unknown =
             |(index, cause): &(u64, EventId)| json!({ "index": index, "cause": cause.to_string() });
-        answer.insert("path".to_owned(), found.path().into());
-        answer.insert("unknown".to_owned(), walk.unknown.iter().map(unknown).collect());
+        set(&mut answer, "path", found.path());
+        set(&mut answer, "unknown", walk.unknown.iter().map(unknown).collect::<Value>());
     }
     Ok(answer)
 }

@@ -11,7 +11,7 @@ use schemas::outline::Outline;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::api::{Api, as_of};
+use crate::api::{Api, as_of, set};
 use crate::error::Error;
 use crate::execute::Found;
 use crate::filter;
@@ -86,11 +86,9 @@ fn read_one(api: &Api, index: Index) -> Result<Value, Error> {
     let fresh = Proofs::default();
     let mut prover = Prover::over(&api.ledger, &fresh, [&entry]);
     let mut answer = entry_json(&entry);
-    if let Value::Object(answer) = &mut answer {
-        let proof = prover.prove(&entry)?;
-        answer.insert("proof".to_owned(), json!(proof.view(prover.size())));
-        answer.insert("as_of".to_owned(), as_of(&head));
-    }
+    let proof = prover.prove(&entry)?;
+    set(&mut answer, "proof", json!(proof.view(prover.size())));
+    set(&mut answer, "as_of", as_of(&head));
     Ok(answer)
 }
 

@@ -14,7 +14,7 @@ use schemas::terms::Key;
 use serde_json::{Value, json};
 
 use crate::accepted::each_newest_first;
-use crate::api::{Api, as_of};
+use crate::api::{Api, as_of, scanned_to};
 use crate::error::Error;
 use crate::filter;
 use crate::params::Params;
@@ -78,7 +78,7 @@ fn read_reach(api: &Api, params: &Params) -> Result<Value, Error> {
         "first": reach.first.map(end_json),
         "last": reach.last.map(end_json),
         "others": reach.others,
-        "incomplete": reached.map(|index| json!({ "scanned_to": index })),
+        "incomplete": scanned_to(reached),
         "as_of": as_of(&head),
     });
     if let Value::Object(answer) = &mut answer {

@@ -15,7 +15,7 @@ use schemas::terms::Key;
 use serde_json::{Value, json};
 
 use crate::accepted::newest_first;
-use crate::api::{Api, as_of};
+use crate::api::{Api, as_of, scanned_to, set};
 use crate::error::Error;
 use crate::params::{Params, Segment};
 use crate::registry::view::{agent_json, principal_json};
@@ -50,7 +50,7 @@ fn read_one(api: &Api, id: &str) -> Result<Value, Error> {
         "chains": tallies(&lineage.chains, |hops| json!({ "path": hops })),
         "grants": { "given": lineage.given, "received": lineage.received },
         "others": lineage.others,
-        "incomplete": lineage.scanned_to.map(|index| json!({ "scanned_to": index })),
+        "incomplete": scanned_to(lineage.scanned_to),
         "as_of": as_of(&head),
     }))
 }
@@ -150,13 +150,9 @@ fn count<K: Ord>(tallies: &mut BTreeMap<K, Tally>, key: K, index: u64) {
 fn tallies<K>(tallies: &BTreeMap<K, Tally>, name: impl Fn(&K) -> Value) -> Vec<Value> {
     let row = |(key, tally): (&K, &Tally)| {
         let mut row = name(key);
-        for (name, number) in
-            [("entries", tally.count), ("first", tally.first), ("last", tally.last)]
-        {
-            if let Value::Object(row) = &mut row {
-                row.insert(name.to_owned(), number.into());
-            }
-        }
+        set(&mut row, "entries", tally.count);
+        set(&mut row, "first", tally.first);
+        set(&mut row, "last", tally.last);
         row
     };
     tallies.iter().map(row).collect()

@@ -6,6 +6,7 @@ use schemas::leaf::Status;
 use serde_json::{Value, json};
 
 use crate::accepted::each_newest_first;
+use crate::api::{scanned_to, set, tree_json};
 use crate::cursor::PageCursor;
 use crate::error::Error;
 use crate::filter;
@@ -61,10 +62,10 @@ impl<'l> Listing<'l> {
         let looks = &mut Walk::of_query(Order::Newest);
         let page = self.page(source, walk, looks, tell)?;
         let next = page.next.map(|start| PageCursor { start, ..self.cursor }.encode());
-        let as_of = json!({ "size": self.cursor.size.0, "root": self.cursor.root.to_string() });
+        let as_of = tree_json(self.cursor.size, &self.cursor.root);
         let mut answer = json!({ "items": page.items, "next_cursor": next, "as_of": as_of });
-        if let (Some(reached), Value::Object(answer)) = (page.spent, &mut answer) {
-            answer.insert("incomplete".to_owned(), json!({ "scanned_to": reached }));
+        if page.spent.is_some() {
+            set(&mut answer, "incomplete", scanned_to(page.spent));
         }
         Ok(answer)
     }

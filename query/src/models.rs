@@ -13,7 +13,7 @@ use schemas::limits::{MODELS_MAX, REACH_ENTRIES_MAX};
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::api::{Api, as_of};
+use crate::api::{Api, as_of, scanned_to};
 use crate::error::Error;
 use crate::filter;
 use crate::params::Params;
@@ -45,7 +45,7 @@ fn read_models(api: &Api, params: &Params) -> Result<Value, Error> {
         "agent": agent,
         "items": items,
         "changes": pairs.map(|(before, after)| change(before, after)).collect::<Vec<_>>(),
-        "incomplete": reached.map(|index| json!({ "scanned_to": index })),
+        "incomplete": scanned_to(reached),
         "as_of": as_of(&head),
     }))
 }

@@ -11,7 +11,7 @@ use schemas::limits::GAP_SESSIONS_MAX;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::api::Api;
+use crate::api::{Api, set};
 use crate::error::{Error, is_damage};
 use crate::execute::{Found, Hits};
 use crate::node::Node;
@@ -200,20 +200,12 @@ impl Numbers {
             let last = self.at.last_key_value().map_or(0, |(n, _)| *n);
             let from = last.saturating_add(1);
             let mut gap = item("unchecked", from, from);
-            if let Value::Object(gap) = &mut gap {
-                gap.insert("to".to_owned(), Value::Null);
-                gap.insert("numbers".to_owned(), Value::Null);
-            }
+            set(&mut gap, "to", Value::Null);
+            set(&mut gap, "numbers", Value::Null);
             set(&mut gap, "scanned_to", reached);
             items.push(gap);
         }
         items
-    }
-}
-
-fn set(gap: &mut Value, name: &str, index: u64) {
-    if let Value::Object(gap) = gap {
-        gap.insert(name.to_owned(), index.into());
     }
 }
 

@@ -18,7 +18,7 @@ use schemas::statement::Statement;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::api::{Api, as_of};
+use crate::api::{Api, as_of, set};
 use crate::error::Error;
 use crate::params::{Params, Segment};
 use crate::registry::findings::flagged_entry;
@@ -144,9 +144,7 @@ impl Session {
         for entry in self.entries.values_mut() {
             let signer = entry.get("signer").and_then(Value::as_str);
             let is_own = signer.is_some() && signer == self.signer.as_deref();
-            if let Value::Object(entry) = entry {
-                entry.insert("own".to_owned(), is_own.into());
-            }
+            set(entry, "own", is_own);
         }
     }
 

@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
-use schemas::id::{Index, TreeSize, hex, sha256};
+use schemas::id::{Index, TreeHash, TreeSize, hex, sha256};
 use schemas::limits::{
     PAGE_ENTRIES_MAX, SAMPLE_ENTRIES_MAX, SAMPLE_LOOKS_MAX, SAMPLE_POPULATION_MAX,
 };
 use serde_json::{Value, json};
 
-use crate::api::Api;
+use crate::api::{Api, scanned_to, tree_json};
 use crate::entries::entry_json;
 use crate::error::Error;
 use crate::execute::{Found, Hits, Place};
@@ -57,8 +57,8 @@ fn read_sample(api: &Api, params: &Params) -> Result<Value, Error> {
         "seed": seed,
         "population": { "count": drawn.population, "digest": hex(&drawn.digest) },
         "window": window.to_json(),
-        "incomplete": reached.map(|index| json!({ "scanned_to": index })),
-        "as_of": { "size": size.0, "root": root },
+        "incomplete": scanned_to(reached),
+        "as_of": tree_json(size, &root),
     }))
 }
 
@@ -69,7 +69,7 @@ fn wanted(params: &Params) -> Result<usize, Error> {
 }
 
 /// Size and root of the published checkpoint that the sample is of: what is drawn can be proved to be in its tree.
-fn checkpoint(api: &Api, params: &Params) -> Result<(TreeSize, String), Error> {
+fn checkpoint(api: &Api, params: &Params) -> Result<(TreeSize, TreeHash), Error> {
     let (published, _) = api.ledger.head().published;
     let size = match params.get("size") {
         Some(_) => params.size("size")?,
@@ -78,7 +78,7 @@ fn checkpoint(api: &Api, params: &Params) -> Result<(TreeSize, String), Error> {
     if size.0 == 0 || size > published {
         return Err(Error::Unknown("checkpoint"));
     }
-    Ok((size, api.ledger.root(size)?.to_string()))
+    Ok((size, api.ledger.root(size)?))
 }
 
 fn index(found: &Found) -> Index {

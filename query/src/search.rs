@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::api::Api;
+use crate::api::{Api, scanned_to, tree_json};
 use crate::cursor::PageCursor;
 use crate::error::Error;
 use crate::execute::{Hits, Place};
@@ -94,11 +94,10 @@ impl Search {
         let members = members.into_iter().map(|(name, value)| (name.to_owned(), value));
         let mut answer: Map<_, _> = members.collect();
         answer.insert("next_cursor".to_owned(), json!(next));
-        let as_of = json!({ "size": size.0, "root": root.to_string() });
-        answer.insert("as_of".to_owned(), as_of);
+        answer.insert("as_of".to_owned(), tree_json(size, &root));
         answer.insert("window".to_owned(), window.to_json());
-        if let Some(reached) = rest.spent {
-            answer.insert("incomplete".to_owned(), json!({ "scanned_to": reached }));
+        if rest.spent.is_some() {
+            answer.insert("incomplete".to_owned(), scanned_to(rest.spent));
         }
         if let Some(hits) = hits.filter(|_| self.explain) {
             answer.insert("explain".to_owned(), explained(api, hits)?);

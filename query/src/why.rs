@@ -19,7 +19,7 @@ use schemas::registry::{ContractRecord, Registry};
 use schemas::shape::time_json;
 use serde_json::{Value, json};
 
-use crate::api::{Api, as_of};
+use crate::api::{Api, as_of, set};
 use crate::entries::entry_json;
 use crate::error::Error;
 use crate::names::Names;
@@ -58,7 +58,7 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
     let Some(body) = whole.or_else(|| entry.residue()) else {
         let mut answer =
             json!({ "asked": asked.0, "entry": entry_json(&entry), "as_of": as_of(&head) });
-        set(&mut answer, state(&entry));
+        set(&mut answer, state(&entry), true);
         return Ok(answer);
     };
     let then = ledger.registry_at(TreeSize(index.0))?;
@@ -90,7 +90,7 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
         "as_of": as_of(&head),
     });
     if is_erased {
-        set(&mut answer, state(&entry));
+        set(&mut answer, state(&entry), true);
     }
     Ok(answer)
 }
@@ -101,12 +101,6 @@ fn state(entry: &Entry) -> &'static str {
         Status::Accepted if entry.is_damaged() => "damaged",
         Status::Accepted => "redacted",
         Status::Rejected(_) => "refused",
-    }
-}
-
-fn set(answer: &mut Value, state: &str) {
-    if let Value::Object(answer) = answer {
-        answer.insert(state.to_owned(), true.into());
     }
 }
 
@@ -154,16 +148,12 @@ fn contract(
     };
     let ContractRecord { contract, registered, .. } = record;
     let mut json = contract_brief(record);
-    if let Value::Object(json) = &mut json {
-        let text = texts::text(ledger, *registered)?;
-        let expired = contract.is_expired(entry.leaf.received_at);
-        json.insert("permissions".to_owned(), json!(contract.permissions));
-        json.insert("environments".to_owned(), json!(contract.environments));
-        json.insert("targets".to_owned(), json!(contract.targets));
-        json.insert("execution_mode".to_owned(), contract.mode.as_str().into());
-        json.insert("expired".to_owned(), expired.into());
-        json.insert("yaml".to_owned(), text.into());
-    }
+    set(&mut json, "permissions", json!(contract.permissions));
+    set(&mut json, "environments", json!(contract.environments));
+    set(&mut json, "targets", json!(contract.targets));
+    set(&mut json, "execution_mode", contract.mode.as_str());
+    set(&mut json, "expired", contract.is_expired(entry.leaf.received_at));
+    set(&mut json, "yaml", texts::text(ledger, *registered)?);
     Ok(json)
 }
 
@@ -221,11 +211,9 @@ fn verdicts(ledger: &Ledger, then: &Registry, around: &Around) -> Result<Vec<Val
                 json.pointer(&format!("/verdicts/{place}")).cloned().unwrap_or_default();
             let digest = item.get("policy_digest").and_then(Item::bytes);
             let digest = digest.and_then(Digest::from_slice);
-            if let Value::Object(verdict) = &mut verdict {
-                verdict.insert("index".to_owned(), entry.leaf.index.0.into());
-                verdict.insert("signer".to_owned(), body.signer().into());
-                verdict.insert("policy".to_owned(), policy(ledger, then, digest)?);
-            }
+            set(&mut verdict, "index", entry.leaf.index.0);
+            set(&mut verdict, "signer", body.signer());
+            set(&mut verdict, "policy", policy(ledger, then, digest)?);
             found.push(verdict);
         }
     }

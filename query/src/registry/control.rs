@@ -10,7 +10,7 @@ use schemas::limits::CONTROL_ENTRIES_MAX;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
-use crate::api::{Api, as_of};
+use crate::api::{Api, as_of, scanned_to};
 use crate::entries::entry_json;
 use crate::error::Error;
 use crate::params::Params;
@@ -35,7 +35,7 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     Ok(json!({
         "items": page.items,
         "next_after": page.next_after,
-        "incomplete": page.spent.map(|index| json!({ "scanned_to": index })),
+        "incomplete": scanned_to(page.spent),
         "as_of": as_of(&head),
     }))
 }

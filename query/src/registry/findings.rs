@@ -13,7 +13,7 @@ use schemas::terms::Key;
 use serde_json::{Value, json};
 
 use crate::accepted::each_newest_first;
-use crate::api::{Api, as_of};
+use crate::api::{Api, as_of, set};
 use crate::entries::entry_json;
 use crate::error::Error;
 use crate::listing::Listing;
@@ -63,11 +63,9 @@ fn read_one(api: &Api, index: Index) -> Result<Value, Error> {
         return Err(Error::Unknown("finding"));
     }
     let mut answer = finding(ledger, &entry, head.size, &mut Walk::of_query(Order::Newest))?;
-    if let Value::Object(answer) = &mut answer {
-        let cited: Vec<_> = cited(ledger, &entry)?.iter().map(entry_json).collect();
-        answer.insert("cited".to_owned(), cited.into());
-        answer.insert("as_of".to_owned(), as_of(&head));
-    }
+    let cited: Vec<_> = cited(ledger, &entry)?.iter().map(entry_json).collect();
+    set(&mut answer, "cited", cited);
+    set(&mut answer, "as_of", as_of(&head));
     Ok(answer)
 }
 

@@ -11,7 +11,7 @@ use super::view::{
     contract_brief, contract_json, credential_json, freeze_json, grant_json, policy_json,
     principal_json, proposal_json,
 };
-use crate::api::Api;
+use crate::api::{Api, set};
 use crate::error::Error;
 use crate::params::{Params, Segment};
 
@@ -40,9 +40,7 @@ pub(crate) fn page_of_names(
     is_cut: bool,
 ) -> Result<Value, Error> {
     let mut answer = page(past, params, rows)?;
-    if let Value::Object(answer) = &mut answer {
-        answer.insert("incomplete".to_owned(), is_cut.into());
-    }
+    set(&mut answer, "incomplete", is_cut);
     Ok(answer)
 }
 
@@ -116,11 +114,9 @@ pub(crate) async fn contract(
         let record = past.registry.contract(&agent.0).ok_or(Error::Unknown("contract"))?;
         let mut json = contract_json(record);
         let text = super::texts::text(&api.ledger, record.registered)?;
-        if let Value::Object(json) = &mut json {
-            let in_force = record.is_in_force() && !record.contract.is_expired(past.now);
-            json.insert("in_force".to_owned(), in_force.into());
-            json.insert("yaml".to_owned(), text.into());
-        }
+        let in_force = record.is_in_force() && !record.contract.is_expired(past.now);
+        set(&mut json, "in_force", in_force);
+        set(&mut json, "yaml", text);
         Ok(past.answer(json))
     })
     .await
@@ -163,9 +159,7 @@ pub(crate) async fn grant(
         let mut answer = json(record);
         let children = past.registry.grants();
         let children = children.into_iter().filter(|child| child.grant.parent == Some(id));
-        if let Value::Object(answer) = &mut answer {
-            answer.insert("children".to_owned(), children.map(json).collect());
-        }
+        set(&mut answer, "children", children.map(json).collect::<Value>());
         Ok(past.answer(answer))
     })
     .await
@@ -204,9 +198,7 @@ pub(crate) async fn policy(
         let record = past.registry.policy(&digest).ok_or(Error::Unknown("policy"))?;
         let mut json = policy_json(record);
         let text = super::texts::text(&api.ledger, record.registered)?;
-        if let Value::Object(json) = &mut json {
-            json.insert("text".to_owned(), text.into());
-        }
+        set(&mut json, "text", text);
         Ok(past.answer(json))
     })
     .await
@@ -226,10 +218,8 @@ pub(crate) async fn proposals(
         known.retain(|record| !open || record.in_force.is_none());
         let rows = known.into_iter().map(|record| (record.id.to_string(), proposal_json(record)));
         let mut answer = page(&past, &params, rows.collect())?;
-        if let Value::Object(answer) = &mut answer {
-            answer.insert("quorum".to_owned(), past.registry.quorum().into());
-            answer.insert("operators".to_owned(), past.registry.operators(past.now).into());
-        }
+        set(&mut answer, "quorum", past.registry.quorum());
+        set(&mut answer, "operators", past.registry.operators(past.now));
         Ok(answer)
     })
     .await

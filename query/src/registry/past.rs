@@ -7,7 +7,7 @@ use schemas::query::{Bound, Place};
 use schemas::registry::Registry;
 use serde_json::Value;
 
-use crate::api::{Api, as_of};
+use crate::api::{Api, as_of, set};
 use crate::error::Error;
 use crate::params::Params;
 
@@ -41,10 +41,8 @@ impl Past {
 
     /// An answer's object, with the point that it speaks of.
     pub(crate) fn answer(&self, mut answer: Value) -> Value {
-        if let Value::Object(answer) = &mut answer {
-            answer.insert("at".to_owned(), self.size.0.checked_sub(1).into());
-            answer.insert("as_of".to_owned(), self.as_of.clone());
-        }
+        set(&mut answer, "at", self.size.0.checked_sub(1));
+        set(&mut answer, "as_of", self.as_of.clone());
         answer
     }
 }

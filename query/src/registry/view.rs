@@ -11,6 +11,7 @@ use schemas::shape::{open_json, time_json};
 use serde_json::{Value, json};
 
 use super::past::Past;
+use crate::api::set;
 
 pub(crate) fn agent_json(record: &AgentRecord) -> Value {
     let profile = &record.profile;
@@ -62,12 +63,12 @@ fn holder_json(holder: &Holder) -> Value {
 pub(crate) fn contract_json(record: &ContractRecord) -> Value {
     let mut json = contract_brief(record);
     let fields = decode(&record.fields, Bounds::WIRE);
-    if let (Ok(fields), Value::Object(json)) = (fields, &mut json) {
+    if let Ok(fields) = fields {
         let mut says = contract_fields(&fields);
         if let Value::Object(says) = &mut says {
             says.shift_remove("digest");
         }
-        json.insert("contract".to_owned(), says);
+        set(&mut json, "contract", says);
     }
     json
 }
@@ -172,14 +173,12 @@ pub(crate) fn chain_json(check: &ChainCheck) -> Vec<Value> {
 pub(crate) fn agent_row(record: &AgentRecord, past: &Past) -> Value {
     let mut row = agent_json(record);
     let contract = past.registry.contract(&record.id).filter(|contract| contract.is_in_force());
-    if let Value::Object(row) = &mut row {
-        row.insert("ownerless".to_owned(), is_ownerless(record, &past.registry).into());
-        row.insert("contract".to_owned(), contract.map(contract_brief).into());
-        let expiry = contract.and_then(|contract| contract.contract.expiry);
-        row.insert("expiry".to_owned(), expiry.map(time_json).into());
-        let expired = contract.is_some_and(|contract| contract.contract.is_expired(past.now));
-        row.insert("expired".to_owned(), expired.into());
-    }
+    let expiry = contract.and_then(|contract| contract.contract.expiry);
+    let expired = contract.is_some_and(|contract| contract.contract.is_expired(past.now));
+    set(&mut row, "ownerless", is_ownerless(record, &past.registry));
+    set(&mut row, "contract", contract.map(contract_brief));
+    set(&mut row, "expiry", expiry.map(time_json));
+    set(&mut row, "expired", expired);
     row
 }
 
