@@ -1,12 +1,16 @@
 //! The filter of a page of entries: `q` and its shorthands, as one query.
 
-use schemas::id::{Digest, sha256};
+use std::ops::Range;
+
+use schemas::id::{Digest, TreeSize, sha256};
 use schemas::query::{Bound, Expr, Query, QueryError};
 use schemas::terms::Key;
 
+use crate::api::Api;
 use crate::error::Error;
 use crate::params::Params;
 use crate::source::Order;
+use crate::window::Window;
 
 /// What `entries` takes.
 pub(crate) const PARAMS: &[&str] = &[
@@ -79,6 +83,15 @@ pub(crate) fn query(params: &Params) -> Result<Query, Error> {
         }
     }
     Ok(query)
+}
+
+/// Indexes of the entries that `since` and `until` leave; all of the log where neither is given.
+pub(crate) fn range(api: &Api, params: &Params, size: TreeSize) -> Result<Range<u64>, Error> {
+    if params.get("since").or(params.get("until")).is_none() {
+        return Ok(0..size.0);
+    }
+    let window = Window::of(&api.ledger, &query(params)?, size, api.now())?;
+    Ok(window.from..window.to)
 }
 
 fn named_order(params: &Params) -> Result<Order, Error> {

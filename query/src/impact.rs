@@ -20,7 +20,6 @@ use crate::filter;
 use crate::params::Params;
 use crate::source::{Order, Walk};
 use crate::terms::term;
-use crate::window::Window;
 
 const PARAMS: &[&str] = &[
     "cred",
@@ -56,12 +55,7 @@ pub(crate) async fn read(State(api): State<Api>, params: Params) -> Result<Json<
 fn read_reach(api: &Api, params: &Params) -> Result<Value, Error> {
     let (key, value) = asked(params)?;
     let head = api.ledger.head();
-    let mut range = 0..head.size.0;
-    if params.get("since").or(params.get("until")).is_some() {
-        let query = filter::query(params)?;
-        let window = Window::of(&api.ledger, &query, head.size, api.now())?;
-        range = window.from..window.to;
-    }
+    let range = filter::range(api, params, head.size)?;
     let mut reach = Reach::default();
     let source = term(&api.ledger, key, &value);
     let walk = &mut Walk::new(Order::Newest, REACH_ENTRIES_MAX);

@@ -19,7 +19,6 @@ use crate::filter;
 use crate::params::Params;
 use crate::source::{Order, Seek, Walk};
 use crate::terms::term;
-use crate::window::Window;
 
 /// `?agent=`, `?since=`, `?until=`: without a window, from the agent's first entry on.
 pub(crate) async fn read(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
@@ -32,12 +31,7 @@ fn read_models(api: &Api, params: &Params) -> Result<Value, Error> {
     let agent = params.get("agent").filter(|agent| !agent.is_empty());
     let agent = agent.ok_or(Error::InvalidParameter { param: "agent", expected })?;
     let head = api.ledger.head();
-    let mut range = 0..head.size.0;
-    if params.get("since").or(params.get("until")).is_some() {
-        let query = filter::query(params)?;
-        let window = Window::of(&api.ledger, &query, head.size, api.now())?;
-        range = window.from..window.to;
-    }
+    let range = filter::range(api, params, head.size)?;
     let (models, reached) = Models::read(&api.ledger, agent, range)?;
     let items: Vec<_> = models.found.iter().map(Model::json).collect();
     let pairs = models.found.iter().zip(models.found.iter().skip(1));
