@@ -39,7 +39,7 @@ fn read_actions(api: &Api, params: &Params) -> Result<Value, Error> {
         let plan = Plan::of(&api.ledger, &filter.query.expr)?;
         let walk = Walk::of_query(filter.order);
         let found = Hits::new(&api.ledger, plan, place, walk).page(ACTIONS_ENTRIES_MAX)?;
-        next = found.next;
+        next = found.rest.next;
         let mut names = Names::new(&api.ledger, head.size);
         for found in found.entries {
             let (index, intent) = match found {

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::error::Error;
-use crate::execute::Hit;
+use crate::execute::{Hit, Rest};
 use crate::params::Params;
-use crate::search::{Rest, Search};
+use crate::search::Search;
 use crate::source::Order;
 use crate::window::Window;
 

@@ -18,7 +18,7 @@ use crate::filter;
 use crate::formats;
 use crate::params::{Params, Segment};
 use crate::proof::{Proofs, Prover};
-use crate::search::{Rest, Search};
+use crate::search::Search;
 
 pub(crate) async fn list(
     State(api): State<Api>,
@@ -35,8 +35,7 @@ fn read_page(api: &Api, params: &Params) -> Result<Listing, Error> {
     let search = Search::of(api, params, "entries", None)?;
     let mut hits = search.hits(api)?;
     let page = hits.as_mut().map(|hits| hits.page(limit)).transpose()?.unwrap_or_default();
-    let rest = Rest { next: page.next, spent: page.scanned_to };
-    let beside = search.answer(api, [], hits.as_ref(), rest)?;
+    let beside = search.answer(api, [], hits.as_ref(), page.rest)?;
     Ok(Listing { items: page.entries, beside })
 }
 

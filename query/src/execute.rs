@@ -38,25 +38,35 @@ impl Found {
     }
 }
 
+/// Where a page ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rest {
+    /// Where the next one begins.
+    pub(crate) next: Option<u64>,
+    /// Where the budget ended, if it did: nothing beyond was looked at.
+    pub(crate) spent: Option<u64>,
+}
+
+impl Rest {
+    /// The budget ended here.
+    pub(crate) fn spent(reached: u64) -> Self {
+        Self { next: Some(reached), spent: Some(reached) }
+    }
+}
+
 /// One page.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) entries: Vec<Found>,
-    /// Where the next page begins.
-    pub(crate) next: Option<u64>,
-    /// Where the budget ended: nothing beyond was looked at.
-    pub(crate) scanned_to: Option<u64>,
+    pub(crate) rest: Rest,
 }
 
 impl Page {
     /// The page, which the walk ended with this.
     fn ended(mut self, end: &Hit) -> Self {
         match end {
-            Hit::Fits(index, _) | Hit::Damaged(index) => self.next = Some(*index),
-            Hit::Spent(reached) => {
-                self.next = Some(*reached);
-                self.scanned_to = Some(*reached);
-            }
+            Hit::Fits(index, _) | Hit::Damaged(index) => self.rest.next = Some(*index),
+            Hit::Spent(reached) => self.rest = Rest::spent(*reached),
             Hit::End => {}
         }
         self
@@ -163,7 +173,7 @@ impl<'l> Hits<'l> {
             let (hits, end) = self.some(room.min(READ_TOGETHER))?;
             for found in self.filled(hits)? {
                 if bytes > PAGE_BYTES_MAX {
-                    page.next = Some(found.index());
+                    page.rest.next = Some(found.index());
                     return Ok(page);
                 }
                 bytes += found.bytes();
@@ -247,8 +257,8 @@ mod tests {
                 Found::Entry(entry) => entry.leaf.index.0,
                 Found::Damaged(index) => index.0,
             }));
-            ended |= page.scanned_to.is_some();
-            let Some(next) = page.next else { return (hits, ended) };
+            ended |= page.rest.spent.is_some();
+            let Some(next) = page.rest.next else { return (hits, ended) };
             place.start = next;
         }
     }

@@ -9,6 +9,7 @@ use crate::accepted::each_newest_first;
 use crate::api::{scanned_to, set, tree_json};
 use crate::cursor::PageCursor;
 use crate::error::Error;
+use crate::execute::Rest;
 use crate::filter;
 use crate::params::Params;
 use crate::source::{Order, Source, Walk};
@@ -25,10 +26,7 @@ pub(crate) struct Listing<'l> {
 #[derive(Debug, Default)]
 struct Page {
     items: Vec<Value>,
-    /// Where the next one begins.
-    next: Option<u64>,
-    /// Where the budget ended, if it did.
-    spent: Option<u64>,
+    rest: Rest,
 }
 
 impl<'l> Listing<'l> {
@@ -61,11 +59,11 @@ impl<'l> Listing<'l> {
     ) -> Result<Value, Error> {
         let looks = &mut Walk::of_query(Order::Newest);
         let page = self.page(source, walk, looks, tell)?;
-        let next = page.next.map(|start| PageCursor { start, ..self.cursor }.encode());
+        let next = page.rest.next.map(|start| PageCursor { start, ..self.cursor }.encode());
         let as_of = tree_json(self.cursor.size, &self.cursor.root);
         let mut answer = json!({ "items": page.items, "next_cursor": next, "as_of": as_of });
-        if page.spent.is_some() {
-            set(&mut answer, "incomplete", scanned_to(page.spent));
+        if page.rest.spent.is_some() {
+            set(&mut answer, "incomplete", scanned_to(page.rest.spent));
         }
         Ok(answer)
     }
@@ -84,20 +82,20 @@ impl<'l> Listing<'l> {
                 return Ok(true);
             }
             if page.items.len() == self.limit {
-                page.next = Some(entry.leaf.index.0);
+                page.rest.next = Some(entry.leaf.index.0);
                 return Ok(false);
             }
             let told = tell(&entry, looks)?;
             if looks.has_ended && !is_first {
-                page.next = Some(entry.leaf.index.0);
+                page.rest.next = Some(entry.leaf.index.0);
                 return Ok(false);
             }
             is_first = false;
             page.items.extend(told);
             Ok(true)
         })?;
-        page.next = page.next.or(spent);
-        page.spent = spent;
+        page.rest.next = page.rest.next.or(spent);
+        page.rest.spent = spent;
         Ok(page)
     }
 }
@@ -127,8 +125,8 @@ mod tests {
             };
             let page = listing.page(every, &mut walk, looks, third).unwrap();
             told.extend(page.items.iter().filter_map(Value::as_u64));
-            spent += usize::from(page.spent.is_some());
-            match page.next {
+            spent += usize::from(page.rest.spent.is_some());
+            match page.rest.next {
                 Some(next) => listing.cursor.start = next,
                 None => return (told, spent),
             }
@@ -163,8 +161,8 @@ mod tests {
                 Ok(Some(json!([index, known == Seek::At(index)])))
             });
             let page = page.unwrap();
-            listing.cursor.start = page.next.unwrap_or_default();
-            (json!(page.items), page.next)
+            listing.cursor.start = page.rest.next.unwrap_or_default();
+            (json!(page.items), page.rest.next)
         };
         assert_eq!(page(2), (json!([[6, true], [5, true]]), Some(4)));
         assert_eq!(page(0), (json!([[4, false]]), Some(3)), "the first of a page is told anyway");

@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, set};
 use crate::error::{Error, is_damage};
-use crate::execute::{Found, Hits};
+use crate::execute::{Found, Hits, Rest};
 use crate::node::Node;
 use crate::params::Params;
-use crate::search::{Rest, Search};
+use crate::search::Search;
 use crate::source::{Order, Seek, Walk};
 use crate::terms::term;
 
@@ -58,7 +58,7 @@ fn sessions(hits: &mut Hits<'_>) -> Result<(BTreeSet<Counting>, Rest), Error> {
             let node = Node::of(entry);
             found.extend(node.signer.zip(node.session).filter(|_| node.seq.is_some()));
         }
-        let rest = Rest { next: page.next, spent: page.scanned_to };
+        let rest = page.rest;
         match rest.next {
             Some(next) if rest.spent.is_none() => {
                 if found.len() >= GAP_SESSIONS_MAX || hits.walk.is_over() {

@@ -115,11 +115,11 @@ impl Drawn {
             let room = usize::try_from(most.saturating_sub(self.population)).unwrap_or(usize::MAX);
             let page = hits.page(together.min(room))?;
             // How far the looks reach depends on more than the log.
-            if page.scanned_to.is_some() {
+            if page.rest.spent.is_some() {
                 return Err(Error::SampleTooLarge);
             }
             page.entries.iter().for_each(|found| self.add(index(found)));
-            let Some(next) = page.next else { return Ok(None) };
+            let Some(next) = page.rest.next else { return Ok(None) };
             if self.population >= most {
                 return Ok(Some(next));
             }

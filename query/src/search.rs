@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::api::{Api, scanned_to, tree_json};
 use crate::cursor::PageCursor;
 use crate::error::Error;
-use crate::execute::{Hits, Place};
+use crate::execute::{Hits, Place, Rest};
 use crate::filter::Filter;
 use crate::params::Params;
 use crate::plan::Plan;
@@ -18,22 +18,6 @@ pub(crate) struct Search {
     cursor: PageCursor,
     resumed: bool,
     explain: bool,
-}
-
-/// Where a page ends.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Rest {
-    /// Where the next one begins.
-    pub(crate) next: Option<u64>,
-    /// Where the budget ended, if it did.
-    pub(crate) spent: Option<u64>,
-}
-
-impl Rest {
-    /// The budget ended here.
-    pub(crate) fn spent(reached: u64) -> Self {
-        Self { next: Some(reached), spent: Some(reached) }
-    }
 }
 
 impl Search {

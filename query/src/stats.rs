@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::error::Error;
-use crate::execute::Found;
+use crate::execute::{Found, Rest};
 use crate::models::version_of;
 use crate::params::Params;
-use crate::search::{Rest, Search};
+use crate::search::Search;
 use crate::source::{Order, Seek, Source, Walk};
 use crate::terms::term;
 
@@ -62,7 +62,7 @@ fn read_stats(api: &Api, params: &Params) -> Result<Value, Error> {
                 Found::Damaged(_) => tally.damaged += 1,
             }
         }
-        rest = Rest { next: page.next, spent: page.scanned_to };
+        rest = page.rest;
         let Some(next) = rest.next.filter(|_| rest.spent.is_none()) else { break };
         if tally.entries >= STATS_ENTRIES_MAX || hits.walk.is_over() {
             rest = Rest::spent(next);
