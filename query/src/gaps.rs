@@ -3,12 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use schemas::id::{EventId, Index, Micros, SessionId};
+use schemas::json::{Time, Written};
 use schemas::limits::OUTCOME_S_MAX;
-use schemas::shape::time_json;
 use serde::Serialize;
-use serde_json::Value as Json;
 
-use crate::graph::Text;
 use crate::node::Node;
 use crate::sequence::Missing;
 use crate::steps::Step;
@@ -20,11 +18,11 @@ pub(crate) enum Gap<'n> {
     /// Entries that were accepted under the workflow's name and are not among its nodes.
     Count { from: u64, to: u64 },
     /// A cause that is no entry of the ledger.
-    UnknownCause { index: u64, cause: Text<EventId> },
+    UnknownCause { index: u64, cause: Written<EventId> },
     /// Numbers that a signer gave and the ledger does not hold.
     Sequence {
         signer: &'n str,
-        session: Text<SessionId>,
+        session: Written<SessionId>,
         from: u64,
         to: u64,
         /// The signer says itself that it lost them.
@@ -33,9 +31,9 @@ pub(crate) enum Gap<'n> {
         checked: bool,
     },
     /// A hop that acts under no grant, or one that was not given before.
-    UndeclaredDelegation { index: u64, grant: Option<Text<EventId>>, granted: Option<u64> },
+    UndeclaredDelegation { index: u64, grant: Option<Written<EventId>>, granted: Option<u64> },
     /// An action that was allowed and never ended.
-    NoOutcome { step: usize, index: u64, since: Json },
+    NoOutcome { step: usize, index: u64, since: Time },
 }
 
 /// Holes in the ordinals that the leaves carry. What may follow the last one is not known here.
@@ -59,7 +57,7 @@ pub(crate) fn of_causes(nodes: &[Node]) -> Vec<Gap<'static>> {
     for node in nodes.iter().filter(|node| node.accepted()) {
         let unknown = node.causes.iter().filter(|cause| !known.contains(*cause));
         gaps.extend(
-            unknown.map(|cause| Gap::UnknownCause { index: node.index.0, cause: Text(*cause) }),
+            unknown.map(|cause| Gap::UnknownCause { index: node.index.0, cause: Written(*cause) }),
         );
     }
     gaps
@@ -82,7 +80,7 @@ pub(crate) fn of_outcomes(steps: &[Step<'_>], now: Micros) -> Vec<Gap<'static>> 
     let overdue = |since: &Micros| now.0 >= since.0.saturating_add(patience);
     let gap = |(step, found): (usize, &Step<'_>)| {
         let since = found.open_since().filter(overdue)?;
-        Some(Gap::NoOutcome { step, index: found.first().index.0, since: time_json(since) })
+        Some(Gap::NoOutcome { step, index: found.first().index.0, since: Time(since) })
     };
     (1..).zip(steps).filter_map(gap).collect()
 }
@@ -101,7 +99,7 @@ pub(crate) fn of_delegations(
             if granted.is_none_or(|granted| *granted > node.index) {
                 gaps.push(Gap::UndeclaredDelegation {
                     index: node.index.0,
-                    grant: grant.map(Text),
+                    grant: grant.map(Written),
                     granted: granted.map(|index| index.0),
                 });
             }
@@ -114,7 +112,7 @@ pub(crate) fn of_delegations(
 pub(crate) fn of_sequences(missing: &[Missing]) -> impl Iterator<Item = Gap<'_>> {
     missing.iter().map(|missing| Gap::Sequence {
         signer: &missing.signer,
-        session: Text(missing.session),
+        session: Written(missing.session),
         from: missing.from,
         to: missing.to,
         declared: missing.declared,

@@ -3,13 +3,11 @@
 //! Pure: it looks at the entries and facts that were collected, and at nothing else.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 
 use schemas::id::{EventId, Index, Micros, TreeSize};
+use schemas::json::{Time, Written};
 use schemas::kind::Kind;
-use schemas::shape::time_json;
-use serde::{Serialize, Serializer};
-use serde_json::Value as Json;
+use serde::Serialize;
 
 use crate::edges::{EdgeView, causal_order, edges};
 use crate::gaps::{self, Gap};
@@ -71,25 +69,15 @@ struct Verified {
 #[derive(Debug, Serialize)]
 struct EntryView<'n> {
     index: u64,
-    id: Option<Text<EventId>>,
+    id: Option<Written<EventId>>,
     kind: Option<&'static str>,
     agent: Option<&'n str>,
     signer: Option<&'n str>,
-    received_at: Json,
+    received_at: Time,
     status: &'static str,
     joined: bool,
-    causes: Vec<Text<EventId>>,
+    causes: Vec<Written<EventId>>,
     proof: ProofView,
-}
-
-/// Something in its written form.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Text<T>(pub(crate) T);
-
-impl<T: Display> Serialize for Text<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
 }
 
 /// The workflow of `nodes`, which stand in the log's order, with one proof each.
@@ -146,14 +134,14 @@ impl<'n> EntryView<'n> {
     fn of(node: &'n Node, proof: ProofView) -> Self {
         Self {
             index: node.index.0,
-            id: node.id.map(Text),
+            id: node.id.map(Written),
             kind: node.kind.map(Kind::as_str),
             agent: node.agent.as_deref(),
             signer: node.signer.as_deref(),
-            received_at: time_json(node.received_at),
+            received_at: Time(node.received_at),
             status: node.status.as_str(),
             joined: node.joined,
-            causes: node.causes.iter().copied().map(Text).collect(),
+            causes: node.causes.iter().copied().map(Written).collect(),
             proof,
         }
     }

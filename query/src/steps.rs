@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 
 use schemas::account::Account;
 use schemas::id::Micros;
+use schemas::json::Time;
 use schemas::kind::Kind;
-use schemas::shape::time_json;
 use serde::Serialize;
-use serde_json::Value as Json;
 
 use crate::join::PARTS;
 use crate::node::{Node, Verdict};
@@ -187,8 +186,8 @@ impl<'n> Step<'n> {
                 .collect(),
             joined: self.first.joined.then_some("cause"),
             missing: self.missing(),
-            began: span.map(|(began, _)| time_json(began)),
-            ended: span.map(|(_, ended)| time_json(ended)),
+            began: span.map(|(began, _)| Time(began)),
+            ended: span.map(|(_, ended)| Time(ended)),
             us: span.map(|(began, ended)| ended.0 - began.0),
         }
     }
@@ -211,8 +210,8 @@ pub(crate) struct StepView<'n> {
     verdicts: Vec<VerdictView<'n>>,
     joined: Option<&'static str>,
     missing: Vec<&'static str>,
-    began: Option<Json>,
-    ended: Option<Json>,
+    began: Option<Time>,
+    ended: Option<Time>,
     /// From `began` to `ended` in microseconds.
     us: Option<u64>,
 }
@@ -232,18 +231,18 @@ struct VerdictView<'n> {
 #[derive(Debug, Serialize)]
 struct BasisView<'n> {
     source: &'n str,
-    as_of: Option<Json>,
+    as_of: Option<Time>,
 }
 
 impl<'n> VerdictView<'n> {
     fn of(node: &Node, verdict: &'n Verdict, assertions: &'n [(String, String)]) -> Self {
-        let as_of = || verdict.as_of.map(time_json);
+        let as_of = verdict.as_of.map(Time);
         Self {
             index: node.index.0,
             gate: &verdict.gate,
             decision: &verdict.decision,
             reason: &verdict.reason,
-            basis: verdict.source.as_deref().map(|source| BasisView { source, as_of: as_of() }),
+            basis: verdict.source.as_deref().map(|source| BasisView { source, as_of }),
             assertion: assertion(verdict, assertions),
         }
     }

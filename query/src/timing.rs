@@ -5,10 +5,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use schemas::id::SessionId;
+use schemas::json::Time;
 use schemas::kind::Kind;
-use schemas::shape::time_json;
 use serde::Serialize;
-use serde_json::Value as Json;
 
 use crate::edges::{Edge, EdgeKind};
 use crate::join::PARTS;
@@ -42,8 +41,8 @@ impl From<EdgeKind> for Reason {
 /// The workflow's time as JSON; durations are in microseconds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Timing<'n> {
-    began: Option<Json>,
-    ended: Option<Json>,
+    began: Option<Time>,
+    ended: Option<Time>,
     us: u64,
     critical_path: Vec<Hop<'n>>,
     waits: Vec<Wait<'n>>,
@@ -79,8 +78,8 @@ pub(crate) fn timing<'n>(nodes: &'n [Node], edges: &[Edge], groups: &[Vec<usize>
     let (first, last) = (ends().next(), ends().next_back());
     let span = first.zip(last).map(|(first, last)| last.received_at.0 - first.received_at.0);
     Timing {
-        began: first.map(|node| time_json(node.received_at)),
-        ended: last.map(|node| time_json(node.received_at)),
+        began: first.map(|node| Time(node.received_at)),
+        ended: last.map(|node| Time(node.received_at)),
         us: span.unwrap_or_default(),
         critical_path: clock.critical_path(),
         waits: clock.waits(),

@@ -8,7 +8,8 @@ use crate::leaf::{Counts, Leaf};
 use crate::reject::Cause;
 use crate::reply::{Fate, Outcome, Reply};
 use crate::shape::time_json;
-use crate::shown::{Hex, Time, Written, to_json};
+use crate::shown::{Hex, to_json};
+pub use crate::shown::{Time, Written};
 
 /// What is known of an entry's body, which is a [`Body`](crate::body::Body) or its
 /// [`Outline`](crate::outline::Outline).

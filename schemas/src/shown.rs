@@ -132,7 +132,7 @@ impl ser::Serialize for Record<'_, '_> {
 
 /// A time in RFC 3339, UTC, to the microsecond; a number beyond the calendar.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Time(pub(crate) Micros);
+pub struct Time(pub Micros);
 
 impl ser::Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -156,7 +156,7 @@ impl ser::Serialize for Hex<'_> {
 
 /// Something in its written form.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Written<T>(pub(crate) T);
+pub struct Written<T>(pub T);
 
 impl<T: Display> ser::Serialize for Written<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
