@@ -11,11 +11,7 @@ use crate::params::Params;
 /// `?all=true` with those that were lifted.
 pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
     let params = params.only(&["all"])?;
-    let all = match params.get("all") {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(Error::InvalidParameter { param: "all", expected: "true or false" }),
-    };
+    let all = params.flag("all")?;
     api.read(move |api| {
         let head = api.ledger.head();
         let holds = api.ledger.holds(all)?;
