@@ -58,11 +58,11 @@ impl<'c, 'a> Shown<'c, 'a> {
             (Some(Shape::OrNone(_)), Lead::Text("none")) => to.serialize_str("none"),
             (Some(Shape::OrNone(shape)), lead) => self.write(Some(shape), lead, to),
             (Some(Shape::Id), Lead::Bytes(bytes)) => match EventId::from_slice(bytes) {
-                Some(id) => to.collect_str(&id),
-                None => to.serialize_str(&hex(bytes)),
+                Some(id) => Written(id).serialize(to),
+                None => Hex(bytes).serialize(to),
             },
             (Some(Shape::Time), Lead::Uint(us)) => Time(Micros(us)).serialize(to),
-            (Some(Shape::Bytes(_)), Lead::Bytes(bytes)) => to.serialize_str(&hex(bytes)),
+            (Some(Shape::Bytes(_)), Lead::Bytes(bytes)) => Hex(bytes).serialize(to),
             (Some(Shape::List { of, .. }), Lead::Array(len)) => self.seq(Some(of), len, to),
             (Some(Shape::Record(fields)), Lead::Map(len)) => {
                 Record { fields, registry: None, cursor: self.cursor }.write(len, to)
@@ -73,7 +73,7 @@ impl<'c, 'a> Shown<'c, 'a> {
                 Ok(n) => to.serialize_i64(-1 - n),
                 Err(_) => to.collect_str(&(-1 - i128::from(value))),
             },
-            (_, Lead::Bytes(bytes)) => to.collect_map([("hex", hex(bytes))]),
+            (_, Lead::Bytes(bytes)) => to.collect_map([("hex", Hex(bytes))]),
             (_, Lead::Text(text)) => to.serialize_str(text),
             (_, Lead::Array(len)) => self.seq(None, len, to),
             (_, Lead::Map(len)) => self.map(None, len, to),
@@ -101,6 +101,7 @@ pub(crate) struct Record<'c, 'a> {
 impl Record<'_, '_> {
     fn write<S: Serializer>(&self, len: usize, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
+        let mut fields = self.fields;
         for _ in 0..len {
             let key = self.cursor.next();
             let Lead::Text(name) = key else {
@@ -113,12 +114,20 @@ impl Record<'_, '_> {
                 map.serialize_entry(name, &record)?;
                 continue;
             }
-            let place = self.fields.binary_search_by(|field| wire_order(field.name, name)).ok();
-            let shape = place.and_then(|place| self.fields.get(place)).map(|field| &field.shape);
+            let shape = shape_of(name, &mut fields);
             map.serialize_entry(name, &Shown { shape, cursor: self.cursor })?;
         }
         map.end()
     }
+}
+
+/// The shape of the field called `name`, if there is one; the fields before it are passed over, for both stand in wire
+/// order.
+fn shape_of<'f>(name: &str, fields: &mut &'f [Field]) -> Option<&'f Shape> {
+    let all = *fields;
+    let passed = all.iter().take_while(|field| wire_order(field.name, name).is_lt()).count();
+    *fields = all.get(passed..).unwrap_or_default();
+    all.get(passed).filter(|field| field.name == name).map(|field| &field.shape)
 }
 
 impl ser::Serialize for Record<'_, '_> {
