@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 
 use crate::entries::Listing;
 use crate::error::Error;
+use crate::execute::Found;
 use crate::negotiate::{Form, choose};
 use crate::params::Params;
 
@@ -60,9 +61,7 @@ pub(crate) fn asked(headers: &HeaderMap, params: Params) -> Result<(Form, Params
 /// `sworn-as-of` (size and root) and `sworn-scanned-to`.
 pub(crate) fn page(form: Form, page: &Listing) -> Response {
     let bytes = match form {
-        NDJSON => {
-            page.items.iter().flat_map(|item| [json_bytes(item), vec![b'\n']].concat()).collect()
-        }
+        NDJSON => json_lines(&page.items),
         CSV => {
             let items: Vec<_> = page.items.iter().map(json).collect();
             entries_csv(&items, true).into_bytes()
@@ -90,6 +89,15 @@ pub(crate) fn json(view: &impl Serialize) -> Json {
 /// A view as JSON text.
 pub(crate) fn json_bytes(view: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(view).expect(WHOLE)
+}
+
+fn json_lines(items: &[Found]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for item in items {
+        serde_json::to_writer(&mut lines, item).expect(WHOLE);
+        lines.push(b'\n');
+    }
+    lines
 }
 
 fn beside(page: &Json) -> Vec<(HeaderName, HeaderValue)> {
