@@ -6,9 +6,7 @@
 //! filled from the store, so that nothing is lost with a broker that loses everything.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
-use async_nats::jetstream::context::ContextBuilder;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, ErrorCode};
 use base64::Engine as _;
@@ -17,7 +15,7 @@ use bytes::Bytes;
 use ledger::{Entry, Ledger, ReadError};
 use schemas::id::Index;
 use schemas::kind::Kind;
-use schemas::limits::{BROKER_REQUEST_S_MAX, COMMITTED_BATCH_MAX};
+use schemas::limits::COMMITTED_BATCH_MAX;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -51,9 +49,7 @@ pub(crate) async fn run(config: Config, ledger: Ledger, shutdown: CancellationTo
 async fn session(config: &Config, ledger: &Ledger, reached: &mut u64) -> Result<Infallible, Stop> {
     let (client, mut lost) = connect(config).await?;
     check_server(&client)?;
-    let timeout = Duration::from_secs(BROKER_REQUEST_S_MAX);
-    let context = ContextBuilder::new().timeout(timeout).build(client);
-    let mut herald = Herald::new(context, config, ledger.clone()).await?;
+    let mut herald = Herald::new(stream::context(client), config, ledger.clone()).await?;
     tokio::select! {
         () = lost.wait() => Err(Trouble::Disconnected.into()),
         end = herald.follow(reached) => end,

@@ -3,14 +3,11 @@
 //! A session is one connection. Whatever happens to it, a new one begins from the start, so that there
 //! is one way to recover, and no server or stream is ever taken for granted.
 
-use std::time::Duration;
-
-use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{Client, Event, jetstream};
 use ledger::{Cursor, Ledger};
 use schemas::id::TreeSize;
 use schemas::kind::Stream;
-use schemas::limits::{BROKER_REQUEST_S_MAX, SUBMISSION_BYTES_MAX};
+use schemas::limits::SUBMISSION_BYTES_MAX;
 use tokio::sync::watch;
 
 use crate::broker::Config;
@@ -68,8 +65,7 @@ impl Contact {
     ) -> Result<Self, Stop> {
         let (client, lost) = connect(config).await?;
         check_server(&client)?;
-        let timeout = Duration::from_secs(BROKER_REQUEST_S_MAX);
-        let context = ContextBuilder::new().timeout(timeout).build(client.clone());
+        let context = stream::context(client.clone());
         let mark = match config.mark {
             true => Some(Mark::open(&context, config, ledger).await?),
             false => None,

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::context::{ContextBuilder, PublishErrorKind};
+use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::{Client, jetstream};
 use bytes::Bytes;
 use schemas::id::{Digest, SignerId, Tenant, sha256};
 use schemas::kind::Stream;
-use schemas::limits::{
-    BROKER_REQUEST_S_MAX, PUBLISHER_REPLIES_MAX, RESEND_S_MAX, SUBMISSION_BYTES_MAX,
-};
+use schemas::limits::{PUBLISHER_REPLIES_MAX, RESEND_S_MAX, SUBMISSION_BYTES_MAX};
 use schemas::reply::Reply;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -19,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::broker::{self, Broker};
 use crate::error::PublishError;
 use crate::mailbox::{Mailbox, Replies, Request, Wanted};
+use crate::stream;
 use crate::subjects::{self, Subjects};
 
 /// Time after which a submission without a receipt is sent again; doubles up to [`RESEND_S_MAX`].
@@ -53,8 +52,7 @@ impl Publisher {
         let subjects = Subjects::new(tenant);
         let options = broker.options().await?.custom_inbox_prefix(subjects::inbox(&token));
         let client = broker.connect(options).await?;
-        let timeout = Duration::from_secs(BROKER_REQUEST_S_MAX);
-        let context = ContextBuilder::new().timeout(timeout).build(client.clone());
+        let context = stream::context(client.clone());
         let receipts = client.subscribe(subjects.receipt(&token)).await?;
         let (requests, asked) = mpsc::channel(PUBLISHER_REPLIES_MAX);
         let replies = broadcast::Sender::new(PUBLISHER_REPLIES_MAX);

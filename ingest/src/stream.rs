@@ -3,10 +3,13 @@
 //! Requests and answers stay JSON in nats-server's own names, so that what is compared is exactly what
 //! was asked for: a server drops what it does not know.
 
+use std::time::Duration;
+
+use async_nats::jetstream::context::ContextBuilder;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::{self, ErrorCode, consumer};
 use schemas::kind::Stream;
-use schemas::limits::{ACK_PENDING_MAX, ACK_WAIT_S, MESSAGE_BYTES_MAX};
+use schemas::limits::{ACK_PENDING_MAX, ACK_WAIT_S, BROKER_REQUEST_S_MAX, MESSAGE_BYTES_MAX};
 use serde_json::{Map, Value, json};
 
 use crate::broker::Config;
@@ -27,6 +30,11 @@ pub(crate) struct Life {
     pub(crate) created_ns: u64,
     /// Sequence of the last message stored.
     pub(crate) last_sequence: u64,
+}
+
+/// JetStream over a connection, whose requests end in time.
+pub(crate) fn context(client: async_nats::Client) -> jetstream::Context {
+    ContextBuilder::new().timeout(Duration::from_secs(BROKER_REQUEST_S_MAX)).build(client)
 }
 
 /// The settings that a stream must have. `null` must not be set.
