@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::{PullConsumer, pull};
+use async_nats::jetstream::consumer::{self, PullConsumer, pull};
 use futures_util::StreamExt as _;
 use schemas::kind::Stream;
 use schemas::leaf::Source;
@@ -86,13 +86,17 @@ impl Feed {
         })
     }
 
-    /// Name of the stream, and up to where every message in it is acknowledged.
-    pub(crate) async fn acknowledged(&self) -> Result<(String, u64), Trouble> {
-        let info = self.consumer.get_info().await.map_err(|error| Trouble::Answer {
+    async fn info(&self) -> Result<consumer::Info, Trouble> {
+        self.consumer.get_info().await.map_err(|error| Trouble::Answer {
             request: self.name.to_owned(),
             error: Box::new(error),
-        })?;
-        Ok((info.stream_name.clone(), info.ack_floor.stream_sequence))
+        })
+    }
+
+    /// Name of the stream, and up to where every message in it is acknowledged.
+    pub(crate) async fn acknowledged(&self) -> Result<(String, u64), Trouble> {
+        let info = self.info().await?;
+        Ok((info.stream_name, info.ack_floor.stream_sequence))
     }
 
     /// The next message. Nothing is lost if the wait is given up.
@@ -180,10 +184,7 @@ impl Feed {
     /// none has come in between.
     pub(crate) async fn check_progress(&mut self) -> Result<(), Trouble> {
         let before = self.stuck_at.take();
-        let info = self.consumer.get_info().await.map_err(|error| Trouble::Answer {
-            request: self.name.to_owned(),
-            error: Box::new(error),
-        })?;
+        let info = self.info().await?;
         let now = (self.received, info.num_redelivered);
         if info.num_pending == 0 && info.num_redelivered == 0 {
             return Ok(());
