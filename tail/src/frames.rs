@@ -117,9 +117,7 @@ impl Ring {
         let frames: Vec<_> = self.frames.iter().skip(skip).take(TAKE_FRAMES).cloned().collect();
         (!frames.is_empty()).then_some(frames)
     }
-}
 
-impl Ring {
     /// Keeps a chunk of its frames, unless they have left it meanwhile.
     fn keep(&mut self, chunk: &Chunk) {
         let is_held =
