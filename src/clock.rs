@@ -98,6 +98,12 @@ impl Simulated {
     }
 }
 
+/// The time that a text in RFC 3339 names; `None` before 1970.
+pub(crate) fn parse(text: &str) -> Option<Micros> {
+    let stamp = text.parse::<jiff::Timestamp>().ok()?;
+    u64::try_from(stamp.as_microsecond()).ok().map(Micros)
+}
+
 #[allow(clippy::disallowed_methods, reason = "this is the clock that reads the time")]
 fn system_now() -> Micros {
     // Before 1970 the clock is unset, and times of receipt never decrease anyway.

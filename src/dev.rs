@@ -25,7 +25,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::cli::out::Out;
 use crate::client::Client;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::ConfigError;
 use crate::demo::{self, DemoError, Load, Troupe, Wiring};
 use crate::routes::Routing;
@@ -74,9 +74,7 @@ pub(crate) struct Args {
 }
 
 fn time(text: &str) -> Result<Micros, &'static str> {
-    let expected = "a time as in 2026-04-07T22:00:00Z";
-    let stamp = text.parse::<jiff::Timestamp>().map_err(|_syntax| expected)?;
-    u64::try_from(stamp.as_microsecond()).map(Micros).map_err(|_before_1970| expected)
+    clock::parse(text).ok_or("a time as in 2026-04-07T22:00:00Z")
 }
 
 fn duration(text: &str) -> Result<Duration, &'static str> {

@@ -11,6 +11,7 @@ use schemas::shape::{open_value, time_json};
 use schemas::submission;
 use serde_json::{Map, Value as Json, json};
 
+use crate::clock;
 use crate::keyfile::KeyFile;
 
 /// A body and the detail beside it, as they go under a signature.
@@ -152,9 +153,7 @@ fn take_detail(event: &mut Map<String, Json>) -> Result<Option<Vec<u8>>, Reject>
 /// An id that sorts with the event's own time, in whichever of its two forms that is.
 fn event_id(time: Option<&Json>, now: Micros) -> EventId {
     let claimed = time.and_then(|time| match time {
-        Json::String(text) => {
-            u64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()).ok()
-        }
+        Json::String(text) => clock::parse(text).map(|time| time.0 / 1000),
         number => number.as_u64().map(|us| us / 1000),
     });
     EventId::new(claimed.unwrap_or(now.0 / 1000), &random())

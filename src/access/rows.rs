@@ -5,6 +5,8 @@ use schemas::id::{Digest, Micros, Tenant};
 use schemas::query::{Expr, Query};
 use schemas::shape::time_json;
 
+use crate::clock;
+
 /// Longest name of a token.
 const NAME_BYTES_MAX: usize = 63;
 /// What a row may say.
@@ -53,7 +55,7 @@ impl Row {
             return Err(("each line", expected));
         }
         let text = |field| table.get(field).and_then(toml::Value::as_str);
-        let time = |field| text(field).and_then(time);
+        let time = |field| text(field).and_then(clock::parse);
         let expected = "1 to 63 of a-z, A-Z, 0-9, ., - and _";
         let name = text("name").filter(|name| Self::is_name(name)).ok_or(("name", expected))?;
         let scope = match table.get("scope") {
@@ -91,9 +93,4 @@ impl Row {
         put("expires", time(self.expires));
         table
     }
-}
-
-fn time(text: &str) -> Option<Micros> {
-    let stamp = text.parse::<jiff::Timestamp>().ok()?;
-    u64::try_from(stamp.as_microsecond()).ok().map(Micros)
 }

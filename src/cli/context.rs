@@ -17,7 +17,7 @@ use crate::cli::out::{Format, Out};
 use crate::cli::trust::Trust;
 use crate::cli::watch::{Basis, Watch};
 use crate::client::{Bearer, Client, ClientError, CredentialError, authorities_in, token_in};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::contexts::{ContextError, Contexts, Settings};
 use crate::pin::Pin;
 
@@ -358,9 +358,9 @@ impl Context {
     fn simulated_now(&self) -> Option<Micros> {
         let Status { json, heard } = self.status()?;
         text(json, "clock_start")?;
-        let now = text(json, "now")?.parse::<jiff::Timestamp>().ok()?;
+        let now = clock::parse(text(json, "now")?)?;
         let since_us = u64::try_from(heard.elapsed().as_micros()).ok()?;
-        Some(Micros(u64::try_from(now.as_microsecond()).ok()?.saturating_add(since_us)))
+        Some(Micros(now.0.saturating_add(since_us)))
     }
 
     fn stated(&self, name: &str) -> Option<String> {

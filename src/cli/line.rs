@@ -11,6 +11,7 @@ use schemas::printable::printable;
 use serde_json::Value as Json;
 
 use crate::cli::out::{Out, Tone};
+use crate::clock;
 
 /// Characters of one part of the line that are shown.
 const PART_CHARS_MAX: usize = 80;
@@ -42,10 +43,9 @@ fn tone(mood: Mood) -> Tone {
 /// The time of receipt with milliseconds.
 pub(crate) fn time(entry: &Json) -> String {
     let received_at = entry.get("received_at");
-    let stamp = received_at.and_then(Json::as_str).and_then(|text| text.parse().ok());
-    let us = stamp.and_then(|stamp: jiff::Timestamp| u64::try_from(stamp.as_microsecond()).ok());
-    match us.or_else(|| received_at.and_then(Json::as_u64)) {
-        Some(us) => Micros(us).to_string(),
+    let time = received_at.and_then(Json::as_str).and_then(clock::parse);
+    match time.or_else(|| received_at.and_then(Json::as_u64).map(Micros)) {
+        Some(time) => time.to_string(),
         None => "-".to_owned(),
     }
 }

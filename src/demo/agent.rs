@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ingest::{Broker, PublishError, Publisher};
 use schemas::body::Body;
-use schemas::id::{EventId, Micros, SignerId, Tenant, unhex};
+use schemas::id::{EventId, SignerId, Tenant, unhex};
 use schemas::key::PublicKey;
 use schemas::kind::Stream;
 use schemas::reject::Reject;
@@ -23,6 +23,7 @@ use schemas::submission;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
+use crate::clock;
 use crate::keyfile::{KeyFile, KeyFileError};
 use crate::receipts::{ReplyError, Verdict, verify_reply};
 use crate::sign::{EventSigner, Item};
@@ -123,7 +124,7 @@ impl Agent {
     async fn serve(&mut self, line: &str) -> Result<Vec<Json>, AgentError> {
         let request: Json =
             serde_json::from_str(line).map_err(|_syntax| AgentError::Request("JSON"))?;
-        let now = request.get("now").and_then(Json::as_str).and_then(micros);
+        let now = request.get("now").and_then(Json::as_str).and_then(clock::parse);
         let now = now.ok_or(AgentError::Request("now"))?;
         let events = request.get("events").and_then(Json::as_array);
         let events = events.ok_or(AgentError::Request("events"))?;
@@ -181,15 +182,11 @@ fn outcome(id: EventId, verdict: &Verdict) -> Json {
     }
 }
 
-fn micros(time: &str) -> Option<Micros> {
-    let stamp = time.parse::<jiff::Timestamp>().ok()?;
-    u64::try_from(stamp.as_microsecond()).ok().map(Micros)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use schemas::id::Micros;
     use schemas::reject::Reason;
 
     use super::*;

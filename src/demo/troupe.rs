@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::DemoError;
-use crate::clock::{Clock, StepError};
+use crate::clock::{self, Clock, StepError};
 
 /// How long a process may take for one submission, until its receipt is verified.
 const ANSWER_S_MAX: u64 = 60;
@@ -261,9 +261,7 @@ impl Player {
 
 /// A time of the script.
 pub(crate) fn micros(time: &str) -> Result<Micros, DemoError> {
-    let stamp = time.parse::<jiff::Timestamp>().ok();
-    let us = stamp.and_then(|stamp| u64::try_from(stamp.as_microsecond()).ok());
-    us.map(Micros).ok_or_else(|| DemoError::Time(time.to_owned()))
+    clock::parse(time).ok_or_else(|| DemoError::Time(time.to_owned()))
 }
 
 fn command(wiring: &Wiring, signer: &str) -> Command {

@@ -25,7 +25,7 @@ use schemas::shape::time_json;
 use serde_json::json;
 
 use super::refuse;
-use crate::clock::{Clock, StepError};
+use crate::clock::{self, Clock, StepError};
 
 /// The header without which nothing here is done; its value is `1`.
 pub(crate) const ADMIN_HEADER: &str = "x-sworn-admin";
@@ -222,8 +222,7 @@ async fn step_clock(State(admin): State<Arc<Admin>>, body: Bytes) -> Response {
 
 fn requested(body: &[u8]) -> Option<Micros> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let time = body.get("to")?.as_str()?.parse::<jiff::Timestamp>().ok()?;
-    u64::try_from(time.as_microsecond()).ok().map(Micros)
+    clock::parse(body.get("to")?.as_str()?)
 }
 
 #[cfg(test)]
