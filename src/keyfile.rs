@@ -10,13 +10,15 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
 use schemas::id::{Kid, SignerId, hex, unhex};
 use schemas::key::PublicKey;
 use zeroize::Zeroizing;
+
+use crate::private::{OTHERS, exposed};
 
 /// Largest key file that is read, in bytes; real ones take about 500.
 const KEY_FILE_BYTES_MAX: u64 = 4096;
@@ -97,9 +99,7 @@ impl KeyFile {
     pub(crate) fn load(path: &Path) -> Result<Self, KeyFileError> {
         let failed = |source| KeyFileError::File { path: path.to_owned(), source };
         let file = File::open(path).map_err(failed)?;
-        // The mode of the open file, not of the name, which may point elsewhere by now.
-        let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
-        if mode & 0o077 != 0 {
+        if let Some(mode) = exposed(&file, OTHERS).map_err(failed)? {
             return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
         }
         let mut text = Zeroizing::new(String::new());
@@ -202,7 +202,7 @@ mod tests {
         let path = dir.path().join("agent.key");
         let file = fresh();
         file.save(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
         let again = KeyFile::load(&path).unwrap();
         assert_eq!((again.signer, again.key), (file.signer, file.key));
     }

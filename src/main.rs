@@ -15,6 +15,7 @@ mod numbers;
 #[cfg(test)]
 mod patience;
 mod pin;
+mod private;
 mod receipts;
 mod routes;
 mod runtimes;

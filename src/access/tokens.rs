@@ -5,12 +5,13 @@
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use schemas::limits::TOKENS_MAX;
 
 use super::rows::Row;
+use crate::private::{OTHERS, exposed};
 use crate::stamp::Stamp;
 
 /// Largest file that is read, in bytes; a row takes about 400.
@@ -85,9 +86,8 @@ impl Tokens {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             opened => opened.map_err(|source| self.failed(source))?,
         };
-        // The mode of the open file, not of the name, which may point elsewhere by now.
-        let mode = file.metadata().map_err(|source| self.failed(source))?.mode() & 0o7777;
-        if mode & 0o077 != 0 {
+        let exposed = exposed(&file, OTHERS).map_err(|source| self.failed(source))?;
+        if let Some(mode) = exposed {
             return Err(TokensError::Exposed { path: self.path.clone(), mode });
         }
         let mut text = String::new();

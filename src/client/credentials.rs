@@ -3,13 +3,14 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use schemas::limits::JWT_BYTES_MAX;
 use ureq::tls::{PemItem, RootCerts, parse_pem};
 use zeroize::Zeroizing;
+
+use crate::private::{OTHERS, exposed};
 
 /// Largest file of certificates that is read, in bytes.
 const CERTIFICATES_BYTES_MAX: u64 = 1 << 20;
@@ -79,8 +80,7 @@ pub(crate) enum CredentialError {
 pub(crate) fn token_in(path: &Path) -> Result<Bearer, CredentialError> {
     let failed = |source| CredentialError::File { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
-    if mode & 0o077 != 0 {
+    if let Some(mode) = exposed(&file, OTHERS).map_err(failed)? {
         return Err(CredentialError::Exposed { path: path.to_owned(), mode });
     }
     let mut text = Zeroizing::new(String::new());

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -14,6 +13,7 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
 use super::tls::TlsError;
+use crate::private::{STRANGERS, exposed};
 use crate::stamp::Stamp;
 
 /// Largest key file that is read, in bytes; real ones take some thousand.
@@ -107,10 +107,7 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let wrong = |source| TlsError::Pem { path: path.to_owned(), source };
     let failed = |error: io::Error| wrong(pem::Error::Io(error));
     let file = File::open(path).map_err(failed)?;
-    // The mode of the open file, not of the name, which may point elsewhere by now. A group may read it: services
-    // often share their key with one.
-    let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
-    if mode & 0o007 != 0 {
+    if let Some(mode) = exposed(&file, STRANGERS).map_err(failed)? {
         return Err(TlsError::Exposed { path: path.to_owned(), mode });
     }
     let mut text = Zeroizing::new(Vec::new());

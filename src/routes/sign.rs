@@ -3,13 +3,14 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use schemas::id::hex;
 use sha2::Sha256;
 use zeroize::Zeroizing;
+
+use crate::private::{OTHERS, exposed};
 
 /// Header with the time and the signature: `t=<seconds since 1970>,v1=<HMAC-SHA256 in hex>`.
 pub(crate) const SIGNATURE_HEADER: &str = "Sworn-Signature";
@@ -64,9 +65,7 @@ impl Secret {
     pub(crate) fn load(path: &Path) -> Result<Self, SecretError> {
         let failed = |source| SecretError::File { path: path.to_owned(), source };
         let file = File::open(path).map_err(failed)?;
-        // The mode of the open file, not of the name, which may point elsewhere by now.
-        let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
-        if mode & 0o077 != 0 {
+        if let Some(mode) = exposed(&file, OTHERS).map_err(failed)? {
             return Err(SecretError::Exposed { path: path.to_owned(), mode });
         }
         let mut bytes = Zeroizing::new(Vec::new());
