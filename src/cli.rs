@@ -40,6 +40,7 @@ pub(crate) mod line;
 mod lineage;
 mod listing;
 mod man;
+mod member;
 mod nats;
 mod operator;
 pub(crate) mod out;

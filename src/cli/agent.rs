@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use schemas::id::SignerId;
-use schemas::printable::printable;
 use serde_json::{Map, Value as Json, json};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::key::{enrolment, load_or_generate};
-use crate::cli::line::text;
 use crate::cli::listing::{self, Column};
+use crate::cli::member::{cell, number};
 use crate::cli::out::{Format, note};
 use crate::cli::point::Point;
 use crate::cli::{operator, parse};
@@ -260,9 +259,8 @@ fn impact(context: &Context, agent: &SignerId) -> Result<Exit, Failure> {
         many(grants.len(), "child grant"),
         many(sharers.len(), "sharer")
     ))?;
-    let cell = |json: &Json, name: &str| printable(text(json, name).unwrap_or_default());
     for session in &sessions {
-        let started = session.get("started").and_then(Json::as_u64).unwrap_or_default();
+        let started = number(session, "started");
         out.line(&format!(
             "session  {}  since #{started}  {}",
             cell(session, "session"),
@@ -270,7 +268,7 @@ fn impact(context: &Context, agent: &SignerId) -> Result<Exit, Failure> {
         ))?;
     }
     for grant in &grants {
-        let granted = grant.get("granted").and_then(Json::as_u64).unwrap_or_default();
+        let granted = number(grant, "granted");
         out.line(&format!("grant    {}  to {}  #{granted}", cell(grant, "id"), cell(grant, "to")))?;
     }
     for sharer in &sharers {

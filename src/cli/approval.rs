@@ -1,13 +1,12 @@
 //! `approval`: what waits for a human, and who decided.
 
 use schemas::id::{EventId, Micros};
-use schemas::printable::printable;
 use schemas::shape::time_json;
 use serde_json::{Value as Json, json};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
+use crate::cli::member::{cell, number};
 use crate::cli::out::Format;
 use crate::cli::pages::{self, Pages};
 use crate::cli::{operator, parse};
@@ -81,9 +80,8 @@ fn list(context: &Context, query: Vec<(&'static str, String)>) -> Result<Exit, F
         out.json(&approvals)?;
         return Ok(exit);
     }
-    let cell = |json: &Json, name: &str| printable(text(json, name).unwrap_or_default());
     for request in items {
-        let index = request.get("index").and_then(Json::as_u64).unwrap_or_default();
+        let index = number(request, "index");
         out.line(&format!(
             "#{index} {}  {}  {} {}  {}",
             cell(request, "id"),
@@ -94,8 +92,8 @@ fn list(context: &Context, query: Vec<(&'static str, String)>) -> Result<Exit, F
         ))?;
         let decisions = request.get("decisions").and_then(Json::as_array);
         for decision in decisions.into_iter().flatten() {
-            let at = decision.get("index").and_then(Json::as_u64).unwrap_or_default();
-            let latency = decision.get("latency_us").and_then(Json::as_u64).unwrap_or_default();
+            let at = number(decision, "index");
+            let latency = number(decision, "latency_us");
             out.line(&format!(
                 "    #{at} {} by {} [{}] after {} s",
                 cell(decision, "decision"),

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::member::number;
 use crate::cli::out::Format;
 use crate::client::segment;
 use crate::exit::Exit;
@@ -27,8 +28,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         out.json(&baseline)?;
         return Ok(Exit::Ok);
     }
-    let number =
-        |json: &Json, name: &str| json.get(name).and_then(Json::as_u64).unwrap_or_default();
     out.line(&format!("{:<24} {}", "actions", number(&baseline, "actions")))?;
     out.line(&format!("{:<24} {}", "usual in an hour", number(&baseline, "usual")))?;
     for bound in baseline.get("thresholds").and_then(Json::as_array).into_iter().flatten() {

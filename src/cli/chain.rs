@@ -7,6 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::incomplete;
 use crate::cli::line::line;
+use crate::cli::member::number;
 use crate::cli::out::{Format, Out};
 use crate::client::segment;
 use crate::exit::Exit;
@@ -135,7 +136,7 @@ fn path_lines(found: &Json, out: Out) -> Vec<String> {
     let unknown = found.get("unknown").and_then(Json::as_array).into_iter().flatten();
     lines.extend(unknown.map(|gap| {
         let cause = gap.get("cause").and_then(Json::as_str).unwrap_or_default();
-        let index = gap.get("index").and_then(Json::as_u64).unwrap_or_default();
+        let index = number(gap, "index");
         format!("! #{index} cites {}, which is no entry", schemas::printable::printable(cause))
     }));
     lines

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::cli::eras;
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
+use crate::cli::member::text;
 use crate::cli::out::{Format, Out};
 use crate::cli::trust::Trust;
 use crate::cli::watch::{Basis, Watch};

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use tail::Token;
 
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
+use crate::cli::member::text;
 use crate::exit::Exit;
 
 /// What shows that nothing lies between two entries.

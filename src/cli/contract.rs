@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
 use crate::cli::listing::{self, Column};
+use crate::cli::member::{number, text};
 use crate::cli::out::{Format, note};
 use crate::cli::{operator, parse};
 use crate::client::{ClientError, segment};
@@ -130,7 +130,7 @@ impl Show {
         }
         let cell = |name: &str| text(&contract, name).map(printable).unwrap_or_default();
         let in_force = contract.get("in_force").and_then(Json::as_bool).unwrap_or_default();
-        let registered = contract.get("registered").and_then(Json::as_u64).unwrap_or_default();
+        let registered = number(&contract, "registered");
         out.line(&format!("# digest {}", cell("digest")))?;
         out.line(&format!(
             "# entry #{registered}, {}",

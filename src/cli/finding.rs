@@ -5,7 +5,8 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::line::{line, text};
+use crate::cli::line::line;
+use crate::cli::member::{cell, number, text};
 use crate::cli::out::Format;
 use crate::cli::pages::{self, Pages};
 use crate::cli::{operator, parse};
@@ -120,14 +121,6 @@ fn show(context: &Context, index: u64) -> Result<Exit, Failure> {
     let open = || "open: sworn finding resolve records what was done".to_owned();
     out.line(&resolution(&finding).unwrap_or_else(open))?;
     Ok(exit)
-}
-
-fn cell(json: &Json, name: &str) -> String {
-    printable(text(json, name).unwrap_or_default())
-}
-
-fn number(json: &Json, name: &str) -> u64 {
-    json.get(name).and_then(Json::as_u64).unwrap_or_default()
 }
 
 fn head(finding: &Json) -> String {

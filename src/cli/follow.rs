@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use tail::{Decoder, Event};
 
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
+use crate::cli::member::text;
 use crate::client::{Client, ClientError};
 
 /// Where the server streams.

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
+use crate::cli::member::text;
 use crate::cli::out::{Format, note};
 use crate::cli::pages::Pages;
 use crate::cli::query_text;

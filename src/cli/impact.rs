@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::incomplete::listed;
-use crate::cli::line::text;
+use crate::cli::member::{cell, number, text};
 use crate::cli::out::Format;
 use crate::exit::Exit;
 use crate::table::Table;
@@ -50,11 +50,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let mut table = Table::new(["REACHES", "", "ENTRIES", "FIRST", "LAST"]);
     for heading in ["agents", "principals", "targets", "workflows", "credentials", "actions"] {
         for row in reach.get(heading).and_then(Json::as_array).into_iter().flatten() {
-            let value = printable(text(row, "value").unwrap_or_default());
-            let number = |name: &str| row.get(name).and_then(Json::as_u64).unwrap_or_default();
-            let [first, last] = ["first", "last"].map(|name| format!("#{}", number(name)));
+            let [first, last] = ["first", "last"].map(|name| format!("#{}", number(row, name)));
             let heading = heading.trim_end_matches('s');
-            table.row([heading, &value, &number("entries").to_string(), &first, &last]);
+            let (value, entries) = (cell(row, "value"), number(row, "entries").to_string());
+            table.row([heading, &value, &entries, &first, &last]);
         }
     }
     table.lines().try_for_each(|line| out.line(&line))?;
@@ -63,13 +62,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
 }
 
 fn summary(reach: &Json) -> String {
-    let number = |name: &str| reach.get(name).and_then(Json::as_u64).unwrap_or_default();
     let at = |path: &str| printable(text(reach, path).unwrap_or("-"));
     format!(
         "{} entries, {} of them rejected, {} findings, from {} to {}",
-        number("entries"),
-        number("rejected"),
-        number("findings"),
+        number(reach, "entries"),
+        number(reach, "rejected"),
+        number(reach, "findings"),
         at("first.received_at"),
         at("last.received_at"),
     )

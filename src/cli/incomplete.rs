@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use crate::cli::member::number;
 use crate::cli::out::note;
 use crate::exit::Exit;
 
@@ -23,7 +24,7 @@ pub(crate) fn ending(answer: &Json, what: &str) -> Exit {
 /// How a command ends that lists `what` of entries: some may not have been looked at, or have more than is listed.
 pub(crate) fn listed(answer: &Json, what: &str, hint: &str) -> Exit {
     let reached = answer.pointer("/incomplete/scanned_to").and_then(Json::as_u64);
-    let others = answer.get("others").and_then(Json::as_u64).unwrap_or_default();
+    let others = number(answer, "others");
     if let Some(reached) = reached {
         note(&format!("older entries than #{reached} were not looked at{hint}"));
     }

@@ -4,7 +4,6 @@
 //! 2026-04-08T16:04:31.204Z #1241 billing-ops-agent voice.call +14155550142 DENIED consent_source_missing
 //! ```
 
-pub(crate) use schemas::brief::text;
 use schemas::brief::{Brief, Mood};
 use schemas::id::Micros;
 use schemas::printable::printable;

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::incomplete::listed;
-use crate::cli::line::text;
+use crate::cli::member::cell;
 use crate::cli::out::Format;
 use crate::client::segment;
 use crate::exit::Exit;
@@ -57,7 +57,7 @@ fn number(json: &Json, name: &str) -> String {
 
 /// Who gave whom which scope: down a chain it only shrinks, or a finding says so.
 fn grant_line(heading: &str, grant: &Json) -> String {
-    let at = |name: &str| printable(text(grant, name).unwrap_or_default());
+    let at = |name: &str| cell(grant, name);
     let scope = list(grant, "/grant/scope").iter().filter_map(Json::as_str).map(printable);
     let (scope, environment) = (scope.collect::<Vec<_>>().join(", "), at("grant.environment"));
     let bounds = [scope, environment].into_iter().filter(|bound| !bound.is_empty());

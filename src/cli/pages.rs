@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::cli::failure::Failure;
 use crate::cli::incomplete::{self, worst};
-use crate::cli::line::text;
+use crate::cli::member::{number, text};
 use crate::cli::out::note;
 use crate::client::{Client, ClientError};
 use crate::exit::Exit;
@@ -95,7 +95,7 @@ impl<'c> Pages<'c> {
 pub(crate) fn ending(items: &[Json], what: &str) -> Exit {
     let mut exit = Exit::Ok;
     for item in items {
-        let index = item.get("index").and_then(Json::as_u64).unwrap_or_default();
+        let index = number(item, "index");
         let told = format!("#{index}: too many entries cite it to tell {what}");
         exit = worst([exit, incomplete::ending(item, &told)]);
     }
@@ -129,8 +129,7 @@ fn plan(page: &Json) {
     for check in explain.pointer("/plan/check").and_then(Json::as_array).into_iter().flatten() {
         note(&format!("  check {}", printable(check.as_str().unwrap_or_default())));
     }
-    let number = |name: &str| explain.get(name).and_then(Json::as_u64).unwrap_or_default();
-    let (read, checked) = (number("postings_read"), number("entries_checked"));
+    let (read, checked) = (number(explain, "postings_read"), number(explain, "entries_checked"));
     note(&format!("  {read} postings looked up, {checked} entries checked"));
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
 use crate::cli::listing::{self, Column};
+use crate::cli::member::text;
 use crate::cli::operator;
 use crate::cli::out::{Format, note};
 use crate::client::segment;

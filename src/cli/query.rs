@@ -8,6 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::incomplete::{self, worst};
 use crate::cli::line::line;
+use crate::cli::member::number;
 use crate::cli::out::{Format, Out, note};
 use crate::cli::pages::{self, Pages};
 use crate::cli::template::Template;
@@ -179,7 +180,7 @@ fn folded(params: Vec<(&'static str, String)>, context: &Context) -> Result<Exit
 
 /// Whether these are all actions, and all that is known of each.
 fn ending(page: &Json, items: &[Json]) -> Exit {
-    let damaged = page.get("damaged").and_then(Json::as_u64).unwrap_or_default();
+    let damaged = number(page, "damaged");
     worst([
         incomplete::ending(page, "there are older ones; narrow the query or its window"),
         pages::ending(items, "all that stands around it"),

@@ -1,13 +1,12 @@
 //! `admin redact` and `admin hold`: what is erased, and what may not be.
 
 use schemas::limits::{REDACT_ENTRIES_MAX, REDACT_RANGES_MAX};
-use schemas::printable::printable;
 use schemas::query::Query;
 use serde_json::{Value as Json, json};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
+use crate::cli::member::{cell, text};
 use crate::cli::operator;
 use crate::cli::out::{Format, note};
 use crate::client::ClientError;
@@ -186,7 +185,7 @@ fn list(all: bool, context: &Context) -> Result<Exit, Failure> {
         let index = |name: &str| hold.get(name).and_then(Json::as_u64);
         let placed = index("placed").unwrap_or_default();
         let lifted = index("lifted").map_or_else(String::new, |at| format!("  lifted by #{at}"));
-        let query = printable(text(hold, "query").unwrap_or_default());
+        let query = cell(hold, "query");
         out.line(&format!("#{placed}  {query}{lifted}"))?;
     }
     Ok(Exit::Ok)

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::incomplete::{self, worst};
-use crate::cli::line::text;
+use crate::cli::member::{cell, items, number};
 use crate::cli::out::Format;
 use crate::client::segment;
 use crate::exit::Exit;
@@ -60,18 +60,6 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
         Command::Models { agent, since } => models::run(agent, since.as_deref(), context),
         Command::Sample(args) => sample::run(args, context),
     }
-}
-
-fn cell(json: &Json, path: &str) -> String {
-    printable(text(json, path).unwrap_or_default())
-}
-
-fn number(json: &Json, name: &str) -> u64 {
-    json.get(name).and_then(Json::as_u64).unwrap_or_default()
-}
-
-fn items<'j>(json: &'j Json, name: &str) -> &'j [Json] {
-    json.get(name).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 fn postmortem(session: &str, context: &Context) -> Result<Exit, Failure> {

@@ -1,12 +1,11 @@
 //! `route`: where findings go, and whether they arrive.
 
-use schemas::printable::printable;
 use serde_json::Value as Json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
 use crate::cli::listing::{self, Column};
+use crate::cli::member::{cell, number};
 use crate::cli::out::{Format, Tone};
 use crate::client::{ClientError, segment};
 use crate::exit::Exit;
@@ -56,8 +55,8 @@ fn test(context: &Context, owner: &str) -> Result<Exit, Failure> {
         out.json(&tested)?;
         return Ok(exit);
     }
-    let cell = |name: &str| printable(text(&tested, name).unwrap_or_default());
-    let number = |name: &str| tested.get(name).and_then(Json::as_u64).unwrap_or_default();
+    let cell = |name: &str| cell(&tested, name);
+    let number = |name: &str| number(&tested, name);
     let ended = match delivered {
         true => out.paint(Tone::Good, &format!("✓ delivered  {}", number("status"))),
         false => out.paint(Tone::Bad, &format!("✗ not delivered  {}", cell("error"))),

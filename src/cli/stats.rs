@@ -1,11 +1,10 @@
 //! `stats`: what fits a query, counted by one key.
 
-use schemas::printable::printable;
 use serde_json::Value as Json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
+use crate::cli::member::cell;
 use crate::cli::out::{Format, note};
 use crate::cli::pages::Pages;
 use crate::cli::query_text;
@@ -90,7 +89,7 @@ fn table(rows: &[Json]) -> Table<7> {
             None => String::new(),
         };
         let cells = [
-            printable(text(row, "value").unwrap_or_default()),
+            cell(row, "value"),
             number("/entries"),
             number("/rejected"),
             number("/findings"),

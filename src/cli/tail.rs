@@ -14,6 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::follow::{News, PATH, Reader};
 use crate::cli::hook::Hook;
 use crate::cli::line::line;
+use crate::cli::member::number;
 use crate::cli::out::{Format, note};
 use crate::cli::parse;
 use crate::cli::query_text;
@@ -198,7 +199,7 @@ impl Printer<'_> {
             out.json_line(&data)?;
         }
         if let Some(hook) = &mut self.hook {
-            let index = data.get("index").and_then(Json::as_u64).unwrap_or_default();
+            let index = number(&data, "index");
             hook.run(index, &event.data);
         }
         Ok(())

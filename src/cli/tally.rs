@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
+use crate::cli::member::{number, text};
 use crate::cli::out::{Format, note};
 use crate::cli::pages::Pages;
 use crate::exit::Exit;
@@ -106,10 +106,6 @@ fn filled(buckets: &[(u64, u64)], step: u64) -> Vec<(u64, u64)> {
         at += step;
     }
     all
-}
-
-fn number(json: &Json, name: &str) -> u64 {
-    json.get(name).and_then(Json::as_u64).unwrap_or_default()
 }
 
 /// What cannot be read may fit or not.

@@ -5,7 +5,7 @@ use schemas::trigger;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
+use crate::cli::member::text;
 use crate::cli::out::{Format, note};
 use crate::client::{ClientError, segment};
 use crate::exit::Exit;

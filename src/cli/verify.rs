@@ -11,7 +11,7 @@ use crate::cli::context::{Context, given};
 use crate::cli::evidence;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::line::text;
+use crate::cli::member::text;
 use crate::cli::out::note;
 use crate::cli::progress::Meter;
 use crate::cli::trust::{Trust, fingerprint, public};

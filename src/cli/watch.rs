@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::cli::context::STATUS;
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
+use crate::cli::member::text;
 use crate::cli::out;
 use crate::cli::trust::fingerprint;
 use crate::client::{Client, ClientError, without_password};

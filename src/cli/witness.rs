@@ -7,7 +7,7 @@ use schemas::tree::verify_consistency;
 use serde_json::Value as Json;
 
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
+use crate::cli::member::text;
 use crate::exit::Exit;
 
 /// What was seen so far.

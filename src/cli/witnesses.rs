@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::line::text;
+use crate::cli::member::text;
 use crate::cli::out::{Format, Tone, note};
 use crate::client::ClientError;
 use crate::clock::Clock;

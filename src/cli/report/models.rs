@@ -2,10 +2,10 @@
 
 use serde_json::Value as Json;
 
-use super::{cell, items};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::incomplete;
+use crate::cli::member::{cell, items, number};
 use crate::cli::out::Format;
 use crate::exit::Exit;
 use crate::table::Table;
@@ -32,7 +32,7 @@ pub(super) fn run(agent: &str, since: Option<&str>, context: &Context) -> Result
     for model in items(&report, "items") {
         let name = ["provider", "name", "version"].map(|part| cell(model, part)).join(" ");
         let [confirmed, failed, denied, findings] = RATES.map(|rate| counted(model, rate));
-        let intents = number(model, "intents");
+        let intents = number(model, "intents").to_string();
         table.row([name.trim(), &intents, &confirmed, &failed, &denied, &findings]);
     }
     for change in items(&report, "changes") {
@@ -42,10 +42,6 @@ pub(super) fn run(agent: &str, since: Option<&str>, context: &Context) -> Result
     }
     table.lines().try_for_each(|line| out.line(&line))?;
     Ok(exit)
-}
-
-fn number(json: &Json, name: &str) -> String {
-    json.get(name).and_then(Json::as_u64).unwrap_or_default().to_string()
 }
 
 /// A number with its rate.

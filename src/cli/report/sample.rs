@@ -2,11 +2,11 @@
 
 use serde_json::Value as Json;
 
-use super::{cell, items};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::incomplete;
 use crate::cli::line::line;
+use crate::cli::member::{cell, items};
 use crate::cli::out::{Format, note};
 use crate::cli::query_text;
 use crate::exit::Exit;
