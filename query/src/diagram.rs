@@ -12,6 +12,8 @@ use schemas::limits::DIAGRAM_LABEL_CHARS_MAX;
 use schemas::printable::printable;
 use serde_json::Value as Json;
 
+use crate::text::list;
+
 pub use dot::render_dot;
 pub use mermaid::render_mermaid;
 
@@ -188,10 +190,6 @@ fn critical(chain: &Json) -> &Json {
 
 fn some(words: [String; 2]) -> String {
     words.into_iter().find(|word| !word.is_empty()).unwrap_or_default()
-}
-
-fn list<'j>(json: &'j Json, key: &str) -> &'j [Json] {
-    json.get(key).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 fn number(json: &Json, key: &str) -> Option<u64> {

@@ -49,7 +49,7 @@ fn push_line(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-fn list<'j>(json: &'j Json, key: &str) -> &'j [Json] {
+pub(crate) fn list<'j>(json: &'j Json, key: &str) -> &'j [Json] {
     json.get(key).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
