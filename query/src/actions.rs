@@ -5,21 +5,19 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use ledger::Entry;
-use schemas::id::Index;
+use schemas::id::{Index, TreeSize};
 use schemas::kind::Kind;
 use schemas::limits::ACTIONS_ENTRIES_MAX;
 use serde_json::{Value, json};
 
-use crate::api::{Api, as_of, scanned_to};
+use crate::api::{Api, scanned_to};
 use crate::error::{Error, is_damage};
-use crate::execute::{Found, Hits, Place};
-use crate::filter::Filter;
+use crate::execute::{Found, Page};
 use crate::names::Names;
 use crate::params::Params;
-use crate::plan::Plan;
-use crate::source::{Order, Walk};
+use crate::search::Search;
+use crate::source::Order;
 use crate::why;
-use crate::window::Window;
 
 const PARAMS: &[&str] = &["q", "since", "until", "after"];
 
@@ -30,33 +28,29 @@ pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<
 }
 
 fn read_actions(api: &Api, params: &Params) -> Result<Value, Error> {
-    let filter = Filter::of(params, "actions", Some(Order::Newest))?;
-    let head = api.ledger.head();
-    let window = Window::of(&api.ledger, &filter.query, head.size, api.now())?;
+    let search = Search::of(api, params, "actions", Some(Order::Newest))?;
+    let found = match search.hits(api)? {
+        Some(mut hits) => hits.page(ACTIONS_ENTRIES_MAX)?,
+        None => Page::default(),
+    };
     let mut actions: BTreeMap<Index, Vec<u64>> = BTreeMap::new();
-    let (mut next, mut damaged) = (None, 0u64);
-    if let Some(place) = Place::whole(window.from, window.to, filter.order) {
-        let plan = Plan::of(&api.ledger, &filter.query.expr)?;
-        let walk = Walk::of_query(filter.order);
-        let found = Hits::new(&api.ledger, plan, place, walk).page(ACTIONS_ENTRIES_MAX)?;
-        next = found.rest.next;
-        let mut names = Names::new(&api.ledger, head.size);
-        for found in found.entries {
-            let (index, intent) = match found {
-                Found::Entry(entry) => (entry.leaf.index.0, why::intent_of(&mut names, *entry)),
-                Found::Damaged(_) => {
-                    damaged += 1;
-                    continue;
-                }
-            };
-            match intent {
-                Ok(intent) if is_action(&intent) => {
-                    actions.entry(intent.leaf.index).or_default().push(index);
-                }
-                Ok(intent) => damaged += u64::from(intent.is_damaged()),
-                Err(error) if is_damage(&error) => damaged += 1,
-                Err(error) => return Err(error.into()),
+    let mut damaged = 0u64;
+    let mut names = Names::new(&api.ledger, TreeSize(search.size()));
+    for entry in found.entries {
+        let (index, intent) = match entry {
+            Found::Entry(entry) => (entry.leaf.index.0, why::intent_of(&mut names, *entry)),
+            Found::Damaged(_) => {
+                damaged += 1;
+                continue;
             }
+        };
+        match intent {
+            Ok(intent) if is_action(&intent) => {
+                actions.entry(intent.leaf.index).or_default().push(index);
+            }
+            Ok(intent) => damaged += u64::from(intent.is_damaged()),
+            Err(error) if is_damage(&error) => damaged += 1,
+            Err(error) => return Err(error.into()),
         }
     }
     let mut items = Vec::new();
@@ -67,9 +61,9 @@ fn read_actions(api: &Api, params: &Params) -> Result<Value, Error> {
     Ok(json!({
         "items": items,
         "damaged": damaged,
-        "window": window.to_json(),
-        "incomplete": scanned_to(next),
-        "as_of": as_of(&head),
+        "window": search.window().to_json(),
+        "incomplete": scanned_to(found.rest.next),
+        "as_of": search.as_of(),
     }))
 }
 

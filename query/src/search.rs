@@ -14,7 +14,7 @@ use crate::window::Window;
 
 /// One page of an answer to a query.
 pub(crate) struct Search {
-    pub(crate) filter: Filter,
+    filter: Filter,
     cursor: PageCursor,
     resumed: bool,
     explain: bool,
@@ -46,6 +46,11 @@ impl Search {
         self.cursor.size.0
     }
 
+    /// The tree that the answer speaks of.
+    pub(crate) fn as_of(&self) -> Value {
+        tree_json(self.cursor.size, &self.cursor.root)
+    }
+
     pub(crate) fn window(&self) -> Window {
         self.cursor.window
     }
@@ -73,13 +78,12 @@ impl Search {
         hits: Option<&Hits<'_>>,
         rest: Rest,
     ) -> Result<Value, Error> {
-        let PageCursor { size, root, window, .. } = self.cursor;
         let next = rest.next.map(|start| PageCursor { start, ..self.cursor }.encode());
         let members = members.into_iter().map(|(name, value)| (name.to_owned(), value));
         let mut answer: Map<_, _> = members.collect();
         answer.insert("next_cursor".to_owned(), json!(next));
-        answer.insert("as_of".to_owned(), tree_json(size, &root));
-        answer.insert("window".to_owned(), window.to_json());
+        answer.insert("as_of".to_owned(), self.as_of());
+        answer.insert("window".to_owned(), self.window().to_json());
         if rest.spent.is_some() {
             answer.insert("incomplete".to_owned(), scanned_to(rest.spent));
         }
