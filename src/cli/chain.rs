@@ -9,6 +9,7 @@ use crate::cli::incomplete;
 use crate::cli::line::line;
 use crate::cli::member::number;
 use crate::cli::out::{Format, Out};
+use crate::cli::parse;
 use crate::client::segment;
 use crate::exit::Exit;
 
@@ -19,10 +20,10 @@ pub(crate) struct Args {
     #[arg(required_unless_present_any = ["up", "down"])]
     correlation: Option<String>,
     /// What set this entry off, from its trigger on
-    #[arg(long, value_name = "N", value_parser = index, conflicts_with_all = ["correlation", "down"])]
+    #[arg(long, value_name = "N", value_parser = parse::index, conflicts_with_all = ["correlation", "down"])]
     up: Option<Index>,
     /// What this entry set off
-    #[arg(long, value_name = "N", value_parser = index, conflicts_with = "correlation")]
+    #[arg(long, value_name = "N", value_parser = parse::index, conflicts_with = "correlation")]
     down: Option<Index>,
     /// With the workflows that it is linked with, by causes, triggers and threads
     #[arg(long, conflicts_with_all = ["up", "down"])]
@@ -30,11 +31,6 @@ pub(crate) struct Args {
     /// How long its steps took, the critical path, and who waited for whom
     #[arg(long, conflicts_with_all = ["up", "down"])]
     timing: bool,
-}
-
-fn index(text: &str) -> Result<Index, &'static str> {
-    let digits = text.strip_prefix('#').unwrap_or(text);
-    digits.parse().map(Index).map_err(|_none| "expected an index as 900 or #900")
 }
 
 /// Rebuilds it.

@@ -1,5 +1,6 @@
 //! `finding`: what broke a rule, and what was done about it.
 
+use schemas::id::Index;
 use schemas::printable::printable;
 use serde_json::{Value as Json, json};
 
@@ -32,13 +33,13 @@ pub(crate) enum Command {
     Show {
         /// The finding's entry
         #[arg(value_name = "N", value_parser = parse::index)]
-        index: u64,
+        index: Index,
     },
     /// Record that a finding is dealt with; it stays
     Resolve {
         /// The finding's entry
-        #[arg(value_name = "N")]
-        index: u64,
+        #[arg(value_name = "N", value_parser = parse::index)]
+        index: Index,
         #[command(flatten)]
         by: operator::Args,
     },
@@ -67,7 +68,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
         }
         Command::Show { index } => show(context, *index),
         Command::Resolve { index, by } => {
-            let path = format!("/api/v1/entries/{index}");
+            let path = format!("/api/v1/entries/{}", index.0);
             let entry = context.client()?.json(&path, &[])?;
             let is_finding = text(&entry, "body.kind") == Some("finding");
             let id = text(&entry, "id").filter(|_| is_finding);
@@ -101,9 +102,9 @@ fn list(context: &Context, query: Vec<(&'static str, String)>) -> Result<Exit, F
 }
 
 /// One finding, for a person who has to decide what to do about it.
-fn show(context: &Context, index: u64) -> Result<Exit, Failure> {
+fn show(context: &Context, index: Index) -> Result<Exit, Failure> {
     let client = context.client()?;
-    let finding = client.json(&format!("/api/v1/findings/{index}"), &[])?;
+    let finding = client.json(&format!("/api/v1/findings/{}", index.0), &[])?;
     let out = context.out();
     let exit = pages::ending(std::slice::from_ref(&finding), "how it was dealt with");
     if out.format() != Format::Table {

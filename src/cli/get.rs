@@ -8,6 +8,7 @@ use crate::cli::failure::Failure;
 use crate::cli::line::line;
 use crate::cli::listing;
 use crate::cli::out::{Format, Tone, note};
+use crate::cli::parse;
 use crate::cli::proved::{Proved, Prover};
 use crate::client::{Client, ClientError};
 use crate::exit::Exit;
@@ -36,7 +37,7 @@ enum Place {
 }
 
 fn place(text: &str) -> Result<Place, &'static str> {
-    let index = text.strip_prefix('#').unwrap_or(text).parse().ok().map(Index);
+    let index = parse::index(text).ok();
     let place = index.map(Place::Index).or_else(|| EventId::parse(text).map(Place::Id));
     place.ok_or("expected an index, as 900 or #900, or an event id")
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schemas::id::{EventId, Kid, SignerId, unhex};
+use schemas::id::{EventId, Index, Kid, SignerId, unhex};
 use schemas::key::PublicKey;
 use schemas::kind::Role;
 use schemas::query::duration_us;
@@ -33,9 +33,9 @@ pub(crate) fn kid(text: &str) -> Result<Kid, Unfit> {
 ///
 /// # Errors
 /// [`Unfit`].
-pub(crate) fn index(text: &str) -> Result<u64, Unfit> {
-    let index = text.strip_prefix('#').unwrap_or(text).parse();
-    index.map_err(|_none| Unfit("an index as 900 or #900"))
+pub(crate) fn index(text: &str) -> Result<Index, Unfit> {
+    let index = text.strip_prefix('#').unwrap_or(text).parse().ok().map(Index);
+    index.ok_or(Unfit("an index as 900 or #900"))
 }
 
 /// The id of an event or a grant.

@@ -16,6 +16,7 @@ use crate::cli::complete::{self, Whole, whole};
 use crate::cli::context::{Context, given};
 use crate::cli::failure::Failure;
 use crate::cli::out::{Format, Tone};
+use crate::cli::parse;
 use crate::cli::trust::{Trust, public};
 use crate::cli::watch::parse_path;
 use crate::client::{Client, ClientError};
@@ -29,7 +30,7 @@ Prove that a log grew:   sworn prove --from 400 --to 900\n\
 Check a receipt offline: sworn prove --check FILE.receipt --leaf FILE.leaf --submission FILE --trust TRUST")]
 pub(crate) struct Args {
     /// The entry, as 900 or #900
-    #[arg(value_name = "N", value_parser = index, conflicts_with_all = ["from", "to", "check"])]
+    #[arg(value_name = "N", value_parser = parse::index, conflicts_with_all = ["from", "to", "check"])]
     entry: Option<Index>,
     /// Prove that nothing is left out of a workflow, session or agent: corr:ID, session:ID, agent:ID
     #[arg(long, value_name = "TERM", value_parser = whole, conflicts_with_all = ["entry", "from", "to", "check"])]
@@ -58,11 +59,6 @@ pub(crate) struct Args {
     /// Ledger key to trust: verifier key, fingerprint or file [env: SWORN_TRUST]
     #[arg(long, value_name = "TRUST")]
     trust: Option<String>,
-}
-
-fn index(text: &str) -> Result<Index, &'static str> {
-    let index = text.strip_prefix('#').unwrap_or(text).parse().ok().map(Index);
-    index.ok_or("expected an index, as 900 or #900")
 }
 
 /// Fetches, checks and prints a proof.

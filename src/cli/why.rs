@@ -1,5 +1,6 @@
 //! `why`: on whose authority an action ran, within what limits, who agreed, and what came of it.
 
+use schemas::id::Index;
 use serde_json::Value as Json;
 
 use crate::cli::context::Context;
@@ -14,7 +15,7 @@ use crate::exit::Exit;
 pub(crate) struct Args {
     /// The entry: an intent, or what belongs to one
     #[arg(value_name = "N", value_parser = parse::index)]
-    index: u64,
+    index: Index,
 }
 
 /// Explains it.
@@ -22,7 +23,7 @@ pub(crate) struct Args {
 /// # Errors
 /// [`Failure`] of the server and the output.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let why = context.client()?.json(&format!("/api/v1/entries/{}/why", args.index), &[])?;
+    let why = context.client()?.json(&format!("/api/v1/entries/{}/why", args.index.0), &[])?;
     let out = context.out();
     if out.format() == Format::Table {
         out.line(query::render_why(&why).trim_end())?;
