@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use schemas::id::Micros;
 
@@ -94,8 +94,17 @@ impl Clock {
 
 impl Simulated {
     fn elapsed_us(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+        us(self.began.elapsed())
     }
+}
+
+/// The time so long after another one.
+pub(crate) fn after(time: Micros, span: Duration) -> Micros {
+    Micros(time.0.saturating_add(us(span)))
+}
+
+fn us(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The time that a text in RFC 3339 names; `None` before 1970.
@@ -107,8 +116,7 @@ pub(crate) fn parse(text: &str) -> Option<Micros> {
 #[allow(clippy::disallowed_methods, reason = "this is the clock that reads the time")]
 fn system_now() -> Micros {
     // Before 1970 the clock is unset, and times of receipt never decrease anyway.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+    Micros(us(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `approval`: what waits for a human, and who decided.
 
-use schemas::id::{EventId, Micros};
+use schemas::id::EventId;
 use schemas::shape::time_json;
 use serde_json::{Value as Json, json};
 
@@ -10,6 +10,7 @@ use crate::cli::member::{cell, number};
 use crate::cli::out::Format;
 use crate::cli::pages::{self, Pages};
 use crate::cli::{operator, parse};
+use crate::clock;
 use crate::exit::Exit;
 
 /// Commands about approvals.
@@ -55,8 +56,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
         Command::Decide { request, decision, expires, approver } => {
             let mut approval = json!({ "request": request.to_string(), "decision": decision });
             if let (Some(span), Json::Object(approval)) = (expires, &mut approval) {
-                let us = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-                let end = Micros(context.now().0.saturating_add(us));
+                let end = clock::after(context.now(), *span);
                 approval.insert("expires".to_owned(), time_json(end));
             }
             let event = json!({

@@ -359,8 +359,7 @@ impl Context {
         let Status { json, heard } = self.status()?;
         text(json, "clock_start")?;
         let now = clock::parse(text(json, "now")?)?;
-        let since_us = u64::try_from(heard.elapsed().as_micros()).ok()?;
-        Some(Micros(now.0.saturating_add(since_us)))
+        Some(clock::after(now, heard.elapsed()))
     }
 
     fn stated(&self, name: &str) -> Option<String> {

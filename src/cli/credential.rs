@@ -1,6 +1,6 @@
 //! `credential`: what agents act with, and whose it is; never its value.
 
-use schemas::id::{Micros, SignerId};
+use schemas::id::SignerId;
 use schemas::shape::time_json;
 use serde_json::{Value as Json, json};
 
@@ -10,6 +10,7 @@ use crate::cli::listing::{self, Column};
 use crate::cli::point::Point;
 use crate::cli::{operator, parse};
 use crate::client::segment;
+use crate::clock;
 use crate::exit::Exit;
 
 /// Commands about credentials.
@@ -85,9 +86,8 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
                 fields.insert("type".to_owned(), kind.as_str().into());
             }
             if let (Some(lifetime), Json::Object(fields)) = (lifetime, &mut fields) {
-                let us = u64::try_from(lifetime.as_micros()).unwrap_or(u64::MAX);
                 fields.insert("issued".to_owned(), time_json(now));
-                fields.insert("expires".to_owned(), time_json(Micros(now.0.saturating_add(us))));
+                fields.insert("expires".to_owned(), time_json(clock::after(now, *lifetime)));
             }
             let event = json!({
                 "kind": "credential.registered",

@@ -10,6 +10,7 @@ use crate::cli::listing::{self, Column};
 use crate::cli::point::Point;
 use crate::cli::{operator, parse};
 use crate::client::segment;
+use crate::clock;
 use crate::exit::Exit;
 
 /// Commands about grants.
@@ -161,8 +162,7 @@ impl Give {
             put("parent", parent.to_string().into());
         }
         if let Some(span) = self.expires {
-            let us = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-            put("expires", time_json(Micros(now.0.saturating_add(us))));
+            put("expires", time_json(clock::after(now, span)));
         }
         let mut event = json!({ "kind": "delegation.granted", "grant": grant });
         if let (Some(correlation), Json::Object(event)) = (&self.correlation, &mut event) {
