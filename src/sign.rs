@@ -153,10 +153,15 @@ fn take_detail(event: &mut Map<String, Json>) -> Result<Option<Vec<u8>>, Reject>
 /// An id that sorts with the event's own time, in whichever of its two forms that is.
 fn event_id(time: Option<&Json>, now: Micros) -> EventId {
     let claimed = time.and_then(|time| match time {
-        Json::String(text) => clock::parse(text).map(|time| time.0 / 1000),
-        number => number.as_u64().map(|us| us / 1000),
+        Json::String(text) => clock::parse(text),
+        number => number.as_u64().map(Micros),
     });
-    EventId::new(claimed.unwrap_or(now.0 / 1000), &random())
+    fresh_id(claimed.unwrap_or(now))
+}
+
+/// An id that nobody else has, and that sorts with this time.
+pub(crate) fn fresh_id(time: Micros) -> EventId {
+    EventId::new(time.0 / 1000, &random())
 }
 
 /// Bytes from the operating system's random source.

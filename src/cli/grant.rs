@@ -12,6 +12,7 @@ use crate::cli::{operator, parse};
 use crate::client::segment;
 use crate::clock;
 use crate::exit::Exit;
+use crate::sign::fresh_id;
 
 /// Commands about grants.
 #[derive(clap::Subcommand, Debug)]
@@ -103,7 +104,7 @@ const COLUMNS: [Column; 7] = [
 pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Give(give) => {
-            let id = new_id(context.now())?;
+            let id = fresh_id(context.now());
             let exit =
                 operator::submit(context, &give.delegator, vec![give.event(id, context.now())])?;
             if exit == Exit::Ok {
@@ -130,12 +131,6 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
             Ok(Exit::Ok)
         }
     }
-}
-
-fn new_id(now: Micros) -> Result<EventId, Failure> {
-    let mut random = [0; 10];
-    getrandom::fill(&mut random).map_err(|error| Failure::Serve(error.into()))?;
-    Ok(EventId::new(now.0 / 1000, &random))
 }
 
 impl Give {

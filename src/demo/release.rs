@@ -9,7 +9,7 @@ use super::DemoError;
 use super::cast::{Agent, DATABASE, MIGRATION, ONCALL, OPERATOR, ORCHESTRATOR};
 use super::event::{self, Action, with};
 use super::troupe::{Signature, Troupe, micros};
-use crate::sign::random;
+use crate::sign::{fresh_id, random};
 
 /// The workflow's correlation.
 pub(crate) const WORKFLOW: &str = "release-2026-04-08";
@@ -65,9 +65,8 @@ fn select() -> Action {
     }
 }
 
-/// An id for a grant, as random as any event's.
 fn grant_id(time: &str) -> Result<EventId, DemoError> {
-    Ok(EventId::new(micros(time)?.0 / 1000, &random()))
+    micros(time).map(fresh_id)
 }
 
 /// The release, up to the dropped table.

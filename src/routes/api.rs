@@ -10,7 +10,6 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use schemas::access::{Param, Right};
-use schemas::id::EventId;
 use schemas::problem::Problem;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
@@ -19,6 +18,7 @@ use super::state::shown;
 use super::{Dispatch, Route, assign, message};
 use crate::clock::Clock;
 use crate::http::{DELIBERATE, deliberate, refuse};
+use crate::sign::fresh_id;
 
 /// What is served here.
 pub(crate) const ROUTES: &[schemas::access::Route] = &[
@@ -96,13 +96,7 @@ fn addressed(
     let now = ledger.head().size.0;
     let place = assign::place(ledger, &dispatch.routes, Some(owner), schemas::id::Index(now))?;
     let route = place.and_then(|place| dispatch.routes.get(place)).cloned();
-    Ok(route.map(|route| (route, message::of_test(ledger, fresh(), owner))))
-}
-
-fn fresh() -> EventId {
-    let mut random = [0; 10];
-    getrandom::fill(&mut random).expect("the operating system gives randomness");
-    EventId::new(Clock::system().now().0 / 1000, &random)
+    Ok(route.map(|route| (route, message::of_test(ledger, fresh_id(Clock::system().now()), owner))))
 }
 
 fn outcome(
