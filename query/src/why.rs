@@ -68,19 +68,20 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
     let owner = then.agent(agent).map(|record| record.owner.clone());
     let mut looks = Walk::new(Order::Newest, QUERY_SCAN_MAX);
     let approvals = decisions(&mut names, &body, head.size, api.now(), &mut looks)?;
+    let (shown, session) = (entry_json(&entry), around.session.as_ref().map(session_json));
     let mut answer = json!({
         "asked": asked.0,
-        "entry": entry_json(&entry),
+        "entry": shown,
         "agent": then.agent(agent).map(agent_json),
         "owner": owner,
         "human": human(&body),
         "chain": chain(ledger, &entry, &body, &then)?,
         "contract": contract(ledger, &then, agent, &entry)?,
-        "session": around.session.as_ref().map(session_json),
-        "model": model(&body, around.session.as_ref()),
-        "trigger": trigger(&body, &around),
-        "sources": shown(&body, "sources"),
-        "assertions": shown(&body, "assertions"),
+        "session": session,
+        "model": model(&shown, session.as_ref()),
+        "trigger": trigger(&shown, &around),
+        "sources": said(&shown, "sources"),
+        "assertions": said(&shown, "assertions"),
         "verdicts": verdicts(ledger, &then, &around)?,
         "approvals": approvals.items,
         "outcomes": around.outcomes.iter().map(outcome).collect::<Vec<_>>(),
@@ -176,27 +177,24 @@ fn session_json(entry: &Entry) -> Value {
     })
 }
 
+/// A field of an entry's body, as the entry is shown.
+fn said<'e>(shown: &'e Value, field: &str) -> Option<&'e Value> {
+    shown.get("body")?.get(field)
+}
+
 /// The action's own model, else the session's.
-fn model(body: &Body<'_>, session: Option<&Entry>) -> Value {
-    let own = body.to_json().get("model").cloned();
-    let of_session = || session?.body()?.to_json().get("model").cloned();
-    own.or_else(of_session).unwrap_or_default()
+fn model<'e>(shown: &'e Value, session: Option<&'e Value>) -> Option<&'e Value> {
+    said(shown, "model").or_else(|| session?.get("model"))
 }
 
-fn shown(body: &Body<'_>, field: &str) -> Value {
-    body.to_json().get(field).cloned().unwrap_or_default()
-}
-
-fn trigger(body: &Body<'_>, around: &Around) -> Value {
-    let own = shown(body, "trigger");
-    match (&own, &around.trigger) {
-        (Value::Null, Some(entry)) => entry.body().map_or(
-            Value::Null,
-            |body| json!({ "index": entry.leaf.index.0, "trigger": shown(&body, "trigger") }),
-        ),
-        (Value::Null, None) => Value::Null,
-        _ => json!({ "index": null, "trigger": own }),
+/// The action's own trigger, else the one that set it off.
+fn trigger(shown: &Value, around: &Around) -> Option<Value> {
+    if let Some(own) = said(shown, "trigger") {
+        return Some(json!({ "index": null, "trigger": own }));
     }
+    let entry = around.trigger.as_ref()?;
+    let says = entry.body()?.to_json();
+    Some(json!({ "index": entry.leaf.index.0, "trigger": says.get("trigger") }))
 }
 
 /// Each gate's decision, with the text of the policy that it applied.
