@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger};
 use schemas::body::Body;
+use schemas::deterministic::Item;
 use schemas::id::{EventId, Index, SessionId};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
@@ -201,13 +202,12 @@ impl Model {
             (Kind::ActionOutcome, Some("failed")) => self.failed += 1,
             (Kind::Finding, _) => self.findings += 1,
             (Kind::GateVerdict, _) => {
-                let verdicts = body.to_json();
-                let verdicts = verdicts.get("verdicts").and_then(Value::as_array);
-                let denies = |verdict: &Value| {
-                    verdict.get("decision").and_then(Value::as_str) == Some("deny")
+                let verdicts = body.field("verdicts").and_then(Item::array).unwrap_or_default();
+                let denies = |verdict: &Item<'_>| {
+                    verdict.get("decision").and_then(Item::text) == Some("deny")
                 };
                 self.verdicts += 1;
-                self.denied += u64::from(verdicts.is_some_and(|all| all.iter().any(denies)));
+                self.denied += u64::from(verdicts.iter().any(denies));
             }
             _ => {}
         }
