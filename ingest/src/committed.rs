@@ -174,10 +174,9 @@ impl Herald {
     async fn publish(&mut self, entries: &[(u64, Entry)]) -> Result<(), Stop> {
         let mut under_way = Vec::with_capacity(entries.len());
         for (at, (_, entry)) in (self.sequence..).zip(entries) {
-            let json = schemas::json::entry(&entry.leaf, &entry.chain, &entry.shown());
-            let message = PublishMessage::build()
-                .payload(Bytes::from(json.to_string()))
-                .expected_last_sequence(at);
+            let text = schemas::json::entry_text(&entry.leaf, &entry.chain, &entry.shown());
+            let message =
+                PublishMessage::build().payload(Bytes::from(text)).expected_last_sequence(at);
             under_way.push(self.context.send_publish(self.subject.clone(), message).await);
         }
         for ((index, _), sent) in entries.iter().zip(under_way) {

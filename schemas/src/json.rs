@@ -98,6 +98,17 @@ pub fn entry<B: ser::Serialize>(leaf: &Leaf, chain: &ChainHash, content: &Conten
     to_json(&EntryView { leaf, chain, content, is_damaged: false })
 }
 
+/// The same as text, without a value of it.
+#[must_use]
+pub fn entry_text<B: ser::Serialize>(
+    leaf: &Leaf,
+    chain: &ChainHash,
+    content: &Content<B>,
+) -> String {
+    let view = EntryView { leaf, chain, content, is_damaged: false };
+    serde_json::to_string(&view).expect("text keys and no failing parts")
+}
+
 struct CountsView<'a>(&'a Counts);
 
 impl ser::Serialize for CountsView<'_> {
