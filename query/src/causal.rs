@@ -29,9 +29,7 @@ pub(crate) async fn causes(
     index: Segment,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    params.only(&[])?;
-    let index = index.index()?;
-    api.read(move |api| read(api, index, Way::Up)).await.map(Json)
+    api.about(&index, params, |api, index| read(api, index, Way::Up)).await
 }
 
 pub(crate) async fn effects(
@@ -39,9 +37,7 @@ pub(crate) async fn effects(
     index: Segment,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    params.only(&[])?;
-    let index = index.index()?;
-    api.read(move |api| read(api, index, Way::Down)).await.map(Json)
+    api.about(&index, params, |api, index| read(api, index, Way::Down)).await
 }
 
 fn read(api: &Api, asked: Index, way: Way) -> Result<Value, Error> {
