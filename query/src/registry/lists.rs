@@ -44,14 +44,23 @@ pub(crate) fn page_of_names(
     Ok(answer)
 }
 
+/// What `read` says of the registry at the point that the parameters name.
+async fn past(
+    api: Api,
+    params: Params,
+    known: &'static [&'static str],
+    read: impl FnOnce(&Api, &Past, &Params) -> Result<Value, Error> + Send + 'static,
+) -> Result<Json<Value>, Error> {
+    let params = params.only(known)?;
+    api.read(move |api| read(api, &Past::of(api, &params)?, &params)).await.map(Json)
+}
+
 /// `principals`: `?role=` those with it, `?disabled=true` those that have left.
 pub(crate) async fn principals(
     State(api): State<Api>,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    let params = params.only(&["after", "limit", "at", "role", "disabled"])?;
-    api.read(move |api| {
-        let past = Past::of(api, &params)?;
+    past(api, params, &["after", "limit", "at", "role", "disabled"], move |_api, past, params| {
         let left = params.flag("disabled")?;
         let mut known = past.registry.principals();
         known.retain(|record| !left || !record.enabled);
@@ -63,10 +72,9 @@ pub(crate) async fn principals(
             known.retain(|record| record.roles.iter().any(|own| own.as_str() == role));
         }
         let rows = known.into_iter().map(|record| (record.id.clone(), principal_json(record)));
-        page(&past, &params, rows.collect())
+        page(past, params, rows.collect())
     })
     .await
-    .map(Json)
 }
 
 /// `credentials/{id}`.
@@ -75,14 +83,11 @@ pub(crate) async fn credential(
     id: Segment,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    let params = params.only(&["at"])?;
-    api.read(move |api| {
-        let past = Past::of(api, &params)?;
+    past(api, params, &["at"], move |_api, past, _params| {
         let record = past.registry.credential(&id.0).ok_or(Error::Unknown("credential"))?;
         Ok(past.answer(credential_json(record)))
     })
     .await
-    .map(Json)
 }
 
 /// `contracts`: each agent's newest.
@@ -90,16 +95,13 @@ pub(crate) async fn contracts(
     State(api): State<Api>,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    let params = params.only(&["after", "limit", "at"])?;
-    api.read(move |api| {
-        let past = Past::of(api, &params)?;
+    past(api, params, &["after", "limit", "at"], move |_api, past, params| {
         let known = past.registry.contracts();
         let rows =
             known.into_iter().map(|known| (known.contract.agent.clone(), contract_brief(known)));
-        page(&past, &params, rows.collect())
+        page(past, params, rows.collect())
     })
     .await
-    .map(Json)
 }
 
 /// `contracts/{agent}`: the one in force, with its text.
@@ -108,9 +110,7 @@ pub(crate) async fn contract(
     agent: Segment,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    let params = params.only(&["at"])?;
-    api.read(move |api| {
-        let past = Past::of(api, &params)?;
+    past(api, params, &["at"], move |api, past, _params| {
         let record = past.registry.contract(&agent.0).ok_or(Error::Unknown("contract"))?;
         let mut json = contract_json(record);
         let text = super::texts::text(&api.ledger, record.registered)?;
@@ -120,14 +120,11 @@ pub(crate) async fn contract(
         Ok(past.answer(json))
     })
     .await
-    .map(Json)
 }
 
 /// `grants`: `?by=`, `?to=`, `?active=true`.
 pub(crate) async fn grants(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
-    let params = params.only(&["after", "limit", "at", "by", "to", "active"])?;
-    api.read(move |api| {
-        let past = Past::of(api, &params)?;
+    past(api, params, &["after", "limit", "at", "by", "to", "active"], move |_api, past, params| {
         let active = params.flag("active")?;
         let mut known = past.registry.grants();
         known.retain(|record| {
@@ -138,10 +135,9 @@ pub(crate) async fn grants(State(api): State<Api>, params: Params) -> Result<Jso
         let row = |record: &schemas::registry::GrantRecord| {
             (record.grant.id.to_string(), grant_json(record, &past.registry, past.now))
         };
-        page(&past, &params, known.into_iter().map(row).collect())
+        page(past, params, known.into_iter().map(row).collect())
     })
     .await
-    .map(Json)
 }
 
 /// `grants/{id}`, with what was given under it.
@@ -150,9 +146,7 @@ pub(crate) async fn grant(
     id: Segment,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    let params = params.only(&["at"])?;
-    api.read(move |api| {
-        let past = Past::of(api, &params)?;
+    past(api, params, &["at"], move |_api, past, _params| {
         let id = event_id(&id)?;
         let record = past.registry.grant(id).ok_or(Error::Unknown("grant"))?;
         let json = |record| grant_json(record, &past.registry, past.now);
@@ -163,7 +157,6 @@ pub(crate) async fn grant(
         Ok(past.answer(answer))
     })
     .await
-    .map(Json)
 }
 
 fn event_id(id: &Segment) -> Result<EventId, Error> {
@@ -172,15 +165,12 @@ fn event_id(id: &Segment) -> Result<EventId, Error> {
 
 /// `policies`.
 pub(crate) async fn policies(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
-    let params = params.only(&["after", "limit", "at"])?;
-    api.read(move |api| {
-        let past = Past::of(api, &params)?;
+    past(api, params, &["after", "limit", "at"], move |_api, past, params| {
         let known = past.registry.policies();
         let rows = known.into_iter().map(|known| (known.digest.to_string(), policy_json(known)));
-        page(&past, &params, rows.collect())
+        page(past, params, rows.collect())
     })
     .await
-    .map(Json)
 }
 
 /// `policies/{digest}`, with its text.
@@ -189,9 +179,7 @@ pub(crate) async fn policy(
     digest: Segment,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    let params = params.only(&["at"])?;
-    api.read(move |api| {
-        let past = Past::of(api, &params)?;
+    past(api, params, &["at"], move |api, past, _params| {
         let expected = "64 hex digits";
         let digest = schemas::id::Digest::from_hex(&digest.0)
             .ok_or(Error::InvalidParameter { param: "digest", expected })?;
@@ -202,7 +190,6 @@ pub(crate) async fn policy(
         Ok(past.answer(json))
     })
     .await
-    .map(Json)
 }
 
 /// `proposals`: `?open=true` those that wait for approvals.
@@ -210,32 +197,26 @@ pub(crate) async fn proposals(
     State(api): State<Api>,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    let params = params.only(&["after", "limit", "at", "open"])?;
-    api.read(move |api| {
-        let past = Past::of(api, &params)?;
+    past(api, params, &["after", "limit", "at", "open"], move |_api, past, params| {
         let open = params.flag("open")?;
         let mut known = past.registry.proposals();
         known.retain(|record| !open || record.in_force.is_none());
         let rows = known.into_iter().map(|record| (record.id.to_string(), proposal_json(record)));
-        let mut answer = page(&past, &params, rows.collect())?;
+        let mut answer = page(past, params, rows.collect())?;
         set(&mut answer, "quorum", past.registry.quorum());
         set(&mut answer, "operators", past.registry.operators(past.now));
         Ok(answer)
     })
     .await
-    .map(Json)
 }
 
 /// `freezes`: those in force; `?all=true` with those that were lifted.
 pub(crate) async fn freezes(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
-    let params = params.only(&["at", "all"])?;
-    api.read(move |api| {
-        let past = Past::of(api, &params)?;
+    past(api, params, &["at", "all"], move |_api, past, params| {
         let all = params.flag("all")?;
         let known = past.registry.freezes().iter().filter(|freeze| all || freeze.lifted.is_none());
         let items: Vec<_> = known.map(freeze_json).collect();
         Ok(past.answer(json!({ "items": items })))
     })
     .await
-    .map(Json)
 }
