@@ -30,13 +30,13 @@ pub(crate) async fn list(
     api.read(move |api| Ok(formats::page(form, &read_page(api, &params)?))).await
 }
 
-fn read_page(api: &Api, params: &Params) -> Result<Listing, Error> {
+fn read_page(api: &Api, params: &Params) -> Result<EntryPage, Error> {
     let limit = params.limit()?;
     let search = Search::of(api, params, "entries", None)?;
     let mut hits = search.hits(api)?;
     let page = hits.as_mut().map(|hits| hits.page(limit)).transpose()?.unwrap_or_default();
     let beside = search.answer(api, [], hits.as_ref(), page.rest)?;
-    Ok(Listing { items: page.entries, beside })
+    Ok(EntryPage { items: page.entries, beside })
 }
 
 /// The JSON form that the tail sends too; but a body that is not the one in the leaf is said to be
@@ -53,7 +53,7 @@ fn view<'a>(entry: &'a Entry, content: &'a Content<Outline<'a>>) -> EntryView<'a
 
 /// A page of entries, and how to go on.
 #[derive(Debug, Serialize)]
-pub(crate) struct Listing {
+pub(crate) struct EntryPage {
     pub(crate) items: Vec<Found>,
     #[serde(flatten)]
     pub(crate) beside: Value,

@@ -13,7 +13,7 @@ use schemas::printable::printable;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::entries::Listing;
+use crate::entries::EntryPage;
 use crate::error::Error;
 use crate::execute::Found;
 use crate::negotiate::{Form, choose};
@@ -59,7 +59,7 @@ pub(crate) fn asked(headers: &HeaderMap, params: Params) -> Result<(Form, Params
 
 /// A page of entries in a form. Where only the entries fit in, the rest stands in headers: `sworn-next-cursor`,
 /// `sworn-as-of` (size and root) and `sworn-scanned-to`.
-pub(crate) fn page(form: Form, page: &Listing) -> Response {
+pub(crate) fn page(form: Form, page: &EntryPage) -> Response {
     let bytes = match form {
         NDJSON => json_lines(&page.items),
         CSV => {
