@@ -127,7 +127,8 @@ fn change(before: &Model, after: &Model) -> Value {
 #[derive(Default)]
 struct Models {
     found: Vec<Model>,
-    sessions: HashMap<SessionId, usize>,
+    /// By signer: another's session of the same id is another one.
+    sessions: HashMap<(String, SessionId), usize>,
     events: HashMap<EventId, usize>,
 }
 
@@ -158,10 +159,11 @@ impl Models {
     fn add(&mut self, entry: &Entry) {
         let content = entry.content();
         let Some(body) = content.said() else { return };
-        let Some(place) = self.place(body, entry.leaf.index.0) else { return };
         let accepted = entry.leaf.status == Status::Accepted;
+        let Some(place) = self.place(body, entry.leaf.index.0, accepted) else { return };
         if accepted {
-            self.events.insert(body.id(), place);
+            // Another signer may have used the id again later; whoever cites it means the first.
+            self.events.entry(body.id()).or_insert(place);
         }
         if let Some(model) = self.found.get_mut(place) {
             model.last = entry.leaf.index.0;
@@ -169,17 +171,18 @@ impl Models {
         }
     }
 
-    /// Under which model an entry was: its own, that of what caused it, else its session's.
-    fn place(&mut self, body: &Body<'_>, index: u64) -> Option<usize> {
+    /// Under which model an entry was: its own, its session's, else that of what caused it. Only what was accepted
+    /// declares one for its session.
+    fn place(&mut self, body: &Body<'_>, index: u64, accepted: bool) -> Option<usize> {
         let own = named(body).and_then(|name| self.named(name, index));
-        if let (Kind::SessionStart | Kind::EpochOpened, Some(session), Some(place)) =
-            (body.kind(), body.session(), own)
-        {
-            self.sessions.insert(session, place);
+        let session = body.session().map(|session| (body.signer().to_owned(), session));
+        let declares = matches!(body.kind(), Kind::SessionStart | Kind::EpochOpened) && accepted;
+        if let (true, Some(session), Some(place)) = (declares, &session, own) {
+            self.sessions.insert(session.clone(), place);
         }
         let caused = || body.causes().iter().find_map(|cause| self.events.get(cause).copied());
-        let session = || self.sessions.get(&body.session()?).copied();
-        own.or_else(session).or_else(caused)
+        let of_session = || self.sessions.get(session.as_ref()?).copied();
+        own.or_else(of_session).or_else(caused)
     }
 
     fn named(&mut self, name: [String; 3], index: u64) -> Option<usize> {

@@ -1,6 +1,7 @@
 //! How workflows hang together, how far things reach, and how lists are written.
 
 use axum::http::{StatusCode, header};
+use schemas::id::{hex, sha256};
 use serde_json::{Value as Json, json};
 
 use crate::world::{OPERATOR, SECOND, World, confirmed, encoded, intent, start};
@@ -152,6 +153,30 @@ fn what_a_model_did_is_compared_with_the_one_before() {
     let rows: Vec<_> = stats["items"].as_array().unwrap().iter().map(outcomes).collect();
     let expected = [json!(["m 1", 2, { "confirmed": 1 }]), json!(["m 2", 2, { "failed": 1 }])];
     assert_eq!(rows, expected);
+}
+
+#[test]
+fn a_model_is_declared_by_the_sessions_own_signer_and_not_by_a_refusal() {
+    let mut world = World::new();
+    world.agent("a");
+    world.principal("svc", &["runtime"]);
+    world.accept("a", start("a", "w"));
+    let model = |version: &str| json!({ "provider": "p", "name": "m", "version": version });
+    let mut other = start("a", "w");
+    other["model"] = model("of another's session");
+    other["session"] = hex(&sha256(b"a")[..16]).into();
+    world.accept("svc", other);
+    let mut refused = start("a", "w");
+    refused["model"] = model("refused");
+    world.accept(OPERATOR, json!({ "kind": "agent.disabled", "agent": { "id": "a" } }));
+    assert_eq!(world.submit("a", refused, None).refused, Some("disabled_agent"));
+    world.accept(OPERATOR, json!({ "kind": "agent.enabled", "agent": { "id": "a" } }));
+    world.accept("a", intent("a", "w", "email.send", "x@example.com"));
+    let report = world.json("/reports/models?agent=a");
+    let intents = |model: &Json| json!([model["version"], model["intents"]]);
+    let intents: Vec<_> = report["items"].as_array().unwrap().iter().map(intents).collect();
+    let others = [json!(["of another's session", 0]), json!(["refused", 0])];
+    assert_eq!(intents, [[json!(["1", 1])].as_slice(), others.as_slice()].concat());
 }
 
 #[test]
