@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger};
+use schemas::account::Account;
 use schemas::body::Body;
 use schemas::deterministic::Item;
 use schemas::id::{EventId, Index, SessionId};
@@ -17,8 +18,9 @@ use serde_json::{Value, json};
 use crate::api::{Api, as_of, scanned_to};
 use crate::error::Error;
 use crate::filter;
+use crate::names::Names;
 use crate::params::Params;
-use crate::source::{Order, Seek, Walk};
+use crate::source::{Order, Seek, Source, Walk};
 use crate::terms::term;
 
 /// `?agent=`, `?since=`, `?until=`: without a window, from the agent's first entry on.
@@ -33,7 +35,8 @@ fn read_models(api: &Api, params: &Params) -> Result<Value, Error> {
     let agent = agent.ok_or(Error::InvalidParameter { param: "agent", expected })?;
     let head = api.ledger.head();
     let range = filter::range(api, params, head.size)?;
-    let (models, reached) = Models::read(&api.ledger, agent, range)?;
+    let names = Names::new(&api.ledger, head.size).all(agent)?;
+    let (models, reached) = Models::read(&api.ledger, &names, range)?;
     let items: Vec<_> = models.found.iter().map(Model::json).collect();
     let pairs = models.found.iter().zip(models.found.iter().skip(1));
     Ok(json!({
@@ -133,14 +136,14 @@ struct Models {
 }
 
 impl Models {
-    /// Reads an agent's entries in a range; gives where a limit ended that, too.
+    /// Reads the entries under an agent's names, its id the first of them, in a range; gives where a limit ended that, too.
     fn read(
         ledger: &Ledger,
-        agent: &str,
+        names: &[String],
         range: std::ops::Range<u64>,
     ) -> Result<(Self, Option<u64>), Error> {
         let mut models = Self::default();
-        let mut source = term(ledger, Key::Agent, agent);
+        let mut source = Source::any(names.iter().map(|name| term(ledger, Key::Agent, name)));
         let mut walk = Walk::new(Order::Oldest, REACH_ENTRIES_MAX);
         let mut at = range.start;
         loop {
@@ -150,15 +153,19 @@ impl Models {
                 Seek::Spent(reached) => return Ok((models, Some(reached))),
             };
             if let Some(entry) = ledger.entry(Index(index))? {
-                models.add(&entry);
+                models.add(&entry, names.first().map(String::as_str));
             }
             at = index + 1;
         }
     }
 
-    fn add(&mut self, entry: &Entry) {
+    fn add(&mut self, entry: &Entry, agent: Option<&str>) {
         let content = entry.content();
         let Some(body) = content.said() else { return };
+        // What came of its actions only the agent itself says.
+        if Account::of(body.kind(), body.signer(), agent) == Account::Nobody {
+            return;
+        }
         let accepted = entry.leaf.status == Status::Accepted;
         let Some(place) = self.place(body, entry.leaf.index.0, accepted) else { return };
         if accepted {
@@ -171,8 +178,9 @@ impl Models {
         }
     }
 
-    /// Under which model an entry was: its own, its session's, else that of what caused it. Only what was accepted
-    /// declares one for its session.
+    /// Under which model an entry was: its own, else its session's or that of what caused it. An intent is its session's,
+    /// whatever it follows; what came of it is the intent's, also where the session has changed its model meanwhile. Only
+    /// what was accepted declares a model for its session.
     fn place(&mut self, body: &Body<'_>, index: u64, accepted: bool) -> Option<usize> {
         let own = named(body).and_then(|name| self.named(name, index));
         let session = body.session().map(|session| (body.signer().to_owned(), session));
@@ -182,7 +190,10 @@ impl Models {
         }
         let caused = || body.causes().iter().find_map(|cause| self.events.get(cause).copied());
         let of_session = || self.sessions.get(session.as_ref()?).copied();
-        own.or_else(of_session).or_else(caused)
+        match body.kind() {
+            Kind::ActionIntent => own.or_else(of_session).or_else(caused),
+            _ => own.or_else(caused).or_else(of_session),
+        }
     }
 
     fn named(&mut self, name: [String; 3], index: u64) -> Option<usize> {

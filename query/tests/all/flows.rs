@@ -180,6 +180,34 @@ fn a_model_is_declared_by_the_sessions_own_signer_and_not_by_a_refusal() {
 }
 
 #[test]
+fn what_came_of_an_action_counts_for_the_model_of_its_intent_and_by_its_own_agent() {
+    let mut world = World::new();
+    for name in ["a", "b"] {
+        world.agent(name);
+    }
+    let names = json!({ "external": ["entra:7"] });
+    let update = json!({ "kind": "agent.updated", "agent": { "id": "a" }, "registry": names });
+    world.accept(OPERATOR, update);
+    world.accept("a", start("a", "w"));
+    world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x@example.com"));
+    let epoch = json!({
+        "kind": "epoch.opened", "agent": { "id": "a" }, "correlation": "w",
+        "model": { "provider": "p", "name": "m", "version": "2" },
+    });
+    world.accept("a", epoch);
+    // What another agent says of it, what came of it, and what follows under another of the agent's names.
+    world.accept("b", confirmed("a", "w", "email.send", "x@example.com", "@I"));
+    world.accept_as("a", Some("O"), confirmed("a", "w", "email.send", "x@example.com", "@I"));
+    let mut next = intent("entra:7", "w", "email.send", "y@example.com");
+    next["causes"] = json!(["@O"]);
+    world.accept("a", next);
+    let report = world.json("/reports/models?agent=a");
+    let row = |model: &Json| json!([model["version"], model["intents"], model["confirmed"]]);
+    let rows: Vec<_> = report["items"].as_array().unwrap().iter().map(row).collect();
+    assert_eq!(rows, [json!(["1", 1, 1]), json!(["2", 1, 0])]);
+}
+
+#[test]
 fn a_session_shows_what_it_tried_and_marks_its_own_entries_alone() {
     let mut world = World::finding();
     for name in ["a", "b"] {
