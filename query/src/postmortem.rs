@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, as_of, set};
 use crate::error::Error;
+use crate::names::Names;
 use crate::params::{Params, Segment};
 use crate::registry::findings::flagged_entry;
 use crate::source::{Order, Seek, Walk};
@@ -41,7 +42,7 @@ pub(crate) async fn read(
 fn read_session(api: &Api, session: &str) -> Result<Value, Error> {
     let head = api.ledger.head();
     let mut found = Session { is_whole: true, ..Session::default() };
-    found.take_known(&api.ledger, session, head.size.0)?;
+    found.take_known(&mut Names::new(&api.ledger, head.size), session, head.size.0)?;
     let Some((last, _)) = found.entries.last_key_value() else {
         return Err(Error::Unknown("session"));
     };
@@ -77,7 +78,13 @@ struct Session {
 
 impl Session {
     /// The entries below `size` that are indexed under it.
-    fn take_known(&mut self, ledger: &Ledger, session: &str, size: u64) -> Result<(), ReadError> {
+    fn take_known(
+        &mut self,
+        names: &mut Names<'_>,
+        session: &str,
+        size: u64,
+    ) -> Result<(), ReadError> {
+        let ledger = names.ledger;
         let mut postings = ledger.postings(Key::Session, session);
         let mut at = 0;
         while let Some(index) = postings.at_or_after(at)?.filter(|index| index.0 < size) {
@@ -87,7 +94,7 @@ impl Session {
             }
             if let Some(entry) = ledger.entry(index)? {
                 self.learn(&entry);
-                self.entries.insert(index.0, acted(ledger, &entry)?);
+                self.entries.insert(index.0, acted(names, &entry)?);
             }
             at = index.0 + 1;
         }
@@ -200,23 +207,23 @@ impl Session {
     }
 }
 
-fn acted(ledger: &Ledger, entry: &Entry) -> Result<Value, ReadError> {
-    let content = entry.content();
-    let Some(body) = content.said() else {
-        let left = entry.residue();
-        let text = |path: &str| left.as_ref()?.text(path).map(str::to_owned);
-        return Ok(told(entry, None, &[], text));
+fn acted(names: &mut Names<'_>, entry: &Entry) -> Result<Value, ReadError> {
+    let (content, left) = (entry.content(), entry.residue());
+    // What flags an erased entry stands elsewhere than in it.
+    let Some(body) = content.said().or(left.as_ref()) else {
+        return Ok(told(entry, None, &[], |_path| None));
     };
     let cause = match &content {
         Content::Refused { cause, .. } => Some(cause),
         _ => None,
     };
     let text = |path: &str| body.text(path).map(str::to_owned);
-    Ok(told(entry, cause, &flags(ledger, entry, body)?, text))
+    Ok(told(entry, cause, &flags(names, entry, body)?, text))
 }
 
 /// The findings that flag an entry: of several entries with its id, this very one.
-fn flags(ledger: &Ledger, entry: &Entry, body: &Body<'_>) -> Result<Vec<Value>, ReadError> {
+fn flags(names: &mut Names<'_>, entry: &Entry, body: &Body<'_>) -> Result<Vec<Value>, ReadError> {
+    let ledger = names.ledger;
     let mut flags = Vec::new();
     if entry.leaf.status != Status::Accepted {
         return Ok(flags);
@@ -229,7 +236,7 @@ fn flags(ledger: &Ledger, entry: &Entry, body: &Body<'_>) -> Result<Vec<Value>, 
         let Some(said) = finding.body().filter(|said| said.kind() == Kind::Finding) else {
             continue;
         };
-        let flagged = flagged_entry(ledger, &finding)?;
+        let flagged = flagged_entry(names, &finding)?;
         if flagged.is_some_and(|flagged| flagged.leaf.index == entry.leaf.index) {
             flags.push(json!({
                 "index": citing.0, "rule": said.text("rule.name"), "detail": said.text("reason"),

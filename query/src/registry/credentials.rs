@@ -19,6 +19,7 @@ use super::view::credential_json;
 use crate::accepted::newest_first;
 use crate::api::Api;
 use crate::error::Error;
+use crate::names::Names;
 use crate::params::Params;
 use crate::source::Source;
 use crate::terms::{term, term_row};
@@ -124,8 +125,9 @@ fn flagged(
 ) -> Result<Flagged, ReadError> {
     let mut found = Flagged::new();
     let findings = term(ledger, Key::Finding, rule);
+    let mut names = Names::new(ledger, size);
     let spent = newest_first(ledger, findings, size, QUERY_SCAN_MAX, |entry| {
-        if let Some(cited) = flagged_entry(ledger, &entry)?
+        if let Some(cited) = flagged_entry(&mut names, &entry)?
             && let Some(body) = cited.body()
             && let Some(id) = body.text("credential.id")
         {

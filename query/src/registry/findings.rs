@@ -17,6 +17,7 @@ use crate::api::{Api, as_of, set};
 use crate::entries::entry_json;
 use crate::error::Error;
 use crate::listing::Listing;
+use crate::names::Names;
 use crate::params::{Params, Segment};
 use crate::source::{Order, Source, Walk};
 use crate::terms::term;
@@ -39,8 +40,9 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     terms.extend(params.get("rule").map(|name| term(ledger, Key::Finding, name)));
     terms.extend(params.get("agent").map(|agent| term(ledger, Key::Agent, agent)));
     let mut walk = Walk::of_query(Order::Newest);
+    let mut names = Names::new(ledger, listing.size());
     listing.answer(Source::All(terms), &mut walk, |entry, looks| {
-        let item = finding(ledger, entry, listing.size(), looks)?;
+        let item = finding(&mut names, entry, listing.size(), looks)?;
         let resolved = item.get("resolved").is_some_and(Value::is_object);
         Ok((!(open && resolved)).then_some(item))
     })
@@ -62,8 +64,10 @@ fn read_one(api: &Api, index: Index) -> Result<Value, Error> {
     if entry.body().is_none_or(|body| body.kind() != Kind::Finding) {
         return Err(Error::Unknown("finding"));
     }
-    let mut answer = finding(ledger, &entry, head.size, &mut Walk::of_query(Order::Newest))?;
-    let cited: Vec<_> = cited(ledger, &entry)?.iter().map(entry_json).collect();
+    let mut names = Names::new(ledger, head.size);
+    let looks = &mut Walk::of_query(Order::Newest);
+    let mut answer = finding(&mut names, &entry, head.size, looks)?;
+    let cited: Vec<_> = cited(&mut names, &entry)?.iter().map(entry_json).collect();
     set(&mut answer, "cited", cited);
     set(&mut answer, "as_of", as_of(&head));
     Ok(answer)
@@ -71,11 +75,12 @@ fn read_one(api: &Api, index: Index) -> Result<Value, Error> {
 
 /// One finding; `incomplete` where the looks ended before it was known how it was dealt with.
 fn finding(
-    ledger: &Ledger,
+    names: &mut Names<'_>,
     entry: &Entry,
     size: TreeSize,
     looks: &mut Walk,
 ) -> Result<Value, ReadError> {
+    let ledger = names.ledger;
     let index = entry.leaf.index.0;
     let Some(body) = entry.body() else { return Ok(json!({ "index": index })) };
     let name = body.text("rule.name").unwrap_or_default();
@@ -96,7 +101,7 @@ fn finding(
         looks,
         |index, body| json!({ "index": index, "code": body.text("code"), "note": body.text("note") }),
     )?;
-    let flags = flagged_entry(ledger, entry)?;
+    let flags = flagged_entry(names, entry)?;
     Ok(json!({
         "index": index,
         "id": id,
@@ -114,26 +119,38 @@ fn finding(
 }
 
 /// The entry that a finding flags.
-pub(crate) fn flagged_entry(ledger: &Ledger, finding: &Entry) -> Result<Option<Entry>, ReadError> {
-    Ok(cited(ledger, finding)?.into_iter().next())
+pub(crate) fn flagged_entry(
+    names: &mut Names<'_>,
+    finding: &Entry,
+) -> Result<Option<Entry>, ReadError> {
+    Ok(cited(names, finding)?.into_iter().next())
 }
 
 /// The entries that a finding cites. Where several before it have an id, the last of its agent's, else the first.
-fn cited(ledger: &Ledger, finding: &Entry) -> Result<Vec<Entry>, ReadError> {
+pub(crate) fn cited(names: &mut Names<'_>, finding: &Entry) -> Result<Vec<Entry>, ReadError> {
     let Some(body) = finding.body() else { return Ok(Vec::new()) };
+    let agent = names.agent(body.agent(), body.signer())?;
     let mut cited = Vec::new();
     for cause in body.causes() {
         let mut found = None;
-        for index in ledger.find(cause)?.into_iter().filter(|at| *at < finding.leaf.index) {
-            let entry = ledger.entry(index)?;
-            let own = |entry: &Entry| entry.body().is_some_and(|own| own.agent() == body.agent());
-            if found.is_none() || entry.as_ref().is_some_and(own) {
-                found = entry;
+        let before = names.ledger.find(cause)?.into_iter().filter(|at| *at < finding.leaf.index);
+        for index in before {
+            let Some(entry) = names.ledger.entry(index)? else { continue };
+            if found.is_none() || is_of(names, &entry, agent.as_deref())? {
+                found = Some(entry);
             }
         }
         cited.extend(found);
     }
     Ok(cited)
+}
+
+/// Whether an entry, erased or not, is of this agent, by whichever of its names.
+fn is_of(names: &mut Names<'_>, entry: &Entry, agent: Option<&str>) -> Result<bool, ReadError> {
+    match entry.body().or_else(|| entry.residue()) {
+        Some(body) => Ok(names.agent(body.agent(), body.signer())?.as_deref() == agent),
+        None => Ok(false),
+    }
 }
 
 /// Nothing tells: the looks ended before an answer was found.

@@ -1,5 +1,6 @@
 //! What is erased still answers for what came of it.
 
+use schemas::id::{hex, sha256};
 use serde_json::json;
 
 use crate::world::{OPERATOR, World, confirmed, intent};
@@ -26,4 +27,32 @@ fn an_erased_intent_still_answers_for_its_action() {
     }
     let why = world.json(&format!("/entries/{told}/why"));
     assert_eq!((&why["redacted"], &why["outcomes"][0]["index"]), (&json!(true), &json!(told)));
+}
+
+#[test]
+fn a_finding_flags_its_own_agents_entry_by_whichever_name_and_erased_too() {
+    let mut world = World::finding();
+    for name in ["a", "b"] {
+        world.agent(name);
+    }
+    let names = json!({ "external": ["entra:7"] });
+    let update = json!({ "kind": "agent.updated", "agent": { "id": "b" }, "registry": names });
+    world.accept(OPERATOR, update);
+    world.accept_as("a", Some("X"), intent("a", "w", "email.send", "x@example.com"));
+    let named = intent("entra:7", "w", "email.send", "x@example.com");
+    let other = world.accept_as("b", Some("X"), named);
+    let path = format!("/reports/sessions/{}", hex(&sha256(b"b")[..16]));
+    let check = |world: &World| {
+        let found = world.json("/findings?rule=id_reused");
+        assert_eq!(found["items"][0]["flags"], other, "{found}");
+        let report = world.json(&path);
+        let entries = report["entries"].as_array().unwrap();
+        let entry = entries.iter().find(|entry| entry["index"] == other).unwrap();
+        let marks = entry["findings"].as_array().unwrap();
+        assert!(marks.iter().any(|mark| mark["rule"] == "id_reused"), "{report}");
+    };
+    check(&world);
+    let redact = json!({ "ranges": [[other, other]], "parts": ["body"], "basis": "gdpr-17" });
+    world.accept(OPERATOR, json!({ "kind": "redaction", "redact": redact }));
+    check(&world);
 }
