@@ -6,12 +6,14 @@
 mod around;
 mod text;
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError};
 use schemas::body::Body;
 use schemas::deterministic::Item;
-use schemas::id::{Digest, EventId, Index, TreeSize};
+use schemas::id::{Digest, EventId, Index, Micros, TreeSize};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
 use schemas::limits::QUERY_SCAN_MAX;
@@ -24,7 +26,7 @@ use crate::entries::entry_json;
 use crate::error::Error;
 use crate::names::Names;
 use crate::params::{Params, Segment};
-use crate::registry::approvals::decisions;
+use crate::registry::approvals::{Decisions, decisions};
 use crate::registry::texts;
 use crate::registry::view::{agent_json, chain_json, contract_brief, grant_json};
 use crate::source::{Order, Walk};
@@ -64,10 +66,10 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
     let then = ledger.registry_at(TreeSize(index.0))?;
     let agent = names.actor(&body)?;
     let agent = agent.as_str();
-    let around = Around::of(&names, (&body, agent), head.size)?;
+    let around = Around::of(&mut names, index, (&body, agent), head.size)?;
     let owner = then.agent(agent).map(|record| record.owner.clone());
-    let mut looks = Walk::new(Order::Newest, QUERY_SCAN_MAX);
-    let approvals = decisions(&mut names, &body, head.size, api.now(), &mut looks)?;
+    let asked_for = std::iter::once(&entry).chain(&around.requests);
+    let approvals = approvals(&mut names, asked_for, head.size, api.now())?;
     let (shown, session) = (entry_json(&entry), around.session.as_ref().map(session_json));
     let mut answer = json!({
         "asked": asked.0,
@@ -195,6 +197,28 @@ fn trigger(shown: &Value, around: &Around) -> Option<Value> {
     let entry = around.trigger.as_ref()?;
     let says = entry.body()?.to_json();
     Some(json!({ "index": entry.leaf.index.0, "trigger": says.get("trigger") }))
+}
+
+/// What was decided on an intent and on the requests that cite it: a decision may cite the one or the other, or both.
+fn approvals<'e>(
+    names: &mut Names<'_>,
+    asked_for: impl Iterator<Item = &'e Entry>,
+    size: TreeSize,
+    now: Micros,
+) -> Result<Decisions, ReadError> {
+    let mut looks = Walk::new(Order::Newest, QUERY_SCAN_MAX);
+    let (mut items, mut are_all) = (BTreeMap::new(), true);
+    for entry in asked_for {
+        let Some(body) = entry.body().or_else(|| entry.residue()) else { continue };
+        let of = (&body, entry.leaf.received_at);
+        let found = decisions(names, of, size, now, &mut looks)?;
+        are_all &= found.are_all;
+        for decision in found.items {
+            let index = decision.get("index").and_then(Value::as_u64);
+            items.entry(index).or_insert(decision);
+        }
+    }
+    Ok(Decisions { items: items.into_values().collect(), are_all })
 }
 
 /// Each gate's decision, with the text of the policy that it applied.

@@ -61,7 +61,7 @@ fn approval(
     let Some(body) = request.body() else {
         return Ok(json!({ "index": request.leaf.index.0, "redacted": true }));
     };
-    let decisions = decisions(names, &body, size, now, looks)?;
+    let decisions = decisions(names, (&body, request.leaf.received_at), size, now, looks)?;
     let of: Vec<_> = body.causes().iter().map(EventId::to_string).collect();
     Ok(json!({
         "index": request.leaf.index.0,
@@ -86,10 +86,11 @@ pub(crate) struct Decisions {
     pub(crate) are_all: bool,
 }
 
-/// The decisions on a request or an intent; without those on another agent's actions that cite it.
+/// The decisions on a request or an intent, and how long each took since that; without those on another agent's actions
+/// that cite it.
 pub(crate) fn decisions(
     names: &mut Names<'_>,
-    of: &Body<'_>,
+    (of, received_at): (&Body<'_>, Micros),
     size: TreeSize,
     now: Micros,
     looks: &mut Walk,
@@ -102,7 +103,6 @@ pub(crate) fn decisions(
     let most = (CONTROL_ENTRIES_MAX, 0..size.0);
     let (mut found, are_all) = at_most(ledger, decided, most, looks, |_| true)?;
     found.reverse();
-    let asked = ledger.find(of.id())?.first().map(|index| ledger.leaf(*index)).transpose()?;
     let mut decisions = Vec::new();
     for entry in &found {
         let body = entry.body().filter(|body| body.kind() == Kind::ApprovalDecided);
@@ -111,7 +111,6 @@ pub(crate) fn decisions(
             continue;
         }
         let at = entry.leaf.received_at;
-        let latency = asked.as_ref().map(|asked| at.0.saturating_sub(asked.received_at.0));
         let expires = body.field("approval.expires").and_then(Item::uint).map(Micros);
         decisions.push(json!({
             "index": entry.leaf.index.0,
@@ -121,7 +120,7 @@ pub(crate) fn decisions(
             "on_behalf_of": body.text("on_behalf_of"),
             "subject": body.text("subject.sub"),
             "decided_at": time_json(at),
-            "latency_us": latency,
+            "latency_us": at.0.saturating_sub(received_at.0),
             "expires": expires.map(time_json),
             "expired": expires.is_some_and(|end| now >= end),
             "note": body.text("note"),

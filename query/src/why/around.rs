@@ -10,11 +10,22 @@ use schemas::terms::Key;
 
 use super::{entry_of, is_of};
 use crate::names::Names;
+use crate::registry::findings::{cited, flagged_entry};
 use crate::source::{Order, Seek, Source, Walk};
 use crate::terms::term;
 
 /// Hops from an entry up its causes to its trigger.
 const CAUSE_HOPS_MAX: usize = 64;
+
+/// Kinds of what belongs to an action that another entry began.
+const FOLLOWS: &[Kind] = &[
+    Kind::ActionOutcome,
+    Kind::GateVerdict,
+    Kind::ApprovalRequested,
+    Kind::ApprovalDecided,
+    Kind::WitnessObserved,
+    Kind::Finding,
+];
 
 /// The entries around an action.
 #[derive(Default)]
@@ -22,6 +33,8 @@ pub(super) struct Around {
     pub(super) session: Option<Entry>,
     pub(super) trigger: Option<Entry>,
     pub(super) verdicts: Vec<Entry>,
+    /// What asked somebody to agree to it.
+    pub(super) requests: Vec<Entry>,
     pub(super) outcomes: Vec<Entry>,
     pub(super) witnesses: Vec<Entry>,
     pub(super) findings: Vec<Entry>,
@@ -30,30 +43,36 @@ pub(super) struct Around {
 }
 
 impl Around {
-    /// Those around an action of this agent.
+    /// Those around an action of this agent, whose entry is at `index`.
     pub(super) fn of(
-        names: &Names<'_>,
+        known: &mut Names<'_>,
+        index: Index,
         (body, agent): (&Body<'_>, &str),
         size: TreeSize,
     ) -> Result<Self, ReadError> {
-        let ledger = names.ledger;
-        let names = names.all(agent)?;
+        let ledger = known.ledger;
+        let names = known.all(agent)?;
         let mut about = About { ledger, agent, names, size, is_cut: false };
         let mut around = Self {
             session: about.session(body)?,
             verdicts: about.citing(Kind::GateVerdict, body.id())?,
+            requests: about.citing(Kind::ApprovalRequested, body.id())?,
             outcomes: about.citing(Kind::ActionOutcome, body.id())?,
             witnesses: about.citing(Kind::WitnessObserved, body.id())?,
-            findings: about.findings(body.id())?,
+            findings: about.findings(known, index, body.id())?,
             ..Self::default()
         };
         let mut refs: Vec<String> =
             body.text("tool.call_id").map(str::to_owned).into_iter().collect();
-        for outcome in around.outcomes.iter().filter_map(Entry::body) {
+        for entry in &around.outcomes {
+            let Some(outcome) = entry.body() else { continue };
             let names = ["outcome.external_ref", "tool.call_id"];
             refs.extend(names.iter().filter_map(|path| outcome.text(path)).map(str::to_owned));
-            around.findings.extend(about.findings(outcome.id())?);
+            around.findings.extend(about.findings(known, entry.leaf.index, outcome.id())?);
         }
+        // One may cite both the intent and what came of it.
+        around.findings.sort_by_key(|finding| finding.leaf.index);
+        around.findings.dedup_by_key(|finding| finding.leaf.index);
         refs.sort_unstable();
         refs.dedup();
         for name in refs {
@@ -72,36 +91,55 @@ impl Around {
 pub(crate) fn intent_of(names: &mut Names<'_>, entry: Entry) -> Result<Entry, ReadError> {
     let mut at = entry;
     for _ in 0..PRINCIPALS_MAX {
-        let follows = [
-            Kind::ActionOutcome,
-            Kind::GateVerdict,
-            Kind::ApprovalRequested,
-            Kind::ApprovalDecided,
-            Kind::WitnessObserved,
-            Kind::Finding,
-        ];
-        if !is_of(&at, &follows) {
+        if !is_of(&at, FOLLOWS) {
             break;
         }
-        let causes = at.body().map(|body| body.causes()).unwrap_or_default();
-        let Some(cause) = causes.first() else { break };
-        let above = entry_of(names.ledger, *cause)?;
-        let Some(above) = above.filter(|above| above.leaf.index < at.leaf.index) else { break };
-        if !is_about(names, &at, &above)? {
-            break;
-        }
+        let Some(above) = above(names, &at)? else { break };
         at = above;
     }
     Ok(at)
 }
 
-/// Whether an entry may be about what it cites: only the ledger itself speaks of every agent's actions.
-fn is_about(names: &mut Names<'_>, entry: &Entry, cited: &Entry) -> Result<bool, ReadError> {
-    let Some(says) = entry.body() else { return Ok(false) };
-    match cited.body().or_else(|| cited.residue()) {
-        Some(of) if says.kind() != Kind::Finding => names.is_about(&says, &of),
-        _ => Ok(true),
+/// What an entry is about: the intent among its causes, else what belongs to one, else whatever it cites first. Only the
+/// ledger itself speaks of every agent's actions.
+fn above(names: &mut Names<'_>, entry: &Entry) -> Result<Option<Entry>, ReadError> {
+    let Some(says) = entry.body() else { return Ok(None) };
+    if says.kind() == Kind::Finding {
+        return flagged_entry(names, entry);
     }
+    let (mut part, mut first) = (None, None);
+    for (place, cause) in says.causes().into_iter().enumerate() {
+        let Some(cited) = own(names, entry.leaf.index, &says, cause)? else { continue };
+        if is_of(&cited, &[Kind::ActionIntent]) {
+            return Ok(Some(cited));
+        }
+        if is_of(&cited, FOLLOWS) {
+            part = part.or(Some(cited));
+        } else if place == 0 {
+            first = Some(cited);
+        }
+    }
+    Ok(part.or(first))
+}
+
+/// Of several events with an id, the first before `index` that `says` may be about.
+fn own(
+    names: &mut Names<'_>,
+    index: Index,
+    says: &Body<'_>,
+    id: EventId,
+) -> Result<Option<Entry>, ReadError> {
+    for at in names.ledger.find(id)?.into_iter().filter(|at| *at < index) {
+        let Some(cited) = names.ledger.entry(at)? else { continue };
+        let is_about = match cited.body().or_else(|| cited.residue()) {
+            Some(of) => names.is_about(says, &of)?,
+            None => true,
+        };
+        if is_about {
+            return Ok(Some(cited));
+        }
+    }
+    Ok(None)
 }
 
 /// What was said of an agent's actions.
@@ -120,11 +158,25 @@ impl<'l> About<'l> {
         self.of_kind(kind, Key::Cause, &id.to_string())
     }
 
-    /// The ledger's findings on an event.
-    fn findings(&mut self, id: EventId) -> Result<Vec<Entry>, ReadError> {
+    /// The ledger's findings that cite the entry at `index`, and not another signer's event of the same id.
+    fn findings(
+        &mut self,
+        known: &mut Names<'_>,
+        index: Index,
+        id: EventId,
+    ) -> Result<Vec<Entry>, ReadError> {
         let (id, kind) = (id.to_string(), Kind::Finding.as_str());
         let terms = self.terms(&[(Key::Cause, &id), (Key::Kind, kind)]);
-        self.entries(terms, |entry| is_of(entry, &[Kind::Finding]))
+        let mut found = Vec::new();
+        for finding in self.entries(terms, |entry| is_of(entry, &[Kind::Finding]))? {
+            // An erased one does not say any more which it cites.
+            let is_erased = finding.body().is_none();
+            let cites = |cited: &Entry| cited.leaf.index == index;
+            if is_erased || cited(known, &finding)?.iter().any(cites) {
+                found.push(finding);
+            }
+        }
+        Ok(found)
     }
 
     /// Accepted entries of a kind with this term that are about the agent's own actions, the oldest first. Of each kind

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{OPERATOR, World, confirmed, encoded, intent, start};
+use crate::world::{OPERATOR, SECOND, World, confirmed, encoded, intent, start};
 
 fn gaps(world: &World, correlation: &str) -> Vec<serde_json::Value> {
     let chain = world.json(&format!("/workflows/{}", encoded(correlation)));
@@ -246,6 +246,52 @@ fn who_names_an_agent_otherwise_than_by_its_id_is_heard() {
     let row = rows.iter().find(|row| row["index"] == asked).unwrap();
     assert_eq!(row["entries"], json!([asked, allowed, told, cited]), "{rows:?}");
     assert!(rows.iter().any(|row| row["entries"] == json!([stranger])), "{rows:?}");
+}
+
+#[test]
+fn why_is_told_of_ones_own_event_where_two_signers_share_an_id() {
+    let mut world = World::finding();
+    for agent in ["a", "b"] {
+        world.agent(agent);
+    }
+    let first = world.accept_as("a", Some("X"), intent("a", "w", "email.send", "x@example.com"));
+    let own = world.accept_as("b", Some("X"), intent("b", "w", "email.send", "y@example.com"));
+    world.accept_as("b", Some("B"), start("b", "w"));
+    let mut told = confirmed("b", "w", "email.send", "y@example.com", "@B");
+    told["causes"] = json!(["@B", "@X"]);
+    let told = world.accept("b", told);
+    let finding = world.json("/findings?rule=id_reused")["items"][0]["index"].as_u64().unwrap();
+    let why = |index: u64| world.json(&format!("/entries/{index}/why"));
+    for asked in [told, finding] {
+        assert_eq!(why(asked)["entry"]["index"], own, "{asked}");
+    }
+    let is_flagged = |index: u64| list(&why(index)["findings"], "index").contains(&finding);
+    assert_eq!([is_flagged(first), is_flagged(own)], [false, true]);
+}
+
+#[test]
+fn who_agreed_is_told_where_the_decision_cites_the_request_alone() {
+    let mut world = World::new();
+    world.agent("a");
+    world.principal("boss@example.com", &["approver"]);
+    let asked = world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x@example.com"));
+    let request = json!({
+        "kind": "approval.requested", "agent": { "id": "a" }, "correlation": "w",
+        "causes": ["@I"], "approval": { "request": "@I" },
+    });
+    world.wait(SECOND);
+    world.accept_as("a", Some("R"), request);
+    world.wait(SECOND);
+    let allow = json!({
+        "kind": "approval.decided", "causes": ["@R"],
+        "approval": { "request": "@R", "decision": "allow" },
+    });
+    let allowed = world.accept("boss@example.com", allow);
+    for index in [asked, allowed] {
+        let why = world.json(&format!("/entries/{index}/why"));
+        assert_eq!(list(&why["approvals"], "index"), [allowed], "{index}");
+        assert_eq!(why["approvals"][0]["latency_us"], SECOND, "since the request");
+    }
 }
 
 fn list(json: &serde_json::Value, member: &str) -> Vec<u64> {
