@@ -36,6 +36,9 @@ pub enum ReadError {
     /// A proof was asked for that the tree cannot give.
     #[error(transparent)]
     Tree(#[from] schemas::tree::TreeError),
+    /// Genesis is alone in its tree, whose path is empty: it gets its receipt with the entry after it.
+    #[error("entry {0} is alone in the log: it has a receipt once there is another")]
+    Alone(Index),
     /// A tree node was asked for that the log does not have yet.
     #[error("the tree of {size} leaves has no such node")]
     BeyondTree {

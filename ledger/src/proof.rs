@@ -105,8 +105,11 @@ impl Ledger {
     /// The receipt of an accepted entry: the same bytes whenever it is asked for.
     ///
     /// # Errors
-    /// [`ReadError`] beyond the head or when the store fails.
+    /// [`ReadError::Alone`] for genesis while there is nothing else; [`ReadError`] beyond the head or when the store fails.
     pub fn receipt(&self, index: Index) -> Result<Vec<u8>, ReadError> {
+        if index == Index(0) && self.head().size == TreeSize(1) {
+            return Err(ReadError::Alone(index));
+        }
         let size = self.commit_of(index)?;
         let root = self.root(size)?;
         let path = self.inclusion(index, size)?;

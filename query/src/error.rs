@@ -118,13 +118,17 @@ fn media(forms: &[Form]) -> String {
 
 impl From<ReadError> for Error {
     fn from(error: ReadError) -> Self {
-        if is_damage(&error) { Self::Broken(error) } else { Self::Read(error) }
+        match error {
+            ReadError::Alone(index) => Self::NoPart { index, part: Part::Receipt },
+            error if is_damage(&error) => Self::Broken(error),
+            error => Self::Read(error),
+        }
     }
 }
 
 /// Whether the error is about what is stored, and not about the storing.
 pub(crate) fn is_damage(error: &ReadError) -> bool {
-    !matches!(error, ReadError::Store(_))
+    !matches!(error, ReadError::Store(_) | ReadError::Alone(_))
 }
 
 impl Error {

@@ -1,7 +1,7 @@
 //! What is committed stays: once, in order, provable, and the same after a restart and a rebuild.
 
 use crate::bench::{Bench, Signer, intent, key};
-use ledger::{Audit, OpenError};
+use ledger::{Audit, OpenError, ReadError};
 use schemas::encode::{Value, map};
 use schemas::id::{Index, sha256};
 use schemas::key::PublicKey;
@@ -66,6 +66,17 @@ fn a_ledgers_directories_are_its_owners_alone() {
         let mode = std::fs::metadata(directory).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{}", directory.display());
     }
+}
+
+#[test]
+fn genesis_gets_its_receipt_with_the_entry_after_it() {
+    let mut bench = Bench::new();
+    let alone = bench.ledger().receipt(Index(0));
+    assert!(matches!(alone, Err(ReadError::Alone(Index(0)))), "{alone:?}");
+    bench.agent("agent-1", 10);
+    let ledger = bench.ledger();
+    let (receipt, leaf) = (ledger.receipt(Index(0)).unwrap(), ledger.leaf_bytes(Index(0)).unwrap());
+    schemas::receipt::verify(&receipt, &leaf, &key(1).verifying_key()).unwrap();
 }
 
 #[test]
