@@ -161,9 +161,10 @@ impl Group {
 struct Names<'l> {
     ledger: &'l Ledger,
     by: Key,
-    known: HashMap<EventId, Vec<String>>,
-    /// By session and signer.
-    sessions: HashMap<(String, String), Vec<String>>,
+    /// By event and how many hops away it was asked for: from far away less is looked at.
+    known: HashMap<(EventId, usize), Vec<String>>,
+    /// By session, signer and hops.
+    sessions: HashMap<(String, String, usize), Vec<String>>,
 }
 
 impl<'l> Names<'l> {
@@ -201,7 +202,7 @@ impl<'l> Names<'l> {
     }
 
     fn of_event(&mut self, id: EventId, hops: usize) -> Result<Vec<String>, ReadError> {
-        if let Some(names) = self.known.get(&id) {
+        if let Some(names) = self.known.get(&(id, hops)) {
             return Ok(names.clone());
         }
         let entry = match self.ledger.find(id)?.first() {
@@ -213,7 +214,7 @@ impl<'l> Names<'l> {
             None => Vec::new(),
         };
         if self.known.len() < NAMES_MAX {
-            self.known.insert(id, names.clone());
+            self.known.insert((id, hops), names.clone());
         }
         Ok(names)
     }
@@ -225,7 +226,7 @@ impl<'l> Names<'l> {
         signer: &str,
         hops: usize,
     ) -> Result<Vec<String>, ReadError> {
-        let of = (session.to_owned(), signer.to_owned());
+        let of = (session.to_owned(), signer.to_owned(), hops);
         if let Some(names) = self.sessions.get(&of) {
             return Ok(names.clone());
         }

@@ -65,3 +65,27 @@ fn what_counts_by_model_counts_by_the_one_that_its_own_session_declared() {
     let rows: Vec<_> = rows.iter().map(|row| json!([row["value"], row["entries"]])).collect();
     assert_eq!(rows, [json!(["m 1", 1])]);
 }
+
+#[test]
+fn what_is_counted_under_a_cause_does_not_depend_on_who_asked_for_that_before() {
+    let mut world = World::new();
+    world.agent("a");
+    world.principal("gate", &["gate"]);
+    world.accept("a", start("a", "w"));
+    world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x@example.com"));
+    let verdict = |cause: &str, reason: &str| {
+        json!({
+            "kind": "gate.verdict", "agent": { "id": "a" }, "correlation": "w", "causes": [cause],
+            "verdicts": [{ "gate": "g", "decision": "allow", "reason": reason }],
+        })
+    };
+    world.accept_as("gate", Some("V1"), verdict("@I", "early"));
+    world.accept_as("gate", Some("V2"), verdict("@V1", "early"));
+    // So far away from the intent that its session is not asked for.
+    world.accept_as("gate", Some("V3"), verdict("@V2", "late"));
+    world.accept_as("gate", Some("V4"), verdict("@I", "late"));
+    let stats = world.json("/stats?by=model&q=reason:late");
+    let rows = stats["items"].as_array().unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| json!([row["value"], row["entries"]])).collect();
+    assert_eq!(rows, [json!(["m 1", 1])]);
+}
