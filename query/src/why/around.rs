@@ -81,8 +81,10 @@ impl Around {
             let is_new = |entry: &Entry| !known.contains(&entry.leaf.index);
             around.witnesses.extend(seen.into_iter().filter(is_new));
         }
-        around.trigger = trigger(ledger, body, around.session.as_ref())?;
-        around.is_cut = about.is_cut;
+        let (trigger, is_lost) = trigger(ledger, body, around.session.as_ref())?;
+        around.trigger = trigger;
+        // An action that names its trigger itself needs no look for one.
+        around.is_cut = about.is_cut || is_lost && body.field("trigger").is_none();
         Ok(around)
     }
 }
@@ -256,12 +258,13 @@ impl<'l> About<'l> {
     }
 }
 
-/// What set it off: the first trigger up its causes, or up those of its session.
+/// What set it off: the first trigger up its causes, or up those of its session; and whether there were more causes than
+/// are followed.
 fn trigger(
     ledger: &Ledger,
     body: &Body<'_>,
     session: Option<&Entry>,
-) -> Result<Option<Entry>, ReadError> {
+) -> Result<(Option<Entry>, bool), ReadError> {
     let mut causes = body.causes();
     causes.extend(session.and_then(Entry::body).map(|body| body.causes()).unwrap_or_default());
     let mut place = 0;
@@ -269,13 +272,13 @@ fn trigger(
         place += 1;
         let Some(entry) = entry_of(ledger, cause)? else { continue };
         if is_of(&entry, &[Kind::TriggerObserved]) {
-            return Ok(Some(entry));
+            return Ok((Some(entry), false));
         }
         let above = entry.body().map(|body| body.causes()).unwrap_or_default();
         causes
             .extend(above.into_iter().filter(|cause| !causes.contains(cause)).collect::<Vec<_>>());
     }
-    Ok(None)
+    Ok((None, place < causes.len()))
 }
 
 #[cfg(test)]

@@ -270,6 +270,28 @@ fn why_is_told_of_ones_own_event_where_two_signers_share_an_id() {
 }
 
 #[test]
+fn why_says_where_it_did_not_follow_all_causes_up_to_a_trigger() {
+    let mut world = World::new();
+    world.agent("a");
+    world.principal("mail", &["boundary"]);
+    let arrived = json!({
+        "kind": "trigger.observed", "correlation": "w", "input": "none",
+        "trigger": { "type": "mail", "ref": "m1@x" },
+    });
+    let set_off = world.accept_as("mail", Some("0"), arrived);
+    let mut last = 0;
+    for n in 1..=65 {
+        let mut next = intent("a", "w", "email.send", "x@example.com");
+        next["causes"] = json!([format!("@{}", n - 1)]);
+        last = world.accept_as("a", Some(n.to_string().as_str()), next);
+    }
+    let why = |index: u64| world.json(&format!("/entries/{index}/why"));
+    let (near, far) = (why(last - 1), why(last));
+    assert_eq!([&near["trigger"]["index"], &near["incomplete"]], [&json!(set_off), &json!(false)]);
+    assert_eq!([&far["trigger"], &far["incomplete"]], [&json!(null), &json!(true)]);
+}
+
+#[test]
 fn who_agreed_is_told_where_the_decision_cites_the_request_alone() {
     let mut world = World::new();
     world.agent("a");
