@@ -4,17 +4,18 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use ledger::{Entry, Ledger};
+use ledger::{Entry, Ledger, ReadError};
 use schemas::account::Account;
 use schemas::body::Body;
 use schemas::deterministic::Item;
 use schemas::id::{EventId, Index, SessionId};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
-use schemas::limits::{MODELS_MAX, REACH_ENTRIES_MAX};
+use schemas::limits::{MODELS_MAX, QUERY_SCAN_MAX, REACH_ENTRIES_MAX};
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
+use crate::accepted::each_newest_first;
 use crate::api::{Api, as_of, scanned_to};
 use crate::error::Error;
 use crate::filter;
@@ -126,12 +127,18 @@ fn change(before: &Model, after: &Model) -> Value {
     json
 }
 
+/// Whether an entry tells anything of this agent: what came of its actions only the agent itself says.
+fn is_told(entry: &Entry, agent: Option<&str>) -> bool {
+    let told = |body: &Body<'_>| Account::of(body.kind(), body.signer(), agent) != Account::Nobody;
+    entry.content().said().is_some_and(told)
+}
+
 /// Models in the order in which they first appear, and under which of them each session and event was.
 #[derive(Default)]
 struct Models {
     found: Vec<Model>,
-    /// By signer: another's session of the same id is another one.
-    sessions: HashMap<(String, SessionId), usize>,
+    /// By signer: another's session of the same id is another one. `None` where it declared none.
+    sessions: HashMap<(String, SessionId), Option<usize>>,
     events: HashMap<EventId, usize>,
 }
 
@@ -145,6 +152,7 @@ impl Models {
         let mut models = Self::default();
         let mut source = Source::any(names.iter().map(|name| term(ledger, Key::Agent, name)));
         let mut walk = Walk::new(Order::Oldest, REACH_ENTRIES_MAX);
+        let mut looks = Walk::new(Order::Newest, QUERY_SCAN_MAX);
         let mut at = range.start;
         loop {
             let index = match source.seek(at, &mut walk)? {
@@ -152,20 +160,54 @@ impl Models {
                 Seek::At(_) | Seek::End => return Ok((models, None)),
                 Seek::Spent(reached) => return Ok((models, Some(reached))),
             };
-            if let Some(entry) = ledger.entry(Index(index))? {
-                models.add(&entry, names.first().map(String::as_str));
+            let agent = names.first().map(String::as_str);
+            if let Some(entry) = ledger.entry(Index(index))?.filter(|entry| is_told(entry, agent)) {
+                if !models.know_session(ledger, &entry, range.start, &mut looks)? {
+                    return Ok((models, Some(index)));
+                }
+                models.add(&entry);
             }
             at = index + 1;
         }
     }
 
-    fn add(&mut self, entry: &Entry, agent: Option<&str>) {
+    /// Looks up which model an entry's session declared before the range that is read; false where the looks end.
+    fn know_session(
+        &mut self,
+        ledger: &Ledger,
+        entry: &Entry,
+        start: u64,
+        looks: &mut Walk,
+    ) -> Result<bool, ReadError> {
+        let content = entry.content();
+        let Some(body) = content.said().filter(|body| named(body).is_none()) else {
+            return Ok(true);
+        };
+        let Some(session) = body.session().filter(|_| start > 0) else { return Ok(true) };
+        let of = (body.signer().to_owned(), session);
+        if self.sessions.contains_key(&of) {
+            return Ok(true);
+        }
+        let kinds = [Kind::SessionStart, Kind::EpochOpened];
+        let source = Source::All(vec![
+            term(ledger, Key::Session, &session.to_string()),
+            term(ledger, Key::Signer, body.signer()),
+            Source::any(kinds.map(|kind| term(ledger, Key::Kind, kind.as_str()))),
+        ]);
+        let mut declared = None;
+        let spent = each_newest_first(ledger, source, 0..start, looks, |entry| {
+            let accepted = entry.leaf.status == Status::Accepted;
+            declared = entry.body().filter(|_| accepted).as_ref().and_then(named);
+            Ok(declared.is_none())
+        })?;
+        let place = declared.and_then(|name| self.named(name, entry.leaf.index.0));
+        self.sessions.insert(of, place);
+        Ok(spent.is_none())
+    }
+
+    fn add(&mut self, entry: &Entry) {
         let content = entry.content();
         let Some(body) = content.said() else { return };
-        // What came of its actions only the agent itself says.
-        if Account::of(body.kind(), body.signer(), agent) == Account::Nobody {
-            return;
-        }
         let accepted = entry.leaf.status == Status::Accepted;
         let Some(place) = self.place(body, entry.leaf.index.0, accepted) else { return };
         if accepted {
@@ -186,10 +228,10 @@ impl Models {
         let session = body.session().map(|session| (body.signer().to_owned(), session));
         let declares = matches!(body.kind(), Kind::SessionStart | Kind::EpochOpened) && accepted;
         if let (true, Some(session), Some(place)) = (declares, &session, own) {
-            self.sessions.insert(session.clone(), place);
+            self.sessions.insert(session.clone(), Some(place));
         }
         let caused = || body.causes().iter().find_map(|cause| self.events.get(cause).copied());
-        let of_session = || self.sessions.get(session.as_ref()?).copied();
+        let of_session = || self.sessions.get(session.as_ref()?).copied().flatten();
         match body.kind() {
             Kind::ActionIntent => own.or_else(of_session).or_else(caused),
             _ => own.or_else(caused).or_else(of_session),
@@ -203,7 +245,7 @@ impl Models {
         if self.found.len() >= MODELS_MAX {
             return None;
         }
-        self.found.push(Model { name, first: index, ..Model::default() });
+        self.found.push(Model { name, first: index, last: index, ..Model::default() });
         Some(self.found.len() - 1)
     }
 }

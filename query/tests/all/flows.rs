@@ -197,7 +197,8 @@ fn what_came_of_an_action_counts_for_the_model_of_its_intent_and_by_its_own_agen
     world.accept("a", epoch);
     // What another agent says of it, what came of it, and what follows under another of the agent's names.
     world.accept("b", confirmed("a", "w", "email.send", "x@example.com", "@I"));
-    world.accept_as("a", Some("O"), confirmed("a", "w", "email.send", "x@example.com", "@I"));
+    let told = confirmed("a", "w", "email.send", "x@example.com", "@I");
+    let told = world.accept_as("a", Some("O"), told);
     let mut next = intent("entra:7", "w", "email.send", "y@example.com");
     next["causes"] = json!(["@O"]);
     world.accept("a", next);
@@ -205,6 +206,10 @@ fn what_came_of_an_action_counts_for_the_model_of_its_intent_and_by_its_own_agen
     let row = |model: &Json| json!([model["version"], model["intents"], model["confirmed"]]);
     let rows: Vec<_> = report["items"].as_array().unwrap().iter().map(row).collect();
     assert_eq!(rows, [json!(["1", 1, 1]), json!(["2", 1, 0])]);
+    // In a window that begins later, too, it is under the model that its session has then.
+    let report = world.json(&format!("/reports/models?agent=a&since={told}"));
+    let rows: Vec<_> = report["items"].as_array().unwrap().iter().map(row).collect();
+    assert_eq!(rows, [json!(["2", 1, 1])]);
 }
 
 #[test]
