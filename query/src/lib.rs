@@ -80,6 +80,7 @@ pub use api::routes;
 pub use diagram::{render_dot, render_mermaid};
 pub use formats::{COLUMNS, entries_csv, json_cbor};
 pub use reader::{Overseer, Reader};
+pub use registry::findings::flagged;
 pub use registry::impact::impact;
 pub use routes::ROUTES;
 pub use scope::Scope;

@@ -21,7 +21,6 @@ pub(super) fn of_finding(ledger: &Ledger, index: Index) -> Result<Option<Message
     let Some(entry) = ledger.entry(index)? else { return Ok(None) };
     let (Some(id), Some(body)) = (entry.leaf.id, entry.body()) else { return Ok(None) };
     let name = body.text("rule.name").unwrap_or_default();
-    let flags = body.causes().first().map_or(Ok(Vec::new()), |cause| ledger.find(*cause))?;
     let json = json!({
         "type": "finding",
         "id": id.to_string(),
@@ -34,7 +33,7 @@ pub(super) fn of_finding(ledger: &Ledger, index: Index) -> Result<Option<Message
         "rule": name,
         "detail": body.text("reason"),
         "text": rule(name).map(|rule| rule.text),
-        "flags": flags.first().map(|index| index.0),
+        "flags": query::flagged(ledger, &entry)?.map(|index| index.0),
         "chain": entry.chain.to_string(),
         "leaf": hex(&entry.bytes),
         "receipt": hex(&ledger.receipt(index)?),

@@ -118,6 +118,15 @@ fn finding(
     }))
 }
 
+/// Where the entry is that a finding flags.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn flagged(ledger: &Ledger, finding: &Entry) -> Result<Option<Index>, ReadError> {
+    let mut names = Names::new(ledger, ledger.head().size);
+    Ok(flagged_entry(&mut names, finding)?.map(|entry| entry.leaf.index))
+}
+
 /// The entry that a finding flags.
 pub(crate) fn flagged_entry(
     names: &mut Names<'_>,

@@ -1,6 +1,6 @@
 //! What is erased still answers for what came of it.
 
-use schemas::id::{hex, sha256};
+use schemas::id::{Index, hex, sha256};
 use serde_json::json;
 
 use crate::world::{OPERATOR, World, confirmed, intent};
@@ -45,6 +45,11 @@ fn a_finding_flags_its_own_agents_entry_by_whichever_name_and_erased_too() {
     let check = |world: &World| {
         let found = world.json("/findings?rule=id_reused");
         assert_eq!(found["items"][0]["flags"], other, "{found}");
+        // What is sent to its owner says the same.
+        let ledger = world.writer.as_ref().unwrap().ledger();
+        let finding = Index(found["items"][0]["index"].as_u64().unwrap());
+        let finding = ledger.entry(finding).unwrap().unwrap();
+        assert_eq!(query::flagged(&ledger, &finding).unwrap(), Some(Index(other)));
         let report = world.json(&path);
         let entries = report["entries"].as_array().unwrap();
         let entry = entries.iter().find(|entry| entry["index"] == other).unwrap();
