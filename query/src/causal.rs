@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::api::{Api, as_of, set};
 use crate::entries::entry_json;
 use crate::error::{Error, is_damage};
+use crate::names::Names;
 use crate::node::Node;
 use crate::params::{Params, Segment};
 
@@ -44,6 +45,7 @@ fn read(api: &Api, asked: Index, way: Way) -> Result<Value, Error> {
     let head = api.ledger.head();
     let mut walk = Causality {
         ledger: &api.ledger,
+        names: Names::new(&api.ledger, head.size),
         size: head.size,
         unknown: Vec::new(),
         damaged: Vec::new(),
@@ -120,6 +122,7 @@ impl Found {
 
 struct Causality<'l> {
     ledger: &'l Ledger,
+    names: Names<'l>,
     size: TreeSize,
     /// Causes that are no entry of the ledger, with the entry that cites each.
     unknown: Vec<(u64, EventId)>,
@@ -166,21 +169,22 @@ impl Causality<'_> {
 
     fn above(&mut self, entry: &Entry) -> Result<Vec<Index>, ReadError> {
         let mut places = Vec::new();
-        for cause in Node::of(entry).causes {
-            // Another signer may have used the id again later; whoever cites it means the first.
-            match self.ledger.find(cause)?.first().filter(|index| index.0 < self.size.0) {
-                Some(index) => places.push(*index),
-                None => self.unknown.push((entry.leaf.index.0, cause)),
+        let node = Node::of(entry);
+        for cause in &node.causes {
+            match self.names.meant(*cause, &node)? {
+                Some(index) => places.push(index),
+                None => self.unknown.push((entry.leaf.index.0, *cause)),
             }
         }
         Ok(places)
     }
 
-    /// Accepted entries that cite this one.
-    fn below(&self, entry: &Entry, is_cut: &mut bool) -> Result<Vec<Index>, ReadError> {
+    /// Accepted entries that cite this one, and not another signer's event of the same id.
+    fn below(&mut self, entry: &Entry, is_cut: &mut bool) -> Result<Vec<Index>, ReadError> {
         let Some(id) = Node::of(entry).id.filter(|_| entry.leaf.status == Status::Accepted) else {
             return Ok(Vec::new());
         };
+        let is_shared = self.ledger.find(id)?.len() > 1;
         let mut postings = self.ledger.postings(Key::Cause, &id.to_string());
         let (mut at, mut places) = (0, Vec::new());
         while let Some(index) = postings.at_or_after(at)?.filter(|index| index.0 < self.size.0) {
@@ -188,12 +192,22 @@ impl Causality<'_> {
                 *is_cut = true;
                 break;
             }
-            if self.ledger.leaf(index)?.status == Status::Accepted {
+            if self.ledger.leaf(index)?.status == Status::Accepted
+                && (!is_shared || self.means(index, id, entry.leaf.index)?)
+            {
                 places.push(index);
             }
             at = index.0 + 1;
         }
         Ok(places)
+    }
+
+    /// Whether the entry at `index` means the one at `cited` by that one's id; what is damaged may.
+    fn means(&mut self, index: Index, id: EventId, cited: Index) -> Result<bool, ReadError> {
+        match self.entry(index)? {
+            Some(entry) => Ok(self.names.meant(id, &Node::of(&entry))? == Some(cited)),
+            None => Ok(true),
+        }
     }
 
     /// `None` where its rows are damaged.

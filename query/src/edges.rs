@@ -44,18 +44,19 @@ pub(crate) struct EdgeView {
 }
 
 /// Who is where: the accepted entry before a refused one, the first before later ones.
-struct Names {
-    ids: HashMap<EventId, usize>,
+struct Names<'n> {
+    /// With the agent that each is of, and with none the first of all: an id is its signer's alone.
+    ids: HashMap<(EventId, Option<&'n str>), usize>,
     requests: HashMap<EventId, usize>,
     grants: HashMap<EventId, usize>,
     sessions: HashMap<SessionId, usize>,
 }
 
-impl Names {
-    fn of(nodes: &[Node]) -> Self {
+impl<'n> Names<'n> {
+    fn of(nodes: &'n [Node]) -> Self {
         let named = |name: &dyn Fn(&Node) -> Option<EventId>| by_name(nodes, name);
         Self {
-            ids: named(&|node| node.id),
+            ids: by_id(nodes),
             requests: named(&|node| node.request.filter(|_| node.is(Kind::ApprovalRequested))),
             grants: named(&|node| {
                 let grant = node.grant.as_ref().filter(|_| node.is(Kind::DelegationGranted));
@@ -64,6 +65,19 @@ impl Names {
             sessions: by_name(nodes, &|node| node.session.filter(|_| node.is(Kind::SessionStart))),
         }
     }
+}
+
+fn by_id(nodes: &[Node]) -> HashMap<(EventId, Option<&str>), usize> {
+    let mut ids = HashMap::new();
+    for accepted in [true, false] {
+        for (place, node) in nodes.iter().enumerate().filter(|(_, n)| n.accepted() == accepted) {
+            if let Some(id) = node.id {
+                ids.entry((id, None)).or_insert(place);
+                ids.entry((id, node.known_agent())).or_insert(place);
+            }
+        }
+    }
+    ids
 }
 
 fn by_name<T: std::hash::Hash + Eq>(
@@ -92,11 +106,15 @@ pub(crate) fn edges(nodes: &[Node]) -> Vec<Edge> {
             Some(from) if *from != to => _ = edges.insert(Edge { to, from: *from, kind }),
             _ => {}
         };
+        let meant = |id: EventId| {
+            let own = names.ids.get(&(id, node.known_agent()));
+            own.or_else(|| names.ids.get(&(id, None)))
+        };
         for id in &node.causes {
-            add(names.ids.get(id), cause);
+            add(meant(*id), cause);
         }
         if let Some(request) = node.request.filter(|_| decided) {
-            add(names.requests.get(&request).or_else(|| names.ids.get(&request)), cause);
+            add(names.requests.get(&request).or_else(|| meant(request)), cause);
         }
         let parent = node.grant.as_ref().and_then(|grant| grant.parent);
         for grant in node.hops.iter().flatten().chain(&parent) {

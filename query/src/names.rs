@@ -6,8 +6,11 @@ use std::sync::Arc;
 use ledger::{Ledger, ReadError};
 use schemas::account::Account;
 use schemas::body::Body;
-use schemas::id::TreeSize;
+use schemas::id::{EventId, Index, TreeSize};
 use schemas::registry::Registry;
+
+use crate::error::is_damage;
+use crate::node::Node;
 
 /// Agents by the names that entries give them, as the registry knows them.
 pub(crate) struct Names<'l> {
@@ -52,6 +55,40 @@ impl<'l> Names<'l> {
         let known = self.ledger.agent(name)?.is_some();
         self.ids.insert(name.to_owned(), known);
         Ok(known)
+    }
+
+    /// What an entry means by an event id: where several signers used that, the event of the agent that the entry is of,
+    /// else the first.
+    pub(crate) fn meant(&mut self, id: EventId, by: &Node) -> Result<Option<Index>, ReadError> {
+        let mut found = self.ledger.find(id)?;
+        found.retain(|index| index.0 < self.size.0);
+        if found.len() > 1
+            && let Some(agent) = self.of_node(by)?
+        {
+            for index in &found {
+                if self.at(*index)?.as_ref() == Some(&agent) {
+                    return Ok(Some(*index));
+                }
+            }
+        }
+        Ok(found.first().copied())
+    }
+
+    fn of_node(&mut self, node: &Node) -> Result<Option<String>, ReadError> {
+        match &node.signer {
+            Some(signer) => self.agent(node.agent.as_deref(), signer),
+            None => Ok(None),
+        }
+    }
+
+    /// The agent that the entry at `index` is of; none where its rows are damaged.
+    fn at(&mut self, index: Index) -> Result<Option<String>, ReadError> {
+        match self.ledger.entry(index) {
+            Ok(Some(entry)) => self.of_node(&Node::of(&entry)),
+            Ok(None) => Ok(None),
+            Err(damage) if is_damage(&damage) => Ok(None),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The agent that a body is of, else who signed it.

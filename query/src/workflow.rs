@@ -199,11 +199,18 @@ impl<'l> Collected<'l> {
     /// Takes in causes that are not of the correlation, and theirs, up to the triggers.
     fn take_causes(&mut self) -> Result<(), ReadError> {
         let mut known: HashSet<_> = self.members.iter().filter_map(|m| m.node.id).collect();
+        let mut names = Names::new(self.ledger, self.size);
         let mut place = 0;
         while let Some(member) = self.members.get(place) {
             place += 1;
-            for cause in member.node.causes.clone() {
-                if known.insert(cause) && !self.take_cause(cause)? {
+            let mut meant = Vec::new();
+            for cause in &member.node.causes {
+                if known.insert(*cause) {
+                    meant.extend(names.meant(*cause, &member.node)?);
+                }
+            }
+            for index in meant {
+                if !self.take_cause(index)? {
                     return Ok(());
                 }
             }
@@ -211,14 +218,9 @@ impl<'l> Collected<'l> {
         Ok(())
     }
 
-    fn take_cause(&mut self, cause: EventId) -> Result<bool, ReadError> {
-        // Another signer may have used the id again later; whoever cites it means the first.
-        let found = self.ledger.find(cause)?;
-        let Some(index) = found.first().filter(|index| index.0 < self.size.0) else {
-            return Ok(true);
-        };
-        let Some(entry) = self.ledger.entry(*index).transpose() else { return Ok(true) };
-        let taken = self.add(*index, entry)?;
+    fn take_cause(&mut self, index: Index) -> Result<bool, ReadError> {
+        let Some(entry) = self.ledger.entry(index).transpose() else { return Ok(true) };
+        let taken = self.add(index, entry)?;
         if let Some(member) = self.members.last_mut().filter(|_| taken) {
             member.node.joined = true;
         }

@@ -260,6 +260,18 @@ fn why_is_told_of_ones_own_event_where_two_signers_share_an_id() {
     let mut told = confirmed("b", "w", "email.send", "y@example.com", "@B");
     told["causes"] = json!(["@B", "@X"]);
     let told = world.accept("b", told);
+    let edges = world.json("/workflows/w")["edges"].as_array().unwrap().clone();
+    let into = |index: u64| edges.iter().filter(move |edge| edge["to"] == index);
+    assert!(into(told).any(|edge| edge["from"] == own), "{edges:?}");
+    assert!(into(told).all(|edge| edge["from"] != first), "{edges:?}");
+    let causes = world.json(&format!("/entries/{told}/causes"));
+    let reached = |answer: &serde_json::Value, index: u64| {
+        let mut items = answer["items"].as_array().unwrap().iter();
+        items.any(|item| item["entry"]["index"] == index)
+    };
+    assert_eq!([first, own].map(|index| reached(&causes, index)), [false, true], "{causes}");
+    let effects = |index: u64| world.json(&format!("/entries/{index}/effects"));
+    assert_eq!([first, own].map(|index| reached(&effects(index), told)), [false, true]);
     let finding = world.json("/findings?rule=id_reused")["items"][0]["index"].as_u64().unwrap();
     let why = |index: u64| world.json(&format!("/entries/{index}/why"));
     for asked in [told, finding] {
