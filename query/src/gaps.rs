@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use schemas::id::{EventId, Index, Micros, SessionId};
 use schemas::json::{Time, Written};
+use schemas::kind::Kind;
 use schemas::limits::OUTCOME_S_MAX;
 use serde::Serialize;
 
@@ -33,7 +34,13 @@ pub(crate) enum Gap<'n> {
     /// A hop that acts under no grant, or one that was not given before.
     UndeclaredDelegation { index: u64, grant: Option<Written<EventId>>, granted: Option<u64> },
     /// An action that was allowed and never ended.
-    NoOutcome { step: usize, index: u64, since: Time },
+    NoOutcome {
+        step: usize,
+        index: u64,
+        since: Time,
+        /// False where a verdict, a decision or an outcome of the agent is erased: it may be of this action.
+        checked: bool,
+    },
 }
 
 /// Holes in the ordinals that the leaves carry. What may follow the last one is not known here.
@@ -75,14 +82,25 @@ pub(crate) fn orphans(gaps: &[Gap<'_>]) -> Vec<u64> {
 }
 
 /// Actions that were allowed and never ended.
-pub(crate) fn of_outcomes(steps: &[Step<'_>], now: Micros) -> Vec<Gap<'static>> {
+pub(crate) fn of_outcomes(nodes: &[Node], steps: &[Step<'_>], now: Micros) -> Vec<Gap<'static>> {
     let patience = OUTCOME_S_MAX.saturating_mul(1_000_000);
     let overdue = |since: &Micros| now.0 >= since.0.saturating_add(patience);
+    let erased: Vec<_> = nodes.iter().filter(|node| is_end_erased(node)).collect();
     let gap = |(step, found): (usize, &Step<'_>)| {
-        let since = found.open_since().filter(overdue)?;
-        Some(Gap::NoOutcome { step, index: found.first().index.0, since: Time(since) })
+        let since = Time(found.open_since().filter(overdue)?);
+        let first = found.first();
+        let of =
+            |node: &Node| node.known_agent().is_none_or(|own| first.known_agent() == Some(own));
+        let checked = !erased.iter().copied().any(|node| node.index > first.index && of(node));
+        Some(Gap::NoOutcome { step, index: first.index.0, since, checked })
     };
     (1..).zip(steps).filter_map(gap).collect()
+}
+
+/// Whether it ended an action or kept one from running, and does not say any more which.
+fn is_end_erased(node: &Node) -> bool {
+    let ends = [Kind::GateVerdict, Kind::ApprovalDecided, Kind::ActionOutcome];
+    node.erased && node.accepted() && ends.iter().any(|kind| node.is(*kind))
 }
 
 /// Hops that act under a grant which the ledger does not hold, or did not hold yet.

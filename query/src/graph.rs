@@ -91,7 +91,7 @@ pub(crate) fn graph<'n>(nodes: &'n [Node], proofs: &[Proof], facts: &'n Facts) -
     gaps.extend(gaps::of_causes(nodes));
     gaps.extend(gaps::of_sequences(&facts.missing));
     gaps.extend(gaps::of_delegations(nodes, &facts.grants));
-    gaps.extend(gaps::of_outcomes(&steps, facts.now));
+    gaps.extend(gaps::of_outcomes(nodes, &steps, facts.now));
     let entry =
         |(node, proof): (&'n Node, &Proof)| EntryView::of(node, proof.view(facts.checkpoint));
     Graph {

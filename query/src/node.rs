@@ -38,6 +38,8 @@ pub(crate) struct Node {
     pub(crate) id: Option<EventId>,
     /// Not of the workflow itself: a cause of one that is.
     pub(crate) joined: bool,
+    /// Whether its body is gone, so that what it cites and says is not known any more.
+    pub(crate) erased: bool,
     /// `None` where nothing is known of the body.
     pub(crate) kind: Option<Kind>,
     /// As the entry names it.
@@ -75,7 +77,9 @@ impl Node {
         match entry.content() {
             Content::Signed(body) => Self::new(&entry.leaf, Some(&body)),
             Content::Refused { signed, .. } => Self::new(&entry.leaf, signed.as_ref()),
-            Content::Redacted(left) => Self::new(&entry.leaf, left.as_ref()),
+            Content::Redacted(left) => {
+                Self { erased: true, ..Self::new(&entry.leaf, left.as_ref()) }
+            }
         }
     }
 
@@ -94,6 +98,7 @@ impl Node {
             counts: leaf.counts,
             id: leaf.id.or_else(|| body.map(Body::id)),
             joined: false,
+            erased: false,
             kind: body.map(Body::kind),
             agent: text("agent.id"),
             agent_id: None,

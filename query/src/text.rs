@@ -161,7 +161,10 @@ fn gap_text(gap: &Json) -> String {
             format!("#{} cites {}, which is no entry", at("index"), at("cause"))
         }
         Some("no_outcome") => {
-            format!("step {} has no outcome (#{}, since {})", at("step"), at("index"), at("since"))
+            let unchecked = gap.get("checked").and_then(Json::as_bool) == Some(false);
+            let unless = if unchecked { ", unless that is erased" } else { "" };
+            let (step, index, since) = (at("step"), at("index"), at("since"));
+            format!("step {step} has no outcome (#{index}, since {since}){unless}")
         }
         Some("undeclared_delegation") => undeclared(gap),
         Some("sequence") => sequence(gap),
@@ -249,6 +252,7 @@ mod tests {
                 { "kind": "undeclared_delegation", "index": 4, "grant": "g", "granted": 7 },
                 { "kind": "sequence", "signer": "s", "from": 2, "to": 2, "declared": false, "checked": true },
                 { "kind": "no_outcome", "step": 1, "index": 4, "since": "2026-04-07" },
+                { "kind": "no_outcome", "step": 2, "index": 5, "since": "2026-04-07", "checked": false },
                 { "kind": "\u{9b}" },
             ],
             "findings": 1,
@@ -268,8 +272,9 @@ mod tests {
 ! #4 acts under grant g, given only at #7
 ! numbers 2 to 2 of s never reached the ledger
 ! step 1 has no outcome (#4, since 2026-04-07)
+! step 2 has no outcome (#5, since 2026-04-07), unless that is erased
 ! {\"kind\":\"\\u{9b}\"}
-3 entries (3 counted, 0 joined), 2 rejected, 8 gaps, 1 finding, gap, NOT VERIFIED at checkpoint 9
+3 entries (3 counted, 0 joined), 2 rejected, 9 gaps, 1 finding, gap, NOT VERIFIED at checkpoint 9
 ";
         assert_eq!(render_chain(&chain), expected);
     }

@@ -342,7 +342,10 @@ fn delegations_and_sessions_are_edges() {
     assert_eq!(steps(&graph, "target")[0].1, "a");
     let gaps = json!([
         { "kind": "undeclared_delegation", "index": 4, "grant": id(62).to_string(), "granted": null },
-        { "kind": "no_outcome", "step": 3, "index": 4, "since": "1970-01-01T00:04:00.000000Z" },
+        {
+            "kind": "no_outcome", "step": 3, "index": 4, "since": "1970-01-01T00:04:00.000000Z",
+            "checked": true,
+        },
     ]);
     assert_eq!(graph["gaps"], gaps);
     let late = nodes.graph_with(|facts| {

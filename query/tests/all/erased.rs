@@ -61,3 +61,22 @@ fn a_finding_flags_its_own_agents_entry_by_whichever_name_and_erased_too() {
     world.accept(OPERATOR, json!({ "kind": "redaction", "redact": redact }));
     check(&world);
 }
+
+#[test]
+fn an_erased_outcome_is_not_called_absent() {
+    let mut world = World::new();
+    world.agent("a");
+    world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x@example.com"));
+    let told = world.accept("a", confirmed("a", "w", "email.send", "x@example.com", "@I"));
+    world.wait(3_600_000_000);
+    let gaps = |world: &World| world.json("/workflows/w")["gaps"].clone();
+    assert_eq!(gaps(&world), json!([]));
+    let redact = json!({ "ranges": [[told, told]], "parts": ["body"], "basis": "gdpr-17" });
+    world.accept(OPERATOR, json!({ "kind": "redaction", "redact": redact }));
+    let left = gaps(&world);
+    assert_eq!([&left[0]["kind"], &left[0]["checked"]], [&json!("no_outcome"), &json!(false)]);
+    world.accept("a", intent("a", "w", "email.send", "y@example.com"));
+    world.wait(3_600_000_000);
+    let after = gaps(&world);
+    assert_eq!(after[1]["checked"], true, "what was erased came before: {after}");
+}
