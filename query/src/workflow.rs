@@ -7,7 +7,6 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{EventId, Index, TreeSize};
-use schemas::kind::Kind;
 use schemas::limits::{WORKFLOW_BYTES_MAX, WORKFLOW_ENTRIES_MAX};
 use schemas::terms::Key;
 use serde::Serialize;
@@ -25,14 +24,11 @@ use crate::node::Node;
 use crate::params::{Params, Segment};
 use crate::proof::{Proof, Prover};
 use crate::sequence;
-use crate::source::{Order, Seek, Source, Walk};
-use crate::terms::{term, term_row};
+use crate::terms::term_row;
 use crate::text::render_chain;
 
 /// Entries that are read in one go.
 const READ_TOGETHER: usize = 256;
-/// Entries with one grant's id that are looked at to find the one that gave it.
-const GRANT_LOOKS_MAX: usize = 64;
 
 const MERMAID: Form = Form { name: "mermaid", media: "text/vnd.mermaid; charset=utf-8" };
 const DOT: Form = Form { name: "dot", media: "text/vnd.graphviz; charset=utf-8" };
@@ -108,7 +104,7 @@ fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result
     know_agents(&mut Names::new(&api.ledger, head.size), &mut nodes)?;
     let facts = Facts {
         correlation: correlation.to_owned(),
-        grants: grants(&api.ledger, &nodes)?,
+        grants: grants(&api.ledger, &nodes, head.size)?,
         missing: sequence::missing(&api.ledger, &nodes)?,
         counted,
         checkpoint: prover.size(),
@@ -247,39 +243,17 @@ fn know_agents(names: &mut Names<'_>, nodes: &mut [Node]) -> Result<(), ReadErro
     Ok(())
 }
 
-/// Where the grants were given that these nodes act under.
-fn grants(ledger: &Ledger, nodes: &[Node]) -> Result<BTreeMap<EventId, Index>, ReadError> {
-    let mut grants = BTreeMap::new();
-    for node in nodes.iter().filter(|node| node.is(Kind::DelegationGranted) && node.accepted()) {
-        if let Some(grant) = &node.grant {
-            grants.entry(grant.id).or_insert(node.index);
-        }
-    }
+/// Where the grants were given that these nodes act under: an id is one grant's for ever.
+fn grants(
+    ledger: &Ledger,
+    nodes: &[Node],
+    size: TreeSize,
+) -> Result<BTreeMap<EventId, Index>, ReadError> {
     let used: HashSet<_> = nodes.iter().flat_map(|node| node.hops.iter().flatten()).collect();
-    for grant in used {
-        if let (false, Some(index)) = (grants.contains_key(grant), granted(ledger, *grant)?) {
-            grants.insert(*grant, index);
-        }
+    let mut grants = BTreeMap::new();
+    for id in used {
+        let granted = ledger.grant(*id)?.map(|record| record.granted);
+        grants.extend(granted.filter(|index| index.0 < size.0).map(|index| (*id, index)));
     }
     Ok(grants)
-}
-
-fn granted(ledger: &Ledger, grant: EventId) -> Result<Option<Index>, ReadError> {
-    let mut source = Source::All(vec![
-        term(ledger, Key::Grant, &grant.to_string()),
-        term(ledger, Key::Kind, Kind::DelegationGranted.as_str()),
-    ]);
-    let mut walk = Walk::new(Order::Oldest, GRANT_LOOKS_MAX);
-    let mut at = 0;
-    while let Seek::At(index) = source.seek(at, &mut walk)? {
-        // A child names its parent's grant too.
-        let node = ledger.entry(Index(index))?.as_ref().map(Node::of);
-        let gives =
-            |node: &Node| node.accepted() && node.grant.as_ref().is_some_and(|g| g.id == grant);
-        if node.as_ref().is_some_and(gives) {
-            return Ok(Some(Index(index)));
-        }
-        at = index + 1;
-    }
-    Ok(None)
 }

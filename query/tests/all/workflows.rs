@@ -93,6 +93,12 @@ fn a_grant_of_another_workflow_is_known_and_a_later_one_is_late() {
         "grant": { "id": "@H", "to": "b", "parent": "@G" },
     });
     world.accept("a", child);
+    // However often it was tried in vain before.
+    for _ in 0..40 {
+        let mut ended = grant.clone();
+        ended["grant"]["expires"] = "2026-01-01T00:00:00Z".into();
+        assert!(world.submit("boss@example.com", ended, None).refused.is_some());
+    }
     let granted = world.accept("boss@example.com", grant);
     assert_eq!(gaps(&world, "w")[0]["granted"], granted);
     act["correlation"] = "v".into();
