@@ -28,6 +28,7 @@ use std::sync::LazyLock;
 use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
 use schemas::id::{EventId, Index, Kid, SessionId, TreeSize, sha256};
 use schemas::leaf::Leaf;
+use schemas::rules::DEADLINE;
 use schemas::terms::Key;
 
 /// A map of the commit path, where hashing shows. Nothing depends on its order.
@@ -153,6 +154,14 @@ pub(crate) const REMEMBERED: u8 = b'w';
 /// A row that the rules remember.
 pub(crate) fn remembered(key: &[u8]) -> Vec<u8> {
     joined([&[REMEMBERED], key])
+}
+
+/// What the keys of rows begin with that fall due.
+pub(crate) const DEADLINES: [u8; 2] = [REMEMBERED, DEADLINE];
+
+/// Whether a row of the state is one that falls due.
+pub(crate) fn is_deadline(key: &[u8]) -> bool {
+    key.starts_with(&DEADLINES)
 }
 
 /// Who answered for an agent until the entry at `until`.

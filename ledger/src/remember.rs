@@ -12,18 +12,16 @@ use crate::keys::{self, Map, Short};
 use crate::state::{Changed, look_up};
 use crate::store::{ColumnFamily, Store};
 
-/// Stored rows that fall due and are read at once.
+/// Stored deadlines that are read at once.
 const AHEAD_ROWS_MAX: usize = 64;
 
 /// What is remembered in memory only, and can be found again.
 #[derive(Default)]
 pub(crate) struct Recall {
-    /// No row that falls due lies before this key: what fell due is deleted from the front, and reading over the
-    /// deleted again and again would cost more and more.
+    /// No deadline lies before this key: what fell due is deleted from the front, and reading over the deleted again
+    /// and again would cost more and more.
     front: Vec<u8>,
-    /// What the keys of rows that fall due begin with, once one was asked for.
-    prefix: Vec<u8>,
-    /// Stored rows that fall due, from the front on.
+    /// Stored deadlines, from the front on.
     ahead: VecDeque<Row>,
     /// Signers of the events accepted in the commit under way.
     accepted: Map<EventId, Vec<Short>>,
@@ -39,7 +37,7 @@ impl Recall {
         self.ahead.clear();
     }
 
-    /// The first stored row that falls due, at or after `from`, and has not changed meanwhile.
+    /// The first stored deadline at or after `from` that has not changed meanwhile.
     fn stored(
         &mut self,
         store: &Store,
@@ -56,7 +54,7 @@ impl Recall {
             }
             for row in store.scan(ColumnFamily::State, from, Direction::Forward) {
                 let (key, value) = row?;
-                if !key.starts_with(&self.prefix) || self.ahead.len() >= AHEAD_ROWS_MAX {
+                if !keys::is_deadline(&key) || self.ahead.len() >= AHEAD_ROWS_MAX {
                     break;
                 }
                 if !changed.contains_key(&*key) {
@@ -87,7 +85,7 @@ impl Rows for Remembered<'_> {
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
         let key = keys::remembered(&key);
-        if key < self.recall.front && key.starts_with(&self.recall.prefix) {
+        if keys::is_deadline(&key) && key < self.recall.front {
             self.recall.front.clone_from(&key);
         }
         self.changed.insert(key, Some(value));
@@ -97,13 +95,11 @@ impl Rows for Remembered<'_> {
         self.changed.insert(keys::remembered(&key), None);
     }
 
-    fn first(&mut self, prefix: &[u8]) -> Result<Option<Row>, ReadError> {
-        let prefix = keys::remembered(prefix);
-        self.recall.prefix.clone_from(&prefix);
-        let from = self.recall.front.clone().max(prefix.clone());
+    fn first_deadline(&mut self) -> Result<Option<Row>, ReadError> {
+        let from = self.recall.front.clone().max(keys::DEADLINES.to_vec());
         let here = self.changed.range(from.clone()..).find(|(_, value)| value.is_some());
         let here = here.and_then(|(key, value)| Some((key.clone(), value.clone()?)));
-        let here = here.filter(|(key, _)| key.starts_with(&prefix));
+        let here = here.filter(|(key, _)| keys::is_deadline(key));
         let stored = self.recall.stored(self.store, self.changed, &from)?;
         let first = [here, stored].into_iter().flatten().min_by(|a, b| a.0.cmp(&b.0));
         let Some((key, value)) = first else { return Ok(None) };

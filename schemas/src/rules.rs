@@ -14,7 +14,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-pub use engine::{Engine, Row, Rows};
+pub use engine::{DEADLINE, Engine, Row, Rows};
 use engine::{Flag, Late, Ruling, View, Wait};
 
 use crate::id::{Digest, EventId, Index};

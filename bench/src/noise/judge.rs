@@ -10,7 +10,7 @@ use schemas::id::{ChainHash, Digest, EventId, Index, Micros};
 use schemas::leaf::{Counts, Leaf, Status};
 use schemas::limits::FINDINGS_DUE_MAX;
 use schemas::registry::{ChainCheck, Registry};
-use schemas::rules::{Engine, Finding, Row, Rows};
+use schemas::rules::{DEADLINE, Engine, Finding, Row, Rows};
 use serde_json::json;
 
 use super::month::Arrival;
@@ -18,14 +18,11 @@ use super::publisher::Publisher;
 use super::{DAY_US, MONTH_DAYS, Plan, START_US, Tallies};
 use crate::round::Failure;
 
-/// The first byte of rows that are asked for in order.
-const ORDERED: u8 = b'D';
-
 /// The engine's rows in memory.
 #[derive(Default)]
 pub(crate) struct Memory {
     rows: HashMap<Vec<u8>, Vec<u8>>,
-    ordered: BTreeMap<Vec<u8>, Vec<u8>>,
+    deadlines: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Hash of the signer of each event.
     signers: HashMap<EventId, u64>,
     hasher: RandomState,
@@ -39,8 +36,8 @@ impl Memory {
 
     /// Rows, and bytes of keys and values.
     pub(crate) fn size(&self) -> (usize, usize) {
-        let all = self.rows.iter().chain(&self.ordered);
-        (self.rows.len() + self.ordered.len(), all.map(|(key, row)| key.len() + row.len()).sum())
+        let all = self.rows.iter().chain(&self.deadlines);
+        (self.rows.len() + self.deadlines.len(), all.map(|(key, row)| key.len() + row.len()).sum())
     }
 }
 
@@ -53,20 +50,20 @@ impl Rows for Memory {
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
         match key.first() {
-            Some(&ORDERED) => drop(self.ordered.insert(key, value)),
+            Some(&DEADLINE) => drop(self.deadlines.insert(key, value)),
             _ => drop(self.rows.insert(key, value)),
         }
     }
 
     fn delete(&mut self, key: Vec<u8>) {
         match key.first() {
-            Some(&ORDERED) => drop(self.ordered.remove(&key)),
+            Some(&DEADLINE) => drop(self.deadlines.remove(&key)),
             _ => drop(self.rows.remove(&key)),
         }
     }
 
-    fn first(&mut self, prefix: &[u8]) -> Result<Option<Row>, Infallible> {
-        let first = self.ordered.first_key_value().filter(|(key, _)| key.starts_with(prefix));
+    fn first_deadline(&mut self) -> Result<Option<Row>, Infallible> {
+        let first = self.deadlines.first_key_value();
         Ok(first.map(|(key, row)| (key.clone(), row.clone())))
     }
 

@@ -28,7 +28,7 @@ pub(super) use caps::offset_s;
 pub(super) use flag::Flag;
 pub(super) use intent::Intent;
 pub(super) use rows::mark;
-pub use rows::{Row, Rows};
+pub use rows::{DEADLINE, Row, Rows};
 pub(super) use session::{begins, link, session_key};
 pub(super) use settle::{is_self, words};
 pub(super) use view::View;
@@ -39,7 +39,7 @@ use habits::Habits;
 use memory::Memory;
 use reference::Reference;
 use session::Session;
-use wait::{Cited, DEADLINE, HELD};
+use wait::{Cited, HELD};
 
 use super::{Baseline, Finding, RULES, Rule, When, rule};
 use crate::body::{Body, LEDGER_SIGNER};
@@ -113,7 +113,7 @@ impl Engine {
             if findings.len() >= limit || is_enough {
                 break;
             }
-            let Some((key, row)) = rows.first(DEADLINE)? else { break };
+            let Some((key, row)) = rows.first_deadline()? else { break };
             let Some((at, rest)) = deadline(&key).filter(|(at, _)| *at <= now) else { break };
             rows.delete(key.clone());
             match rest.split_first() {
@@ -129,7 +129,7 @@ impl Engine {
     /// # Errors
     /// If the rows cannot be read.
     pub fn next_due<R: Rows>(&self, rows: &mut R) -> Result<Option<Micros>, R::Error> {
-        let first = rows.first(DEADLINE)?;
+        let first = rows.first_deadline()?;
         Ok(first.and_then(|(key, _)| deadline(&key).map(|(at, _)| at)))
     }
 
@@ -228,7 +228,7 @@ fn check<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<Vec<Finding>, R::Erro
 
 /// A deadline's time and the rest of its key.
 fn deadline(key: &[u8]) -> Option<(Micros, &[u8])> {
-    let (at, rest) = key.strip_prefix(DEADLINE)?.split_first_chunk::<8>()?;
+    let (at, rest) = key.strip_prefix(&[DEADLINE])?.split_first_chunk::<8>()?;
     Some((Micros(u64::from_be_bytes(*at)), rest))
 }
 

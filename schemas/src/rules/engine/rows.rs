@@ -21,6 +21,10 @@
 
 use crate::id::EventId;
 
+/// First byte of the keys of deadlines, which are found in their order and never asked for by their keys; all other
+/// rows are asked for by their keys alone.
+pub const DEADLINE: u8 = b'D';
+
 /// A row: its key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
 
@@ -41,12 +45,12 @@ pub trait Rows {
     /// Removes a row.
     fn delete(&mut self, key: Vec<u8>);
 
-    /// The row with the smallest key that begins with `prefix`. Asked for deadlines only, which are removed from the
-    /// front, so that an implementation may remember where it stopped.
+    /// The deadline with the smallest key. They are removed from the front, so that an implementation may remember
+    /// where it stopped.
     ///
     /// # Errors
     /// If the store cannot be read.
-    fn first(&mut self, prefix: &[u8]) -> Result<Option<Row>, Self::Error>;
+    fn first_deadline(&mut self) -> Result<Option<Row>, Self::Error>;
 
     /// Whether an event with this id by another signer was accepted before.
     ///

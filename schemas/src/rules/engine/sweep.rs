@@ -1,14 +1,13 @@
 //! The end of rows: each that ends begins with the time until which it is kept.
 
 use super::pack::{Pack, Unpack};
-use super::rows::Rows;
-use super::wait::DEADLINE;
+use super::rows::{DEADLINE, Rows};
 use crate::id::Micros;
 
 /// Plans to look at a row again at a time.
 pub(crate) fn plan<R: Rows>(rows: &mut R, row: &[u8], at: Micros) {
     let mut key = Pack::with_capacity(10 + row.len());
-    key.raw(DEADLINE).u64(at.0).u8(0).raw(row);
+    key.u8(DEADLINE).u64(at.0).u8(0).raw(row);
     rows.put(key.done(), Vec::new());
 }
 

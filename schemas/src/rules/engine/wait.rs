@@ -5,13 +5,12 @@ use super::flag::Flag;
 use super::intent::Intent;
 use super::pack::{Pack, Unpack};
 use super::reference::Reference;
+use super::rows::DEADLINE;
 use super::session::Session;
 use crate::body::Body;
 use crate::id::{EventId, Index, Micros};
 use crate::registry::Registry;
 
-/// The first byte of every deadline's key.
-pub(crate) const DEADLINE: &[u8] = b"D";
 /// Mark of a deadline at which findings that were held back are told.
 pub(crate) const HELD: u8 = u8::MAX;
 
@@ -100,7 +99,7 @@ impl Wait {
 
     pub(crate) fn key(&self, rule: &str) -> Vec<u8> {
         let mut key = Pack::with_capacity(40);
-        key.raw(DEADLINE).u64(self.at.0).raw(rule.as_bytes()).u8(0);
+        key.u8(DEADLINE).u64(self.at.0).raw(rule.as_bytes()).u8(0);
         key.u64(self.cited.index.0).u8(self.tag).done()
     }
 

@@ -22,7 +22,7 @@ use crate::kind::Kind;
 use crate::leaf::{Counts, Leaf, Status};
 use crate::registry::{ChainCheck, Registry};
 use crate::reject::Reason;
-use crate::rules::{Engine, Finding, Row, Rows};
+use crate::rules::{DEADLINE, Engine, Finding, Row, Rows};
 
 /// Rows in memory.
 #[derive(Default)]
@@ -50,9 +50,9 @@ impl Rows for Memory {
         self.rows.remove(&key);
     }
 
-    fn first(&mut self, prefix: &[u8]) -> Result<Option<Row>, Self::Error> {
-        let next = self.rows.range(prefix.to_vec()..).next();
-        let row = next.filter(|(key, _)| key.starts_with(prefix));
+    fn first_deadline(&mut self) -> Result<Option<Row>, Self::Error> {
+        let next = self.rows.range(vec![DEADLINE]..).next();
+        let row = next.filter(|(key, _)| key.first() == Some(&DEADLINE));
         Ok(row.map(|(key, value)| (key.clone(), value.clone())))
     }
 
