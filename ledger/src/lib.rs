@@ -11,6 +11,7 @@ mod admit;
 mod answers;
 mod append;
 mod audit;
+mod changed;
 mod check;
 mod claim;
 mod cosignatures;

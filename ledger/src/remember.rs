@@ -7,9 +7,10 @@ use schemas::body::Body;
 use schemas::id::EventId;
 use schemas::rules::{Row, Rows};
 
+use crate::changed::Changed;
 use crate::error::ReadError;
 use crate::keys::{self, Map, Short};
-use crate::state::{Changed, look_up};
+use crate::state::look_up;
 use crate::store::{ColumnFamily, Store};
 
 /// Stored deadlines that are read at once.
@@ -44,7 +45,7 @@ impl Recall {
         changed: &Changed,
         from: &[u8],
     ) -> Result<Option<Row>, ReadError> {
-        let is_past = |row: &Row| row.0.as_slice() < from || changed.contains_key(&row.0);
+        let is_past = |row: &Row| row.0.as_slice() < from || changed.has_deadline(&row.0);
         loop {
             while self.ahead.front().is_some_and(is_past) {
                 self.ahead.pop_front();
@@ -57,7 +58,7 @@ impl Recall {
                 if !keys::is_deadline(&key) || self.ahead.len() >= AHEAD_ROWS_MAX {
                     break;
                 }
-                if !changed.contains_key(&*key) {
+                if !changed.has_deadline(&key) {
                     self.ahead.push_back((key.into_vec(), value.into_vec()));
                 }
             }
@@ -88,18 +89,16 @@ impl Rows for Remembered<'_> {
         if keys::is_deadline(&key) && key < self.recall.front {
             self.recall.front.clone_from(&key);
         }
-        self.changed.insert(key, Some(value));
+        self.changed.put(key, value);
     }
 
     fn delete(&mut self, key: Vec<u8>) {
-        self.changed.insert(keys::remembered(&key), None);
+        self.changed.delete(keys::remembered(&key));
     }
 
     fn first_deadline(&mut self) -> Result<Option<Row>, ReadError> {
         let from = self.recall.front.clone().max(keys::DEADLINES.to_vec());
-        let here = self.changed.range(from.clone()..).find(|(_, value)| value.is_some());
-        let here = here.and_then(|(key, value)| Some((key.clone(), value.clone()?)));
-        let here = here.filter(|(key, _)| keys::is_deadline(key));
+        let here = self.changed.first_deadline(&from);
         let stored = self.recall.stored(self.store, self.changed, &from)?;
         let first = [here, stored].into_iter().flatten().min_by(|a, b| a.0.cmp(&b.0));
         let Some((key, value)) = first else { return Ok(None) };

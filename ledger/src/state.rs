@@ -1,8 +1,6 @@
 //! The fold over the log: registry, counters, signer chains. The same code runs in a commit, in a
 //! rebuild and in an audit, so that all three agree.
 
-use std::collections::BTreeMap;
-
 use rocksdb::Direction;
 use schemas::body::Body;
 use schemas::id::Micros;
@@ -13,6 +11,7 @@ use schemas::registry::{ChainCheck, Registry};
 use schemas::rules::{Baseline, Engine, Finding};
 use schemas::terms::Key;
 
+use crate::changed::Changed;
 use crate::error::ReadError;
 use crate::keys::{self, Map};
 use crate::read::damaged;
@@ -73,7 +72,7 @@ impl State {
                 before.ok_or_else(|| damaged(ColumnFamily::State, &row))?.saturating_add(1)
             }
         };
-        self.changed.insert(row, Some(count.to_be_bytes().to_vec()));
+        self.changed.put(row, count.to_be_bytes().to_vec());
         Ok(count)
     }
 
@@ -94,7 +93,7 @@ impl State {
                 }
             };
             sequence.take(seq, leaf.body);
-            self.changed.insert(row, Some(sequence.encode()));
+            self.changed.put(row, sequence.encode());
         }
         let is_accepted = leaf.status == Status::Accepted;
         let check = if is_accepted {
@@ -119,12 +118,12 @@ impl State {
     fn apply(&mut self, leaf: &Leaf, body: &Body<'_>, check: &ChainCheck) {
         if check.is_worth_keeping() {
             let value = records::check_value(check);
-            self.changed.insert(keys::chain_check(leaf.index), Some(value));
+            self.changed.put(keys::chain_check(leaf.index), value);
         }
         self.keep_owner(leaf, body);
         for record in self.registry.apply(leaf.index, leaf.received_at, body) {
             let row = records::row(&record);
-            self.changed.insert(row.key, Some(row.value));
+            self.changed.put(row.key, row.value);
         }
     }
 
@@ -135,7 +134,7 @@ impl State {
         }
         if let Some(record) = body.agent().and_then(|agent| self.registry.agent(agent)) {
             let row = keys::former_owner(&record.id, leaf.index);
-            self.changed.insert(row, Some(record.owner.clone().into_bytes()));
+            self.changed.put(row, record.owner.clone().into_bytes());
         }
     }
 
@@ -186,7 +185,7 @@ impl State {
 
     /// The rows that changed since they were last taken, in order of key.
     pub(crate) fn take_rows(&mut self) -> Vec<Row> {
-        let changed = std::mem::take(&mut self.changed);
+        let changed = self.changed.take();
         self.recall.forget_commit();
         self.quiet_until = None;
         if self.cached.len() + changed.len() > CACHED_ROWS_MAX {
@@ -206,9 +205,6 @@ impl State {
     }
 }
 
-/// Rows that changed in the commit under way; `None` of those that go.
-pub(crate) type Changed = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
-
 /// A row as of now: as changed, as cached, as stored.
 pub(crate) fn look_up(
     store: &Store,
@@ -216,9 +212,11 @@ pub(crate) fn look_up(
     changed: &Changed,
     key: &[u8],
 ) -> Result<Option<Vec<u8>>, ReadError> {
-    match (changed.get(key), cached.get(key)) {
-        (Some(value), _) => Ok(value.clone()),
-        (None, Some(value)) => Ok(Some(value.clone())),
-        (None, None) => store.get(ColumnFamily::State, key),
+    if let Some(value) = changed.get(key) {
+        return Ok(value.clone());
+    }
+    match cached.get(key) {
+        Some(value) => Ok(Some(value.clone())),
+        None => store.get(ColumnFamily::State, key),
     }
 }
