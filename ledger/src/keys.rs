@@ -164,6 +164,14 @@ pub(crate) fn is_deadline(key: &[u8]) -> bool {
     key.starts_with(&DEADLINES)
 }
 
+const COUNT: u8 = b'n';
+const CHAIN: u8 = b's';
+
+/// Whether the fold asks for a row of the state again by its key.
+pub(crate) fn is_asked_for(key: &[u8]) -> bool {
+    matches!(key, [COUNT | CHAIN | REMEMBERED, ..]) && !is_deadline(key)
+}
+
 /// Who answered for an agent until the entry at `until`.
 pub(crate) fn former_owner(agent: &str, until: Index) -> Vec<u8> {
     joined([&former_owners(agent), &index(until)])
@@ -180,11 +188,11 @@ pub(crate) fn chain_check(at: Index) -> Vec<u8> {
 }
 
 pub(crate) fn count(key: Key, value: &str) -> Vec<u8> {
-    joined([b"n", &term_hash(key, value)])
+    joined([&[COUNT], &term_hash(key, value)])
 }
 
 pub(crate) fn chain(signer: &str, session: &SessionId) -> Vec<u8> {
-    joined([b"s", &signer_hash(signer), session.as_bytes()])
+    joined([&[CHAIN], &signer_hash(signer), session.as_bytes()])
 }
 
 pub(crate) fn boundary(size: TreeSize) -> Vec<u8> {

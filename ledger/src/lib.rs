@@ -11,6 +11,7 @@ mod admit;
 mod answers;
 mod append;
 mod audit;
+mod cached;
 mod changed;
 mod check;
 mod claim;

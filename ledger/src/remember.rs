@@ -7,6 +7,7 @@ use schemas::body::Body;
 use schemas::id::EventId;
 use schemas::rules::{Row, Rows};
 
+use crate::cached::Cached;
 use crate::changed::Changed;
 use crate::error::ReadError;
 use crate::keys::{self, Map, Short};
@@ -72,7 +73,7 @@ impl Recall {
 /// The rows as of the entry before.
 pub(crate) struct Remembered<'s> {
     pub(crate) store: &'s Store,
-    pub(crate) cached: &'s Map<Vec<u8>, Vec<u8>>,
+    pub(crate) cached: &'s mut Cached,
     pub(crate) changed: &'s mut Changed,
     pub(crate) recall: &'s mut Recall,
 }

@@ -11,23 +11,21 @@ use schemas::registry::{ChainCheck, Registry};
 use schemas::rules::{Baseline, Engine, Finding};
 use schemas::terms::Key;
 
+use crate::cached::Cached;
 use crate::changed::Changed;
 use crate::error::ReadError;
-use crate::keys::{self, Map};
+use crate::keys;
 use crate::read::damaged;
 use crate::records;
 use crate::remember::{Recall, Remembered};
 use crate::sequence::Sequence;
 use crate::store::{ColumnFamily, Row, Store};
 
-/// Rows of counters and chains that are kept in memory between commits.
-const CACHED_ROWS_MAX: usize = 200_000;
-
 /// The state as of the last entry folded.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) registry: Registry,
-    cached: Map<Vec<u8>, Vec<u8>>,
+    cached: Cached,
     changed: Changed,
     recall: Recall,
     /// All that fell due before gives no finding, as long as nothing happens.
@@ -179,8 +177,8 @@ impl State {
         (registry, Remembered { store, cached, changed, recall })
     }
 
-    fn row(&self, store: &Store, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        look_up(store, &self.cached, &self.changed, key)
+    fn row(&mut self, store: &Store, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        look_up(store, &mut self.cached, &self.changed, key)
     }
 
     /// The rows that changed since they were last taken, in order of key.
@@ -188,13 +186,10 @@ impl State {
         let changed = self.changed.take();
         self.recall.forget_commit();
         self.quiet_until = None;
-        if self.cached.len() + changed.len() > CACHED_ROWS_MAX {
-            self.cached.clear();
-        }
-        for (key, value) in &changed {
+        for (key, value) in changed.iter().filter(|(key, _)| keys::is_asked_for(key)) {
             match value {
-                Some(value) => drop(self.cached.insert(key.clone(), value.clone())),
-                None => drop(self.cached.remove(key)),
+                Some(value) => self.cached.put(key, value),
+                None => self.cached.remove(key),
             }
         }
         let row = |(key, value)| match value {
@@ -208,15 +203,19 @@ impl State {
 /// A row as of now: as changed, as cached, as stored.
 pub(crate) fn look_up(
     store: &Store,
-    cached: &Map<Vec<u8>, Vec<u8>>,
+    cached: &mut Cached,
     changed: &Changed,
     key: &[u8],
 ) -> Result<Option<Vec<u8>>, ReadError> {
     if let Some(value) = changed.get(key) {
         return Ok(value.clone());
     }
-    match cached.get(key) {
-        Some(value) => Ok(Some(value.clone())),
-        None => store.get(ColumnFamily::State, key),
+    if let Some(value) = cached.get(key) {
+        return Ok(Some(value));
     }
+    let stored = store.get(ColumnFamily::State, key)?;
+    if let Some(value) = &stored {
+        cached.put(key, value);
+    }
+    Ok(stored)
 }
