@@ -26,14 +26,14 @@ fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
         wait.intent = joined.map(|(id, _)| *id);
         wait.reference = view.memory.reference_key;
         // Each time that it is said to be done takes a witness of its own.
-        wait.numbers.0 = joined.map_or(0, |(_, intent)| u64::from(intent.confirmed) + 1);
+        wait.numbers.0 = joined.map_or(0, |(_, intent)| u64::from(intent.told.confirmed) + 1);
         waits.push(wait);
     }
 }
 
 fn judge(late: &Late<'_>) -> Ruling {
     let seen = match &late.intent {
-        Some(intent) => u64::from(intent.witnessed) >= late.wait.numbers.0,
+        Some(intent) => u64::from(intent.told.witnessed) >= late.wait.numbers.0,
         None => late.reference.as_ref().is_some_and(|reference| reference.witness.is_some()),
     };
     if seen { Ruling::Clear } else { Ruling::Flagged(Flag::plain()) }

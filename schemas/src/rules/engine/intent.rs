@@ -36,9 +36,7 @@ pub(crate) struct Intent {
     pub(crate) refused: bool,
     /// Since when an outcome is due.
     pub(crate) clock: Micros,
-    pub(crate) dispatched: u32,
-    pub(crate) confirmed: u32,
-    pub(crate) witnessed: u32,
+    pub(crate) told: Told,
     /// An outcome said that it is over.
     pub(crate) is_over: bool,
     /// Somebody looked whether a human allowed something dangerous.
@@ -47,17 +45,39 @@ pub(crate) struct Intent {
     pub(crate) is_told: bool,
 }
 
-impl Intent {
+/// How often outcomes and witnesses told of an intent's execution.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Told {
+    pub(crate) dispatched: u32,
+    pub(crate) confirmed: u32,
+    pub(crate) witnessed: u32,
+}
+
+impl Told {
     /// Executions that are known of, each counted once however many tell of it.
-    pub(crate) fn executions(&self) -> u32 {
-        self.dispatched.max(self.confirmed).max(self.witnessed)
+    pub(crate) fn executions(self) -> u32 {
+        self.by_agent().max(self.witnessed)
     }
 
     /// Executions that its agent tells of.
-    pub(crate) fn told(&self) -> u32 {
+    pub(crate) fn by_agent(self) -> u32 {
         self.dispatched.max(self.confirmed)
     }
 
+    /// With what another outcome or witness tells.
+    pub(crate) fn with(mut self, facts: &Facts<'_>) -> Self {
+        let counted = match (facts.kind, facts.status) {
+            (Kind::WitnessObserved, _) => &mut self.witnessed,
+            (_, Some("dispatched")) => &mut self.dispatched,
+            (_, Some("confirmed")) => &mut self.confirmed,
+            _ => return self,
+        };
+        *counted = counted.saturating_add(1);
+        self
+    }
+}
+
+impl Intent {
     /// Whether a gate or an approver has the last word, and it is no.
     pub(crate) fn is_denied(&self) -> bool {
         self.refused || self.gates.iter().any(|(_, allows)| !allows)
@@ -73,15 +93,7 @@ impl Intent {
 
     /// Counts what an outcome or a witness tells.
     pub(crate) fn count(&mut self, facts: &Facts<'_>) {
-        if facts.kind == Kind::WitnessObserved {
-            self.witnessed = self.witnessed.saturating_add(1);
-            return;
-        }
-        match facts.status {
-            Some("dispatched") => self.dispatched = self.dispatched.saturating_add(1),
-            Some("confirmed") => self.confirmed = self.confirmed.saturating_add(1),
-            _ => {}
-        }
+        self.told = self.told.with(facts);
         self.is_over |= facts.is_final();
     }
 
@@ -105,7 +117,7 @@ impl Intent {
         let flags = flags.into_iter().chain([self.is_dangerous]);
         row.u8(flags.rev().fold(0, |bits, flag| bits << 1 | u8::from(flag)));
         row.u64(self.allowed.0).u64(self.by_human.0).u64(self.clock.0);
-        row.u32(self.dispatched).u32(self.confirmed).u32(self.witnessed);
+        row.u32(self.told.dispatched).u32(self.told.confirmed).u32(self.told.witnessed);
         for (marks, max) in [(&self.chain, PRINCIPALS_MAX), (&self.needed, SCOPES_MAX)] {
             row.u8(u8::try_from(marks.len().min(max)).unwrap_or_default());
             for mark in marks.iter().take(max) {
@@ -137,9 +149,7 @@ impl Intent {
             allowed: Micros(row.u64()?),
             by_human: Micros(row.u64()?),
             clock: Micros(row.u64()?),
-            dispatched: row.u32()?,
-            confirmed: row.u32()?,
-            witnessed: row.u32()?,
+            told: Told { dispatched: row.u32()?, confirmed: row.u32()?, witnessed: row.u32()? },
             chain: Vec::new(),
             needed: Vec::new(),
             gates: Vec::new(),

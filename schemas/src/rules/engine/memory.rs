@@ -125,9 +125,7 @@ impl Memory {
         self.intents = join::action(rows, facts, body, &self.reference)?.into_iter().collect();
         self.is_fresh = facts.is_execution() && !self.is_repeat;
         if let Some((_, intent)) = self.intents.first() {
-            let mut with = intent.clone();
-            with.count(facts);
-            self.is_fresh &= with.executions() > intent.executions();
+            self.is_fresh &= intent.told.with(facts).executions() > intent.told.executions();
         }
         Ok(())
     }
@@ -168,9 +166,8 @@ impl Memory {
             Kind::WitnessObserved => (!self.is_repeat).then_some(Account::Witness),
             Kind::ActionOutcome if facts.is_execution() => {
                 let Some((_, intent)) = self.intents.first() else { return Some(Account::Outcome) };
-                let mut with = intent.clone();
-                with.count(facts);
-                (with.told() > intent.told()).then_some(Account::Outcome)
+                let is_another = intent.told.with(facts).by_agent() > intent.told.by_agent();
+                is_another.then_some(Account::Outcome)
             }
             _ => None,
         }

@@ -1,7 +1,7 @@
 //! What an accepted entry leaves behind for later ones.
 
 use super::deed::Deed;
-use super::intent::Intent;
+use super::intent::{Intent, Told};
 use super::join::{alias_key, call_key, intent_key, request_key};
 use super::memory::{Memory, met_key, stopped_key, unpack_uses, uses_key};
 use super::pack::Pack;
@@ -135,9 +135,7 @@ fn new_intent(view: &View<'_>, agent: &str, deed: Deed) -> Intent {
         by_human: Micros(0),
         refused: false,
         clock: view.facts.at,
-        dispatched: 0,
-        confirmed: 0,
-        witnessed: 0,
+        told: Told::default(),
         is_over: false,
         is_weighed: false,
         is_told: false,
@@ -159,7 +157,7 @@ fn execution<R: Rows>(rows: &mut R, view: &View<'_>) {
         // A witness that had waited for its outcome is this intent's from now on.
         let waited = memory.reference.intent.is_none() && !is_witness;
         if waited && memory.reference.witness.is_some_and(|(seen, _)| before.cited.index < seen) {
-            intent.witnessed = intent.witnessed.saturating_add(1);
+            intent.told.witnessed = intent.told.witnessed.saturating_add(1);
         }
         keep(rows, view, *id, &intent);
     }
