@@ -108,15 +108,17 @@ impl Rows for Remembered<'_> {
     }
 
     fn is_taken(&mut self, id: EventId, signer: &str) -> Result<bool, ReadError> {
-        let own = keys::signer_hash(signer);
-        if self.recall.accepted.get(&id).is_some_and(|by| by.iter().any(|other| *other != own)) {
+        // Hardly ever asked, for hardly ever has another event the id.
+        let is_other = |by: &[u8]| by != keys::signer_hash(signer);
+        let here = self.recall.accepted.get(&id);
+        if here.is_some_and(|all| all.iter().any(|by| is_other(by.as_slice()))) {
             return Ok(true);
         }
         let prefix = keys::event_prefix(id);
         for row in self.store.scan(ColumnFamily::Ids, &prefix, Direction::Forward) {
             let (key, _) = row?;
             let Some(by) = key.strip_prefix(prefix.as_slice()) else { break };
-            if by != own {
+            if is_other(by) {
                 return Ok(true);
             }
         }
