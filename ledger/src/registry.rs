@@ -20,6 +20,7 @@ use crate::error::ReadError;
 use crate::keys;
 use crate::read::{Ledger, damaged};
 use crate::records;
+use crate::remember;
 use crate::state::State;
 use crate::store::ColumnFamily;
 
@@ -256,11 +257,12 @@ impl Ledger {
     /// # Errors
     /// As for [`Ledger::agent`].
     pub fn baseline(&self, agent: &str) -> Result<Option<Baseline>, ReadError> {
-        let mut state = State::load(&self.store)?;
-        match state.registry.agent(agent) {
-            Some(_) => state.baseline(&self.store, agent).map(Some),
-            None => Ok(None),
+        if self.agent(agent)?.is_none() {
+            return Ok(None);
         }
+        let record = self.contract(agent)?.filter(ContractRecord::is_in_force);
+        let contract = record.as_ref().map(|record| &record.contract);
+        remember::baseline(&self.store, contract, agent).map(Some)
     }
 
     /// What was found of the principal chain of the entry at `index`; `None` if it has none, or acts alone and

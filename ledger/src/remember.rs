@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use rocksdb::Direction;
 use schemas::body::Body;
+use schemas::contract::Contract;
 use schemas::id::EventId;
-use schemas::rules::{Row, Rows};
+use schemas::rules::{Baseline, Engine, Row, Rows};
 
 use crate::cached::Cached;
 use crate::changed::Changed;
@@ -68,6 +69,21 @@ impl Recall {
             }
         }
     }
+}
+
+/// What is usual for an agent as of the head, and the bounds that its contract in force sets.
+pub(crate) fn baseline(
+    store: &Store,
+    contract: Option<&Contract>,
+    agent: &str,
+) -> Result<Baseline, ReadError> {
+    let mut rows = Remembered {
+        store,
+        cached: &mut Cached::default(),
+        changed: &mut Changed::default(),
+        recall: &mut Recall::default(),
+    };
+    Engine.baseline(&mut rows, contract, agent)
 }
 
 /// The rows as of the entry before.

@@ -8,7 +8,7 @@ use schemas::kind::Kind;
 use schemas::leaf::{Counts, Leaf, Status};
 use schemas::limits::FINDINGS_DUE_MAX;
 use schemas::registry::{ChainCheck, Registry};
-use schemas::rules::{Baseline, Engine, Finding};
+use schemas::rules::{Engine, Finding};
 use schemas::terms::Key;
 
 use crate::cached::Cached;
@@ -164,12 +164,6 @@ impl State {
     pub(crate) fn abandon(&mut self) {
         self.changed.clear();
         self.recall = Recall::default();
-    }
-
-    /// What is usual for an agent.
-    pub(crate) fn baseline(&mut self, store: &Store, agent: &str) -> Result<Baseline, ReadError> {
-        let (registry, mut rows) = self.remembered(store);
-        Engine.baseline(&mut rows, registry, agent)
     }
 
     fn remembered<'s>(&'s mut self, store: &'s Store) -> (&'s Registry, Remembered<'s>) {

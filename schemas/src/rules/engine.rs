@@ -133,18 +133,17 @@ impl Engine {
         Ok(first.and_then(|(key, _)| deadline(&key).map(|(at, _)| at)))
     }
 
-    /// What an agent usually does, and the bounds that its contract and its habits set.
+    /// What an agent usually does, and the bounds that its habits and its contract in force set.
     ///
     /// # Errors
     /// If the rows cannot be read.
     pub fn baseline<R: Rows>(
         &self,
         rows: &mut R,
-        registry: &Registry,
+        contract: Option<&Contract>,
         agent: &str,
     ) -> Result<Baseline, R::Error> {
         let habits = Habits::known(rows, rows::hash(agent, ""))?;
-        let contract = in_force(registry, agent);
         let own = |rule: &Rule| contract?.thresholds.get(rule.name).copied();
         let bounded = RULES.iter().filter_map(|rule| Some((rule, rule.threshold?)));
         Ok(Baseline {

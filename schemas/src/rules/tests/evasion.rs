@@ -333,7 +333,8 @@ fn a_baseline_tells_each_bound() {
     let mut world = World::new();
     world.contract("a", "owner", &json!({ "thresholds": { "volume": 7 } }));
     world.intent("a", &json!({}));
-    let Ok(baseline) = Engine.baseline(&mut world.rows, &world.registry, "a");
+    let contract = world.registry.contract("a").map(|record| &record.contract);
+    let Ok(baseline) = Engine.baseline(&mut world.rows, contract, "a");
     assert_eq!((baseline.actions, baseline.usual), (1, 0));
     let bounds = [
         ("clock_skew", 120),
