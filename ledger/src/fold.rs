@@ -35,8 +35,8 @@ pub(crate) struct Derived {
 
 /// What lies beside a leaf.
 pub(crate) enum Beside<'a> {
-    /// The body of an accepted entry; `None` once erased.
-    Body(Option<&'a Body<'a>>),
+    /// The body of an accepted entry, or what is left of an erased one.
+    Body(&'a Body<'a>),
     /// The evidence of a refused one.
     Refusal(&'a Refusal),
 }
@@ -58,8 +58,7 @@ impl Fold {
     ) -> Result<Vec<Finding>, ReadError> {
         derived.rows.extend(self.growth.push(tree::leaf_hash(bytes)));
         match beside {
-            Beside::Body(None) => Ok(Vec::new()),
-            Beside::Body(Some(body)) => {
+            Beside::Body(body) => {
                 derived.rows.push(event_row(leaf, body));
                 self.take_signed(store, leaf, body, derived)
             }

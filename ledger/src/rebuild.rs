@@ -180,7 +180,7 @@ fn fold_entry(
     let counts = fold.count(derived, &body)?;
     check(&Checking { read, body: Some(&body), statement, counts }, fold)?;
     findings.take(leaf.index, &body);
-    let given = fold.take(derived, leaf, bytes, &Beside::Body(Some(&body)), rows)?;
+    let given = fold.take(derived, leaf, bytes, &Beside::Body(&body), rows)?;
     findings.given.extend(given);
     Ok(())
 }

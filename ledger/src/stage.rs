@@ -243,7 +243,7 @@ impl Writer {
         if body.kind().is_announced() {
             draft.control.push(leaf.index);
         }
-        self.push(draft, leaf, &Beside::Body(Some(body)))
+        self.push(draft, leaf, &Beside::Body(body))
     }
 
     /// The accepted event with this body's signer and id, in the store or in the open commit.
