@@ -3,7 +3,7 @@
 use schemas::body::{Body, LEDGER_SIGNER};
 use schemas::era::{Era, EraFault, Eras, KEY_ROTATED, NEW_EPOCH};
 use schemas::id::{Index, TreeSize};
-use schemas::leaf::{Leaf, Status};
+use schemas::leaf::Status;
 use schemas::terms::Key;
 
 use crate::error::ReadError;
@@ -18,15 +18,16 @@ pub(crate) fn eras(
     store: &Store,
     size: TreeSize,
 ) -> Result<(Eras, Option<(Index, EraFault)>), ReadError> {
-    let genesis = body_row(store, Index(0))?;
+    let genesis = store.row_at(ColumnFamily::Bodies, Index(0))?;
     let key = keys::index(Index(0));
     let parsed = Body::parse(&genesis).ok().and_then(|body| Eras::genesis(&body));
     let mut eras = parsed.ok_or_else(|| damaged(ColumnFamily::Bodies, &key))?;
     for index in changes(store, size)? {
-        if leaf_row(store, index)?.status != Status::Accepted {
+        let leaf = parse_leaf(index, &store.row_at(ColumnFamily::Leaves, index)?)?;
+        if leaf.status != Status::Accepted {
             continue;
         }
-        let row = body_row(store, index)?;
+        let row = store.row_at(ColumnFamily::Bodies, index)?;
         let body = Body::parse(&row)
             .map_err(|_refused| damaged(ColumnFamily::Bodies, &keys::index(index)))?;
         if let Err(fault) = eras.take(index, &body) {
@@ -54,18 +55,6 @@ fn changes(store: &Store, size: TreeSize) -> Result<Vec<Index>, ReadError> {
     }
     found.sort_unstable();
     Ok(found)
-}
-
-fn leaf_row(store: &Store, index: Index) -> Result<Leaf, ReadError> {
-    let family = ColumnFamily::Leaves;
-    let row =
-        store.get(family, &keys::index(index))?.ok_or(ReadError::Missing { family, index })?;
-    parse_leaf(index, &row)
-}
-
-fn body_row(store: &Store, index: Index) -> Result<Vec<u8>, ReadError> {
-    let family = ColumnFamily::Bodies;
-    store.get(family, &keys::index(index))?.ok_or(ReadError::Missing { family, index })
 }
 
 /// The ledger as it calls itself in an era.

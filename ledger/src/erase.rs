@@ -219,8 +219,7 @@ impl Writer {
     ) -> Result<(), ReadError> {
         let key = keys::index(index);
         erasure.deletes.push((ColumnFamily::Details, key.to_vec()));
-        let bytes = self.store.get(ColumnFamily::Leaves, &key)?;
-        let bytes = bytes.ok_or(ReadError::Missing { family: ColumnFamily::Leaves, index })?;
+        let bytes = self.store.row_at(ColumnFamily::Leaves, index)?;
         let leaf = parse_leaf(index, &bytes)?;
         if !redaction.body {
             return Ok(());

@@ -291,10 +291,8 @@ pub(crate) fn last_index(store: &Store) -> Result<Option<Index>, ReadError> {
 
 /// Who the ledger is, as its genesis entry says.
 pub(crate) fn identity(store: &Store) -> Result<Identity, ReadError> {
-    let key = keys::index(Index(0));
-    let family = ColumnFamily::Bodies;
-    let row = store.get(family, &key)?.ok_or(ReadError::Missing { family, index: Index(0) })?;
-    parse_genesis(&row).ok_or_else(|| damaged(family, &key))
+    let row = store.row_at(ColumnFamily::Bodies, Index(0))?;
+    parse_genesis(&row).ok_or_else(|| damaged(ColumnFamily::Bodies, &keys::index(Index(0))))
 }
 
 fn parse_genesis(row: &[u8]) -> Option<Identity> {
@@ -328,8 +326,7 @@ impl Loaded {
 
     fn read(store: &Store, last: Index) -> Result<Self, ReadError> {
         let size = TreeSize(last.0 + 1);
-        let missing = ReadError::Missing { family: ColumnFamily::Leaves, index: last };
-        let bytes = store.get(ColumnFamily::Leaves, &keys::index(last))?.ok_or(missing)?;
+        let bytes = store.row_at(ColumnFamily::Leaves, last)?;
         let leaf = parse_leaf(last, &bytes)?;
         let fold = Fold { state: State::load(store)?, growth: Growth::load(store, size)? };
         Ok(Self {

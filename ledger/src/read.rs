@@ -182,8 +182,7 @@ impl Ledger {
     /// # Errors
     /// [`ReadError`] when they are missing.
     pub fn leaf_bytes(&self, index: Index) -> Result<Vec<u8>, ReadError> {
-        let row = self.store.get(ColumnFamily::Leaves, &keys::index(index))?;
-        row.ok_or(ReadError::Missing { family: ColumnFamily::Leaves, index })
+        self.store.row_at(ColumnFamily::Leaves, index)
     }
 
     /// Chain hash of the entry at `index`.

@@ -214,10 +214,9 @@ impl Ledger {
     fn apply(&self, registry: &mut Registry, index: Index) -> Result<(), ReadError> {
         let leaf = self.leaf(index)?;
         if leaf.status == Status::Accepted {
-            let (key, family) = (keys::index(index), ColumnFamily::Bodies);
-            let missing = ReadError::Missing { family, index };
-            let bytes = self.store.get(family, &key)?.ok_or(missing)?;
-            let body = Body::parse(&bytes).map_err(|_refused| damaged(family, &key))?;
+            let bytes = self.store.row_at(ColumnFamily::Bodies, index)?;
+            let broken = || damaged(ColumnFamily::Bodies, &keys::index(index));
+            let body = Body::parse(&bytes).map_err(|_refused| broken())?;
             registry.apply(index, leaf.received_at, &body);
         }
         Ok(())

@@ -9,8 +9,10 @@ use rocksdb::{
     DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Direction, IteratorMode, MergeOperands,
     Options, ReadOptions, WaitForCompactOptions, WriteBatch, WriteOptions,
 };
+use schemas::id::Index;
 
 use crate::error::{OpenError, ReadError};
+use crate::keys;
 
 /// The parts of the store.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -173,6 +175,12 @@ impl Store {
         key: &[u8],
     ) -> Result<Option<Vec<u8>>, ReadError> {
         Ok(self.db.get_cf(self.family(family), key)?)
+    }
+
+    /// The row of the entry at `index`, which has to be there.
+    pub(crate) fn row_at(&self, family: ColumnFamily, index: Index) -> Result<Vec<u8>, ReadError> {
+        let row = self.get(family, &keys::index(index))?;
+        row.ok_or(ReadError::Missing { family, index })
     }
 
     /// The rows under `keys`, in their order: blocks that several are in are read once.
