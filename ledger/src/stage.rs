@@ -19,7 +19,7 @@ use crate::append::{Submission, Via, Writer};
 use crate::check::{Checked, verified};
 use crate::draft::{Draft, End, Pending, Placed, StatementPlace};
 use crate::error::{AppendError, ReadError};
-use crate::fold::Beside;
+use crate::fold::{Beside, family_beside};
 use crate::keys;
 use crate::meta;
 use crate::own::Author;
@@ -124,25 +124,7 @@ impl Writer {
                 Ok(Pending { end: End::Duplicate, index, id, counted: false })
             }
             (Verdict::Reject(reject), _) => {
-                leaf.status = Status::Rejected(reject.reason);
-                let secret =
-                    reject.reason == Reason::SecretInBody || secret::found_in(item.raw.body);
-                let refusal = Refusal::new(&reject.cause, item.raw.body, secret);
-                let (index, counted) = match self.place_refusal(draft, &leaf, via, reject.reason)? {
-                    Placed::Before(index) => (index, false),
-                    Placed::Flooded => (leaf.index, true),
-                    Placed::Leaf => {
-                        place.keep(draft, leaf.index);
-                        let row = Row::new(
-                            ColumnFamily::Bodies,
-                            keys::index(leaf.index),
-                            refusal.encode(),
-                        );
-                        draft.rows.push(row);
-                        (self.push(draft, &leaf, &Beside::Refusal(&refusal))?, false)
-                    }
-                };
-                Ok(Pending { end: End::Rejected(reject), index, id, counted })
+                self.refuse(draft, leaf, via, item.raw.body, reject, Some(place))
             }
             (Verdict::Commit, Ok(body)) => {
                 leaf.counts = self.fold.count(&self.store, body)?;
@@ -271,23 +253,37 @@ impl Writer {
         via: &Via<'_>,
         reject: Reject,
     ) -> Result<Pending, AppendError> {
-        let leaf = Leaf {
-            status: Status::Rejected(reject.reason),
-            statement: Digest(sha256(message)),
-            source: via.source,
-            ..self.blank(draft)
-        };
+        let statement = Digest(sha256(message));
+        let leaf = Leaf { statement, source: via.source, ..self.blank(draft) };
+        self.refuse(draft, leaf, via, message, reject, None)
+    }
+
+    /// Refuses `bytes`, an item or a message as a whole, with the leaf that it would have.
+    fn refuse(
+        &mut self,
+        draft: &mut Draft,
+        leaf: Leaf,
+        via: &Via<'_>,
+        bytes: &[u8],
+        reject: Reject,
+        statement: Option<&mut StatementPlace<'_, '_>>,
+    ) -> Result<Pending, AppendError> {
+        let leaf = Leaf { status: Status::Rejected(reject.reason), ..leaf };
         let (index, counted) = match self.place_refusal(draft, &leaf, via, reject.reason)? {
             Placed::Before(index) => (index, false),
             Placed::Flooded => (leaf.index, true),
             Placed::Leaf => {
-                let refusal = Refusal::new(&reject.cause, message, secret::found_in(message));
+                if let Some(statement) = statement {
+                    statement.keep(draft, leaf.index);
+                }
+                let secret = reject.reason == Reason::SecretInBody || secret::found_in(bytes);
+                let refusal = Refusal::new(&reject.cause, bytes, secret);
                 let key = keys::index(leaf.index);
-                draft.rows.push(Row::new(ColumnFamily::Statements, key, refusal.encode()));
+                draft.rows.push(Row::new(family_beside(&leaf), key, refusal.encode()));
                 (self.push(draft, &leaf, &Beside::Refusal(&refusal))?, false)
             }
         };
-        Ok(Pending { end: End::Rejected(reject), index, id: None, counted })
+        Ok(Pending { end: End::Rejected(reject), index, id: leaf.id, counted })
     }
 
     /// Whether a refusal makes a leaf: not when the same came before, nor in a flood.
