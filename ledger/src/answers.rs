@@ -1,6 +1,8 @@
 //! Replies: receipts for what was committed, reasons for what was not.
 
-use schemas::id::Index;
+use std::collections::hash_map::Entry;
+
+use schemas::id::{Index, TreeSize};
 use schemas::receipt::SignedRoot;
 use schemas::reply::{Fate, Outcome, Reply};
 use schemas::tree;
@@ -8,26 +10,26 @@ use schemas::tree;
 use crate::draft::{Draft, End, Pending};
 use crate::error::ReadError;
 use crate::head::Head;
+use crate::keys::Map;
 use crate::read::Ledger;
 use crate::seal::receipt_of;
 use crate::tiles::Nodes;
 
-/// Answers the submissions of one commit. One signature serves all its receipts, and neighbours share
-/// most of their proofs.
+/// Answers the submissions of one commit. One signature serves all receipts of a commit, be it an earlier one whose
+/// events came again, and neighbours share most of their proofs.
 pub(crate) struct Answers<'d> {
     draft: &'d Draft,
     ledger: &'d Ledger,
     head: &'d Head,
-    root: SignedRoot,
+    roots: Map<TreeSize, SignedRoot>,
     nodes: Nodes<'d>,
 }
 
 impl<'d> Answers<'d> {
     /// For a commit that is durable, marked and visible as `head`.
     pub(crate) fn new(draft: &'d Draft, ledger: &'d Ledger, head: &'d Head) -> Self {
-        let root = ledger.seal.sign_root(head.size, &head.root);
         let nodes = Nodes::new(&ledger.store, head);
-        Self { draft, ledger, head, root, nodes }
+        Self { draft, ledger, head, roots: Map::default(), nodes }
     }
 
     pub(crate) fn replies(mut self) -> Result<Vec<Reply>, ReadError> {
@@ -56,12 +58,19 @@ impl<'d> Answers<'d> {
         Ok(Outcome { fate, index: *index, leaf, id: *id })
     }
 
+    /// What [`Ledger::receipt`] gives for the entry.
     fn receipt(&mut self, index: Index) -> Result<Vec<u8>, ReadError> {
-        if index.0 < self.draft.first {
-            return self.ledger.receipt(index);
-        }
-        let path =
-            tree::inclusion_path(index, self.head.size, |level, n| self.nodes.node(level, n))?;
-        Ok(receipt_of(&self.root, index, &path))
+        let Self { draft, ledger, head, roots, nodes } = self;
+        let is_new = index.0 >= draft.first;
+        let size = if is_new { head.size } else { ledger.commit_of(index)? };
+        let root = match roots.entry(size) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let root = if is_new { head.root } else { nodes.root(size)? };
+                place.insert(ledger.seal.sign_root(size, &root))
+            }
+        };
+        let path = tree::inclusion_path(index, size, |level, n| nodes.node(level, n))?;
+        Ok(receipt_of(root, index, &path))
     }
 }
