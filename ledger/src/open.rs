@@ -28,6 +28,7 @@ use crate::fold::Fold;
 use crate::head::Head;
 use crate::keys;
 use crate::meta;
+use crate::proof::published;
 use crate::read::{damaged, parse_leaf};
 use crate::seal::{Identity, Mark, Marked, Seal};
 use crate::state::State;
@@ -333,7 +334,7 @@ impl Loaded {
             fold,
             chain: chain_hash(&bytes),
             received_at: leaf.received_at,
-            published: last_note(store)?,
+            published: published(store, TreeSize(u64::MAX))?,
         })
     }
 
@@ -375,18 +376,6 @@ impl Loaded {
             refusals: Arc::default(),
             poisoned: false,
         }
-    }
-}
-
-fn last_note(store: &Store) -> Result<Option<(TreeSize, String)>, ReadError> {
-    let from = keys::note(TreeSize(u64::MAX));
-    let mut rows = store.scan(ColumnFamily::Checkpoints, &from, Direction::Reverse);
-    let Some((key, value)) = rows.next().transpose()? else { return Ok(None) };
-    let note = String::from_utf8(value.into_vec()).ok();
-    match keys::parse_size(&key).zip(note).filter(|_| key.first() == Some(&b'n')) {
-        Some(found) => Ok(Some(found)),
-        None if key.first() == Some(&b'c') => Ok(None),
-        None => Err(damaged(ColumnFamily::Checkpoints, &key)),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::eras::eras;
 use crate::error::ReadError;
 use crate::keys;
 use crate::read::{Ledger, damaged};
-use crate::store::ColumnFamily;
+use crate::store::{ColumnFamily, Store};
 use crate::tiles;
 
 /// A tile of leaves with the path that proves the first of them: all siblings in the tile are computed from its hashes,
@@ -132,14 +132,22 @@ impl Ledger {
     /// # Errors
     /// [`ReadError`] when the store fails or a row is damaged.
     pub fn published(&self, size: TreeSize) -> Result<Option<(TreeSize, String)>, ReadError> {
-        let from = keys::note(size);
-        let mut rows = self.store.scan(ColumnFamily::Checkpoints, &from, Direction::Reverse);
-        let Some((key, value)) = rows.next().transpose()? else { return Ok(None) };
-        if key.first() != Some(&b'n') {
-            return Ok(None);
-        }
-        let note = String::from_utf8(value.into_vec()).ok();
-        let parsed = keys::parse_size(&key).zip(note);
-        parsed.map(Some).ok_or_else(|| damaged(ColumnFamily::Checkpoints, &key))
+        published(&self.store, size)
     }
+}
+
+/// [`Ledger::published`] of a store.
+pub(crate) fn published(
+    store: &Store,
+    size: TreeSize,
+) -> Result<Option<(TreeSize, String)>, ReadError> {
+    let from = keys::note(size);
+    let mut rows = store.scan(ColumnFamily::Checkpoints, &from, Direction::Reverse);
+    let Some((key, value)) = rows.next().transpose()? else { return Ok(None) };
+    if key.first() != from.first() {
+        return Ok(None);
+    }
+    let note = String::from_utf8(value.into_vec()).ok();
+    let parsed = keys::parse_size(&key).zip(note);
+    parsed.map(Some).ok_or_else(|| damaged(ColumnFamily::Checkpoints, &key))
 }
