@@ -422,21 +422,16 @@ impl<'s> Beside<'s> {
         }
         let beside = match leaf.status {
             Status::Accepted => check_body(leaf, row),
-            Status::Rejected(reason) => check_refusal(leaf, reason, row, keys),
+            Status::Rejected(reason) => check_refusal(leaf, reason, row, keys).map(|()| None),
         };
         // Details are large: one at a time.
         let detail = self.store.get(ColumnFamily::Details, &crate::keys::index(leaf.index))?;
         match (beside, detail) {
             (Err(wrong), _) => fault(family, wrong),
-            (Ok(()), None) => {}
-            (Ok(()), Some(_)) if leaf.status != Status::Accepted => {
-                fault(ColumnFamily::Details, Fault::Extra);
-            }
-            (Ok(()), Some(detail)) => match Body::parse(row).ok().and_then(|body| body.detail()) {
-                Some(digest) if digest.0 == sha256(&detail) => {}
-                Some(_) => fault(ColumnFamily::Details, Fault::Digest),
-                None => fault(ColumnFamily::Details, Fault::Extra),
-            },
+            (Ok(_), None) => {}
+            (Ok(Some(digest)), Some(detail)) if digest.0 == sha256(&detail) => {}
+            (Ok(Some(_)), Some(_)) => fault(ColumnFamily::Details, Fault::Digest),
+            (Ok(None), Some(_)) => fault(ColumnFamily::Details, Fault::Extra),
         }
         Ok(found)
     }
@@ -475,18 +470,20 @@ fn signed_at(signed: &Signed, leaf: &Leaf) -> Result<(), Fault> {
     }
 }
 
-/// Whether a residue is one is settled with the redaction that it must have.
-fn check_body(leaf: &Leaf, row: &[u8]) -> Result<(), Fault> {
-    let id = if Residue::is_one(row) {
+/// Gives the digest of the detail that may stand beside the body: beside a residue there is none. Whether a residue is
+/// one is settled with the redaction that it must have.
+fn check_body(leaf: &Leaf, row: &[u8]) -> Result<Option<Digest>, Fault> {
+    let (id, detail) = if Residue::is_one(row) {
         let residue = Residue::parse(row).ok_or(Fault::Damaged)?;
-        Body::residue(residue.fields).ok_or(Fault::Damaged)?.id()
+        (Body::residue(residue.fields).ok_or(Fault::Damaged)?.id(), None)
     } else {
         if Body::digest(row) != leaf.body {
             return Err(Fault::Digest);
         }
-        Body::parse(row).map_err(|_refused| Fault::Damaged)?.id()
+        let body = Body::parse(row).map_err(|_refused| Fault::Damaged)?;
+        (body.id(), body.detail())
     };
-    if leaf.id == Some(id) { Ok(()) } else { Err(Fault::Digest) }
+    if leaf.id == Some(id) { Ok(detail) } else { Err(Fault::Digest) }
 }
 
 fn check_refusal(leaf: &Leaf, reason: Reason, row: &[u8], keys: &KeySet) -> Result<(), Fault> {
