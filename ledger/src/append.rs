@@ -26,8 +26,6 @@ use crate::seal::{Identity, Mark, Seal};
 use crate::snapshots::Snapshots;
 use crate::store::{ColumnFamily, Row, Store};
 
-/// Characters of an incident's note that are kept: fewer than its field's bytes, whatever they are.
-const NOTE_CHARS_MAX: usize = 500;
 /// A note is published at most this often.
 const PUBLISH_US: u64 = 1_000_000;
 
@@ -127,13 +125,11 @@ impl Writer {
     /// As for [`Writer::append`].
     pub fn incident(
         &mut self,
-        code: &str,
+        code: &'static str,
         note: &str,
         received_at: Micros,
     ) -> Result<Arc<Head>, AppendError> {
-        let note: String = note.chars().take(NOTE_CHARS_MAX).collect();
-        let fields = vec![("code", Value::from(code)), ("note", Value::from(note))];
-        self.own_entry(Kind::LedgerIncident, fields, received_at)
+        self.record(&[Memo::Incident { code, note: note.to_owned() }], received_at)
     }
 
     /// Records memos, in a commit of their own.

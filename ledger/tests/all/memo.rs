@@ -30,6 +30,7 @@ fn memos_are_entries_of_the_ledgers_own_and_hostile_texts_do_not_stop_it() {
     ];
     let now = bench.now;
     bench.writer().record(&memos, now).unwrap();
+    bench.writer().incident("tested", secret, now).unwrap();
     let ledger = bench.ledger();
     let bodies: Vec<_> = (size..ledger.head().size.0)
         .map(|index| ledger.entry(Index(index)).unwrap().unwrap())
@@ -39,7 +40,7 @@ fn memos_are_entries_of_the_ledgers_own_and_hostile_texts_do_not_stop_it() {
         .filter(|body| body["kind"] != "finding")
         .collect();
     let field = |at: usize, name: &str| bodies[at][name].as_str().unwrap().to_owned();
-    assert_eq!(bodies.len(), memos.len(), "{bodies:?}");
+    assert_eq!(bodies.len(), memos.len() + 1, "{bodies:?}");
     assert_eq!((field(0, "reader"), field(0, "query")), ("auditor-1".into(), "corr:w".into()));
     assert_eq!(bodies[0]["range"], serde_json::json!({"to": 9, "from": 3}));
     assert_eq!((field(1, "reader"), field(1, "query")), ("-".into(), "-".into()));
@@ -51,6 +52,7 @@ fn memos_are_entries_of_the_ledgers_own_and_hostile_texts_do_not_stop_it() {
         (MEMO_CODE_BYTES_MAX, "withheld".into())
     );
     assert_eq!(bodies[4]["causes"][0], finding.to_string());
+    assert_eq!((field(5, "code"), field(5, "note")), ("tested".into(), "withheld".into()));
     let config = bench.config();
     let mark = read_mark(&config.mark).unwrap();
     bench.writer = None;
