@@ -93,7 +93,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`ReadError::Missing`] beyond the head.
-    pub fn commit_of(&self, index: Index) -> Result<TreeSize, ReadError> {
+    pub(crate) fn commit_of(&self, index: Index) -> Result<TreeSize, ReadError> {
         let missing = ReadError::Missing { family: ColumnFamily::Checkpoints, index };
         let from = keys::boundary(TreeSize(index.0.saturating_add(1).max(2)));
         let mut rows = self.store.scan(ColumnFamily::Checkpoints, &from, Direction::Forward);

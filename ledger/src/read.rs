@@ -314,12 +314,6 @@ impl Ledger {
     pub fn copy_to(&self, path: &Path) -> Result<(), ReadError> {
         Ok(self.store.checkpoint(path)?)
     }
-
-    /// Approximate size of the store's files in bytes.
-    #[must_use]
-    pub fn live_bytes(&self) -> u64 {
-        self.store.live_bytes()
-    }
 }
 
 /// The entry of a leaf and the row beside it.

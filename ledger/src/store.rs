@@ -316,15 +316,6 @@ impl Store {
     pub(crate) fn checkpoint(&self, path: &Path) -> Result<(), rocksdb::Error> {
         rocksdb::checkpoint::Checkpoint::new(&self.db)?.create_checkpoint(path)
     }
-
-    /// Approximate bytes of live files.
-    pub(crate) fn live_bytes(&self) -> u64 {
-        let size = |family| {
-            let name = rocksdb::properties::LIVE_SST_FILES_SIZE;
-            self.db.property_int_value_cf(self.family(family), name).ok().flatten()
-        };
-        ColumnFamily::ALL.into_iter().filter_map(size).sum()
-    }
 }
 
 fn open_error(path: &Path, error: rocksdb::Error) -> OpenError {

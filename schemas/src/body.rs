@@ -247,8 +247,7 @@ impl<'a> Body<'a> {
     }
 
     /// The kid in `registry.<name>`.
-    #[must_use]
-    pub fn registry_kid(&self, name: &str) -> Option<Kid> {
+    pub(crate) fn registry_kid(&self, name: &str) -> Option<Kid> {
         self.field("registry")?.get(name)?.bytes().and_then(Kid::from_slice)
     }
 

@@ -24,7 +24,7 @@ pub use archive::Members;
 pub use bundle::{Bundle, Claimed, Manifest, Signed};
 pub use fault::{Aspect, Fault, Weight};
 pub use render::RENDERER;
-pub use scope::{History, Scope, claimable};
+pub use scope::{History, Scope};
 pub use verify::{Completeness, Judgement, Step, Trust, Verdicts, verify};
 pub use view::{Shown, Standing, View};
 

@@ -48,8 +48,7 @@ impl Problem {
     }
 
     /// Where the server explains it; the `type` member, relative to the server.
-    #[must_use]
-    pub fn type_path(&self) -> String {
+    fn type_path(&self) -> String {
         format!("/problems/{}", self.code)
     }
 

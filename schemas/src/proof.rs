@@ -113,14 +113,12 @@ impl fmt::Display for LogProof {
 }
 
 /// A hash as a line of a proof, without its newline.
-#[must_use]
-pub fn hash_line(hash: &TreeHash) -> String {
+pub(crate) fn hash_line(hash: &TreeHash) -> String {
     STANDARD.encode(hash.0)
 }
 
 /// The hash of a proof's line.
-#[must_use]
-pub fn parse_hash(line: &str) -> Option<TreeHash> {
+pub(crate) fn parse_hash(line: &str) -> Option<TreeHash> {
     STANDARD.decode(line).ok().and_then(|bytes| TreeHash::from_slice(&bytes))
 }
 

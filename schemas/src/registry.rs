@@ -258,7 +258,7 @@ impl Registry {
     ///
     /// # Errors
     /// The [`Reject`] that the entry would have ended with.
-    pub fn signer_may(
+    pub(crate) fn signer_may(
         &self,
         body: &Body<'_>,
         kid: &Kid,

@@ -33,8 +33,7 @@ impl Scope {
     }
 
     /// Whether it asks for every entry of its window.
-    #[must_use]
-    pub fn is_everything(&self) -> bool {
+    pub(crate) fn is_everything(&self) -> bool {
         matches!(&self.expr, Expr::All(parts) if parts.is_empty())
     }
 
@@ -65,8 +64,7 @@ impl Scope {
 }
 
 /// The terms of a claim that counts exactly what fits the condition, sorted; `None` if there is none.
-#[must_use]
-pub fn claimable(expr: &Expr) -> Option<Vec<(Key, String)>> {
+fn claimable(expr: &Expr) -> Option<Vec<(Key, String)>> {
     let alone = std::slice::from_ref(expr);
     let fields = if let Expr::All(parts) = expr { parts.as_slice() } else { alone };
     let mut terms = Vec::new();
