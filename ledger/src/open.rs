@@ -9,7 +9,6 @@ use ed25519_dalek::SigningKey;
 use rocksdb::Direction;
 use schemas::body::{Body, LEDGER_SIGNER};
 use schemas::checkpoint::{Checkpoint, valid_name};
-use schemas::deterministic::Item;
 use schemas::encode::{Value, bytes, map};
 use schemas::era::{Eras, NEW_EPOCH};
 use schemas::id::{ChainHash, Index, Micros, SignerId, Tenant, TreeSize};
@@ -303,7 +302,7 @@ fn parse_genesis(row: &[u8]) -> Option<Identity> {
         tenant: Tenant::parse(body.tenant())?,
         origin: body.text("registry.origin")?.to_owned(),
         key: PublicKey::from_bytes(body.field("registry.ledger_key")?.bytes()?).ok()?,
-        clock_start: body.field("registry.clock_start").and_then(Item::uint).map(Micros),
+        clock_start: body.uint("registry.clock_start").map(Micros),
     })
 }
 

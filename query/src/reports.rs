@@ -124,8 +124,7 @@ fn used_by(body: &Body<'_>, contract: &Contract) -> Vec<Used> {
     let known = name.and_then(|name| contract.known(name));
     let system = known.and_then(|known| known.system.as_deref());
     let system = system.or_else(|| body.text("action.system"));
-    let scopes = body.field("scope").and_then(Item::array).unwrap_or_default();
-    let scopes = scopes.iter().filter_map(Item::text);
+    let scopes = body.list("scope").iter().filter_map(Item::text);
     let scopes = scopes.chain(known.and_then(|known| known.scope.as_deref())).chain(name);
     let used = |operation: &str| Used {
         system: system.map(str::to_owned),

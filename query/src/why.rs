@@ -227,8 +227,7 @@ fn verdicts(ledger: &Ledger, then: &Registry, around: &Around) -> Result<Vec<Val
     for entry in &around.verdicts {
         let Some(body) = entry.body() else { continue };
         let json = body.to_json();
-        let items = body.field("verdicts").and_then(Item::array).unwrap_or_default();
-        for (place, item) in items.iter().enumerate() {
+        for (place, item) in body.list("verdicts").iter().enumerate() {
             let mut verdict =
                 json.pointer(&format!("/verdicts/{place}")).cloned().unwrap_or_default();
             let digest = item.get("policy_digest").and_then(Item::bytes);

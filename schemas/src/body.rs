@@ -220,14 +220,14 @@ impl<'a> Body<'a> {
     /// Ids of the events that caused it.
     #[must_use]
     pub fn causes(&self) -> Vec<EventId> {
-        let causes = self.field("causes").and_then(Item::array).unwrap_or_default();
+        let causes = self.list("causes");
         causes.iter().filter_map(|id| EventId::from_slice(id.bytes()?)).collect()
     }
 
     /// The principal chain, the human first.
     #[must_use]
     pub fn principals(&self) -> Vec<Principal<'a>> {
-        let hops = self.field("principals").and_then(Item::array).unwrap_or_default();
+        let hops = self.list("principals");
         let hop = |item: &Item<'a>| {
             Some(Principal {
                 id: item.get("id")?.text()?,
@@ -267,6 +267,24 @@ impl<'a> Body<'a> {
     #[must_use]
     pub fn text(&self, path: &str) -> Option<&'a str> {
         self.field(path)?.text()
+    }
+
+    /// The unsigned integer at a dotted path.
+    #[must_use]
+    pub fn uint(&self, path: &str) -> Option<u64> {
+        self.field(path)?.uint()
+    }
+
+    /// The event id at a dotted path.
+    #[must_use]
+    pub fn event_id(&self, path: &str) -> Option<EventId> {
+        self.field(path)?.bytes().and_then(EventId::from_slice)
+    }
+
+    /// The items of the list at a dotted path; none where there is no list.
+    #[must_use]
+    pub fn list(&self, path: &str) -> &[Item<'a>] {
+        self.field(path).and_then(Item::array).unwrap_or_default()
     }
 
     /// The JSON form: every field by name.

@@ -266,10 +266,6 @@ pub fn of_refusal<'a>(leaf: &Leaf, claimed: &'a [String]) -> Vec<Term<'a>> {
     terms.finish()
 }
 
-fn list<'b, 'a>(body: &'b Body<'a>, path: &str) -> &'b [Item<'a>] {
-    body.field(path).and_then(Item::array).unwrap_or_default()
-}
-
 struct Terms<'a>(Vec<Term<'a>>);
 
 impl<'a> Terms<'a> {
@@ -303,8 +299,7 @@ impl<'a> Terms<'a> {
         for id in body.causes() {
             self.add(Key::Cause, id.to_string());
         }
-        let request = body.field("approval.request").and_then(Item::bytes);
-        self.add_some(Key::Cause, request.and_then(EventId::from_slice).map(|id| id.to_string()));
+        self.add_some(Key::Cause, body.event_id("approval.request").map(|id| id.to_string()));
     }
 
     fn principals(&mut self, body: &Body<'a>) {
@@ -323,7 +318,7 @@ impl<'a> Terms<'a> {
     }
 
     fn verdicts(&mut self, body: &Body<'a>) {
-        for verdict in list(body, "verdicts") {
+        for verdict in body.list("verdicts") {
             let text = |name| verdict.get(name).and_then(Item::text);
             self.add_some(Key::Gate, text("gate"));
             self.add_some(Key::Verdict, text("decision"));
@@ -339,7 +334,7 @@ impl<'a> Terms<'a> {
             Some(format!("{}/{}", item.get("type")?.text()?, item.get("ref")?.text()?))
         };
         self.add_some(Key::Trigger, body.field("trigger").and_then(joined));
-        for source in list(body, "sources") {
+        for source in body.list("sources") {
             self.add_some(Key::Source, joined(source));
             self.add_some(Key::Digest, source.get("digest").and_then(Item::bytes).map(hex));
         }

@@ -4,8 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use ledger::ReadError;
 use schemas::body::Body;
-use schemas::deterministic::Item;
-use schemas::id::{EventId, Index, TreeSize};
+use schemas::id::{Index, TreeSize};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
 use schemas::limits::ACCESS_ROWS_MAX;
@@ -148,17 +147,13 @@ fn change(api: &Api, index: Index, agent: Option<&str>) -> Result<Option<Value>,
 }
 
 fn grant_of(body: &Body<'_>, api: &Api) -> Result<Option<GrantRecord>, ReadError> {
-    let id = body.field("grant.id").and_then(Item::bytes).and_then(EventId::from_slice);
-    id.map_or(Ok(None), |id| api.ledger.grant(id))
+    body.event_id("grant.id").map_or(Ok(None), |id| api.ledger.grant(id))
 }
 
 /// Whether an entry gives (`+`), takes (`-`) or changes (`~`) access, and of what kind.
 fn what(body: &Body<'_>) -> Option<(&'static str, String)> {
     let text = |path: &str| body.text(path).unwrap_or_default();
-    let id = || {
-        let id = body.field("grant.id").and_then(Item::bytes).and_then(EventId::from_slice);
-        id.map(|id| id.to_string()).unwrap_or_default()
-    };
+    let id = || body.event_id("grant.id").map(|id| id.to_string()).unwrap_or_default();
     Some(match body.kind() {
         Kind::DelegationGranted => ("+", format!("grant {}", id())),
         Kind::DelegationRevoked => ("-", format!("grant {}", id())),

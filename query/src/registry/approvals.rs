@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError};
 use schemas::body::Body;
-use schemas::deterministic::Item;
 use schemas::id::{EventId, Index, Micros, TreeSize};
 use schemas::kind::Kind;
 use schemas::limits::CONTROL_ENTRIES_MAX;
@@ -111,7 +110,7 @@ pub(crate) fn decisions(
             continue;
         }
         let at = entry.leaf.received_at;
-        let expires = body.field("approval.expires").and_then(Item::uint).map(Micros);
+        let expires = body.uint("approval.expires").map(Micros);
         decisions.push(json!({
             "index": entry.leaf.index.0,
             "approver": body.signer(),

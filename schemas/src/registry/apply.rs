@@ -27,7 +27,7 @@ impl Registry {
             Kind::AgentEnabled => self.set_state(index, agent, AgentState::Active),
             Kind::AgentRetired => self.set_state(index, agent, AgentState::Retired),
             Kind::PrincipalRegistered => {
-                let roles = body.field("registry.roles").and_then(Item::array).unwrap_or_default();
+                let roles = body.list("registry.roles");
                 let roles = roles.iter().filter_map(|role| Role::parse(role.text()?)).collect();
                 let route = body.text("registry.route").map(str::to_owned);
                 self.put_principal(index, text("registry.id"), roles, route, true)
@@ -85,7 +85,7 @@ impl Registry {
     /// The genesis entry names the ledger and the first operator, with their keys.
     fn found(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
         let mut records = Vec::new();
-        if let Some(version) = body.field("registry.rules").and_then(Item::uint) {
+        if let Some(version) = body.uint("registry.rules") {
             self.rules = version;
             records.push(Record::Rules(version));
         }
@@ -204,7 +204,7 @@ impl Registry {
 
     fn enrol(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
         let Ok(key) = new_key(body) else { return Vec::new() };
-        let time = |path: &str| body.field(path).and_then(Item::uint).map(Micros);
+        let time = |path: &str| body.uint(path).map(Micros);
         self.put_key(KeyRecord {
             key,
             signer: body.text("registry.signer").unwrap_or_default().to_owned(),
@@ -270,8 +270,9 @@ impl Registry {
     }
 
     fn take_back(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
-        let id = body.field("grant.id").and_then(Item::bytes).and_then(EventId::from_slice);
-        let Some(record) = id.and_then(|id| self.grants.get_mut(&id)) else { return Vec::new() };
+        let Some(record) = body.event_id("grant.id").and_then(|id| self.grants.get_mut(&id)) else {
+            return Vec::new();
+        };
         record.revoked = Some(index);
         self.given.take(record);
         vec![Record::Grant(Box::new(record.clone()))]
@@ -302,7 +303,7 @@ impl Registry {
             by: body.signer().to_owned(),
             proposed: index,
             proposed_at: received_at,
-            needed: body.field("registry.m").and_then(Item::uint).unwrap_or(u64::MAX),
+            needed: body.uint("registry.m").unwrap_or(u64::MAX),
             operation: kept(body, "registry.operation"),
             approvals: Vec::new(),
             in_force: None,

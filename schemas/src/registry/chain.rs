@@ -262,10 +262,8 @@ impl Registry {
 
 /// What an action uses.
 fn used<'a>(body: &Body<'a>) -> Use<'a> {
-    let list = |path: &str| -> Vec<&'a str> {
-        let items = body.field(path).and_then(Item::array).unwrap_or_default();
-        items.iter().filter_map(Item::text).collect()
-    };
+    let list =
+        |path: &str| -> Vec<&'a str> { body.list(path).iter().filter_map(Item::text).collect() };
     Use {
         scope: list("scope"),
         system: body.text("action.system"),

@@ -1,7 +1,6 @@
 //! Credentials, by id; never their values.
 
 use crate::body::Body;
-use crate::deterministic::Item;
 use crate::id::{Index, Micros};
 
 /// A registered credential.
@@ -56,8 +55,8 @@ impl CredentialRecord {
 impl Holder {
     /// What a `credential.registered` says.
     pub(super) fn of(body: &Body<'_>, index: Index) -> Self {
-        let time = |path: &str| body.field(path).and_then(Item::uint).map(Micros);
-        let scopes = body.field("credential.scopes").and_then(Item::array).unwrap_or_default();
+        let time = |path: &str| body.uint(path).map(Micros);
+        let scopes = body.list("credential.scopes");
         Self {
             agent: body.agent().unwrap_or_default().to_owned(),
             kind: body.text("credential.type").map(str::to_owned),

@@ -2,7 +2,6 @@
 
 use super::invalid;
 use crate::body::Body;
-use crate::deterministic::Item;
 use crate::id::{Index, Micros};
 use crate::key::PublicKey;
 use crate::reject::Reject;
@@ -34,7 +33,7 @@ impl KeyRecord {
 
 /// Whether a key that is enrolled at this time can ever sign anything: else its times are a mistake.
 pub(super) fn validity_is_sound(body: &Body<'_>, at: Micros) -> Result<(), Reject> {
-    let time = |path: &str| body.field(path).and_then(Item::uint);
+    let time = |path: &str| body.uint(path);
     let Some(to) = time("registry.not_after") else { return Ok(()) };
     if to <= at.0 {
         return Err(invalid("registry.not_after", "a time that is still to come"));

@@ -146,7 +146,7 @@ impl Registry {
         match body.kind() {
             Kind::Redaction => true,
             Kind::PrincipalRegistered => {
-                let roles = body.field("registry.roles").and_then(Item::array).unwrap_or_default();
+                let roles = body.list("registry.roles");
                 let becomes = roles.iter().any(|role| role.text() == Some(Role::Operator.as_str()));
                 becomes || operator("registry.id")
             }

@@ -11,7 +11,7 @@ use crate::body::{Body, LEDGER_SIGNER};
 use crate::contract::Contract;
 use crate::deterministic::Item;
 use crate::encode::{encode, value};
-use crate::id::{Digest, EventId, Index, Micros};
+use crate::id::{Digest, Index, Micros};
 use crate::key::PublicKey;
 use crate::kind::{Kind, Role, Stream};
 use crate::limits::{HOLDERS_MAX, PROPOSAL_DAYS_MAX, PROPOSALS_MAX};
@@ -95,7 +95,7 @@ impl Registry {
     /// An address leads to one agent.
     fn names_are_free(&self, body: &Body<'_>) -> Result<(), Reject> {
         for path in ["registry.addresses", "registry.external"] {
-            let names = body.field(path).and_then(Item::array).unwrap_or_default();
+            let names = body.list(path);
             for name in names.iter().filter_map(Item::text) {
                 let holder =
                     self.names.get(name).filter(|holder| Some(holder.as_str()) != body.agent());
@@ -116,7 +116,7 @@ impl Registry {
         if self.agents.contains_key(id) {
             return Err(invalid("registry.id", "an id that is no agent's"));
         }
-        let roles = body.field("registry.roles").and_then(Item::array).unwrap_or_default();
+        let roles = body.list("registry.roles");
         let operates = roles.iter().any(|role| role.text() == Some(Role::Operator.as_str()));
         self.operators_remain(id, operates, at)
     }
@@ -184,7 +184,7 @@ impl Registry {
         if !self.agents.contains_key(agent) {
             return Err(invalid("agent.id", "a registered agent"));
         }
-        let time = |path: &str| body.field(path).and_then(Item::uint);
+        let time = |path: &str| body.uint(path);
         if let (Some(issued), Some(expires)) =
             (time("credential.issued"), time("credential.expires"))
             && issued >= expires
@@ -258,7 +258,7 @@ impl Registry {
 
     /// A grant ends by who gave it, by who gave it to him, or by an operator.
     fn grant_may_end(&self, body: &Body<'_>) -> Result<(), Reject> {
-        let id = body.field("grant.id").and_then(Item::bytes).and_then(EventId::from_slice);
+        let id = body.event_id("grant.id");
         let given = id.and_then(|id| self.grants.get(&id)).filter(|grant| grant.revoked.is_none());
         let Some(given) = given else {
             return Err(invalid("grant.id", "a grant that is not revoked"));
@@ -297,7 +297,7 @@ impl Registry {
         if self.proposals.contains_key(&body.id()) {
             return Err(invalid("id", "an id that no proposal has"));
         }
-        let needed = body.field("registry.m").and_then(Item::uint).unwrap_or_default();
+        let needed = body.uint("registry.m").unwrap_or_default();
         let (quorum, operators) = (self.quorum(), self.operators(received_at));
         if needed < quorum || needed > operators {
             let expected = format!("{quorum} to {operators} operators");

@@ -1,7 +1,6 @@
 //! `credential_overage`: a credential was used past its end, or lives longer than the contract allows.
 
 use super::{Flag, Rule, View};
-use crate::deterministic::Item;
 use crate::id::Micros;
 use crate::kind::Kind;
 use crate::registry::Holder;
@@ -19,7 +18,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
     if !view.uses_credential() && !is_registered {
         return None;
     }
-    let time = |path: &str| view.body.field(path).and_then(Item::uint).map(Micros);
+    let time = |path: &str| view.body.uint(path).map(Micros);
     let claimed = (time("credential.issued"), time("credential.expires"));
     let held = holder(view).filter(|_| !is_registered).map(|holder| (holder.issued, holder.expires));
     let lives = std::iter::once(claimed).chain(held);

@@ -73,7 +73,7 @@ fn class_mark(class: &str) -> Mark {
 
 /// Mark of the scopes used, whatever their order.
 fn scope_mark(body: &Body<'_>) -> Mark {
-    let items = body.field("scope").and_then(Item::array).unwrap_or_default();
+    let items = body.list("scope");
     match items {
         [] => NOTHING,
         [one] => mark_of(one.text()),

@@ -10,7 +10,6 @@ use super::reference::Reference;
 use super::rows::{Rows, hash, key, mark};
 use crate::account::Account;
 use crate::body::Body;
-use crate::deterministic::Item;
 use crate::id::{EventId, Micros};
 
 /// Key of an intent's row.
@@ -78,7 +77,7 @@ pub(crate) fn caused<R: Rows>(
     body: &Body<'_>,
 ) -> Result<Vec<(EventId, Intent)>, R::Error> {
     let mut joined = Vec::new();
-    for id in ids(body, "causes") {
+    for id in body.causes() {
         joined.extend(intent(rows, id, agent)?);
     }
     Ok(joined)
@@ -91,10 +90,9 @@ pub(crate) fn decided<R: Rows>(
     agent: Option<&str>,
     body: &Body<'_>,
 ) -> Result<(Vec<(EventId, Intent)>, Option<Micros>), R::Error> {
-    let request = body.field("approval.request").and_then(Item::bytes);
-    let request = request.and_then(EventId::from_slice);
+    let request = body.event_id("approval.request");
     let (mut joined, mut ends) = (Vec::new(), None);
-    for cited in ids(body, "causes").chain(request) {
+    for cited in body.causes().into_iter().chain(request) {
         let mut intents = vec![cited];
         // An id that a request only calls itself by never stands before the event that has it.
         let known = match rows.get(&request_key(cited))? {
@@ -113,10 +111,4 @@ pub(crate) fn decided<R: Rows>(
         }
     }
     Ok((joined, ends))
-}
-
-/// Event ids of a list.
-pub(crate) fn ids<'b>(body: &'b Body<'_>, path: &str) -> impl Iterator<Item = EventId> + use<'b> {
-    let items = body.field(path).and_then(Item::array).unwrap_or_default();
-    items.iter().filter_map(|id| EventId::from_slice(id.bytes()?))
 }

@@ -15,7 +15,6 @@ use super::wait::Cited;
 use crate::account;
 use crate::body::Body;
 use crate::contract::Contract;
-use crate::deterministic::Item;
 use crate::id::{EventId, Micros};
 use crate::kind::Kind;
 use crate::leaf::Leaf;
@@ -190,8 +189,7 @@ pub(crate) fn met_key(credential: &str) -> Vec<u8> {
 }
 
 fn uses<R: Rows>(rows: &mut R, body: &Body<'_>) -> Result<Vec<Cited>, R::Error> {
-    let grant = body.field("grant.id").and_then(Item::bytes).and_then(EventId::from_slice);
-    let Some(grant) = grant else { return Ok(Vec::new()) };
+    let Some(grant) = body.event_id("grant.id") else { return Ok(Vec::new()) };
     Ok(rows.get(&uses_key(grant))?.map(|row| unpack_uses(&row)).unwrap_or_default())
 }
 

@@ -11,7 +11,6 @@ use super::sweep;
 use super::view::{View, latest_s};
 use super::wait::Cited;
 use crate::contract::Contract;
-use crate::deterministic::Item;
 use crate::id::{EventId, Micros};
 use crate::kind::Kind;
 use crate::limits::{
@@ -36,8 +35,7 @@ pub(crate) fn settle<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Er
             rows.delete(stopped_key(view.facts.agent.unwrap_or_default()));
         }
         Kind::DelegationGranted => {
-            let grant = view.body.field("grant.id").and_then(Item::bytes);
-            if let Some(grant) = grant.and_then(EventId::from_slice) {
+            if let Some(grant) = view.body.event_id("grant.id") {
                 rows.delete(uses_key(grant));
             }
         }
@@ -68,7 +66,7 @@ fn session<R: Rows>(rows: &mut R, view: &View<'_>) {
         }
         Kind::SessionEnd => after.ended = true,
         Kind::GapDeclared => {
-            let number = |path: &str| view.body.field(path).and_then(Item::uint);
+            let number = |path: &str| view.body.uint(path);
             if let (Some(from), Some(to)) = (number("gap.from"), number("gap.to")) {
                 after.declare(from, to);
             }
@@ -199,7 +197,7 @@ fn verdict<R: Rows>(rows: &mut R, view: &View<'_>) {
 
 /// The gates of a verdict, and whether each allows.
 pub(crate) fn words(view: &View<'_>) -> impl Iterator<Item = (Mark, bool)> {
-    let verdicts = view.body.field("verdicts").and_then(Item::array).unwrap_or_default();
+    let verdicts = view.body.list("verdicts");
     verdicts.iter().filter_map(|verdict| {
         let gate = verdict.get("gate")?.text()?;
         Some((mark(gate), verdict.get("decision")?.text()? == "allow"))
@@ -207,9 +205,8 @@ pub(crate) fn words(view: &View<'_>) -> impl Iterator<Item = (Mark, bool)> {
 }
 
 fn requested<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
-    let request = view.body.field("approval.request").and_then(Item::bytes);
-    let request = request.and_then(EventId::from_slice);
-    let ends = view.body.field("approval.expires").and_then(Item::uint).unwrap_or_default();
+    let request = view.body.event_id("approval.request");
+    let ends = view.body.uint("approval.expires").unwrap_or_default();
     let until = kept_until(view, view.contract);
     let alias = request.map(alias_key);
     for row in std::iter::once(request_key(view.facts.id)).chain(alias) {
@@ -227,7 +224,7 @@ fn requested<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
 
 fn decided<R: Rows>(rows: &mut R, view: &View<'_>) {
     let allows = view.body.text("approval.decision") == Some("allow");
-    let own = view.body.field("approval.expires").and_then(Item::uint).map(Micros);
+    let own = view.body.uint("approval.expires").map(Micros);
     let ends = own.or(view.memory.request_ends).unwrap_or(Micros(u64::MAX));
     for (id, before) in &view.memory.intents {
         // Nobody allows himself anything.

@@ -101,8 +101,7 @@ impl<'v> View<'v> {
 
     /// Texts of a list in what it says.
     pub(crate) fn list(&self, path: &str) -> impl Iterator<Item = &'v str> + use<'v> {
-        let items = self.body.field(path).and_then(Item::array).unwrap_or_default();
-        items.iter().filter_map(Item::text)
+        self.body.list(path).iter().filter_map(Item::text)
     }
 
     /// The faults of its chain that break a rule, where action rules run.
