@@ -41,7 +41,7 @@ use reference::Reference;
 use session::Session;
 use wait::{Cited, HELD};
 
-use super::{Baseline, Finding, RULES, Rule, When, rule};
+use super::{Baseline, Finding, RULES, Rule, When, odd_hour, rule};
 use crate::body::{Body, LEDGER_SIGNER};
 use crate::contract::Contract;
 use crate::id::Micros;
@@ -144,14 +144,11 @@ impl Engine {
         agent: &str,
     ) -> Result<Baseline, R::Error> {
         let habits = Habits::known(rows, rows::hash(agent, ""))?;
-        let own = |rule: &Rule| contract?.thresholds.get(rule.name).copied();
-        let bounded = RULES.iter().filter_map(|rule| Some((rule, rule.threshold?)));
+        let bounded = RULES.iter().filter(|rule| rule.threshold.is_some());
         Ok(Baseline {
             actions: habits.total,
             usual: habits.usual,
-            thresholds: bounded
-                .map(|(rule, bound)| (rule.name, own(rule).unwrap_or(bound)))
-                .collect(),
+            thresholds: bounded.map(|rule| (rule.name, view::bound(contract, rule))).collect(),
         })
     }
 }
@@ -175,15 +172,16 @@ impl<R: Rows> Entry<'_, R> {
         let contract = facts.agent.and_then(|agent| in_force(self.registry, agent));
         memory.load(self.rows, self.registry, facts, self.body)?;
         let is_judged = facts.action.is_some() && memory.intents.is_empty();
-        let days_min = contract.and_then(|contract| contract.thresholds.get("odd_hour").copied());
-        let days_min = days_min.or_else(|| rule("odd_hour")?.threshold).unwrap_or(u64::MAX);
-        let counts = is_judged && facts.agent.is_some_and(|a| self.registry.agent(a).is_some());
+        let mapped = facts.action.zip(contract).and_then(|(a, c)| c.known(a.name));
         // Whoever acts under another agent's name uses up none of its caps, and is not what it usually does.
         let forged =
             self.registry.agent(facts.signer).is_some() && facts.agent != Some(facts.signer);
-        let counts = counts && !forged;
-        let capped_by = contract.filter(|_| !forged);
-        memory.count(self.rows, facts, capped_by, counts, days_min)?;
+        memory.count_caps(self.rows, facts, contract.filter(|_| !forged))?;
+        let is_known = facts.agent.is_some_and(|agent| self.registry.agent(agent).is_some());
+        if is_judged && is_known && !forged {
+            let days_min = view::bound(contract, &odd_hour::RULE);
+            memory.take_habits(self.rows, facts, mapped, days_min)?;
+        }
         let view = View {
             registry: self.registry,
             chain: self.chain,
@@ -191,7 +189,7 @@ impl<R: Rows> Entry<'_, R> {
             body: self.body,
             facts,
             contract,
-            mapped: facts.action.zip(contract).and_then(|(a, c)| c.known(a.name)),
+            mapped,
             memory,
             is_judged,
         };

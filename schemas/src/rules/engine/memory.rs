@@ -14,7 +14,7 @@ use super::target;
 use super::wait::Cited;
 use crate::account;
 use crate::body::Body;
-use crate::contract::Contract;
+use crate::contract::{Contract, Mapped};
 use crate::id::{EventId, Micros};
 use crate::kind::Kind;
 use crate::leaf::Leaf;
@@ -129,31 +129,39 @@ impl Memory {
         Ok(())
     }
 
-    /// Counts an action towards caps, and, where action rules run on it, among its agent's habits.
-    pub(crate) fn count<R: Rows>(
+    /// Counts an action towards the caps of its agent's contract.
+    pub(crate) fn count_caps<R: Rows>(
         &mut self,
         rows: &mut R,
         facts: &Facts<'_>,
         contract: Option<&Contract>,
-        is_judged: bool,
-        days_min: u64,
     ) -> Result<(), R::Error> {
-        let (Some(agent), Some(action)) = (facts.agent, facts.action) else { return Ok(()) };
+        let (Some(_), Some(action)) = (facts.agent, facts.action) else { return Ok(()) };
         if let (Some(contract), Some(account)) = (contract, self.account(facts)) {
             self.caps = caps::count(rows, contract, action.name, account, facts.at)?;
         }
-        if is_judged {
-            let class = contract.and_then(|contract| contract.known(action.name)?.class.as_deref());
-            let doing = Doing {
-                agent: hash(agent, ""),
-                at: facts.at,
-                class: class.unwrap_or(action.class),
-                tool: mark_of(facts.tool),
-                group: mark_of(action.target.map(target::group).as_deref()),
-                days_min: u32::try_from(days_min).unwrap_or(u32::MAX),
-            };
-            self.habits = Some(Habits::take(rows, &doing)?);
-        }
+        Ok(())
+    }
+
+    /// Takes an action in among its agent's habits; what its contract says of it counts.
+    pub(crate) fn take_habits<R: Rows>(
+        &mut self,
+        rows: &mut R,
+        facts: &Facts<'_>,
+        mapped: Option<&Mapped>,
+        days_min: u64,
+    ) -> Result<(), R::Error> {
+        let (Some(agent), Some(action)) = (facts.agent, facts.action) else { return Ok(()) };
+        let class = mapped.and_then(|mapped| mapped.class.as_deref());
+        let doing = Doing {
+            agent: hash(agent, ""),
+            at: facts.at,
+            class: class.unwrap_or(action.class),
+            tool: mark_of(facts.tool),
+            group: mark_of(action.target.map(target::group).as_deref()),
+            days_min: u32::try_from(days_min).unwrap_or(u32::MAX),
+        };
+        self.habits = Some(Habits::take(rows, &doing)?);
         Ok(())
     }
 

@@ -147,7 +147,7 @@ impl<'v> View<'v> {
 }
 
 /// A rule's bound: the contract's, else its own.
-fn bound(contract: Option<&Contract>, rule: &Rule) -> u64 {
+pub(crate) fn bound(contract: Option<&Contract>, rule: &Rule) -> u64 {
     let own = contract.and_then(|contract| contract.thresholds.get(rule.name).copied());
     own.or(rule.threshold).unwrap_or_default()
 }
