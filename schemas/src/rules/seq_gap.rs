@@ -1,8 +1,7 @@
 //! `seq_gap`: numbers or links of a signer's own chain are missing, and nobody declared them lost.
 
 use super::{Flag, Late, Rule, Ruling, View, Wait};
-use super::engine::{link, mark, session_key};
-use crate::deterministic::Item;
+use super::engine::{link, session_key};
 use crate::id::{BodyDigest, SessionId};
 use crate::kind::Kind;
 
@@ -24,11 +23,10 @@ pub(super) static RULE: Rule = Rule::at_deadline(
 
 fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
     let memory = view.memory;
-    let own = || memory.session_key.as_deref().and_then(|key| key.try_into().ok());
     if let Some((from, to, is_kept)) = memory.step.gap {
         let mut wait = view.wait(&RULE);
         wait.tag = if is_kept { NUMBERS } else { UNTRACKED };
-        (wait.session, wait.numbers) = (own(), (from, to));
+        (wait.session, wait.numbers) = (memory.session_key, (from, to));
         waits.push(wait);
     }
     if memory.step.broken {
@@ -48,8 +46,8 @@ fn previous(view: &View<'_>) -> Option<Wait> {
     let digest = BodyDigest::from_slice(field("previous.digest")?.bytes()?)?;
     let mut wait = view.wait(&RULE);
     wait.tag = PREVIOUS;
-    wait.session = session_key(session, &mark(view.facts.signer)).as_slice().try_into().ok();
-    wait.numbers.0 = field("previous.n").and_then(Item::uint)?;
+    wait.session = Some(session_key(session, &view.facts.by));
+    wait.numbers.0 = view.body.uint("previous.n")?;
     wait.mark = Some(link(&digest));
     Some(wait)
 }

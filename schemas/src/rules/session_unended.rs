@@ -15,10 +15,10 @@ pub(super) static RULE: Rule = Rule::at_deadline(
 ).threshold(86_400);
 
 fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
-    let key = view.memory.session_key.as_deref().and_then(|key| key.try_into().ok());
-    if view.facts.kind == Kind::SessionStart && key.is_some() {
+    let session = view.memory.session_key;
+    if view.facts.kind == Kind::SessionStart && session.is_some() {
         let mut wait = view.wait(&RULE);
-        wait.session = key;
+        wait.session = session;
         wait.numbers.0 = wait.at.0.saturating_sub(view.facts.at.0);
         waits.push(wait);
     }

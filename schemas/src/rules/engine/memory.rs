@@ -9,7 +9,7 @@ use super::join;
 use super::pack::Unpack;
 use super::reference::Reference;
 use super::rows::{Rows, hash, key, mark_of};
-use super::session::{Session, Step, session_key};
+use super::session::{Session, SessionKey, Step, session_key};
 use super::target;
 use super::wait::Cited;
 use crate::account;
@@ -23,7 +23,7 @@ use crate::registry::Registry;
 /// The rows that bear on an entry.
 #[derive(Default, Debug)]
 pub(crate) struct Memory {
-    pub(crate) session_key: Option<Vec<u8>>,
+    pub(crate) session_key: Option<SessionKey>,
     /// The session before the entry, and with it.
     pub(crate) session: Session,
     pub(crate) after: Session,

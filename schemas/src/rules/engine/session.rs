@@ -71,11 +71,13 @@ pub(crate) fn begins(kind: Kind) -> bool {
 }
 
 /// Key of a session's row.
-pub(crate) fn session_key(session: SessionId, signer: &Mark) -> Vec<u8> {
-    let mut key = Vec::with_capacity(25);
-    key.push(b'S');
-    key.extend_from_slice(&session.0);
-    key.extend_from_slice(signer);
+pub(crate) type SessionKey = [u8; 25];
+
+/// The key of a signer's session.
+pub(crate) fn session_key(session: SessionId, signer: &Mark) -> SessionKey {
+    let mut key = [b'S'; 25];
+    let rest = session.0.iter().chain(signer);
+    key.iter_mut().skip(1).zip(rest).for_each(|(to, from)| *to = *from);
     key
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn session_row<R: Rows>(rows: &mut R, memory: &Memory, after: &Sessio
     if memory.session.last == Micros(0) {
         sweep::plan(rows, row, Micros(until));
     }
-    rows.put(row.clone(), after.pack(until));
+    rows.put(row.to_vec(), after.pack(until));
 }
 
 fn session<R: Rows>(rows: &mut R, view: &View<'_>) {

@@ -6,7 +6,7 @@ use super::intent::Intent;
 use super::pack::{Pack, Unpack};
 use super::reference::Reference;
 use super::rows::DEADLINE;
-use super::session::Session;
+use super::session::{Session, SessionKey};
 use crate::body::Body;
 use crate::id::{EventId, Index, Micros};
 use crate::registry::Registry;
@@ -70,7 +70,7 @@ pub(crate) struct Wait {
     /// Another entry that the finding rests on.
     pub(crate) also: Option<EventId>,
     /// The session to look at.
-    pub(crate) session: Option<[u8; 25]>,
+    pub(crate) session: Option<SessionKey>,
     /// The intent to look at.
     pub(crate) intent: Option<EventId>,
     /// The vendor's reference to look at.
