@@ -28,7 +28,6 @@ use derived::Derivation;
 use ends::Notes;
 use kept::{Reached, Scratch};
 
-use rocksdb::Direction;
 use schemas::checkpoint::{Checkpoint, Note};
 use schemas::era::Eras;
 use schemas::id::{ChainHash, Index, Micros, TreeHash, TreeSize};
@@ -293,13 +292,9 @@ impl<'s> Verifier<'s> {
     /// Keys under which statements may verify. The rows are derived, but a key cannot be forged: its id
     /// is its hash. Whether it was valid at an entry's place is settled when the log is folded.
     fn load_keys(&mut self) -> Result<(), ReadError> {
-        let prefix = [crate::keys::KEY];
         let mut found = Vec::new();
-        for row in self.store.scan(ColumnFamily::State, &prefix, Direction::Forward) {
+        for row in self.store.scan_prefix(ColumnFamily::State, &[crate::keys::KEY]) {
             let (key, value) = row?;
-            if key.first() != prefix.first() {
-                break;
-            }
             match records::record(&key, &value) {
                 Some(Record::Key(record)) if crate::keys::key(&record.key.kid()) == *key => {
                     found.push(record.key);

@@ -1,6 +1,5 @@
 //! What witnesses say of published checkpoints. Nothing of the log depends on it.
 
-use rocksdb::Direction;
 use schemas::checkpoint::{NOTE_SIGNATURES_MAX, NoteSignature};
 use schemas::id::TreeSize;
 
@@ -31,12 +30,9 @@ impl Ledger {
         let Some((_, mut note)) = published else { return Ok(None) };
         // The log's own signature is one of those that a note may have.
         let prefix = keys::cosignatures(size);
-        let rows = self.store.scan(ColumnFamily::Checkpoints, &prefix, Direction::Forward);
+        let rows = self.store.scan_prefix(ColumnFamily::Checkpoints, &prefix);
         for row in rows.take(NOTE_SIGNATURES_MAX - 1) {
             let (key, line) = row?;
-            if !key.starts_with(&prefix) {
-                break;
-            }
             let line = std::str::from_utf8(&line).ok().filter(|line| is_line(line));
             note.push_str(line.ok_or_else(|| damaged(ColumnFamily::Checkpoints, &key))?);
             note.push('\n');

@@ -232,11 +232,8 @@ impl Ledger {
         let prefix = keys::event_prefix(id);
         let size = self.head().size;
         let mut found = Vec::new();
-        for row in self.store.scan(ColumnFamily::Ids, &prefix, Direction::Forward) {
+        for row in self.store.scan_prefix(ColumnFamily::Ids, &prefix) {
             let (key, value) = row?;
-            if !key.starts_with(&prefix) {
-                break;
-            }
             let (index, _digest) =
                 parse_id_row(&value).ok_or_else(|| damaged(ColumnFamily::Ids, &key))?;
             if index.0 < size.0 {
@@ -277,11 +274,8 @@ impl Ledger {
     pub fn terms(&self, key: Key, prefix: &str, limit: usize) -> Result<Vec<TermRow>, ReadError> {
         let from = keys::term(key, prefix);
         let mut found = Vec::new();
-        for row in self.store.scan(ColumnFamily::Terms, &from, Direction::Forward).take(limit) {
+        for row in self.store.scan_prefix(ColumnFamily::Terms, &from).take(limit) {
             let (row_key, value) = row?;
-            if !row_key.starts_with(&from) {
-                break;
-            }
             let parsed = keys::parse_term(&row_key).zip(parse_term_row(&value));
             let ((_, text), [first, last, count]) =
                 parsed.ok_or_else(|| damaged(ColumnFamily::Terms, &row_key))?;

@@ -131,10 +131,9 @@ impl Rows for Remembered<'_> {
             return Ok(true);
         }
         let prefix = keys::event_prefix(id);
-        for row in self.store.scan(ColumnFamily::Ids, &prefix, Direction::Forward) {
+        for row in self.store.scan_prefix(ColumnFamily::Ids, &prefix) {
             let (key, _) = row?;
-            let Some(by) = key.strip_prefix(prefix.as_slice()) else { break };
-            if is_other(by) {
+            if key.strip_prefix(prefix.as_slice()).is_some_and(is_other) {
                 return Ok(true);
             }
         }

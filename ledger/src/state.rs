@@ -1,7 +1,6 @@
 //! The fold over the log: registry, counters, signer chains. The same code runs in a commit, in a
 //! rebuild and in an audit, so that all three agree.
 
-use rocksdb::Direction;
 use schemas::body::Body;
 use schemas::id::Micros;
 use schemas::kind::Kind;
@@ -37,11 +36,8 @@ impl State {
     pub(crate) fn load(store: &Store) -> Result<Self, ReadError> {
         let mut state = Self::default();
         for prefix in keys::RECORDS {
-            for row in store.scan(ColumnFamily::State, &[prefix], Direction::Forward) {
+            for row in store.scan_prefix(ColumnFamily::State, &[prefix]) {
                 let (key, value) = row?;
-                if key.first() != Some(&prefix) {
-                    break;
-                }
                 let record = records::record(&key, &value);
                 let record = record.ok_or_else(|| damaged(ColumnFamily::State, &key))?;
                 state.registry.insert(record);

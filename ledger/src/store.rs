@@ -209,6 +209,17 @@ impl Store {
         rows.map(|row| row.map_err(ReadError::from))
     }
 
+    /// The rows whose keys begin with `prefix`, in order of key, until reading fails.
+    pub(crate) fn scan_prefix(
+        &self,
+        family: ColumnFamily,
+        prefix: &[u8],
+    ) -> impl Iterator<Item = Result<KeyValue, ReadError>> + use<'_> {
+        let prefix = prefix.to_vec();
+        let rows = self.scan(family, &prefix, Direction::Forward);
+        rows.take_while(move |row| row.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix)))
+    }
+
     /// A cursor for seeking.
     pub(crate) fn cursor(&self, family: ColumnFamily) -> DBRawIterator<'_> {
         self.db.raw_iterator_cf_opt(self.family(family), scan_options())
