@@ -246,8 +246,14 @@ impl Store {
 
     fn write(&self, rows: &[Row], options: &WriteOptions) -> Result<(), rocksdb::Error> {
         let mut batch = WriteBatch::default();
+        // Found by name, and mostly that of the row before.
+        let mut handle: Option<(ColumnFamily, &rocksdb::ColumnFamily)> = None;
         for row in rows {
-            let family = self.family(row.family);
+            let family = match handle {
+                Some((of, family)) if of == row.family => family,
+                _ => self.family(row.family),
+            };
+            handle = Some((row.family, family));
             match row.family {
                 _ if row.is_gone => batch.delete_cf(family, &row.key),
                 ColumnFamily::Terms => batch.merge_cf(family, &row.key, &row.value),
