@@ -191,8 +191,8 @@ pub(crate) fn count(key: Key, value: &str) -> Vec<u8> {
     joined([&[COUNT], &term_hash(key, value)])
 }
 
-pub(crate) fn chain(signer: &str, session: &SessionId) -> Vec<u8> {
-    joined([&[CHAIN], &signer_hash(signer), session.as_bytes()])
+pub(crate) fn chain(signer: &Short, session: &SessionId) -> Vec<u8> {
+    joined([&[CHAIN], signer, session.as_bytes()])
 }
 
 pub(crate) fn boundary(size: TreeSize) -> Vec<u8> {

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use rocksdb::Direction;
-use schemas::body::Body;
 use schemas::contract::Contract;
 use schemas::id::EventId;
 use schemas::rules::{Baseline, Engine, Row, Rows};
@@ -31,8 +30,8 @@ pub(crate) struct Recall {
 }
 
 impl Recall {
-    pub(crate) fn accepted(&mut self, body: &Body<'_>) {
-        self.accepted.entry(body.id()).or_default().push(keys::signer_hash(body.signer()));
+    pub(crate) fn accepted(&mut self, id: EventId, signer: Short) {
+        self.accepted.entry(id).or_default().push(signer);
     }
 
     pub(crate) fn forget_commit(&mut self) {

@@ -78,8 +78,9 @@ impl State {
         leaf: &Leaf,
         body: &Body<'_>,
     ) -> Result<Vec<Finding>, ReadError> {
+        let signer = keys::signer_hash(body.signer());
         if let (Some(session), Some(seq)) = (body.session(), body.seq()) {
-            let row = keys::chain(body.signer(), &session);
+            let row = keys::chain(&signer, &session);
             let mut sequence = match self.row(store, &row)? {
                 None => Sequence::default(),
                 Some(bytes) => {
@@ -103,7 +104,7 @@ impl State {
             }
         };
         if is_accepted {
-            self.recall.accepted(body);
+            self.recall.accepted(body.id(), signer);
             self.apply(leaf, body, &check);
         }
         Ok(findings)
