@@ -1,5 +1,6 @@
 //! The rows that the rules remember, in the fold's state.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use rocksdb::Direction;
@@ -96,7 +97,7 @@ pub(crate) struct Remembered<'s> {
 impl Rows for Remembered<'_> {
     type Error = ReadError;
 
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, ReadError> {
         look_up(self.store, self.cached, self.changed, &keys::remembered(key))
     }
 

@@ -1,6 +1,8 @@
 //! The fold over the log: registry, counters, signer chains. The same code runs in a commit, in a
 //! rebuild and in an audit, so that all three agree.
 
+use std::borrow::Cow;
+
 use schemas::body::Body;
 use schemas::id::Micros;
 use schemas::kind::Kind;
@@ -62,7 +64,7 @@ impl State {
         let count = match self.row(store, &row)? {
             None => 1,
             Some(bytes) => {
-                let before = bytes.as_slice().try_into().ok().map(u64::from_be_bytes);
+                let before = <[u8; 8]>::try_from(&*bytes).ok().map(u64::from_be_bytes);
                 before.ok_or_else(|| damaged(ColumnFamily::State, &row))?.saturating_add(1)
             }
         };
@@ -168,7 +170,7 @@ impl State {
         (registry, Remembered { store, cached, changed, recall })
     }
 
-    fn row(&mut self, store: &Store, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+    fn row(&mut self, store: &Store, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, ReadError> {
         look_up(store, &mut self.cached, &self.changed, key)
     }
 
@@ -192,21 +194,18 @@ impl State {
 }
 
 /// A row as of now: as changed, as cached, as stored.
-pub(crate) fn look_up(
+pub(crate) fn look_up<'r>(
     store: &Store,
-    cached: &mut Cached,
-    changed: &Changed,
+    cached: &'r mut Cached,
+    changed: &'r Changed,
     key: &[u8],
-) -> Result<Option<Vec<u8>>, ReadError> {
+) -> Result<Option<Cow<'r, [u8]>>, ReadError> {
     if let Some(value) = changed.get(key) {
-        return Ok(value.clone());
+        return Ok(value.as_deref().map(Cow::Borrowed));
     }
-    if let Some(value) = cached.get(key) {
-        return Ok(Some(value));
+    if !cached.holds(key) {
+        let Some(stored) = store.get(ColumnFamily::State, key)? else { return Ok(None) };
+        cached.put(key, &stored);
     }
-    let stored = store.get(ColumnFamily::State, key)?;
-    if let Some(value) = &stored {
-        cached.put(key, value);
-    }
-    Ok(stored)
+    Ok(cached.get(key).map(Cow::Borrowed))
 }

@@ -1,5 +1,6 @@
 //! Registry and rules in memory, and what they flag.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
@@ -44,8 +45,8 @@ impl Memory {
 impl Rows for Memory {
     type Error = Infallible;
 
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Infallible> {
-        Ok(self.rows.get(key).cloned())
+    fn get(&mut self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, Infallible> {
+        Ok(self.rows.get(key).map(|row| Cow::Borrowed(row.as_slice())))
     }
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {

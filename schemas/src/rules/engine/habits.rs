@@ -85,12 +85,7 @@ impl Habits {
         hour: u32,
     ) -> Result<(), R::Error> {
         let at = key(b'V', &doing.agent);
-        let row = rows.get(&at)?.unwrap_or_default();
-        let mut hours: Vec<(u32, u32)> = Vec::with_capacity(row.len() / 8 + 1);
-        let mut past = Unpack(&row);
-        while let (Some(hour), Some(count)) = (past.u32(), past.u32()) {
-            hours.push((hour, count));
-        }
+        let mut hours = past_hours(&rows.get(&at)?.unwrap_or_default());
         if self.count > 0 {
             hours.push((self.hour, self.count));
         }
@@ -151,6 +146,16 @@ impl Habits {
     }
 }
 
+/// The hours in a row, each with its actions.
+fn past_hours(row: &[u8]) -> Vec<(u32, u32)> {
+    let mut hours = Vec::with_capacity(row.len() / 8 + 1);
+    let mut past = Unpack(row);
+    while let (Some(hour), Some(count)) = (past.u32(), past.u32()) {
+        hours.push((hour, count));
+    }
+    hours
+}
+
 /// Three times the 95th percentile (nearest rank) of the active hours in the 28 days before the last 24 hours.
 fn usual(hours: &[(u32, u32)], now: u32) -> u32 {
     let newest = now.saturating_sub(RECENT_HOURS);
@@ -170,11 +175,14 @@ fn learn<R: Rows>(
     mark: Mark,
     max: usize,
 ) -> Result<Option<u64>, R::Error> {
-    let mut list = rows.get(&at)?.unwrap_or_default();
+    let list = rows.get(&at)?.unwrap_or_default();
     let known = list.len() / 8;
     let place = list.chunks_exact(8).position(|known| known == mark);
-    match place {
+    let mut list = match place {
         Some(place) if known < max || place >= max / 2 => return Ok(None),
+        _ => list.into_owned(),
+    };
+    match place {
         Some(place) => drop(list.drain(place * 8..(place + 1) * 8)),
         None if known >= max => drop(list.drain(..8)),
         None => {}

@@ -3,6 +3,8 @@
 //! An intent is joined by its event id, by a vendor's reference that something joined to it carries, or by its call
 //! id; and only to what names the same agent, so that nobody hides behind another's.
 
+use std::borrow::Cow;
+
 use super::facts::Facts;
 use super::intent::Intent;
 use super::pack::Unpack;
@@ -95,10 +97,10 @@ pub(crate) fn decided<R: Rows>(
     for cited in body.causes().into_iter().chain(request) {
         let mut intents = vec![cited];
         // An id that a request only calls itself by never stands before the event that has it.
-        let known = match rows.get(&request_key(cited))? {
-            None => rows.get(&alias_key(cited))?,
-            known => known,
-        };
+        let mut known = rows.get(&request_key(cited))?.map(Cow::into_owned);
+        if known.is_none() {
+            known = rows.get(&alias_key(cited))?.map(Cow::into_owned);
+        }
         if let Some(row) = known {
             let mut row = Unpack(row.get(8..).unwrap_or_default());
             ends = row.u64().filter(|ends| *ends > 0).map(Micros).or(ends);

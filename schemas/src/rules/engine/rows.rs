@@ -19,6 +19,8 @@
 //! Names are hashed: rows hold no text of an event but agents, correlations and environments, so that a forged name
 //! costs no more than a true one.
 
+use std::borrow::Cow;
+
 use crate::id::EventId;
 
 /// First byte of the keys of deadlines, which are found in their order and never asked for by their keys; all other
@@ -33,11 +35,11 @@ pub trait Rows {
     /// Why they cannot be read.
     type Error;
 
-    /// The row with this key.
+    /// The row with this key, borrowed where it is in memory: one has up to 5,568 bytes.
     ///
     /// # Errors
     /// If the store cannot be read.
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Self::Error>;
+    fn get(&mut self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, Self::Error>;
 
     /// Writes a row.
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>);

@@ -277,12 +277,12 @@ fn uses<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
     let hops = view.body.principals();
     for grant in hops.iter().filter_map(|hop| hop.grant).filter(unknown) {
         let row = uses_key(grant);
-        let known = rows.get(&row)?;
+        let known = rows.get(&row)?.map(|row| unpack_uses(&row));
         let until = view.facts.at.0.saturating_add(USE_DAYS_KEPT * DAY_US);
-        let mut cited = known.as_deref().map(unpack_uses).unwrap_or_default();
         if known.is_none() {
             sweep::plan(rows, &row, Micros(until));
         }
+        let mut cited = known.unwrap_or_default();
         if cited.len() >= GRANT_USES_MAX {
             continue;
         }

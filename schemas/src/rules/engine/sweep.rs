@@ -14,8 +14,8 @@ pub(crate) fn plan<R: Rows>(rows: &mut R, row: &[u8], at: Micros) {
 /// Removes a row that has ended by the planned time, or looks again when it does: however late that is asked for, a row
 /// outlives whatever falls due before its end.
 pub(crate) fn end<R: Rows>(rows: &mut R, row: &[u8], planned: Micros) -> Result<(), R::Error> {
-    let Some(value) = rows.get(row)? else { return Ok(()) };
-    match Unpack(&value).u64() {
+    let Some(until) = rows.get(row)?.map(|value| Unpack(&value).u64()) else { return Ok(()) };
+    match until {
         Some(until) if until > planned.0 => plan(rows, row, Micros(until)),
         _ => rows.delete(row.to_vec()),
     }

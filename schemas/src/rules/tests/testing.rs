@@ -12,6 +12,7 @@
     reason = "tests"
 )]
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value as Json, json};
@@ -36,9 +37,9 @@ pub(in crate::rules) struct Memory {
 impl Rows for Memory {
     type Error = std::convert::Infallible;
 
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Self::Error> {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, Self::Error> {
         self.gets += 1;
-        Ok(self.rows.get(key).cloned())
+        Ok(self.rows.get(key).map(|row| Cow::Borrowed(row.as_slice())))
     }
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
