@@ -118,15 +118,14 @@ pub(crate) struct Health {
 }
 
 async fn ready(State(health): State<Health>) -> Response {
-    let unready = |code, title, detail: &'static str| {
-        refuse(StatusCode::SERVICE_UNAVAILABLE, &Problem::new(code, title, detail))
-    };
     if health.shutdown.is_cancelled() {
-        return unready("shutting-down", "Shutting down", "ask again in a minute");
+        let problem = Problem::new("shutting-down", "Shutting down", "ask again in a minute");
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, &problem);
     }
     if *health.connection.borrow() == Connection::Down {
         let detail = "submissions do not come in; what is in the ledger can be read";
-        return unready("broker-unreachable", "The broker cannot be reached", detail);
+        let problem = Problem::new("broker-unreachable", "The broker cannot be reached", detail);
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, &problem);
     }
     let head = health.ledger.head();
     let received_at = schemas::shape::time_json(head.received_at);

@@ -18,6 +18,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::refuse;
 
+/// What all have in common that are turned away here.
+const TOO_MUCH: &str = "Too much at once";
+
 /// Requests under way.
 #[derive(Debug)]
 pub(super) struct Load {
@@ -72,13 +75,15 @@ impl Load {
         let reader = match reader.map(|reader| self.of_reader(reader)) {
             Some(None) => {
                 let detail = format!("{HTTP_REQUESTS_PER_READER_MAX} of yours are under way");
-                return Err(later(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail));
+                let problem = Problem::new("too-many-requests", TOO_MUCH, detail);
+                return Err(later(StatusCode::TOO_MANY_REQUESTS, &problem));
             }
             place => place.flatten(),
         };
         let Ok(request) = Arc::clone(&self.requests).try_acquire_owned() else {
             let detail = format!("{HTTP_REQUESTS_MAX} requests are under way");
-            return Err(later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail));
+            let problem = Problem::new("overloaded", TOO_MUCH, detail);
+            return Err(later(StatusCode::SERVICE_UNAVAILABLE, &problem));
         };
         Ok(Place { _request: request, _reader: reader })
     }
@@ -97,7 +102,8 @@ impl Load {
     pub(super) async fn buffered(&self, request: Request) -> Result<Request, Box<Response>> {
         let Ok(_place) = self.bodies.try_acquire() else {
             let detail = format!("{HTTP_BODIES_MAX} bodies are being received");
-            return Err(later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail));
+            let problem = Problem::new("overloaded", TOO_MUCH, detail);
+            return Err(later(StatusCode::SERVICE_UNAVAILABLE, &problem));
         };
         let (parts, body) = request.into_parts();
         let limit = Duration::from_secs(HTTP_BODY_S_MAX);
@@ -134,14 +140,13 @@ pub(super) async fn in_time(request: Request, next: Next, place: Place) -> Respo
         }
         Err(_elapsed) => {
             let detail = format!("no answer within {HTTP_QUERY_S_MAX} s; ask for less");
-            *later(StatusCode::SERVICE_UNAVAILABLE, "too-slow", detail)
+            *later(StatusCode::SERVICE_UNAVAILABLE, &Problem::new("too-slow", TOO_MUCH, detail))
         }
     }
 }
 
-fn later(status: StatusCode, code: &'static str, detail: String) -> Box<Response> {
-    let problem = Problem::new(code, "Too much at once", detail);
-    let mut response = refuse(status, &problem);
+fn later(status: StatusCode, problem: &Problem) -> Box<Response> {
+    let mut response = refuse(status, problem);
     response.headers_mut().insert(header::RETRY_AFTER, 1.into());
     Box::new(response)
 }

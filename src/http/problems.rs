@@ -70,6 +70,10 @@ mod tests {
         for code in &found {
             assert!(section(code).is_some_and(|text| text.ends_with('\n')), "{code}");
         }
+        // Nor does the page explain what nothing says.
+        for code in PAGE.split("\n## ").skip(1).filter_map(|section| section.lines().next()) {
+            assert!(found.iter().any(|found| found == code), "{code}");
+        }
         assert_eq!(section("problems"), None);
     }
 }
