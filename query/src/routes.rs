@@ -31,6 +31,7 @@ const CBOR: &str = "application/cbor";
 const JSON: &str = schemas::access::JSON_MEDIA_TYPE;
 const RECEIPT: &str = crate::parts::RECEIPT.media;
 const TEXT: &str = "text/plain; charset=utf-8";
+const UNCHANGED: &[(u16, &str)] = &[(304, "What `If-None-Match` names is what would be answered")];
 
 /// Every route, in the order of the router.
 pub const ROUTES: &[Route] = &[
@@ -48,28 +49,34 @@ pub const ROUTES: &[Route] = &[
         .params(&[Param::path("id", "The event's id, a UUIDv7")])
         .single(),
     Route::get("/api/v1/entries/{index}/leaf", Read, "What the tree commits to")
-        .params(&[INDEX])
+        .params(&[INDEX, FORMAT])
         .media(&[JSON, CBOR])
+        .also(UNCHANGED)
         .single(),
     Route::get("/api/v1/entries/{index}/statement", Read, "The exact signed bytes")
-        .params(&[INDEX])
+        .params(&[INDEX, FORMAT])
         .media(&[JSON, COSE])
+        .also(UNCHANGED)
         .single(),
     Route::get("/api/v1/entries/{index}/body", ReadSensitive, "The event's body, unless erased")
-        .params(&[INDEX])
+        .params(&[INDEX, FORMAT])
         .media(&[JSON, CBOR])
+        .also(UNCHANGED)
         .single(),
     Route::get("/api/v1/entries/{index}/detail", ReadSensitive, "Its detail, unless erased")
-        .params(&[INDEX])
+        .params(&[INDEX, FORMAT])
         .media(&[JSON, CBOR])
+        .also(UNCHANGED)
         .single(),
     Route::get("/api/v1/entries/{index}/receipt", Read, "The receipt of a submission")
-        .params(&[INDEX])
+        .params(&[INDEX, FORMAT])
         .media(&[JSON, RECEIPT])
+        .also(UNCHANGED)
         .single(),
     Route::get("/api/v1/entries/{index}/proof", Read, "The proof of logging (C2SP tlog-proof)")
-        .params(&[INDEX])
+        .params(&[INDEX, FORMAT])
         .media(&[TEXT])
+        .also(UNCHANGED)
         .single(),
     Route::get(
         "/api/v1/entries/{index}/why",
@@ -87,7 +94,7 @@ pub const ROUTES: &[Route] = &[
             Param::flag("linked", "With the workflows that it is linked with"),
             FORMAT,
         ])
-        .media(&[JSON, "text/vnd.mermaid", "text/vnd.graphviz"]),
+        .media(&[JSON, TEXT, "text/vnd.mermaid", "text/vnd.graphviz"]),
     Route::get("/api/v1/impact", ReadSensitive, "How far something reaches; one of the first ten")
         .params(&[
             Param::text("cred", "A credential's id"),
@@ -243,8 +250,10 @@ pub const ROUTES: &[Route] = &[
         .params(&[
             Param::integer("from", "Size of the older tree").required(),
             Param::integer("to", "Size of the newer tree").required(),
+            FORMAT,
         ])
-        .media(&[JSON, RECEIPT]),
+        .media(&[JSON, RECEIPT])
+        .also(UNCHANGED),
     Route::get("/api/v1/claims", Read, "The ledger's signed word on how many entries carry a term")
         .params(&[Param::text("term", "`key:value`").required()])
         .media(&[COSE]),
@@ -268,8 +277,7 @@ pub const ROUTES: &[Route] = &[
         ReadSensitive,
         "Ends the making of a bundle; for who asked, and for operators",
     )
-    .params(&[JOB])
-    .media(&[]),
+    .params(&[JOB]),
     Route::get("/api/v1/holds", Read, "What may not be erased")
         .params(&[Param::flag("all", "Those that ended, too")]),
     Route::get("/api/v1/keys", Read, "Keys of signers").params(&[

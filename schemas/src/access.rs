@@ -224,6 +224,10 @@ pub struct Route {
     pub media: &'static [&'static str],
     /// Whether it may answer 202 and where to ask again.
     pub later: bool,
+    /// The status of success.
+    pub success: u16,
+    /// Other statuses that are no failure, and what each says.
+    pub also: &'static [(u16, &'static str)],
 }
 
 impl Route {
@@ -239,7 +243,9 @@ impl Route {
             _ => Scoped::Refused,
         };
         let (params, body, media): (&[Param], _, &[&str]) = (&[], None, &[JSON_MEDIA_TYPE]);
-        Self { method, path, right, scoped, summary, params, body, media, later: false }
+        let also: &[(u16, &str)] = &[];
+        let (later, success) = (false, 200);
+        Self { method, path, right, scoped, summary, params, body, media, later, success, also }
     }
 
     /// A `GET`, which answers `HEAD` too.
@@ -254,10 +260,10 @@ impl Route {
         Self::new("POST", path, right, summary)
     }
 
-    /// A `DELETE`.
+    /// A `DELETE`, after which there is nothing to answer with.
     #[must_use]
     pub const fn delete(path: &'static str, right: Right, summary: &'static str) -> Self {
-        Self::new("DELETE", path, right, summary)
+        Self { success: 204, ..Self::new("DELETE", path, right, summary) }.media(&[])
     }
 
     /// The same with these parameters.
@@ -282,6 +288,18 @@ impl Route {
     #[must_use]
     pub const fn later(self) -> Self {
         Self { later: true, ..self }
+    }
+
+    /// The same, which answers 201: something new is there.
+    #[must_use]
+    pub const fn created(self) -> Self {
+        Self { success: 201, ..self }
+    }
+
+    /// The same, which has these statuses beside that of success.
+    #[must_use]
+    pub const fn also(self, also: &'static [(u16, &'static str)]) -> Self {
+        Self { also, ..self }
     }
 
     /// The same; readers with a scope get what fits it, too.

@@ -37,10 +37,10 @@ pub(crate) const DELIBERATE: Param =
 /// What is served here.
 pub(super) const ROUTES: &[Route] = &[
     Route::post("/api/v1/admin/copy", Right::Operate, "A copy of the store, for verification")
-        .params(&[DELIBERATE]),
+        .params(&[DELIBERATE])
+        .created(),
     Route::delete("/api/v1/admin/copy/{number}", Right::Operate, "Removes a copy")
-        .params(&[Param::path("number", "The copy's number").number(), DELIBERATE])
-        .media(&[]),
+        .params(&[Param::path("number", "The copy's number").number(), DELIBERATE]),
     Route::post(
         "/api/v1/admin/purge",
         Right::Operate,

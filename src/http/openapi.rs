@@ -79,10 +79,13 @@ fn operation(route: &Route) -> Json {
             let body = json!({ "required": true, "content": content });
             operation.insert("requestBody".to_owned(), body);
         }
-        if route.later
-            && let Some(responses) = operation.get_mut("responses").and_then(Json::as_object_mut)
-        {
-            responses.insert("202".to_owned(), not_yet());
+        if let Some(responses) = operation.get_mut("responses").and_then(Json::as_object_mut) {
+            if route.later {
+                responses.insert("202".to_owned(), not_yet());
+            }
+            for (status, says) in route.also {
+                responses.insert(status.to_string(), other(*status, says));
+            }
         }
         if route.right != Right::Public {
             operation.insert("security".to_owned(), json!([{ "token": [] }, {}]));
@@ -92,10 +95,20 @@ fn operation(route: &Route) -> Json {
 }
 
 /// The status of success, and what comes with it: nothing where something was removed.
-fn done(route: &Route) -> (&'static str, Json) {
-    match route.method {
-        "DELETE" => ("204", json!({ "description": "It is gone" })),
-        _ => ("200", json!({ "description": "The answer", "content": answers(route) })),
+fn done(route: &Route) -> (String, Json) {
+    let answer = match route.success {
+        204 => json!({ "description": "It is gone" }),
+        _ => json!({ "description": "The answer", "content": answers(route) }),
+    };
+    (route.success.to_string(), answer)
+}
+
+/// Neither success nor failure; beside the status, only 202 says something.
+fn other(status: u16, says: &str) -> Json {
+    let content = json!({ JSON_MEDIA_TYPE: { "schema": { "type": "object" } } });
+    match status {
+        202 => json!({ "description": says, "content": content }),
+        _ => json!({ "description": says }),
     }
 }
 
@@ -216,7 +229,7 @@ fn schemas() -> Json {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use std::collections::HashSet;
 
@@ -241,6 +254,24 @@ mod tests {
         }
         let committed = std::fs::read_to_string(COMMITTED).unwrap();
         assert!(committed == text, "docs/openapi.json is of another version of the tables");
+    }
+
+    #[test]
+    fn ends_that_are_no_failure_are_no_problems() {
+        let document = document();
+        for (path, method, expected) in [
+            ("/api/v1/admin/copy", "post", "201 default"),
+            ("/api/v1/admin/copy/{number}", "delete", "204 default"),
+            ("/api/v1/submissions", "post", "200 202 default"),
+            ("/api/v1/tail", "get", "200 204 default"),
+            ("/api/v1/entries/{index}/body", "get", "200 304 default"),
+            ("/api/v1/bundles", "get", "200 202 default"),
+        ] {
+            let responses = document["paths"][path][method]["responses"].as_object().unwrap();
+            let mut statuses: Vec<_> = responses.keys().map(String::as_str).collect();
+            statuses.sort_unstable();
+            assert_eq!(statuses.join(" "), expected, "{path}");
+        }
     }
 
     #[test]

@@ -25,19 +25,25 @@ use super::refuse;
 use crate::clock::Clock;
 
 const CBOR: &str = "application/cbor";
+const UNKNOWN_FATE: &[(u16, &str)] = &[(
+    202,
+    "No receipt came in time: its fate is unknown, and the same bytes are safe to send again",
+)];
 
 /// What is served here.
 pub(super) const ROUTES: &[Route] = &[
     Route::post("/api/v1/submissions", Right::Publish, "Takes a signed submission in")
         .body(CBOR)
-        .media(&[JSON_MEDIA_TYPE, CBOR]),
+        .media(&[JSON_MEDIA_TYPE, CBOR])
+        .also(UNKNOWN_FATE),
     Route::post("/api/v1/agents/{id}/disable", Right::Disable, "The kill switch of an agent")
         .params(&[
             Param::path("id", "The agent's id"),
             Param::flag("dry_run", "Only says what that would stop"),
         ])
         .body(CBOR)
-        .media(&[JSON_MEDIA_TYPE, CBOR]),
+        .media(&[JSON_MEDIA_TYPE, CBOR])
+        .also(UNKNOWN_FATE),
 ];
 
 /// What submissions go to.

@@ -90,6 +90,7 @@ pub const ROUTES: &[Route] = &[Route::get("/api/v1/tail", Right::Tail, "The log 
         Param::integer("checkpoint", "Size of a checkpoint that the first one sent has to extend"),
     ])
     .media(&[MEDIA_TYPE])
+    .also(&[(204, "The window has ended before that place: there is nothing to come back for")])
     .filtered()];
 
 /// The route of the tail. Its streams end with `shutdown`, each with a `bye`.

@@ -5,6 +5,7 @@
 mod billing;
 mod bundle;
 mod custody;
+mod described;
 mod differential;
 mod entries;
 mod erased;
