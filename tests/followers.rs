@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use schemas::kind::Stream;
 
-use crate::harness::World;
+use crate::harness::{World, until};
 use crate::signer::{Signer, intent};
 use road::{Fate, Road};
 
@@ -19,6 +19,10 @@ const HALF: usize = 30;
 /// The answer of a server that has too many tails.
 const BUSY: Fate = Fate::Said(
     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+);
+/// The answer to somebody who asks too often.
+const LIMITED: Fate = Fate::Said(
+    "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
 );
 /// After so many bytes of a response each of the first connections is cut: in its head, in its first
 /// events, and in the middle of history. One is not made at all.
@@ -141,6 +145,35 @@ fn followers_stop_where_there_is_nothing_to_come_back_for() {
             let output = follower(&road.url("/api/v1/tail?since=0"), "0").output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(3), "{said}");
+        }
+    }
+    world.stop();
+}
+
+#[test]
+fn followers_show_their_token_and_come_back_where_they_are_told_to_wait() {
+    const FATES: &[Fate] = &[LIMITED];
+    let (mut world, directory) = (World::new(), tempfile::tempdir().unwrap());
+    world.stop();
+    std::fs::write(world.path("sworn.toml"), "[http]\nauth = \"required\"\n").unwrap();
+    world.serve();
+    let data = world.path("data").display().to_string();
+    let made =
+        world.sworn(&["token", "create", "soc", "--role", "responder", "--data", data.as_str()]);
+    let token = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let status = world.url("/api/v1/status");
+    until("the token", || {
+        ureq::get(&status).header("Authorization", format!("Bearer {token}")).call().ok()
+    });
+    let node = |url: &str, last: &str| node_tail(directory.path(), url, last);
+    let followers: [Follower<'_>; 2] = [&python_tail, &node];
+    for follower in followers {
+        let road = Road::new(&world, FATES);
+        let url = road.url("/api/v1/tail?since=0");
+        for (shown, code) in [(token.as_str(), 0), ("", 3)] {
+            let output = follower(&url, "0").env("SWORN_TOKEN", shown).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{said}");
         }
     }
     world.stop();

@@ -1,11 +1,14 @@
 """Follows a ledger's live tail with httpx-sse: python tail.py URL LAST
 
-URL is a tail, as in http://127.0.0.1:7420/api/v1/tail?since=0. Prints the index of each entry and ends after
-LAST. Ends with 1 when an entry does not continue the one before, with 2 when the log is another one, and with 3
-when the server says that there is nothing to come back for.
+URL is a tail of everything, as in http://127.0.0.1:7420/api/v1/tail?since=0. Prints the index of each entry and ends
+after LAST. Ends with 1 when an entry does not continue the one before, with 2 when the log is another one, and with 3
+when the server says that there is nothing to come back for. Where tokens are required, SWORN_TOKEN is sent: give it
+for https addresses and this machine alone.
 """
 
 import json
+import os
+import ssl
 import sys
 import time
 
@@ -16,6 +19,7 @@ PAUSE_MAX_MS = 30_000
 
 url, last = sys.argv[1], int(sys.argv[2])
 token, retry_ms, pause_ms, chain = None, 1000, 1000, None
+authority = {"Authorization": f"Bearer {os.environ['SWORN_TOKEN']}"} if os.environ.get("SWORN_TOKEN") else {}
 
 
 def stop(code, why):
@@ -39,8 +43,11 @@ def read(client):
     global token, retry_ms, pause_ms
     headers = {} if token is None else {"Last-Event-ID": token}
     with connect_sse(client, "GET", url, headers=headers) as stream:
-        status = stream.response.status_code
-        if status == 204 or 400 <= status < 500:
+        status, after = stream.response.status_code, stream.response.headers.get("Retry-After", "")
+        if after.isdecimal():
+            pause_ms = max(pause_ms, 1000 * int(after))
+        # Too many requests are refused for a while, all else in 4xx for ever.
+        if status == 204 or 400 <= status < 500 and status != 429:
             stop(3, f"the server answers {status}")
         stream.response.raise_for_status()
         for event in stream.iter_sse():
@@ -55,8 +62,10 @@ def read(client):
                 sys.exit(0)
 
 
-# Heartbeats come every 15 seconds: whoever hears nothing for longer has lost the connection.
-with httpx.Client(timeout=35, trust_env=False) as client:
+# Heartbeats come every 15 seconds: whoever hears nothing for longer has lost the connection. Authorities are the
+# system's, or those of the file that SSL_CERT_FILE names.
+trusted = ssl.create_default_context()
+with httpx.Client(headers=authority, verify=trusted, timeout=35, trust_env=False) as client:
     while True:
         try:
             read(client)
