@@ -55,15 +55,15 @@ codes! {
     Tokens = "SW0109" Usage "the tokens of a ledger cannot be used"
         "They are kept in access/tokens.toml below the ledger's directory (--data), which only its owner may\nread (chmod 600). A name is given once; sworn token revoke NAME frees it.";
     Unreachable = "SW0201" Unreachable "the server cannot be reached"
-        "No connection, or no answer in time. The address is --url or SWORN_URL. A server that is starting\nor stopping refuses connections for a moment.";
+        "No connection, or no answer in time. The address is --url or SWORN_URL, else that of the context in\nuse, else http://127.0.0.1:7420. A server that is starting or stopping refuses connections for a\nmoment.";
     NotFound = "SW0202" NotFound "there is no such thing"
-        "What is unknown and what you may not see are answered alike.";
+        "What is unknown and what you may not see are answered alike. What was erased is gone, too.";
     NotPermitted = "SW0203" NotPermitted "the server does not permit this"
         "No valid token was sent, or its role or scope does not reach that far. A token comes from --token,\nSWORN_TOKEN or the context's token_file. Operators make one with: sworn token create";
     Query = "SW0204" Usage "the server refuses the request"
         "A query, a parameter or a cursor cannot be read. Keys and forms of time are in: sworn query --help";
     Server = "SW0205" Other "the server failed"
-        "The server answered with an error of its own. Its log says more.";
+        "The server answered with an error of its own, and its log says more; or it has too much to do, of\nall or of yours, or is ending: then ask again in a while.";
     Answer = "SW0206" Other "the server's answer cannot be read"
         "The address may be another program's, or the server of another version.";
     Broker = "SW0207" Unreachable "the NATS server cannot be reached"

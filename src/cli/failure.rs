@@ -322,6 +322,8 @@ fn client_code(error: &ClientError) -> Code {
         ClientError::Problem { status, .. } => match status {
             404 | 410 => Code::NotFound,
             401 | 403 => Code::NotPermitted,
+            // Nothing is wrong with what was asked.
+            408 | 429 => Code::Server,
             400..=499 => Code::Query,
             _ => Code::Server,
         },
@@ -361,6 +363,7 @@ mod tests {
             (problem(401), 4),
             (problem(400), 2),
             (problem(503), 1),
+            (problem(429), 1),
             (Failure::Rejected(Reject::new(Reason::Malformed, "body", "a map")), 6),
             (Failure::UnknownFate { seconds: 30 }, 7),
             (ReplyError::OtherMessage.into(), 11),
