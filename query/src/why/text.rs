@@ -111,10 +111,25 @@ fn action(why: &Json) -> String {
 fn agent(why: &Json) -> String {
     let id = or(at(why, "/agent/id"), &at(why, "/entry/body/agent/id"));
     let version = at(why, "/session/agent/version");
-    let version = if version.is_empty() { version } else { format!(" (version {version})") };
+    let version = if version.is_empty() { version } else { format!("version {version}") };
+    let known: Vec<_> =
+        [version, authority(why)].into_iter().filter(|part| !part.is_empty()).collect();
+    let known = if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) };
     match at(why, "/agent/state").as_str() {
-        "" => format!("{id}{version}, which nobody registered"),
-        state => format!("{id}{version}, {state} then"),
+        "" => format!("{id}{known}, which nobody registered"),
+        state => format!("{id}{known}, {state} then"),
+    }
+}
+
+/// Which human stands at the beginning, and on which day he let it go on: a claim, told where nothing is wrong with it.
+fn authority(why: &Json) -> String {
+    let time = at(why, "/entry/body/principals/0/authorized_at");
+    let is_human = at(why, "/chain/0/type") == "human";
+    match time.get(..10) {
+        Some(day) if is_human && list(why, "/chain/0/faults").is_empty() => {
+            format!("authorized by {} on {day}", at(why, "/chain/0/id"))
+        }
+        _ => String::new(),
     }
 }
 
@@ -276,11 +291,12 @@ mod tests {
             "entry": { "index": 9, "received_at": "2026-04-08T03:47:10Z", "body": {
                 "kind": "action.intent", "agent": { "id": "a\u{1b}[2J" },
                 "action": { "name": "DROP TABLE", "class": "destructive", "target": "postgres:prod/sessions" },
-                "scope": ["db:drop"], "environment": "production", "credential": { "id": "cred-db-07" } } },
+                "scope": ["db:drop"], "environment": "production", "credential": { "id": "cred-db-07" },
+                "principals": [{ "authorized_at": "2026-04-07T21:00:00Z" }] } },
             "agent": { "id": "a\u{1b}[2J", "state": "active" }, "owner": "data@example.com",
             "human": "oncall@example.com",
             "chain": [
-                { "id": "oncall@example.com", "faults": [] },
+                { "id": "oncall@example.com", "type": "human", "faults": [] },
                 { "id": "a", "grant": { "granted": 4, "by": "oncall@example.com", "scope": ["db:migrate"],
                   "targets": null, "environment": "staging" },
                   "faults": [{ "rule": "out_of_scope", "detail": "scope" }] } ],
@@ -298,7 +314,7 @@ mod tests {
         });
         let expected = "\
 action    #9 DROP TABLE postgres:prod/sessions (destructive)  2026-04-08T03:47:10Z
-agent     a\\u{1b}[2J (version 2.3), active then
+agent     a\\u{1b}[2J (version 2.3, authorized by oncall@example.com on 2026-04-07), active then
 owner     data@example.com
 for       oncall@example.com
 chain     oncall@example.com → a
@@ -314,6 +330,12 @@ outcome   #12 confirmed by a
 finding   ! #13 out_of_scope
 ";
         assert_eq!(render_why(&why), expected);
+        // A claim that does not hold is told with its fault alone.
+        let mut forged = why;
+        if let Some(faults) = forged.pointer_mut("/chain/0/faults") {
+            *faults = json!([{ "rule": "root_unregistered" }]);
+        }
+        assert!(!render_why(&forged).contains("authorized by"));
     }
 
     #[test]
