@@ -81,11 +81,11 @@ async fn disable(
     headers: HeaderMap,
     message: Bytes,
 ) -> Response {
-    let dry_run = match &query {
-        Ok(Query(Disable { dry_run: None })) => false,
-        Ok(Query(Disable { dry_run: Some(text) })) if matches!(text.as_str(), "" | "true") => true,
+    let dry_run = match query.as_ref().map(|Query(disable)| disable.dry_run.as_deref()) {
+        Ok(None | Some("false")) => false,
+        Ok(Some("" | "true")) => true,
         _ => {
-            let detail = "dry_run is the only parameter here, and true or absent";
+            let detail = "dry_run is the only parameter here, and true or false";
             let problem = Problem::new("invalid-parameter", "Invalid parameter", detail);
             return refuse(StatusCode::BAD_REQUEST, &problem.of_param("dry_run"));
         }

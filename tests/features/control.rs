@@ -108,8 +108,10 @@ fn feature_22_the_switch_works_over_http_while_the_broker_is_down() {
     let (last, stream) = stage.sign("worker", start("worker", "w", "t"));
     stage.submit("worker", &last, stream);
     let (message, _) = stage.sign(OPERATOR, about("worker"));
+    assert_eq!(post(&stage, &format!("{path}?dry_run=maybe"), &message).0, 400);
     stage.world.stop_nats();
-    let (status, answer) = post(&stage, path, &message);
+    // As the description of the API has it, a flag may be false.
+    let (status, answer) = post(&stage, &format!("{path}?dry_run=false"), &message);
     assert_eq!(
         (status, answer["outcomes"][0]["fate"].as_str()),
         (200, Some("committed")),
