@@ -4,6 +4,7 @@ mod access;
 mod actions;
 mod admin;
 mod agent;
+mod annotate;
 mod approval;
 mod baseline;
 mod bundle;
@@ -179,6 +180,8 @@ enum Command {
     /// What broke a rule, and what was done about it
     #[command(subcommand)]
     Finding(finding::Command),
+    /// Write a case note about an entry; --reason is its text
+    Annotate(annotate::Args),
     /// Where findings go
     #[command(subcommand)]
     Route(route::Command),
@@ -319,6 +322,7 @@ fn client_command(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Approval(command) => approval::run(&command, context),
         Command::Proposal(command) => proposal::run(&command, context),
         Command::Finding(command) => finding::run(&command, context),
+        Command::Annotate(args) => annotate::run(&args, context),
         Command::Route(command) => route::run(&command, context),
         Command::Baseline(args) => baseline::run(&args, context),
         Command::Freeze(command) => freeze::run(&command, context),

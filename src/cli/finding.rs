@@ -11,7 +11,6 @@ use crate::cli::member::{cell, number, text};
 use crate::cli::out::Format;
 use crate::cli::pages::{self, Pages};
 use crate::cli::{operator, parse};
-use crate::client::ClientError;
 use crate::exit::Exit;
 
 /// Commands about findings.
@@ -72,7 +71,11 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
             let entry = context.client()?.json(&path, &[])?;
             let is_finding = text(&entry, "body.kind") == Some("finding");
             let id = text(&entry, "id").filter(|_| is_finding);
-            let id = id.ok_or(ClientError::Answer { path, expected: "a finding" })?;
+            let id = id.ok_or_else(|| Failure::Argument {
+                name: "N",
+                value: index.to_string(),
+                expected: "the entry of a finding",
+            })?;
             // The reason given on the command line is the entry's note, which it needs.
             let event = json!({ "kind": "finding.resolved", "causes": [id] });
             operator::submit(context, by, vec![event])

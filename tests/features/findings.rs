@@ -180,7 +180,7 @@ fn feature_61_a_finding_is_resolved_with_a_reason_and_stays() {
     let (reason, ..) = stage.refused("silent", event);
     assert_eq!(reason, "role_not_allowed");
     let key = stage.key_file("auditor@example.com");
-    let index = found[0].to_string();
+    let index = format!("#{}", found[0]);
     stage.run(&[
         "finding",
         "resolve",
@@ -198,6 +198,21 @@ fn feature_61_a_finding_is_resolved_with_a_reason_and_stays() {
     );
     assert_eq!(stage.run(&["finding", "ls", "--rule", "undeclared_session", "--open"]), "");
     assert_eq!(stage.find("finding:undeclared_session"), found, "it still counts");
+    let flagged = said.index.to_string();
+    let other = stage.world.sworn(&[
+        "finding",
+        "resolve",
+        &flagged,
+        "--reason",
+        "no finding",
+        "--key",
+        &key,
+    ]);
+    assert_eq!(other.status.code(), Some(2), "{other:?}");
+    stage.run(&["annotate", &flagged, "--reason", "case-42: asked the team", "--key", &key]);
+    let notes = stage.find(&format!("kind:annotation cause:{}", said.id));
+    let note = stage.get(&format!("/entries/{}", notes[0]));
+    assert_eq!((notes.len(), &note["body"]["note"]), (1, &json!("case-42: asked the team")));
     let explained = stage.run(&["explain", "undeclared_session"]);
     assert!(explained.starts_with("undeclared_session (version 1"), "{explained}");
     let baseline = stage.run(&["baseline", "silent"]);
