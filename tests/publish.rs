@@ -61,3 +61,25 @@ fn what_stayed_in_the_spool_is_sent_without_the_input() {
     assert_eq!(both.status.code(), Some(2), "{}", text(&both));
     world.stop();
 }
+
+#[test]
+fn the_events_of_the_guide_are_committed() {
+    let guide = include_str!("../docs/publish.md");
+    let (_, events) = guide.split_once("```jsonl events\n").unwrap();
+    let (events, _) = events.split_once("```").unwrap();
+    let mut world = World::new();
+    world.agent("billing-ops-agent").save(&world.path("billing.key"));
+    std::fs::write(world.path("events.jsonl"), events).unwrap();
+    let publish = ["publish", "events.jsonl", "--key", "billing.key"];
+    let checked = world.sworn(&[&publish[..], &["--dry-run"]].concat());
+    assert!(checked.status.success(), "{}", text(&checked));
+    let output = world.sworn(&publish);
+    assert!(output.status.success(), "{}", text(&output));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said.matches("committed #").count(), events.lines().count(), "{said}");
+    // An event that names its id is another one with another time.
+    let again = world.sworn(&publish);
+    assert_eq!(again.status.code(), Some(6), "{}", text(&again));
+    assert!(text(&again).contains("id_conflict"), "{}", text(&again));
+    world.stop();
+}
