@@ -103,7 +103,7 @@ keys! {
     Cause = 37 "cause" "event that caused it",
     Outcome = 38 "outcome" "outcome; denied is a deny verdict",
     Finding = 39 "finding" "finding's rule",
-    Status = 40 "status" "rejected",
+    Status = 40 "status" "accepted or rejected",
     Approver = 41 "approver" "who decided",
     Reader = 42 "reader" "who read",
     Read = 43 "read" "what a read covered",

@@ -221,3 +221,13 @@ fn an_issuer_is_pinned_wholly_or_refused() {
     ));
     assert!(matches!(of_http("[http.oidc]\nisuer = \"x\"\n"), Err(ConfigError::UnknownKey { .. })));
 }
+
+#[test]
+fn the_guide_has_every_setting_with_its_default() {
+    let guide = include_str!("../../docs/config.md");
+    for Setting { name, default } in SETTINGS {
+        let default = default.map_or_else(|| "–".to_owned(), |value| format!("`{value}`"));
+        assert!(guide.contains(&format!("\n| `{name}` | {default} | ")), "{name}");
+    }
+    assert_eq!(guide.matches("\n| `").count(), SETTINGS.len(), "and no other");
+}
