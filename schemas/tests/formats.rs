@@ -285,6 +285,7 @@ fn limits_and_constants_are_the_same() {
     says("statement", &format!("1 => {ALG_ED25519} / {ALG_EDDSA}"));
     says("statement", Preimage::Event.content_type());
     says("statement", Preimage::Manifest.content_type());
+    says("body", &format!("at most {} in all", limits::REDACT_ENTRIES_MAX));
     says("leaf", &format!("version: {LEAF_VERSION},"));
     says("leaf", "sworn 2026-11 chain v1");
     says("leaf", &format!("beyond {} a second", limits::REJECTIONS_PER_SUBJECT_SECOND_MAX));
