@@ -432,6 +432,48 @@ mod tests {
         }
     }
 
+    /// A line of a guide as the shell parts it, without what stands behind to explain it, and with an id for each
+    /// placeholder.
+    fn shown(line: &str) -> Vec<String> {
+        let line = line.split("  ").next().unwrap_or_default();
+        let line = line.split(" #").next().unwrap_or_default();
+        let mut words = Vec::new();
+        for (n, part) in line.split(['\'', '"']).enumerate() {
+            match n % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_owned)),
+                _quoted => words.push(part.to_owned()),
+            }
+        }
+        for word in words.iter_mut().filter(|word| matches!(word.as_str(), "GRANT" | "PROPOSAL")) {
+            "019d6b2c-ee80-7001-8002-030405060708".clone_into(word);
+        }
+        words
+    }
+
+    #[test]
+    fn the_commands_of_the_guides_can_be_read() {
+        let guides = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
+        let mut read = 0;
+        for file in std::fs::read_dir(guides).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "md") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap().replace(" \\\n      ", " ");
+            let fenced = text.split("```").skip(1).step_by(2).flat_map(str::lines);
+            let indented = text.lines().filter_map(|line| line.strip_prefix("    "));
+            let commands = fenced.chain(indented).filter(|line| line.starts_with("sworn "));
+            // Of alternatives on one line, one would be given.
+            for line in commands.filter(|line| !line.contains(" | --")) {
+                let words = shown(line).into_iter().map(|word| unsigned(word.into()));
+                Cli::try_parse_from(words)
+                    .unwrap_or_else(|error| panic!("{}: {line}: {error}", path.display()));
+                read += 1;
+            }
+        }
+        assert!(read > 50, "{read}");
+    }
+
     #[test]
     fn the_exit_codes_are_in_the_help() {
         let help = Cli::command().render_long_help().to_string();
