@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ingest::{Broker, PublishError, Publisher, Tls};
+use ingest::{Answered, Broker, PublishError, Publisher, Tls};
 use schemas::id::{Index, SignerId};
 use schemas::key::PublicKey;
 use schemas::kind::Stream;
@@ -64,6 +64,14 @@ impl Admission {
     }
 }
 
+/// How a submission ended.
+pub(crate) struct Delivered {
+    /// The verified end of each of its items.
+    pub(crate) verdicts: Vec<Verdict>,
+    /// No other copy of it is on its way.
+    pub(crate) was_sent_once: bool,
+}
+
 /// A connection to the broker in one signer's name.
 pub(crate) struct Courier {
     publisher: Publisher,
@@ -110,11 +118,14 @@ impl Courier {
         &self,
         message: Vec<u8>,
         stream: Stream,
-    ) -> Result<Vec<Verdict>, Failure> {
+    ) -> Result<Delivered, Failure> {
         let deadline = Instant::now() + self.timeout;
-        let sent = self.publisher.publish_until_receipted(message.clone(), stream, deadline).await;
+        let sent = self.publisher.publish_until_answered(message.clone(), stream, deadline).await;
         match sent {
-            Ok(reply) => Ok(verify_reply(&reply, &message, &self.ledger)?),
+            Ok(Answered { reply, was_sent_once }) => {
+                let verdicts = verify_reply(&reply, &message, &self.ledger)?;
+                Ok(Delivered { verdicts, was_sent_once })
+            }
             Err(PublishError::Unknown(_)) => {
                 Err(Failure::UnknownFate { seconds: self.timeout.as_secs() })
             }
