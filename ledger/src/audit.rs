@@ -91,6 +91,8 @@ pub struct Report {
     pub before: TreeSize,
     /// When the last of these were verified; `None` if there are none.
     pub before_at: Option<Micros>,
+    /// What an earlier verification kept is of another build of this program: it was not gone on from.
+    pub is_anew: bool,
     /// Root over all entries.
     pub root: TreeHash,
     /// Of them accepted.
@@ -181,7 +183,7 @@ fn verify(
     if verifier.divergences.is_empty() {
         scratch.complete(verifier.reached())?;
     }
-    Ok(verifier.report())
+    Ok(Report { is_anew: scratch.is_anew, ..verifier.report() })
 }
 
 struct Verifier<'s> {
@@ -331,6 +333,7 @@ impl<'s> Verifier<'s> {
             size: self.size,
             before: self.before,
             before_at: self.before_at,
+            is_anew: false,
             root: self.tree.root(),
             accepted: self.tally.accepted,
             rejected: self.tally.rejected,

@@ -279,6 +279,7 @@ mod tests {
             size: TreeSize(100),
             before: TreeSize(0),
             before_at: None,
+            is_anew: false,
             root: TreeHash::ZERO,
             accepted: 90,
             rejected: 10,

@@ -157,6 +157,11 @@ impl Desk<'_> {
     }
 
     fn conclude(&self, report: &Report, mark: Option<&str>) -> Result<Exit, Failure> {
+        if report.is_anew {
+            note(
+                "what was kept for --resume is of another build of sworn; everything was verified anew",
+            );
+        }
         let ledger = note_key(&report.identity.origin, report.identity.key);
         // Rotations link the keys: whoever trusts one of them trusts them all.
         let trusted = self

@@ -14,6 +14,7 @@ use super::derived::first_erased;
 use super::{AuditError, State, Tally};
 use crate::error::{OpenError, ReadError};
 use crate::keys;
+use crate::meta::FORMAT;
 use crate::refusal::{sealed, unsealed};
 use crate::store::{ColumnFamily, Row, Store};
 
@@ -21,7 +22,8 @@ const KEY: &[u8] = b"verified";
 /// What the kept store has no other use for: the derived rows that changed since they were compared with the
 /// ledger's, each its family's place in [`ColumnFamily::DERIVED`] and its key.
 const TOUCHED: ColumnFamily = ColumnFamily::Checkpoints;
-const VERSION: u64 = 3;
+/// Version of the row at [`KEY`]. The derived rows beside it have the store's [`FORMAT`], which it names as well.
+const VERSION: u64 = 4;
 
 /// A place in the log up to which everything held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +56,8 @@ pub(super) struct Scratch {
     pub(super) compared: TreeSize,
     /// When that was reached, if anything was.
     pub(super) reached_at: Option<Micros>,
+    /// What was kept here is another build's, and everything is verified anew.
+    pub(super) is_anew: bool,
     /// Hash of the genesis leaf: whose log it is.
     log: Digest,
     path: PathBuf,
@@ -86,6 +90,7 @@ impl Scratch {
             reached: Reached::nothing(),
             compared: TreeSize(0),
             reached_at: None,
+            is_anew: false,
             log,
             path,
             now: state.map(|state| state.now),
@@ -94,12 +99,17 @@ impl Scratch {
         let damaged = || AuditError::DamagedState(opened.path.clone());
         let row = opened.store.get(ColumnFamily::Meta, KEY).map_err(|_unreadable| damaged())?;
         if let Some(row) = row {
-            let kept = Kept::decode(&row).ok_or_else(damaged)?;
-            if kept.log != log {
-                return Err(AuditError::OtherState);
+            match Noted::decode(&row).ok_or_else(damaged)? {
+                Noted::Kept(kept) if kept.log != log => return Err(AuditError::OtherState),
+                Noted::Kept(kept) => {
+                    (opened.reached, opened.compared) = (kept.reached, kept.compared);
+                    opened.reached_at = Some(kept.at);
+                }
+                Noted::OtherBuild => {
+                    opened.forget()?;
+                    opened.is_anew = true;
+                }
             }
-            (opened.reached, opened.compared) = (kept.reached, kept.compared);
-            opened.reached_at = Some(kept.at);
         }
         if opened.reached.size.0 > 0 && first_erased(store, opened.reached.size)?.is_some() {
             // What was derived of erased bodies is not what the log gives any more.
@@ -201,11 +211,19 @@ struct Kept {
     at: Micros,
 }
 
+/// What a verification noted last.
+enum Noted {
+    Kept(Kept),
+    /// In another version or for rows of another format: nothing to go on from.
+    OtherBuild,
+}
+
 impl Kept {
     fn encode(&self) -> Vec<u8> {
         let Reached { size, root, chain, received_at, tally } = &self.reached;
         let mut row = Encoder::new();
-        row.array(13).uint(VERSION).bytes(self.log.as_bytes()).uint(self.compared.0);
+        row.array(14).uint(VERSION).uint(FORMAT);
+        row.bytes(self.log.as_bytes()).uint(self.compared.0);
         row.uint(size.0).bytes(root.as_bytes()).bytes(chain.as_bytes()).uint(received_at.0);
         row.uint(self.at.0);
         for count in tally.counts() {
@@ -213,15 +231,24 @@ impl Kept {
         }
         sealed(row.finish())
     }
+}
 
+impl Noted {
+    /// `None` if the row is damaged.
     fn decode(row: &[u8]) -> Option<Self> {
         let root = decode(unsealed(row)?, Bounds::WIRE).ok()?;
-        let (head, counts) = root.array()?.split_at_checked(8)?;
-        let [version, log, compared, size, tree, chain, received_at, at] =
+        let (version, rest) = root.array()?.split_first()?;
+        if version.uint()? != VERSION {
+            return Some(Self::OtherBuild);
+        }
+        let (head, counts) = rest.split_at_checked(8)?;
+        let [format, log, compared, size, tree, chain, received_at, at] =
             <&[Item<'_>; 8]>::try_from(head).ok()?;
-        (version.uint()? == VERSION).then_some(())?;
+        if format.uint()? != FORMAT {
+            return Some(Self::OtherBuild);
+        }
         let counts: Vec<u64> = counts.iter().map(Item::uint).collect::<Option<_>>()?;
-        Some(Self {
+        Some(Self::Kept(Kept {
             log: Digest::from_slice(log.bytes()?)?,
             compared: TreeSize(compared.uint()?),
             at: Micros(at.uint()?),
@@ -232,6 +259,6 @@ impl Kept {
                 received_at: Micros(received_at.uint()?),
                 tally: Tally::of(counts.try_into().ok()?),
             },
-        })
+        }))
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ledger::{Audit, AuditError, AuditState, ColumnFamily, Config, Genesis, Progress, Report};
-use schemas::id::{SignerId, Tenant, TreeSize};
+use schemas::encode::Encoder;
+use schemas::id::{SignerId, Tenant, TreeSize, sha256};
 use schemas::key::PublicKey;
 
 use crate::bench::{Bench, START, Signer, intent, key};
@@ -306,6 +307,30 @@ fn damage_to_what_was_kept_is_not_called_damage_to_the_ledger() {
     std::fs::remove_dir_all(&kept).unwrap();
     let report = world.audit();
     assert_eq!((report.before, report.divergences.len()), (TreeSize(0), 0), "anew");
+}
+
+#[test]
+fn what_another_build_kept_is_not_called_damaged() {
+    let mut world = World::new();
+    world.grow(20);
+    let size = world.audit().size;
+    // Another version, and this one with rows of another format.
+    for [version, format] in [[3, 2], [4, 1]] {
+        let mut noted = Encoder::new();
+        noted.array(14).uint(version).uint(format);
+        for _ in 0..12 {
+            noted.uint(0);
+        }
+        let mut noted = noted.finish();
+        let digest = sha256(&noted);
+        noted.extend(digest);
+        ledger::plant(&world.kept(), ColumnFamily::Meta, b"verified", &noted).unwrap();
+        let report = world.audit();
+        assert_eq!((report.is_anew, report.before), (true, TreeSize(0)), "{version} {format}");
+        same(&report, &world.whole());
+        let next = world.audit();
+        assert_eq!((next.is_anew, next.before), (false, size), "{version} {format}");
+    }
 }
 
 /// A ledger that holds its genesis entry alone.
