@@ -82,12 +82,12 @@ impl Writer {
             // Before the bytes go: a note too many does no harm, a backup that brings them back does.
             let body = self.store.get(ColumnFamily::Bodies, &keys::index(index))?;
             let journal = Journal::beside(self.mark.path());
-            let lines = journal.note(index, &body.unwrap_or_default(), self.seal.key())?;
+            let noted = journal.note(index, &body.unwrap_or_default(), self.seal.key())?;
             erasure.puts.push(meta::erased_row(index.0 + 1));
             // While lines before it are still carried out again, it does not make them known. Where it is one of fewer
             // than were known, the journal was lost and begins again.
-            if lines <= meta::read_journaled(&self.store)?.saturating_add(1) {
-                erasure.puts.push(meta::journaled_row(lines));
+            if noted.lines <= meta::read_journaled(&self.store)?.lines.saturating_add(1) {
+                erasure.puts.push(meta::journaled_row(&noted));
             }
             self.store.rewrite_synced(&erasure.puts, &erasure.deletes)?;
             erased = true;
@@ -105,7 +105,7 @@ impl Writer {
         let eras = self.ledger().eras()?;
         let journal = Journal::beside(self.mark.path());
         let noted = journal.read(&eras)?;
-        let known = self.known_lines(&noted, size)?;
+        let known = self.known_lines(&journal, &noted, size)?;
         let mut is_known = true;
         for (line, Noted { mut redaction, .. }) in (0..).zip(noted) {
             if line < known {
@@ -124,22 +124,28 @@ impl Writer {
             }
         }
         if !is_known {
-            let lines = journal.lines()?;
-            self.store.write_synced(&[meta::journaled_row(lines)]).map_err(ReadError::from)?;
+            let row = meta::journaled_row(&journal.first(u64::MAX)?);
+            self.store.write_synced(&[row]).map_err(ReadError::from)?;
         }
         Ok(())
     }
 
-    /// How many of the journal's lines the store knows of. A journal of fewer than it knew was begun again after the
-    /// one before was lost: of that it knows what was noted for entries below `size`.
-    fn known_lines(&self, noted: &[Noted], size: TreeSize) -> Result<u64, OpenError> {
+    /// How many of the journal's lines the store knows of. A journal that does not begin with those that it knew was
+    /// begun again after the one before was lost: of that it knows what was noted for entries below `size`.
+    fn known_lines(
+        &self,
+        journal: &Journal,
+        noted: &[Noted],
+        size: TreeSize,
+    ) -> Result<u64, OpenError> {
         let known = meta::read_journaled(&self.store)?;
-        if u64::try_from(noted.len()).is_ok_and(|lines| lines >= known) {
-            return Ok(known);
+        if known.is_of(&journal.first(known.lines)?) {
+            return Ok(known.lines);
         }
         let own = noted.iter().take_while(|noted| noted.index.0 < size.0);
         let known = own.fold(0, |lines: u64, _line| lines.saturating_add(1));
-        self.store.write_synced(&[meta::journaled_row(known)]).map_err(ReadError::from)?;
+        let row = meta::journaled_row(&journal.first(known)?);
+        self.store.write_synced(&[row]).map_err(ReadError::from)?;
         Ok(known)
     }
 

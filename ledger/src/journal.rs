@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::{Signer as _, SigningKey};
 use schemas::body::Body;
 use schemas::era::Eras;
-use schemas::id::{Index, hex, unhex};
+use schemas::id::{Digest, Index, hex, sha256, unhex};
 use schemas::redaction::Redaction;
 
 use crate::error::{AppendError, OpenError};
@@ -24,6 +24,21 @@ pub(crate) struct Noted {
     pub(crate) redaction: Redaction,
 }
 
+/// The first lines of a journal, as a store remembers them.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Journaled {
+    pub(crate) lines: u64,
+    /// SHA-256 of them; `None` in a store that remembers their number alone.
+    pub(crate) digest: Option<Digest>,
+}
+
+impl Journaled {
+    /// Whether a journal that begins with `first` is the one that these are of.
+    pub(crate) fn is_of(&self, first: &Self) -> bool {
+        self.lines == first.lines && (self.digest.is_none() || self.digest == first.digest)
+    }
+}
+
 /// The journal beside a mark.
 pub(crate) struct Journal(PathBuf);
 
@@ -32,13 +47,13 @@ impl Journal {
         Self(mark.with_extension("redactions"))
     }
 
-    /// Notes a redaction, durably; gives the number of lines with it.
+    /// Notes a redaction, durably; gives all lines with it.
     pub(crate) fn note(
         &self,
         index: Index,
         body: &[u8],
         key: &SigningKey,
-    ) -> Result<u64, AppendError> {
+    ) -> Result<Journaled, AppendError> {
         let failed = |source| AppendError::Journal { path: self.0.clone(), source };
         let signature = key.sign(&message(index, body)).to_bytes();
         let line = format!("{} {} {}\n", index.0, hex(body), hex(&signature));
@@ -49,7 +64,7 @@ impl Journal {
         // The file's name is durable with its directory.
         let directory = self.0.parent().map(File::open).transpose().map_err(failed)?;
         directory.map_or(Ok(()), |directory| directory.sync_all()).map_err(failed)?;
-        self.lines()
+        self.first(u64::MAX)
     }
 
     /// Takes out a last line that a crash cut short, for the next one would stand in it.
@@ -62,11 +77,16 @@ impl Journal {
         }
     }
 
-    /// The number of its lines.
-    pub(crate) fn lines(&self) -> Result<u64, AppendError> {
-        let failed = |source| AppendError::Journal { path: self.0.clone(), source };
-        let text = fs::read(&self.0).map_err(failed)?;
-        Ok(text.iter().filter(|byte| **byte == b'\n').map(|_line| 1).sum())
+    /// Its first lines, at most so many.
+    pub(crate) fn first(&self, most: u64) -> Result<Journaled, AppendError> {
+        let text = match fs::read(&self.0) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            text => text.map_err(|source| AppendError::Journal { path: self.0.clone(), source })?,
+        };
+        let ends = (1_usize..).zip(&text).filter(|(_, byte)| **byte == b'\n').map(|(end, _)| end);
+        let (lines, end) = (1..=most).zip(ends).last().unwrap_or_default();
+        let digest = text.get(..end).map(|lines| Digest(sha256(lines)));
+        Ok(Journaled { lines, digest })
     }
 
     /// What was noted, in order. A last line that was cut short was never carried out.

@@ -2,8 +2,10 @@
 
 use schemas::deterministic::{Bounds, Item, decode};
 use schemas::encode::Encoder;
+use schemas::id::Digest;
 
 use crate::error::ReadError;
+use crate::journal::Journaled;
 use crate::refusal::{sealed, unsealed};
 use crate::retain::{Changes, Retained};
 use crate::store::{ColumnFamily, Row, Store};
@@ -90,13 +92,24 @@ pub(crate) fn erased_row(below: u64) -> Row {
     number_row(ERASED_KEY.to_vec(), below)
 }
 
-/// How many lines of the journal of redactions this store knows of.
-pub(crate) fn journaled_row(lines: u64) -> Row {
-    number_row(JOURNALED_KEY.to_vec(), lines)
+/// Which lines of the journal of redactions this store knows of.
+pub(crate) fn journaled_row(Journaled { lines, digest }: &Journaled) -> Row {
+    let mut content = lines.to_be_bytes().to_vec();
+    content.extend(digest.iter().flat_map(Digest::as_bytes));
+    Row::new(ColumnFamily::Meta, JOURNALED_KEY, sealed(content))
 }
 
-pub(crate) fn read_journaled(store: &Store) -> Result<u64, ReadError> {
-    Ok(read_number(store, JOURNALED_KEY)?.unwrap_or(0))
+pub(crate) fn read_journaled(store: &Store) -> Result<Journaled, ReadError> {
+    let Some(content) = read(store, JOURNALED_KEY)? else { return Ok(Journaled::default()) };
+    let parse = || {
+        let (lines, digest) = content.split_first_chunk::<8>()?;
+        let lines = u64::from_be_bytes(*lines);
+        if digest.is_empty() {
+            return Some(Journaled { lines, digest: None });
+        }
+        Some(Journaled { lines, digest: Some(Digest::from_slice(digest)?) })
+    };
+    parse().ok_or_else(|| damaged(JOURNALED_KEY))
 }
 
 pub(crate) fn read_erased(store: &Store) -> Result<u64, ReadError> {
