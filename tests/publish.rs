@@ -56,6 +56,20 @@ fn numbers_of_what_was_refused_are_used_again() {
 }
 
 #[test]
+fn events_before_a_mistake_in_the_input_are_reported_and_not_kept() {
+    let mut world = world();
+    let event = std::fs::read_to_string(world.path("event.json")).unwrap();
+    std::fs::write(world.path("events.jsonl"), format!("{event}\n{event}\n{{\n")).unwrap();
+    let output = world.sworn(&["publish", "events.jsonl", "--key", "agent.key"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 2, "{}", text(&output));
+    let nothing = world.sworn(&["publish", "--flush", "--key", "agent.key"]);
+    assert!(nothing.status.success() && nothing.stdout.is_empty(), "{}", text(&nothing));
+    assert_eq!(numbers(&world), [1, 2]);
+    world.stop();
+}
+
+#[test]
 fn what_stayed_in_the_spool_is_sent_without_the_input() {
     let mut world = world();
     let trust = world.get("/api/v1/status")["verifier_key"].as_str().unwrap().to_owned();

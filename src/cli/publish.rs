@@ -161,29 +161,14 @@ async fn send_all(
     args: &Args,
     context: &Context,
 ) -> Result<Exit, Failure> {
-    let mut waiting = resumed(spool, &mut numbers, intake.signer())?;
+    let waiting = resumed(spool, &mut numbers, intake.signer())?;
     intake.resume(numbers.last());
     let courier = Courier::connect(context, intake.signer().signer(), &args.options).await?;
     let mut desk = Desk { spool, numbers, out: context.out(), exit: Exit::Ok, sends: true };
-    let mut under_way = FuturesOrdered::new();
-    let mut open = true;
-    loop {
-        let room = under_way.len() < PUBLISH_UNDER_WAY_MAX;
-        if let Some(step) = waiting.pop_front_if(|step| room && desk.goes_on(step)) {
-            under_way.push_back(take_step(&courier, step));
-            continue;
-        }
-        tokio::select! {
-            biased;
-            Some(end) = under_way.next() => desk.settle(end, &mut intake)?,
-            taken = intake.next(|| context.now()), if open && room => match taken? {
-                None => open = false,
-                Some(taken) => waiting.extend(desk.take(taken)?),
-            },
-            else => break,
-        }
-    }
-    desk.close()
+    let sent = desk.send(intake, waiting, &courier, context).await;
+    // Whatever ended it: what stays in the spool must not be signed again.
+    let closed = desk.close();
+    sent.and(closed).map(|()| desk.exit)
 }
 
 /// What is reported next, in the order of the input.
@@ -244,6 +229,35 @@ struct Desk<'s> {
 }
 
 impl Desk<'_> {
+    /// Sends what waits and what comes. Where the input fails, what came before is reported first.
+    async fn send(
+        &mut self,
+        mut intake: Intake,
+        mut waiting: VecDeque<Step>,
+        courier: &Courier,
+        context: &Context,
+    ) -> Result<(), Failure> {
+        let mut under_way = FuturesOrdered::new();
+        let (mut open, mut input) = (true, Ok(()));
+        loop {
+            let room = under_way.len() < PUBLISH_UNDER_WAY_MAX;
+            if let Some(step) = waiting.pop_front_if(|step| room && self.goes_on(step)) {
+                under_way.push_back(take_step(courier, step));
+                continue;
+            }
+            tokio::select! {
+                biased;
+                Some(end) = under_way.next() => self.settle(end, &mut intake)?,
+                taken = intake.next(|| context.now()), if open && room => match taken {
+                    Ok(Some(taken)) => waiting.extend(self.take(taken)?),
+                    Ok(None) => open = false,
+                    Err(failure) => (open, input) = (false, Err(failure)),
+                },
+                else => return input,
+            }
+        }
+    }
+
     /// Puts a submission into the spool before anything else happens to it.
     fn take(&mut self, taken: Taken) -> Result<Option<Step>, Failure> {
         Ok(match taken {
@@ -318,7 +332,8 @@ impl Desk<'_> {
         self.out.json(&json!({ "fate": "unknown", "index": Json::Null, "event": name }))
     }
 
-    fn close(self) -> Result<Exit, Failure> {
+    /// Says what stays in the spool.
+    fn close(&self) -> Result<(), Failure> {
         let left = self.spool.pending()?.len();
         if left > 0 {
             note(&format!(
@@ -326,6 +341,6 @@ impl Desk<'_> {
                  input again would be signed as other events"
             ));
         }
-        Ok(self.exit)
+        Ok(())
     }
 }
