@@ -154,9 +154,11 @@ impl Printer<'_> {
         loop {
             let next = match deadline {
                 None => news.recv().map_err(|_gone| RecvTimeoutError::Disconnected),
-                Some(deadline) => {
-                    news.recv_timeout(deadline.saturating_duration_since(Instant::now()))
-                }
+                // What waits already would be received at any time.
+                Some(deadline) => match deadline.checked_duration_since(Instant::now()) {
+                    Some(left) if !left.is_zero() => news.recv_timeout(left),
+                    _ => return Ok(()),
+                },
             };
             match next {
                 Ok(News::Event(event)) => self.print(&event)?,
@@ -219,12 +221,32 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cli::context::Global;
     use crate::scripted::server;
 
     fn page(json: &Json) -> String {
         let body = json.to_string();
         let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length:";
         format!("{head} {}\r\n\r\n{body}", body.len())
+    }
+
+    #[test]
+    fn the_time_ends_it_though_more_waits() {
+        let context = Context::new(Global::default());
+        let mut printer = Printer {
+            context: &context,
+            witness: Witness::new(None),
+            continuity: Continuity::new("", None),
+            hook: None,
+            left: None,
+        };
+        let event = || Event { event: "else".to_owned(), data: String::new(), id: None };
+        let (sender, news) = sync_channel(2);
+        for _ in 0..2 {
+            sender.send(News::Event(event())).unwrap();
+        }
+        printer.print_all(&news, Some(Instant::now())).unwrap();
+        assert!(news.try_recv().is_ok(), "nothing was taken");
     }
 
     #[test]
