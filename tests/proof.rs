@@ -9,6 +9,7 @@ use schemas::id::hex;
 use schemas::kind::Stream;
 
 use crate::harness::{World, copy_directory, published, text};
+use crate::liar::between;
 use crate::signer::intent;
 
 const RECEIPT: &str = "application/scitt-receipt+cose";
@@ -162,6 +163,22 @@ fn every_call_pins_and_a_rolled_back_ledger_is_noticed_by_the_next() {
     assert!(text(&sent).contains("error[SW0413]"), "but it is said: {}", text(&sent));
     let listed = world.sworn(&["checkpoint", "ls"]);
     assert!(text(&listed).contains("pinned"), "looking is still possible: {}", text(&listed));
+}
+
+#[test]
+fn a_checkpoint_that_does_not_verify_is_no_success_in_any_format() {
+    let world = world(1);
+    let path = "/api/v1/checkpoints";
+    let mut newest = world.get(path);
+    let note = newest["note"].as_str().unwrap().replacen('\n', "x\n", 1);
+    newest["note"] = note.into();
+    let url = between(world.url(""), [(path.to_owned(), newest.to_string().into_bytes())].into());
+    for format in ["table", "json", "jsonl"] {
+        for show in ["ls", "show"] {
+            let shown = world.sworn(&["checkpoint", show, "-o", format, "--url", &url]);
+            assert_eq!(shown.status.code(), Some(11), "{format}: {}", text(&shown));
+        }
+    }
 }
 
 /// Another ledger takes the address: what it says of itself does not lead around the pin.

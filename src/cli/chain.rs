@@ -93,8 +93,9 @@ fn causality(index: Index, way: &str, context: &Context) -> Result<Exit, Failure
 
 /// Whether all that there is was reached, as far as anybody can tell.
 fn reached(found: &Json) -> Exit {
-    let is_whole = !incomplete::is_cut(found) && damaged(found).is_empty();
-    if is_whole { Exit::Ok } else { Exit::Undecidable }
+    let exit =
+        incomplete::ending(found, "there are more entries on the way than one answer looks at");
+    if damaged(found).is_empty() { exit } else { Exit::Undecidable }
 }
 
 fn damaged(found: &Json) -> &[Json] {
@@ -197,6 +198,7 @@ mod tests {
     fn a_way_that_ends_in_damage_is_no_success() {
         let whole = json!({ "items": [item(1, None)], "incomplete": false, "damaged": [] });
         assert_eq!((reached(&whole), damage_lines(&whole).len()), (Exit::Ok, 0));
+        assert_eq!(reached(&json!({ "items": [], "incomplete": true })), Exit::Undecidable);
         let broken =
             json!({ "damaged": [{ "index": 3, "from": 5 }, { "index": 4, "from": null }] });
         assert_eq!(reached(&broken), Exit::Undecidable);

@@ -58,6 +58,7 @@ fn list(show: &Show, context: &Context) -> Result<Exit, Failure> {
     let pinned = pin.read(&context.keys(key.clone())?)?;
     let newest = fetch(context, "/api/v1/checkpoints")?;
     let verified = verified(&newest, &key, context)?;
+    let exit = if verified.is_some() { Exit::Ok } else { Exit::BadSignature };
     let out = context.out();
     let json = |pinned: &Option<Pinned>| {
         pinned.as_ref().map(|Pinned { checkpoint, note }| {
@@ -69,7 +70,7 @@ fn list(show: &Show, context: &Context) -> Result<Exit, Failure> {
             "origin": key.name, "pinned": json(&pinned), "published": json(&verified),
             "pin": pin.path().display().to_string(),
         }))?;
-        return Ok(Exit::Ok);
+        return Ok(exit);
     }
     let line = |name: &str, at: &Option<Pinned>| match at {
         Some(Pinned { checkpoint, .. }) => {
@@ -80,7 +81,7 @@ fn list(show: &Show, context: &Context) -> Result<Exit, Failure> {
     out.line(&format!("{:<10} {}", "origin", key.name))?;
     out.line(&line("pinned", &pinned))?;
     out.line(&line("published", &verified))?;
-    Ok(if verified.is_some() { Exit::Ok } else { Exit::BadSignature })
+    Ok(exit)
 }
 
 fn one(size: Option<u64>, show: &Show, context: &Context) -> Result<Exit, Failure> {
