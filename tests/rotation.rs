@@ -1,4 +1,7 @@
-//! A rotation of the ledger's key that only one of the two keys signed, shown to a client that knows the old one.
+//! A rotation of the ledger's key, met by a client that knows the old one; and one that only one of the two keys signed.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use ed25519_dalek::SigningKey;
 use schemas::body::{Body, LEDGER_SIGNER};
@@ -6,7 +9,7 @@ use schemas::era::Eras;
 use schemas::id::{SignerId, unhex};
 use schemas::submission;
 
-use crate::harness::{World, text};
+use crate::harness::{SWORN, World, published, text};
 use crate::liar::{Forged, between};
 use crate::signer::tenant;
 
@@ -33,6 +36,13 @@ fn statement(key: &SigningKey, body: &[u8]) -> Vec<u8> {
 fn rotated() -> (World, String, String) {
     let mut world = World::new();
     let trust = world.get("/api/v1/status")["verifier_key"].as_str().unwrap().to_owned();
+    rotate(&mut world);
+    let from = world.get("/api/v1/status")["eras"][1]["from"].as_u64().unwrap();
+    (world, trust, format!("/api/v1/entries/{from}"))
+}
+
+/// Stops the server and serves again under another key.
+fn rotate(world: &mut World) {
     world.stop();
     let [data, mark, old, new] = ["data", "mark", "ledger.key", "new.key"]
         .map(|name| world.path(name).display().to_string());
@@ -41,8 +51,37 @@ fn rotated() -> (World, String, String) {
     assert!(done.status.success(), "{}", text(&done));
     world.set_key("new.key");
     world.serve();
-    let from = world.get("/api/v1/status")["eras"][1]["from"].as_u64().unwrap();
-    (world, trust, format!("/api/v1/entries/{from}"))
+}
+
+#[test]
+fn a_tail_goes_on_over_a_rotation() {
+    let mut world = World::new();
+    let mut tail = Command::new(SWORN)
+        .args(["tail", "-o", "jsonl", "--since", "#0", "--url", &world.url("")])
+        .env("HOME", world.directory.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let mut read_to = |last: u64| {
+        let entry = |line: String| serde_json::from_str::<serde_json::Value>(&line).unwrap();
+        assert!(
+            lines.by_ref().any(|line| entry(line.unwrap())["index"] == last),
+            "it ended before #{last}"
+        );
+    };
+    read_to(published(&world) - 1);
+    rotate(&mut world);
+    // Between these entries come checkpoints under the new key.
+    for name in ["one", "two", "three"] {
+        world.agent(name);
+        read_to(published(&world) - 1);
+    }
+    assert!(tail.try_wait().unwrap().is_none());
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+    world.stop();
 }
 
 #[test]

@@ -157,9 +157,7 @@ impl Context {
     fn watch(&self, client: &Client) -> Result<(), Failure> {
         let stated = self.stated("verifier_key").and_then(|vkey| NoteKey::parse(&vkey).ok());
         let (Some(stated), Some(note)) = (stated, self.stated_note()) else {
-            let expected = "the state of a ledger";
-            let unreadable = ClientError::Answer { path: STATUS.to_owned(), expected };
-            return Err(self.unheard.take().unwrap_or(unreadable).into());
+            return Err(self.unstated().into());
         };
         let trust = self.trusted()?;
         if let Some(trust) = &trust {
@@ -175,6 +173,24 @@ impl Context {
         let by_address = trust.is_none() && self.named()?.is_none();
         let basis = if by_address { Basis::Address(self.url()?) } else { Basis::Chosen };
         Watch { client, keys: &keys, pin: &pin, basis }.see(&note)
+    }
+
+    /// Why the server's state is not known.
+    fn unstated(&self) -> ClientError {
+        let expected = "the state of a ledger";
+        let unreadable = ClientError::Answer { path: STATUS.to_owned(), expected };
+        self.unheard.take().unwrap_or(unreadable)
+    }
+
+    /// The ledger's key of now, which has to follow from `key`. The server is asked anew: the key may have been rotated
+    /// since this command began.
+    ///
+    /// # Errors
+    /// [`Failure::OtherKey`], [`Failure::Verdict`] when it does not follow; failures of the server.
+    pub(crate) fn successor(&self, key: &NoteKey) -> Result<NoteKey, Failure> {
+        let now = Self::new(self.global.clone());
+        let stated = now.stated("verifier_key").and_then(|vkey| NoteKey::parse(&vkey).ok());
+        now.accept(&Trust::Key(key.clone()), stated.ok_or_else(|| now.unstated())?)
     }
 
     /// Whom the user trusts for every command: `SWORN_TRUST`, else the context's key.

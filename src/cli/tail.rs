@@ -186,7 +186,10 @@ impl Printer<'_> {
             ClientError::Answer { path: PATH.to_owned(), expected: "a stream of JSON" }
         })?;
         match event.event.as_str() {
-            "checkpoint" => return self.witness.see(&data),
+            "checkpoint" => {
+                let context = self.context;
+                return self.witness.see(&data, |key| context.successor(key));
+            }
             "caught-up" => {
                 say(self.continuity.caught_up(&data, event.id.as_deref()));
                 return Ok(());

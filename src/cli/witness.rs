@@ -23,14 +23,24 @@ impl Witness {
         Self { key, last: None }
     }
 
-    /// Checks a `checkpoint` event.
+    /// Checks a `checkpoint` event. Where its key does not sign it, `successor` tells which key the ledger has now.
     ///
     /// # Errors
-    /// [`Failure::Verdict`]: badly signed, or no continuation of what was seen before.
-    pub(crate) fn see(&mut self, event: &Json) -> Result<(), Failure> {
-        let Some(key) = &self.key else { return Ok(()) };
+    /// [`Failure::Verdict`]: badly signed, or no continuation of what was seen before; those of `successor`.
+    pub(crate) fn see(
+        &mut self,
+        event: &Json,
+        successor: impl FnOnce(&NoteKey) -> Result<NoteKey, Failure>,
+    ) -> Result<(), Failure> {
+        let Some(key) = &mut self.key else { return Ok(()) };
         let note = text(event, "note").unwrap_or_default();
-        let checkpoint = Note::parse(note).and_then(|note| note.verify_checkpoint(key));
+        let verified =
+            |key: &NoteKey| Note::parse(note).and_then(|note| note.verify_checkpoint(key));
+        let mut checkpoint = verified(key);
+        if checkpoint.is_err() {
+            *key = successor(key)?;
+            checkpoint = verified(key);
+        }
         let checkpoint = checkpoint.map_err(|fault| {
             let what = format!("the server sent a checkpoint that does not verify: {fault}");
             Failure::Verdict { exit: Exit::BadSignature, what, details: Vec::new() }
@@ -134,6 +144,11 @@ mod tests {
         Witness::new(Some(NoteKey { name: ORIGIN.into(), public }))
     }
 
+    /// The ledger's key is the same as ever.
+    fn see(witness: &mut Witness, event: &Json) -> Result<(), Failure> {
+        witness.see(event, |key| Ok(key.clone()))
+    }
+
     fn exit(seen: Result<(), Failure>) -> u8 {
         seen.map_or_else(|failure| failure.exit().code(), |()| 0)
     }
@@ -142,7 +157,7 @@ mod tests {
     fn a_growing_log_is_believed() {
         let mut witness = witness();
         for (from, size) in [(None, 3), (Some(3), 5), (Some(5), 9), (None, 9), (Some(9), 16)] {
-            assert_eq!(exit(witness.see(&event(1, from, size, 0))), 0, "{size}");
+            assert_eq!(exit(see(&mut witness, &event(1, from, size, 0))), 0, "{size}");
         }
     }
 
@@ -150,8 +165,8 @@ mod tests {
     fn a_rewritten_or_shorter_log_is_not() {
         for (from, size, salt) in [(Some(5), 9, 1), (None, 5, 1), (None, 4, 0)] {
             let mut witness = witness();
-            witness.see(&event(1, None, 5, 0)).unwrap();
-            assert_eq!(exit(witness.see(&event(1, from, size, salt))), 13, "{size} {salt}");
+            see(&mut witness, &event(1, None, 5, 0)).unwrap();
+            assert_eq!(exit(see(&mut witness, &event(1, from, size, salt))), 13, "{size} {salt}");
         }
     }
 
@@ -159,15 +174,26 @@ mod tests {
     fn a_larger_log_without_proof_is_undecided() {
         for from in [None, Some(4)] {
             let mut witness = witness();
-            witness.see(&event(1, None, 5, 0)).unwrap();
-            assert_eq!(exit(witness.see(&event(1, from, 9, 0))), 14);
+            see(&mut witness, &event(1, None, 5, 0)).unwrap();
+            assert_eq!(exit(see(&mut witness, &event(1, from, 9, 0))), 14);
         }
     }
 
     #[test]
+    fn a_rotated_key_is_followed() {
+        let mut witness = witness();
+        see(&mut witness, &event(1, None, 3, 0)).unwrap();
+        let public = SigningKey::from_bytes(&[2; 32]).verifying_key();
+        let next = NoteKey { name: ORIGIN.into(), public };
+        witness.see(&event(2, Some(3), 5, 0), |_old| Ok(next)).unwrap();
+        see(&mut witness, &event(2, Some(5), 9, 0)).unwrap();
+        assert_eq!(exit(see(&mut witness, &event(1, Some(9), 16, 0))), 11, "the old one is over");
+    }
+
+    #[test]
     fn another_key_is_a_bad_signature() {
-        assert_eq!(exit(witness().see(&event(2, None, 5, 0))), 11);
-        assert_eq!(exit(witness().see(&json!({}))), 11);
-        assert_eq!(exit(Witness::new(None).see(&json!({}))), 0);
+        assert_eq!(exit(see(&mut witness(), &event(2, None, 5, 0))), 11);
+        assert_eq!(exit(see(&mut witness(), &json!({}))), 11);
+        assert_eq!(exit(see(&mut Witness::new(None), &json!({}))), 0);
     }
 }
