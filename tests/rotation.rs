@@ -1,6 +1,6 @@
 //! A rotation of the ledger's key, met by a client that knows the old one; and one that only one of the two keys signed.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
 use ed25519_dalek::SigningKey;
@@ -11,7 +11,7 @@ use schemas::submission;
 
 use crate::harness::{SWORN, World, published, text};
 use crate::liar::{Forged, between};
-use crate::signer::tenant;
+use crate::signer::{intent, tenant};
 
 fn key_in(world: &World, name: &str) -> SigningKey {
     let file = std::fs::read_to_string(world.path(name)).unwrap();
@@ -81,6 +81,37 @@ fn a_tail_goes_on_over_a_rotation() {
     assert!(tail.try_wait().unwrap().is_none());
     tail.kill().unwrap();
     tail.wait().unwrap();
+    world.stop();
+}
+
+#[test]
+fn a_publisher_goes_on_over_a_rotation() {
+    let mut world = World::new();
+    let agent = world.agent("a");
+    agent.save(&world.path("agent.key"));
+    let mut publish = Command::new(SWORN)
+        .args(["publish", "--key", "agent.key", "--tenant", tenant().as_str()])
+        .args(["--url", &world.url(""), "--nats", &world.nats_url()])
+        .env("HOME", world.directory.path())
+        .env_remove("XDG_STATE_HOME")
+        .current_dir(world.directory.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = publish.stdin.take().unwrap();
+    let mut lines = BufReader::new(publish.stdout.take().unwrap()).lines();
+    let mut send = || {
+        writeln!(input, "{}", intent("a", "w")).unwrap();
+        let said = lines.next().expect("it goes on").unwrap();
+        assert!(said.starts_with("committed"), "{said}");
+    };
+    send();
+    rotate(&mut world);
+    send();
+    send();
+    drop(input);
+    assert!(publish.wait().unwrap().success());
     world.stop();
 }
 

@@ -1,9 +1,11 @@
 //! Delivery: a signed submission goes to the broker until its receipt is back and verified.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ingest::{Answered, Broker, PublishError, Publisher, Tls};
+use schemas::checkpoint::NoteKey;
 use schemas::id::{Index, SignerId};
 use schemas::key::PublicKey;
 use schemas::kind::Stream;
@@ -19,7 +21,7 @@ use crate::cli::out::{Format, Out, Tone, note};
 use crate::cli::trust;
 use crate::client::{ClientError, without_password};
 use crate::exit::Exit;
-use crate::receipts::{Verdict, verify_reply};
+use crate::receipts::{ReplyError, Verdict, verify_reply};
 
 /// How long to wait, and whose receipts to believe.
 #[derive(clap::Args, Clone, Debug)]
@@ -73,25 +75,34 @@ pub(crate) struct Delivered {
 }
 
 /// A connection to the broker in one signer's name.
-pub(crate) struct Courier {
+pub(crate) struct Courier<'c> {
+    context: &'c Context,
     publisher: Publisher,
     url: String,
-    ledger: PublicKey,
+    /// The ledger's key, as of the last receipt.
+    ledger: RefCell<Ledger>,
     timeout: Duration,
 }
 
-impl Courier {
+/// The key that receipts are checked with.
+#[derive(Clone)]
+struct Ledger {
+    named: NoteKey,
+    key: PublicKey,
+}
+
+impl<'c> Courier<'c> {
     /// Connects as `signer`.
     ///
     /// # Errors
     /// [`Failure::Broker`], and those of tenant and trust.
     pub(crate) async fn connect(
-        context: &Context,
+        context: &'c Context,
         signer: &SignerId,
         options: &Options,
     ) -> Result<Self, Failure> {
         let (tenant, url) = (context.tenant()?, context.nats());
-        let ledger = ledger(context, options)?;
+        let ledger = RefCell::new(Ledger::of(context, options)?);
         // Receipts are verified whatever the server shows, and a kill switch does not wait until a conflict
         // is understood: here it is said and no more.
         if let Err(conflict @ Failure::Verdict { .. }) = context.client() {
@@ -101,7 +112,7 @@ impl Courier {
         let connecting = Publisher::connect(&broker, &tenant, signer);
         let source = match tokio::time::timeout(options.timeout, connecting).await {
             Ok(Ok(publisher)) => {
-                return Ok(Self { publisher, url, ledger, timeout: options.timeout });
+                return Ok(Self { context, publisher, url, ledger, timeout: options.timeout });
             }
             Ok(Err(error)) => error.into(),
             Err(elapsed) => elapsed.into(),
@@ -123,7 +134,7 @@ impl Courier {
         let sent = self.publisher.publish_until_answered(message.clone(), stream, deadline).await;
         match sent {
             Ok(Answered { reply, was_sent_once }) => {
-                let verdicts = verify_reply(&reply, &message, &self.ledger)?;
+                let verdicts = self.verified(&reply, &message)?;
                 Ok(Delivered { verdicts, was_sent_once })
             }
             Err(PublishError::Unknown(_)) => {
@@ -134,16 +145,38 @@ impl Courier {
             }
         }
     }
+
+    /// The verified end of each item, under the key that the ledger has now if that was rotated meanwhile.
+    fn verified(&self, reply: &Reply, message: &[u8]) -> Result<Vec<Verdict>, Failure> {
+        let known = self.ledger.borrow().clone();
+        let fault = match verify_reply(reply, message, &known.key) {
+            Err(fault @ ReplyError::Receipt { .. }) => fault,
+            end => return Ok(end?),
+        };
+        let next = self.context.successor(&known.named).ok();
+        let Some(next) = next.filter(|next| *next != known.named) else {
+            return Err(fault.into());
+        };
+        let next = Ledger::named(next)?;
+        let end = verify_reply(reply, message, &next.key)?;
+        self.ledger.replace(next);
+        Ok(end)
+    }
 }
 
-/// The key that receipts are checked with.
-fn ledger(context: &Context, options: &Options) -> Result<PublicKey, Failure> {
-    let key = context.trust(options.trust.as_ref())?;
-    trust::public(&key).ok_or_else(|| Failure::Argument {
-        name: "--trust",
-        value: key.vkey(),
-        expected: "a key under which signatures prove something",
-    })
+impl Ledger {
+    fn of(context: &Context, options: &Options) -> Result<Self, Failure> {
+        Self::named(context.trust(options.trust.as_ref())?)
+    }
+
+    fn named(named: NoteKey) -> Result<Self, Failure> {
+        let key = trust::public(&named).ok_or_else(|| Failure::Argument {
+            name: "--trust",
+            value: named.vkey(),
+            expected: "a key under which signatures prove something",
+        })?;
+        Ok(Self { named, key })
+    }
 }
 
 /// The verified end of each item of a submission that goes to the server itself, at `path`.
@@ -156,7 +189,7 @@ pub(crate) fn to_server(
     path: &str,
     message: &[u8],
 ) -> Result<Vec<Verdict>, Failure> {
-    let ledger = ledger(context, options)?;
+    let ledger = Ledger::of(context, options)?;
     let unknown = || Failure::UnknownFate { seconds: SUBMISSION_S_MAX };
     let reply = match context.unwatched()?.submit(path, message) {
         // It was sent, perhaps whole.
@@ -166,7 +199,7 @@ pub(crate) fn to_server(
     let expected = "the reply to a submission";
     let unreadable = || ClientError::Answer { path: path.to_owned(), expected };
     let reply = Reply::decode(&reply).ok_or_else(unreadable)?;
-    Ok(verify_reply(&reply, message, &ledger)?)
+    Ok(verify_reply(&reply, message, &ledger.key)?)
 }
 
 /// The command's end that a verdict means.

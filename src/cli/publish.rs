@@ -183,7 +183,7 @@ enum End {
     Refused(Reject),
 }
 
-async fn take_step(courier: &Courier, step: Step) -> End {
+async fn take_step(courier: &Courier<'_>, step: Step) -> End {
     match step {
         Step::Refused(reject) => End::Refused(reject),
         Step::Send(parcel) => {
@@ -234,7 +234,7 @@ impl Desk<'_> {
         &mut self,
         mut intake: Intake,
         mut waiting: VecDeque<Step>,
-        courier: &Courier,
+        courier: &Courier<'_>,
         context: &Context,
     ) -> Result<(), Failure> {
         let mut under_way = FuturesOrdered::new();
