@@ -71,3 +71,25 @@ fn genesis_alone_is_not_verified_yet() {
         assert!(text(&got).contains("ledger.genesis"), "it is shown: {}", text(&got));
     }
 }
+
+#[test]
+fn a_text_that_is_not_what_it_stands_for_is_no_success_in_any_format() {
+    let world = World::new();
+    let digest = "ab".repeat(32);
+    let contract = json!({
+        "digest": digest, "in_force": true, "registered": 1, "contract": { "agent": "a" },
+        "yaml": "agent: b\n",
+    });
+    let forged = [
+        (format!("/api/v1/policies/{digest}"), json!({ "digest": digest, "text": "another" })),
+        ("/api/v1/contracts/a".to_owned(), contract),
+    ];
+    let forged = forged.map(|(path, answer)| (path, answer.to_string().into_bytes()));
+    let url = between(world.url(""), Forged::from(forged));
+    for format in ["table", "json", "jsonl"] {
+        for command in [&["policy", "show", &digest][..], &["contract", "a"]] {
+            let shown = world.sworn(&[command, &["-o", format, "--url", &url]].concat());
+            assert_eq!(shown.status.code(), Some(10), "{command:?} {format}: {}", text(&shown));
+        }
+    }
+}

@@ -123,10 +123,10 @@ impl Show {
         let path = format!("/api/v1/contracts/{}", segment(&self.agent));
         let at: Vec<_> = self.at.iter().map(|at| ("at", at.as_str())).collect();
         let contract = context.client()?.json(&path, &at)?;
-        let out = context.out();
+        let (out, yaml) = (context.out(), text(&contract, "yaml"));
         if out.format() != Format::Table {
             out.json(&contract)?;
-            return Ok(Exit::Ok);
+            return self.compare(&contract, yaml);
         }
         let cell = |name: &str| text(&contract, name).map(printable).unwrap_or_default();
         let in_force = contract.get("in_force").and_then(Json::as_bool).unwrap_or_default();
@@ -136,21 +136,19 @@ impl Show {
             "# entry #{registered}, {}",
             if in_force { "in force" } else { "not in force" }
         ))?;
-        match text(&contract, "yaml") {
-            Some(yaml) => {
-                yaml.lines().try_for_each(|line| out.line(&printable(line)))?;
-                self.compare(&contract, yaml)
-            }
-            None => {
-                note("its text is not there any more; these are its fields");
-                out.json(contract.get("contract").unwrap_or(&Json::Null))?;
-                Ok(Exit::Undecidable)
-            }
+        match yaml {
+            Some(yaml) => yaml.lines().try_for_each(|line| out.line(&printable(line)))?,
+            None => out.json(contract.get("contract").unwrap_or(&Json::Null))?,
         }
+        self.compare(&contract, yaml)
     }
 
     /// The rules go by the fields and people read the text: they have to say the same.
-    fn compare(&self, contract: &Json, yaml: &str) -> Result<Exit, Failure> {
+    fn compare(&self, contract: &Json, yaml: Option<&str>) -> Result<Exit, Failure> {
+        let Some(yaml) = yaml else {
+            note("its text is not there any more; these are its fields");
+            return Ok(Exit::Undecidable);
+        };
         let fields = file::fields(yaml);
         if fields.is_ok_and(|fields| Some(&fields) == contract.get("contract")) {
             return Ok(Exit::Ok);

@@ -66,23 +66,24 @@ fn registration(text: &str, name: Option<&str>) -> Json {
 fn show(context: &Context, digest: &str) -> Result<Exit, Failure> {
     let path = format!("/api/v1/policies/{}", segment(digest));
     let policy = context.client()?.json(&path, &[])?;
-    let out = context.out();
-    if out.format() != Format::Table {
-        out.json(&policy)?;
-        return Ok(Exit::Ok);
-    }
-    let Some(says) = text(&policy, "text") else {
-        note("its text is not there any more");
-        return Ok(Exit::Undecidable);
-    };
+    let (out, says) = (context.out(), text(&policy, "text"));
     // The server may show another text: the digest is what verdicts name.
-    if hex(&sha256(says.as_bytes())) != digest {
+    if says.is_some_and(|says| hex(&sha256(says.as_bytes())) != digest) {
         return Err(Failure::Verdict {
             exit: Exit::HashMismatch,
             what: "the text that the server shows does not have this digest".to_owned(),
             details: Vec::new(),
         });
     }
-    says.lines().try_for_each(|line| out.line(&printable(line)))?;
+    if out.format() != Format::Table {
+        out.json(&policy)?;
+    }
+    let Some(says) = says else {
+        note("its text is not there any more");
+        return Ok(Exit::Undecidable);
+    };
+    if out.format() == Format::Table {
+        says.lines().try_for_each(|line| out.line(&printable(line)))?;
+    }
     Ok(Exit::Ok)
 }
