@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::listing::{self, Column};
+use crate::cli::out::Format;
 use crate::cli::point::Point;
 use crate::cli::{operator, parse};
 use crate::client::segment;
@@ -107,7 +108,8 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure>
             let id = fresh_id(context.now());
             let exit =
                 operator::submit(context, &give.delegator, vec![give.event(id, context.now())])?;
-            if exit == Exit::Ok {
+            // In the other forms the event that was reported has its id.
+            if exit == Exit::Ok && context.out().format() == Format::Table {
                 context.out().line(&format!("grant {id}"))?;
             }
             Ok(exit)

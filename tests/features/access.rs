@@ -94,3 +94,17 @@ fn the_state_of_an_agent_is_known_at_any_index_with_who_changed_it() {
     let registered = now["agent"]["registered"].as_u64().unwrap();
     stage.fails(3, &["agent", "show", "worker", "--at", &(registered - 1).to_string()]);
 }
+
+#[test]
+fn what_is_granted_is_told_in_the_form_that_was_asked_for() {
+    let mut stage = Stage::new();
+    stage.principal(ONCALL, &["human"]);
+    stage.agent("worker");
+    let key = stage.key_file(ONCALL);
+    let give = ["grant", "give", "worker", "--scope", "deploy", "--key", &key];
+    let told = stage.run(&[&give[..], &["-o", "jsonl"]].concat());
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let id = told["event"].as_str().unwrap().rsplit(' ').next().unwrap();
+    assert!(stage.run(&["grant", "ls"]).contains(id), "{told}");
+    assert!(stage.run(&give).contains("\ngrant "));
+}
