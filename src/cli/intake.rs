@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use schemas::body::{Body, Seq};
 use schemas::id::{Micros, SessionId};
-use schemas::kind::Stream;
+use schemas::kind::{Kind, Stream};
 use schemas::limits::SUBMISSION_BYTES_MAX;
-use schemas::reject::Reject;
+use schemas::reject::{Reason, Reject};
 use schemas::submission;
 use serde_json::Value as Json;
 
@@ -141,6 +141,9 @@ impl Intake {
             Ok(event) => event,
             Err(failure) => return Signed::Failed(failure),
         };
+        if let Some(reject) = own(&event) {
+            return Signed::Refused(reject);
+        }
         let taken = self.signer.item(event, now).and_then(|item| {
             let body = Body::parse(&item.0)?;
             let (stream, name) = (self.lane.unwrap_or(body.kind().stream()), name(&body));
@@ -173,6 +176,13 @@ pub(crate) fn numbered(message: &[u8], is_wanted: &[bool]) -> Vec<Numbered> {
     items.filter_map(|(raw, _)| Numbered::of(&Body::parse(raw.body).ok()?, raw.body)).collect()
 }
 
+/// Why an event of a kind that the ledger alone writes goes nowhere: there is no stream for it.
+fn own(event: &Json) -> Option<Reject> {
+    let kind = event.get("kind").and_then(Json::as_str).and_then(Kind::parse)?;
+    let expected = "a kind that is published, not one of the ledger's own";
+    kind.is_own().then(|| Reject::new(Reason::WrongSubject, "kind", expected))
+}
+
 fn name(body: &Body<'_>) -> String {
     format!("{} {}", body.kind(), body.id())
 }
@@ -193,7 +203,6 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
     use schemas::id::{SignerId, Tenant};
-    use schemas::reject::Reason;
     use serde_json::json;
     use tokio::sync::mpsc;
 
@@ -257,6 +266,15 @@ mod tests {
         let fault = Failure::Input { number: 2, source };
         let events = vec![Ok(event("session.end")), Err(fault)];
         assert_eq!(taken(events, 256).await, ["1 In", "SW0103"]);
+    }
+
+    #[tokio::test]
+    async fn what_the_ledger_alone_writes_is_refused_here() {
+        let mut incident = event("ledger.incident");
+        incident["code"] = "overslept".into();
+        let events = vec![Ok(event("session.end")), Ok(incident), Ok(event("session.end"))];
+        let wrong = Reason::WrongSubject.to_string();
+        assert_eq!(taken(events, 256).await, ["1 In", wrong.as_str(), "1 In"]);
     }
 
     #[tokio::test]
