@@ -209,7 +209,8 @@ impl Failure {
             Self::Client(error) => client_code(error),
             Self::Broker { .. } => Code::Broker,
             Self::Reset { .. } => Code::Reset,
-            Self::Broken { source, .. } => client_code(source),
+            // Whatever it answered last, nothing else was tried again for so long.
+            Self::Broken { .. } => Code::Unreachable,
             Self::Rejected(_) => Code::Rejected,
             Self::UnknownFate { .. } => Code::UnknownFate,
             Self::Receipt(_) => Code::Receipt,
@@ -353,6 +354,12 @@ mod tests {
         ClientError::Problem { status, title: "Title".into(), detail: "detail".into() }.into()
     }
 
+    /// A tail that ended with this.
+    fn broken(last: Failure) -> Failure {
+        let Failure::Client(source) = last else { panic!("of the server: {last}") };
+        Failure::Broken { attempts: 10, source }
+    }
+
     #[test]
     fn each_failure_ends_with_its_exit_code() {
         let cases = [
@@ -364,6 +371,8 @@ mod tests {
             (problem(400), 2),
             (problem(503), 1),
             (problem(429), 1),
+            (broken(problem(503)), 5),
+            (broken(problem(429)), 5),
             (Failure::Rejected(Reject::new(Reason::Malformed, "body", "a map")), 6),
             (Failure::UnknownFate { seconds: 30 }, 7),
             (ReplyError::OtherMessage.into(), 11),
