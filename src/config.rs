@@ -46,6 +46,7 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "mark", default: Some("/var/lib/sworn-mark") },
     Setting { name: "key", default: Some("/etc/sworn/ledger.key") },
     Setting { name: "store.cache_mib", default: Some("128") },
+    Setting { name: "store.reserve_mib", default: Some("512") },
     Setting { name: "http.listen", default: Some("127.0.0.1:7420") },
     Setting { name: "http.names", default: None },
     Setting { name: "http.auth", default: None },
@@ -230,6 +231,8 @@ pub(crate) struct Config {
     pub(crate) key: PathBuf,
     /// Memory for what was read of the store, in MiB.
     pub(crate) cache_mib: usize,
+    /// What events leave free on the store's disk, in MiB.
+    pub(crate) reserve_mib: u64,
     /// The listener.
     pub(crate) http: Http,
     /// The broker.

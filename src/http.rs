@@ -27,7 +27,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use ingest::Connection;
+use ingest::{Connection, Room};
 use ledger::Ledger;
 use schemas::access::{Param, Right, Route};
 use schemas::problem::{PROBLEM_MEDIA_TYPE, Problem};
@@ -113,6 +113,8 @@ pub(crate) struct Health {
     pub(crate) ledger: Ledger,
     /// Whether submissions are coming in.
     pub(crate) connection: watch::Receiver<Connection>,
+    /// Room on the store's disk.
+    pub(crate) room: watch::Receiver<Room>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) clock: Clock,
 }
@@ -126,6 +128,11 @@ async fn ready(State(health): State<Health>) -> Response {
         let detail = "submissions do not come in; what is in the ledger can be read";
         let problem = Problem::new("broker-unreachable", "The broker cannot be reached", detail);
         return refuse(StatusCode::SERVICE_UNAVAILABLE, &problem);
+    }
+    if health.room.borrow().is_short() {
+        let detail =
+            "events wait at the broker until there is room; what is in the ledger can be read";
+        return unready("disk-short", "The disk is short", detail);
     }
     let head = health.ledger.head();
     let received_at = schemas::shape::time_json(head.received_at);

@@ -8,6 +8,7 @@ mod config;
 mod contexts;
 mod demo;
 mod dev;
+mod disk;
 mod exit;
 mod http;
 mod keyfile;

@@ -20,6 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::access::{Gate, GateError, Recorder, Tokens};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Flags, Http};
+use crate::disk::Disk;
 use crate::http::{self, Admin, Guard, Metrics, Names, Tls, TlsError};
 use crate::keyfile::{KeyFile, KeyFileError};
 use crate::routes::{self, Dispatch, Routing, RoutingError};
@@ -196,7 +197,10 @@ pub(crate) async fn run(
     let copies = config.data.join("copies");
     let policy = config.policy.as_deref().map(read_policy).transpose()?;
     let routing = config.routing();
-    let ingest = config.nats;
+    let disk = Disk { store: config.ledger().store, reserve: config.reserve_mib << 20 };
+    let (room, _watched) = disk.watched(&intake)?;
+    let mut ingest = config.nats;
+    ingest.room = room;
     Server { policy, routing, writer, listener, ingest, intake, copies, clock, access }
         .run(shutdown)
         .await
@@ -328,11 +332,13 @@ impl Server {
         let health = http::Health {
             ledger: ledger.clone(),
             connection: self.ingest.connection(),
+            room: self.ingest.room.clone(),
             shutdown: shutdown.clone(),
             clock: self.clock.clone(),
         };
         let intake = http::Intake {
             door: self.ingest.door(),
+            room: self.ingest.room.clone(),
             ledger: ledger.clone(),
             clock: self.clock.clone(),
         };

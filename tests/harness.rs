@@ -145,13 +145,23 @@ impl World {
     /// Starts the server with more arguments, and waits until it takes submissions in.
     pub(crate) fn serve_with(&mut self, arguments: &[&str]) {
         self.server = Some(self.spawn(arguments));
-        let ready = self.url("/readyz");
+        self.answers("/readyz");
+    }
+
+    /// Starts the server and waits until it answers readers, whether it takes submissions in or not.
+    pub(crate) fn serve_readers(&mut self) {
+        self.server = Some(self.spawn(&[]));
+        self.answers("/livez");
+    }
+
+    fn answers(&mut self, path: &str) {
+        let asked = self.url(path);
         until("the server", || {
             let server = self.server.as_mut().unwrap();
             if let Some(status) = server.try_wait().unwrap() {
                 panic!("the server ended with {status}:\n{}", self.log());
             }
-            ureq::get(&ready).call().ok()
+            ureq::get(&asked).call().ok()
         });
     }
 

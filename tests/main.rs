@@ -12,6 +12,7 @@ mod bundle;
 mod crash;
 mod demo;
 mod dev;
+mod disk;
 mod features;
 mod findings;
 mod followers;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::door::Door;
 use crate::error::BrokerError;
+use crate::room::Room;
 
 /// Silence after which the server is asked whether it is still there.
 const PING: Duration = Duration::from_secs(10);
@@ -64,6 +65,8 @@ pub struct Config {
     pub mark: bool,
     /// Whether committed entries are published for machines that follow.
     pub committed: bool,
+    /// Room on the store's disk, as it was last seen.
+    pub room: watch::Receiver<Room>,
     pub(crate) connection: watch::Sender<Connection>,
     pub(crate) door: Door,
 }
@@ -78,7 +81,7 @@ pub enum Connection {
 }
 
 impl Config {
-    /// One copy of each stream, at most 512 MiB each; committed entries are not published.
+    /// One copy of each stream, at most 512 MiB each; committed entries are not published, and nobody looks at the disk.
     #[must_use]
     pub fn new(broker: Broker, tenant: Tenant) -> Self {
         Self {
@@ -89,6 +92,7 @@ impl Config {
             retention: Retention::default(),
             mark: false,
             committed: false,
+            room: watch::channel(Room::UNLIMITED).1,
             connection: watch::Sender::new(Connection::Down),
             door: Door::default(),
         }

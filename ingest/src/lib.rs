@@ -32,6 +32,7 @@ mod orphan;
 mod permissions;
 mod publish;
 mod replies;
+mod room;
 mod screen;
 mod server;
 mod stream;
@@ -55,6 +56,7 @@ pub use error::{BrokerError, IngestError, MarkFault, PublishError, Refusal};
 pub use mailbox::Replies;
 pub use permissions::permissions;
 pub use publish::{Answered, Publisher};
+pub use room::Room;
 pub use server::{OwnServer, ServerError, find, start};
 pub use version::Version;
 
@@ -179,7 +181,7 @@ async fn session(
     pen.has_read = true;
     config.connection.send_replace(Connection::Up);
     let mut desk = Desk::new(pen);
-    let end = pump(&mut contact, &mut link, &mut desk, knocks, config.retention, shutdown).await;
+    let end = pump(&mut contact, &mut link, &mut desk, knocks, config, shutdown).await;
     config.connection.send_replace(Connection::Down);
     let trouble = end.err().map(Stop::unless_fatal).transpose()?;
     let (pen, last) = desk.close().await?;
@@ -193,17 +195,20 @@ async fn session(
 }
 
 /// Pull, check, append, reply, acknowledge. While one batch is committed, the next is pulled and
-/// checked; before each commit the `op` stream is drained, and what it held goes first.
+/// checked; before each commit the `op` stream is drained, and what it held goes first. While the disk is short, it is
+/// drained alone: events stay at the broker.
 async fn pump(
     contact: &mut Contact,
     link: &mut Link,
     desk: &mut Desk,
     knocks: &mut Knocks,
-    retention: Retention,
+    config: &Config,
     shutdown: &CancellationToken,
 ) -> Result<(), Stop> {
     let mut direct = Vec::new();
     loop {
+        // Seen again within a second, with the next `rest`.
+        let is_short = config.room.borrow().is_short();
         let Link { op, input, rest, watchdog, retain } = link;
         let done = tokio::select! {
             biased;
@@ -212,12 +217,12 @@ async fn pump(
             progress = desk.progress() => progress?,
             ready = op.ready(), if desk.is_free() => ready.map(|()| None)?,
             handed = knocked(knocks), if desk.is_free() => { direct.extend(handed); None }
-            batch = input.batch(), if desk.has_room() => { desk.check(batch?); None }
+            batch = input.batch(), if desk.has_room() && !is_short => { desk.check(batch?); None }
             _ = rest.tick(), if desk.is_free() => { desk.rest(); None }
-            _ = retain.tick(), if desk.is_free() => { desk.pass_time(retention); None }
+            _ = retain.tick(), if desk.is_free() => { desk.pass_time(config.retention); None }
             _ = watchdog.tick() => {
                 if desk.has_moved() {
-                    link.check_progress().await?;
+                    link.check_progress(is_short).await?;
                 }
                 None
             }

@@ -50,6 +50,9 @@ impl Layers<'_> {
             cache_mib: self
                 .choose("store.cache_mib")?
                 .parse("a number of MiB, 8 to 1048576", mebibytes)?,
+            reserve_mib: self
+                .choose("store.reserve_mib")?
+                .parse("a number of MiB, 0 to 1073741824", reserve)?,
             http: self.http()?,
         };
         config.check()?;
@@ -121,6 +124,11 @@ pub(super) fn path(text: &str) -> Option<PathBuf> {
 pub(super) fn host(text: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     ((1..=253).contains(&text.len()) && text.chars().all(allowed)).then(|| text.to_owned())
+}
+
+/// Up to a pebibyte, which is more than any disk has free.
+fn reserve(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|mib| *mib <= 1 << 30)
 }
 
 fn mebibytes(text: &str) -> Option<usize> {

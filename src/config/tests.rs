@@ -29,7 +29,7 @@ fn flag_then_variable_then_file_then_default() {
     assert_eq!(config.data, Path::new("/file"));
     assert_eq!(config.mark, Path::new("/var/lib/sworn-mark"));
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:7420");
-    assert_eq!(config.cache_mib, 128);
+    assert_eq!((config.cache_mib, config.reserve_mib), (128, 512));
     let ledger = config.ledger();
     assert_eq!(ledger.store, Path::new("/file/store"));
     assert_eq!(ledger.mark, Path::new("/var/lib/sworn-mark/flag.note"));
@@ -46,7 +46,7 @@ fn every_setting_has_a_place_in_the_file_and_most_a_flag() {
                 credentials = \"/c\"\nnkey = \"/n\"\nca = \"/ca\"\ncertificate = \"/cert\"\n\
                 certificate_key = \"/ck\"\nreplicas = \"3\"\nmark = \"true\"\ncommitted = true\n\
                 [witness]\npolicy = \"/p\"\n\
-                [retention]\ndetail_days = \"30\"\nbody_days = \"400\"\n[store]\ncache_mib = \"64\"\n";
+                [retention]\ndetail_days = \"30\"\nbody_days = \"400\"\n[store]\ncache_mib = \"64\"\nreserve_mib = \"0\"\n";
     let read = file(text).unwrap();
     let all = Some("x".to_owned());
     let flags = Flags {

@@ -78,6 +78,7 @@ fn text(Measured { health, metrics }: &Measured) -> String {
     let head = health.ledger.head();
     let age_s = health.clock.now().0.saturating_sub(head.received_at.0) / 1_000_000;
     let is_up = u64::from(*health.connection.borrow() != Connection::Down);
+    let room = *health.room.borrow();
     let tails = metrics.tails.load(Ordering::Relaxed);
     let mut text = String::new();
     for (name, kind, help, value) in [
@@ -90,6 +91,8 @@ fn text(Measured { health, metrics }: &Measured) -> String {
         ),
         ("sworn_head_age_seconds", "gauge", "Time since the last commit", age_s),
         ("sworn_broker_up", "gauge", "Whether submissions come in by the broker", is_up),
+        ("sworn_disk_free_bytes", "gauge", "What is free on the store's disk", room.free),
+        ("sworn_disk_reserve_bytes", "gauge", "With less free, events wait", room.reserve),
         ("sworn_tails_open", "gauge", "Live streams that are being read", tails),
     ] {
         family(&mut text, name, kind, help);

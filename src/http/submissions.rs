@@ -8,18 +8,19 @@ use axum::extract::{DefaultBodyLimit, Path as Segment, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use ingest::{Door, DoorError};
+use ingest::{Door, DoorError, Room};
 use ledger::Ledger;
 use schemas::access::{JSON_MEDIA_TYPE, Param, Right, Route};
 use schemas::body::Body;
 use schemas::id::hex;
-use schemas::kind::Kind;
+use schemas::kind::{Kind, Stream};
 use schemas::limits::{SUBMISSION_BYTES_MAX, SUBMISSION_S_MAX};
 use schemas::problem::Problem;
 use schemas::reject::Reason;
 use schemas::reply::{Fate, Outcome, Reply};
 use schemas::submission;
 use serde_json::{Value as Json, json};
+use tokio::sync::watch;
 
 use super::refuse;
 use crate::clock::Clock;
@@ -29,6 +30,8 @@ const UNKNOWN_FATE: &[(u16, &str)] = &[(
     202,
     "No receipt came in time: its fate is unknown, and the same bytes are safe to send again",
 )];
+/// When to try again while the disk is short: somebody has to make room first.
+const DISK_RETRY_S: u16 = 30;
 
 /// What is served here.
 pub(super) const ROUTES: &[Route] = &[
@@ -50,6 +53,8 @@ pub(super) const ROUTES: &[Route] = &[
 #[derive(Clone)]
 pub(crate) struct Intake {
     pub(crate) door: Door,
+    /// Room on the store's disk.
+    pub(crate) room: watch::Receiver<Room>,
     pub(crate) ledger: Ledger,
     pub(crate) clock: Clock,
 }
@@ -110,17 +115,28 @@ fn disables(message: &[u8], agent: &str) -> bool {
         .is_ok_and(|body| body.kind() == Kind::AgentDisabled && body.agent() == Some(agent))
 }
 
+/// Whether it speaks of the registry and of control alone, which does not wait until the disk has room.
+fn is_of_operators(message: &[u8]) -> bool {
+    let is_op =
+        |body: &[u8]| Body::parse(body).is_ok_and(|body| body.kind().stream() == Stream::Op);
+    submission::open(message).is_ok_and(|opened| opened.items().iter().all(|item| is_op(item.body)))
+}
+
 impl Intake {
     async fn take(&self, headers: &HeaderMap, message: Bytes) -> Response {
+        let is_short = self.room.borrow().is_short();
+        if is_short && !is_of_operators(&message) {
+            let detail =
+                "no events are taken in until the disk has room; keep it and send it again";
+            return later(DISK_RETRY_S, &Problem::new("disk-short", "The disk is short", detail));
+        }
         let limit = Duration::from_secs(SUBMISSION_S_MAX);
         let reply = match tokio::time::timeout(limit, self.door.submit(message)).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(DoorError::Full)) => {
                 let detail = DoorError::Full.to_string();
                 let problem = Problem::new("too-many-submissions", "Too many submissions", detail);
-                let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, &problem);
-                response.headers_mut().insert(header::RETRY_AFTER, 1.into());
-                return response;
+                return later(1, &problem);
             }
             // Whoever asks again with the same bytes gets the receipt, whatever became of it.
             Ok(Err(DoorError::Closed)) | Err(_) => {
@@ -156,6 +172,13 @@ impl Intake {
             }
         }
     }
+}
+
+/// Not now; in so many seconds, perhaps.
+fn later(seconds: u16, problem: &Problem) -> Response {
+    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, problem);
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    response
 }
 
 /// Every item's end; one that was refused decides the status.

@@ -14,6 +14,7 @@ mod mark;
 mod poison;
 mod publisher;
 mod refusal;
+mod room;
 mod server;
 mod signer;
 mod urgency;

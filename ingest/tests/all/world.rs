@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
-use ingest::{Broker, Config, Connection, IngestError, OwnServer, Publisher, ServerError};
+use ingest::{Broker, Config, Connection, IngestError, OwnServer, Publisher, Room, ServerError};
 use ledger::{Audit, Genesis, Ledger, Writer};
 use schemas::id::Micros;
 use schemas::key::PublicKey;
@@ -61,6 +61,8 @@ pub(crate) struct World {
     pub(crate) marks: bool,
     /// Whether committed entries are published.
     pub(crate) committed: bool,
+    /// Room on the store's disk.
+    pub(crate) room: watch::Receiver<Room>,
     writer: Option<Writer>,
     now: Arc<AtomicU64>,
 }
@@ -90,7 +92,8 @@ impl World {
         let (port, now) = (server.port(), Arc::new(AtomicU64::new(START.0)));
         let (server, writer) = (Some(server), Some(writer));
         let (marks, committed) = (false, false);
-        Self { directory, server, port, operator, marks, committed, writer, now }
+        let room = watch::channel(Room::UNLIMITED).1;
+        Self { directory, server, port, operator, marks, committed, room, writer, now }
     }
 
     pub(crate) fn files(directory: &tempfile::TempDir) -> ledger::Config {
@@ -115,6 +118,7 @@ impl World {
         let mut config = Config::new(self.broker(), tenant());
         config.mark = self.marks;
         config.committed = self.committed;
+        config.room = self.room.clone();
         let (connection, shutdown) = (config.connection(), CancellationToken::new());
         let now = Arc::clone(&self.now);
         // A second a commit: the bound on rejections per second is not at issue here.

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::{Method, header};
 use axum::response::Response;
 use ed25519_dalek::{Signer as _, SigningKey};
-use ingest::Connection;
+use ingest::{Connection, Room};
 use ledger::{Genesis, Writer};
 use schemas::access::Role;
 use schemas::id::{Index, Micros, SignerId, Tenant};
@@ -77,15 +77,17 @@ impl World {
         let (ledger, clock) = (writer.ledger(), Clock::simulated(START));
         let admin = Admin::new(ledger.clone(), &directory.path().join("copies"), &clock).unwrap();
         let (_sender, connection) = watch::channel(Connection::Down);
-        let shutdown = CancellationToken::new();
+        let (room, shutdown) = (watch::channel(Room::UNLIMITED).1, CancellationToken::new());
         let health = Health {
             ledger: ledger.clone(),
             connection,
+            room: room.clone(),
             shutdown: shutdown.clone(),
             clock: clock.clone(),
         };
         let door = ingest::Door::default();
-        let intake = Intake { door: door.clone(), ledger: ledger.clone(), clock: clock.clone() };
+        let intake =
+            Intake { door: door.clone(), room, ledger: ledger.clone(), clock: clock.clone() };
         let time = clock.clone();
         let position = directory.path().join("routes");
         let routing = crate::routes::Routing { routes: Vec::new(), position };
