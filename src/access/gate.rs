@@ -56,21 +56,29 @@ pub(crate) struct Gate {
 #[derive(Default, Debug)]
 struct Known {
     tokens: HashMap<Digest, (Row, Identity)>,
-    keys: Vec<Key>,
-    /// Cancelled when the keys change: whoever came in by the old ones asks again.
-    keys_revoked: CancellationToken,
+    /// The issuer's keys, if there is one.
+    keys: Option<Arc<Keys>>,
     /// Of the files that this was read from; without them it is read again.
     stamps: Option<Stamps>,
     /// Why nobody is known, as it was logged.
     fault: Option<String>,
 }
 
+/// The keys of an issuer, and the text of the file that says them.
+#[derive(Debug)]
+struct Keys {
+    text: Vec<u8>,
+    keys: Vec<Key>,
+    /// Cancelled when the keys change: whoever came in by the old ones asks again.
+    revoked: CancellationToken,
+}
+
 /// Of the tokens and of the issuer's keys.
 type Stamps = (Option<Stamp>, Option<Stamp>);
 
 impl Known {
-    fn keys_stamp(&self) -> Option<Option<Stamp>> {
-        self.stamps.map(|(_tokens, keys)| keys)
+    fn keys(&self) -> &[Key] {
+        self.keys.as_ref().map(|keys| keys.keys.as_slice()).unwrap_or_default()
     }
 }
 
@@ -87,7 +95,7 @@ impl Gate {
     ) -> Result<Self, GateError> {
         let gate = Self { tenant, tokens, oidc, clock, known: RwLock::default() };
         let known = gate.read(&Known::default())?;
-        if known.tokens.is_empty() && known.keys.is_empty() {
+        if known.tokens.is_empty() && known.keys().is_empty() {
             tracing::warn!("nobody can be let in yet: sworn token create NAME --role ROLE");
         }
         gate.replace(known);
@@ -100,7 +108,8 @@ impl Gate {
         let identity = match (Token::parse(bearer), &self.oidc) {
             (Some(token), _) => known.tokens.get(&token.digest()).map(|(_, who)| who.clone()),
             (None, Some(oidc)) => {
-                oidc.identify(bearer, &known.keys, &self.tenant, now, &known.keys_revoked)
+                let Keys { keys, revoked, .. } = known.keys.as_deref()?;
+                oidc.identify(bearer, keys, &self.tenant, now, revoked)
             }
             (None, None) => None,
         };
@@ -134,7 +143,7 @@ impl Gate {
             Ok(known) => {
                 tracing::info!(
                     tokens = known.tokens.len(),
-                    keys = known.keys.len(),
+                    keys = known.keys().len(),
                     "who may come in has changed"
                 );
                 self.replace(known);
@@ -158,20 +167,24 @@ impl Gate {
             let identity = same.map_or_else(|| identity(&row), |(_, identity)| identity.clone());
             tokens.insert(row.hash, (row, identity));
         }
-        let keys = self.keys()?;
-        let same = before.keys_stamp() == Some(stamps.1);
-        let keys_revoked =
-            if same { before.keys_revoked.clone() } else { CancellationToken::new() };
-        Ok(Known { tokens, keys, keys_revoked, stamps: Some(stamps), fault: None })
+        let keys = self.keys(before)?;
+        Ok(Known { tokens, keys, stamps: Some(stamps), fault: None })
     }
 
-    fn keys(&self) -> Result<Vec<Key>, GateError> {
-        let Some(oidc) = &self.oidc else { return Ok(Vec::new()) };
+    /// The issuer's keys. The same as before, if the file says the same, whoever wrote or touched it since.
+    fn keys(&self, before: &Known) -> Result<Option<Arc<Keys>>, GateError> {
+        let Some(oidc) = &self.oidc else { return Ok(None) };
         let path = oidc.keys.clone();
-        match std::fs::read(&path) {
-            Ok(text) => jwks::read(&text, &oidc.algorithms)
-                .map_err(|source| GateError::Keys { path, source }),
-            Err(source) => Err(GateError::File { path, source }),
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(source) => return Err(GateError::File { path, source }),
+        };
+        if let Some(same) = before.keys.as_ref().filter(|keys| keys.text == text) {
+            return Ok(Some(Arc::clone(same)));
+        }
+        match jwks::read(&text, &oidc.algorithms) {
+            Ok(keys) => Ok(Some(Arc::new(Keys { text, keys, revoked: CancellationToken::new() }))),
+            Err(source) => Err(GateError::Keys { path, source }),
         }
     }
 
@@ -201,8 +214,11 @@ impl Gate {
                 identity.revoked.cancel();
             }
         }
-        if before.keys_stamp() != known.keys_stamp() || known.keys.is_empty() {
-            before.keys_revoked.cancel();
+        let kept = known.keys.as_ref().map(Arc::as_ptr);
+        if let Some(keys) = &before.keys
+            && kept != Some(Arc::as_ptr(keys))
+        {
+            keys.revoked.cancel();
         }
     }
 }

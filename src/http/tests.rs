@@ -12,7 +12,7 @@ use axum::http::Method;
 use schemas::access::{Place, Right, Role, Scoped};
 
 use super::table;
-use world::{World, concrete};
+use world::{ISSUER_SEED, World, concrete};
 
 /// Paths of the router itself; axum shows them in its debug form, and nowhere else.
 fn served(router: &axum::Router) -> BTreeSet<String> {
@@ -283,4 +283,16 @@ async fn a_revoked_token_is_refused_at_once_and_its_streams_are_told() {
     world.revoke("gone");
     assert!(identity.revoked.is_cancelled());
     assert_eq!(world.ask(Method::GET, "/api/v1/status", Some(&token)).await.status(), 401);
+}
+
+#[tokio::test]
+async fn whoever_came_in_by_an_issuers_key_stays_until_the_key_changes() {
+    let world = World::guarded();
+    let (token, gate) = (world.signed(&serde_json::json!({})), world.gate.as_ref().unwrap());
+    let identity = gate.identify(&token).unwrap();
+    world.publish_keys(ISSUER_SEED);
+    assert!(!identity.revoked.is_cancelled(), "the file is another, the key is the same");
+    world.publish_keys(ISSUER_SEED + 1);
+    assert!(identity.revoked.is_cancelled());
+    assert!(gate.identify(&token).is_none());
 }

@@ -25,6 +25,8 @@ use crate::clock::Clock;
 const START: Micros = Micros(1_775_599_200_000_000);
 const ISSUER: &str = "https://login.example";
 const AUDIENCE: &str = "sworn";
+/// Of the issuer's key.
+pub(super) const ISSUER_SEED: u8 = 7;
 
 pub(super) struct World {
     directory: tempfile::TempDir,
@@ -97,7 +99,7 @@ impl World {
             .merge(query::routes(ledger.clone(), move || time.now()))
             .merge(tail::routes(ledger, shutdown))
             .merge(crate::witness::routes(None));
-        let issuer = SigningKey::from_bytes(&[7; 32]);
+        let issuer = SigningKey::from_bytes(&[ISSUER_SEED; 32]);
         let mut guard = Guard::new(clock.clone());
         if is_guarded {
             let keys = directory.path().join("jwks.json");
@@ -151,6 +153,15 @@ impl World {
 
     pub(super) fn revoke(&self, name: &str) {
         self.tokens().remove(name).unwrap();
+        self.gate.as_ref().unwrap().refresh();
+    }
+
+    /// Puts another file with the keys of the issuer of that seed in the place of the one that is there.
+    pub(super) fn publish_keys(&self, seed: u8) {
+        let keys = self.directory.path().join("jwks.json");
+        let fresh = keys.with_extension("new");
+        std::fs::write(&fresh, jwks(&SigningKey::from_bytes(&[seed; 32]))).unwrap();
+        std::fs::rename(fresh, keys).unwrap();
         self.gate.as_ref().unwrap().refresh();
     }
 
