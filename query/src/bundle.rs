@@ -26,7 +26,7 @@ use crate::api::Api;
 use crate::error::Error;
 use crate::filter;
 use crate::params::{Params, Segment};
-use crate::reader::{Asker, Oversees};
+use crate::reader::{Asker, Oversees, Waiter};
 use crate::window::Window;
 
 use gather::Gathered;
@@ -44,6 +44,7 @@ const TOOL: &str = concat!("sworn ", env!("CARGO_PKG_VERSION"));
 pub(crate) async fn create(
     State(api): State<Api>,
     Asker(reader): Asker,
+    waiter: Waiter,
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response, Error> {
@@ -58,7 +59,17 @@ pub(crate) async fn create(
     if prefers_not_to_wait(&headers) {
         return Ok(accepted(&job));
     }
-    match tokio::time::timeout(Duration::from_secs(BUNDLE_WAIT_S), job.ended()).await {
+    let ended = tokio::time::timeout(Duration::from_secs(BUNDLE_WAIT_S), job.ended());
+    let ended = tokio::select! {
+        biased;
+        () = waiter.gone() => {
+            // Nobody was told where to ask for it, so it ends with who holds it here.
+            jobs.forget(&job.id);
+            return Err(Error::GivenUp);
+        }
+        ended = ended => ended,
+    };
+    match ended {
         Ok(ended) => {
             jobs.forget(&job.id);
             Ok(answer(&ended))

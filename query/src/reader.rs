@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use tokio::sync::watch;
 
 /// A reader's name, as an extension of the request. Without one nobody is told from anybody.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -35,5 +36,31 @@ impl<S: Send + Sync> FromRequestParts<S> for Oversees {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
         Ok(Self(parts.extensions.get::<Overseer>().is_some()))
+    }
+}
+
+/// That somebody waits for the answer, as an extension of the request: until the sender is dropped.
+#[derive(Clone, Debug)]
+pub struct Waiting(pub watch::Receiver<()>);
+
+/// Whoever waits for the answer.
+#[derive(Debug)]
+pub(crate) struct Waiter(Option<Waiting>);
+
+impl Waiter {
+    /// Waits until nobody does any more; for ever, where nobody says so.
+    pub(crate) async fn gone(self) {
+        match self.0 {
+            Some(Waiting(mut sender)) => while sender.changed().await.is_ok() {},
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Waiter {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Waiting>().cloned()))
     }
 }

@@ -14,7 +14,7 @@ use schemas::limits::{
     HTTP_REQUESTS_PER_READER_MAX, SUBMISSION_BYTES_MAX,
 };
 use schemas::problem::Problem;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::refuse;
 
@@ -124,8 +124,12 @@ impl Load {
 }
 
 /// The answer, if it comes in time. What takes longer goes on and keeps its place: reads cannot be stopped in the
-/// middle, and whoever asks again and again must not start more of them.
-pub(super) async fn in_time(request: Request, next: Next, place: Place) -> Response {
+/// middle, and whoever asks again and again must not start more of them. What can be stopped is told when nobody waits
+/// any more.
+pub(super) async fn in_time(mut request: Request, next: Next, place: Place) -> Response {
+    // Dropped with this, as when the client hangs up.
+    let (_waits, waiting) = watch::channel(());
+    request.extensions_mut().insert(query::Waiting(waiting));
     let answer = tokio::spawn(async move {
         let response = next.run(request).await;
         drop(place);

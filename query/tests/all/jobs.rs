@@ -4,7 +4,9 @@ use axum::Router;
 use axum::body::{Body as HttpBody, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use schemas::evidence;
+use schemas::limits::BUNDLE_JOBS_MAX;
 use serde_json::{Value as Json, json};
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::bundle::{judge, publish};
@@ -128,6 +130,27 @@ fn a_bundle_is_cancelled_by_who_asked_or_who_administers() {
     assert_eq!(cancel("root", true, &location), 204);
     assert_eq!(reading.problem("ann", &location), (404, "not-found".to_owned()));
     assert_eq!(cancel("root", true, "/api/v1/bundles/0011223344556677"), 404);
+}
+
+#[test]
+fn a_bundle_ends_with_who_waits_for_it() {
+    let world = world();
+    let reading = Reading::new(&world);
+    for reader in 0..=BUNDLE_JOBS_MAX {
+        let mut request = Request::get("/api/v1/bundles?q=corr%3Arelease-1&since=%230");
+        let extensions = request.extensions_mut().unwrap();
+        extensions.insert(query::Reader(format!("reader-{reader}").into()));
+        let (waits, waiting) = watch::channel(());
+        extensions.insert(query::Waiting(waiting));
+        drop(waits);
+        let request = request.body(HttpBody::empty()).unwrap();
+        let answer = reading.runtime.block_on(async {
+            let answer = reading.router.clone().oneshot(request).await.unwrap();
+            to_bytes(answer.into_body(), usize::MAX).await.unwrap()
+        });
+        let problem: Json = serde_json::from_slice(&answer).unwrap();
+        assert_eq!(problem["code"], "given-up", "it would take up one of the places");
+    }
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header;
 use axum::response::Response;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use futures_util::stream;
 use schemas::limits::{HTTP_BODIES_MAX, HTTP_REQUESTS_MAX, SUBMISSION_BYTES_MAX};
 use tower::ServiceExt as _;
@@ -79,4 +79,19 @@ async fn bodies_are_bounded_in_size_time_and_number() {
         (more.status().as_u16(), &more.headers()["retry-after"]),
         (503, &"1".parse().unwrap())
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_be_stopped_is_told_when_the_client_hangs_up() {
+    let (tell, mut told) = tokio::sync::mpsc::channel(2);
+    let waits = |Extension(query::Waiting(mut waiting)): Extension<query::Waiting>| async move {
+        tell.send("begun").await.unwrap();
+        assert!(waiting.changed().await.is_err());
+        tell.send("nobody waits").await.unwrap();
+    };
+    let app = guarded(Router::new().route(SLOW, get(waits)), Guard::new(Clock::system()));
+    let asked = tokio::spawn(async move { ask(&app, "GET", SLOW, Body::empty()).await });
+    assert_eq!(told.recv().await, Some("begun"));
+    asked.abort();
+    assert_eq!(told.recv().await, Some("nobody waits"));
 }
