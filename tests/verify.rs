@@ -53,6 +53,21 @@ fn begun(state: &Path) -> Option<()> {
 }
 
 #[test]
+fn without_a_directory_what_was_verified_is_kept_in_the_users_cache() {
+    let mut world = World::new();
+    world.stop();
+    let cache = world.path("cache");
+    let resumed = || {
+        let mut run = command(&world, &["--resume"]);
+        json(&run.args(["-o", "json"]).env("XDG_CACHE_HOME", &cache).output().unwrap())
+    };
+    let whole = resumed();
+    assert_eq!(whole["verified_before"], 0);
+    assert_eq!(resumed()["verified_before"], whole["size"]);
+    assert!(begun(&cache.join("sworn/verified")).is_some());
+}
+
+#[test]
 fn a_killed_verification_goes_on_and_a_later_one_reads_only_what_came_since() {
     let mut world = World::new();
     let mut agent = world.agent("verified-agent");

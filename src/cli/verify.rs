@@ -39,8 +39,8 @@ pub(crate) struct Args {
     /// Go on where the last verification with --resume ended or was interrupted: only what came since is
     /// checked. Bytes of older entries that changed meanwhile are found by a verification without it alone.
     /// What is verified is kept in DIR, where nobody else may write [default: this user's cache]
-    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "")]
-    resume: Option<PathBuf>,
+    #[arg(long, value_name = "DIR")]
+    resume: Option<Option<PathBuf>>,
     /// Configuration file, for the configured store
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -90,8 +90,8 @@ struct Desk<'c> {
 }
 
 /// The directory that was named, or this user's own.
-fn kept_in(named: PathBuf) -> Result<PathBuf, Failure> {
-    if !named.as_os_str().is_empty() {
+fn kept_in(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    if let Some(named) = named {
         return Ok(named);
     }
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
