@@ -46,7 +46,7 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "mark", default: Some("/var/lib/sworn-mark") },
     Setting { name: "key", default: Some("/etc/sworn/ledger.key") },
     Setting { name: "store.cache_mib", default: Some("128") },
-    Setting { name: "store.reserve_mib", default: Some("512") },
+    Setting { name: "store.reserve_mib", default: Some("1024") },
     Setting { name: "http.listen", default: Some("127.0.0.1:7420") },
     Setting { name: "http.names", default: None },
     Setting { name: "http.auth", default: None },

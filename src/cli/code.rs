@@ -97,7 +97,7 @@ codes! {
     Exists = "SW0502" Other "there is a ledger already"
         "A ledger is created once; its key and origin are for ever.";
     Serve = "SW0503" Other "the server stopped"
-        "One of its parts failed, and a ledger that cannot keep its promises does not go on. What was\nreceipted is safe; publishers resend the rest.";
+        "One of its parts failed, and a ledger that cannot keep its promises does not go on. What was\nreceipted is safe; publishers resend the rest. Where a write failed, look at the\ndisk first: docs/recovery.md.";
     Config = "SW0504" Usage "the configuration cannot be used"
         "Flags come before SWORN_* variables, these before the file given with --config, which comes before\nthe defaults. Unknown keys are errors.";
     Demo = "SW0505" Other "the demonstration failed"

@@ -29,7 +29,7 @@ fn flag_then_variable_then_file_then_default() {
     assert_eq!(config.data, Path::new("/file"));
     assert_eq!(config.mark, Path::new("/var/lib/sworn-mark"));
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:7420");
-    assert_eq!((config.cache_mib, config.reserve_mib), (128, 512));
+    assert_eq!((config.cache_mib, config.reserve_mib), (128, 1024));
     let ledger = config.ledger();
     assert_eq!(ledger.store, Path::new("/file/store"));
     assert_eq!(ledger.mark, Path::new("/var/lib/sworn-mark/flag.note"));
