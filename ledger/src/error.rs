@@ -107,7 +107,7 @@ pub enum OpenError {
     Forked(TreeSize),
     /// Entries that were never acknowledged, and that are not one whole, sound commit.
     #[error(
-        "entries {marked} to {size} were never acknowledged and are not the commit that a crash leaves behind; verify the ledger: sworn verify"
+        "entries {marked} to {size} were never acknowledged and are not the commit that a crash leaves behind: an older mark was put back, or the store was written to"
     )]
     Unmarked {
         /// Entries that were acknowledged.

@@ -258,9 +258,7 @@ impl Failure {
             Self::Open(ledger::OpenError::Locked(_)) => "stop the server, or ask it instead".into(),
             Self::Open(ledger::OpenError::Absent(_)) => "sworn init".into(),
             Self::Open(
-                ledger::OpenError::RolledBack { .. }
-                | ledger::OpenError::Forked(_)
-                | ledger::OpenError::MarkMissing(_),
+                ledger::OpenError::RolledBack { .. } | ledger::OpenError::Forked(_),
             ) => {
                 "restore the newest copy; if there is none: sworn verify, then sworn serve --new-epoch"
                     .into()
@@ -269,9 +267,16 @@ impl Failure {
                 true => "sworn admin rebuild".into(),
                 false => "use a newer version of sworn".into(),
             },
-            Self::Open(ledger::OpenError::MarkSuperseded(_)) => {
+            Self::Open(
+                ledger::OpenError::MarkMissing(_)
+                | ledger::OpenError::MarkForged(_)
+                | ledger::OpenError::MarkSuperseded(_),
+            ) => {
                 "put the newest mark back; if there is none: sworn verify, then sworn serve --new-epoch"
                     .into()
+            }
+            Self::Open(ledger::OpenError::Unmarked { .. }) => {
+                "put the newest mark back; if there is none, see docs/recovery.md".into()
             }
             Self::Open(ledger::OpenError::WrongKey { .. }) => {
                 "give the file of the ledger's key with --key, or set it in the configuration".into()
@@ -393,6 +398,25 @@ mod tests {
              op.key has mode 0644: others can read or write it\n  \
              next    chmod 600 op.key\n  docs    sworn explain SW0102\n";
         assert_eq!(failure.render(), expected);
+    }
+
+    #[test]
+    fn a_mark_is_put_back_and_a_store_restored() {
+        use ledger::OpenError as E;
+        use schemas::id::TreeSize;
+
+        let mark = || PathBuf::from("mark/test.note");
+        let (found, marked, size) = (TreeSize(1), TreeSize(2), TreeSize(9));
+        for (error, expected) in [
+            (E::RolledBack { found, marked }, "restore the newest copy"),
+            (E::MarkMissing(mark()), "put the newest mark back"),
+            (E::MarkForged(mark()), "put the newest mark back"),
+            (E::MarkSuperseded(mark()), "put the newest mark back"),
+            (E::Unmarked { marked, size }, "put the newest mark back"),
+        ] {
+            let next = Failure::from(error).next().unwrap();
+            assert!(next.starts_with(expected), "{next}");
+        }
     }
 
     #[test]
