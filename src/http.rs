@@ -121,13 +121,11 @@ pub(crate) struct Health {
 
 async fn ready(State(health): State<Health>) -> Response {
     if health.shutdown.is_cancelled() {
-        let problem = Problem::new("shutting-down", "Shutting down", "ask again in a minute");
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, &problem);
+        return unready("shutting-down", "Shutting down", "ask again in a minute");
     }
     if *health.connection.borrow() == Connection::Down {
         let detail = "submissions do not come in; what is in the ledger can be read";
-        let problem = Problem::new("broker-unreachable", "The broker cannot be reached", detail);
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, &problem);
+        return unready("broker-unreachable", "The broker cannot be reached", detail);
     }
     if health.room.borrow().is_short() {
         let detail =
@@ -138,6 +136,10 @@ async fn ready(State(health): State<Health>) -> Response {
     let received_at = schemas::shape::time_json(head.received_at);
     axum::Json(json!({ "ready": true, "size": head.size.0, "received_at": received_at }))
         .into_response()
+}
+
+fn unready(code: &'static str, title: &'static str, detail: &'static str) -> Response {
+    refuse(StatusCode::SERVICE_UNAVAILABLE, &Problem::new(code, title, detail))
 }
 
 #[cfg(test)]

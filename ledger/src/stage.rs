@@ -262,13 +262,13 @@ impl Writer {
     fn refuse(
         &mut self,
         draft: &mut Draft,
-        leaf: Leaf,
+        mut leaf: Leaf,
         via: &Via<'_>,
         bytes: &[u8],
         reject: Reject,
         statement: Option<&mut StatementPlace<'_, '_>>,
     ) -> Result<Pending, AppendError> {
-        let leaf = Leaf { status: Status::Rejected(reject.reason), ..leaf };
+        leaf.status = Status::Rejected(reject.reason);
         let (index, counted) = match self.place_refusal(draft, &leaf, via, reject.reason)? {
             Placed::Before(index) => (index, false),
             Placed::Flooded => (leaf.index, true),
