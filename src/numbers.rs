@@ -1,8 +1,7 @@
 //! The last number of each session of one signer, beside its spool: a later run goes on from there.
 //!
 //! A file of lines `<session> <n> <prev>`, of which the last about a session counts. A line is on disk before what it is
-//! about is sent; what a crash leaves without a line is in the spool, and is noted when it is read there. A line with a
-//! lower number than the one before gives back what was refused.
+//! about is sent; what a crash leaves without a line is in the spool, and is noted when it is read there.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -15,7 +14,6 @@ use schemas::body::Seq;
 use schemas::id::{BodyDigest, SessionId};
 use schemas::limits::SPOOL_SESSIONS_MAX;
 
-use crate::sign::Numbered;
 use crate::spool::{SpoolError, UNFINISHED, at};
 
 /// The numbers of one signer; whoever has them holds the spool.
@@ -65,31 +63,14 @@ impl Numbers {
             self.last.get(session).is_none_or(|(_, known)| known.n < seq.n)
         };
         let news: Vec<_> = ends.iter().filter(is_news).copied().collect();
-        self.set(&news)
-    }
-
-    /// Notes that the last numbers of sessions were refused for good; durable when this returns.
-    ///
-    /// # Errors
-    /// [`SpoolError::File`].
-    pub(crate) fn give_back(&mut self, refused: &[Numbered]) -> Result<(), SpoolError> {
-        let is_last = |refused: &&Numbered| {
-            self.last.get(&refused.session).is_some_and(|(_, known)| *known == refused.end)
-        };
-        let ends = refused.iter().filter(is_last).map(|refused| (refused.session, refused.before));
-        let ends: Vec<_> = ends.collect();
-        self.set(&ends)
-    }
-
-    fn set(&mut self, ends: &[(SessionId, Seq)]) -> Result<(), SpoolError> {
-        if ends.is_empty() {
+        if news.is_empty() {
             return Ok(());
         }
-        let text: String = ends.iter().map(|(session, seq)| line(*session, *seq)).collect();
+        let text: String = news.iter().map(|(session, seq)| line(*session, *seq)).collect();
         let written = self.file.write_all(text.as_bytes());
         written.and_then(|()| self.file.sync_data()).map_err(at(&self.path))?;
-        for (session, seq) in ends {
-            self.last.insert(*session, (self.lines, *seq));
+        for (session, seq) in news {
+            self.last.insert(session, (self.lines, seq));
             self.lines += 1;
         }
         if self.lines >= 2 * SPOOL_SESSIONS_MAX {
@@ -174,17 +155,8 @@ mod tests {
         assert_eq!(sorted(&numbers), [end(1, 2), end(2, 4)]);
         numbers.note(&[end(1, 3)]).unwrap();
         drop(numbers);
-        let mut numbers = Numbers::open(dir.path(), "acme-a").unwrap();
-        assert_eq!(sorted(&numbers), [end(1, 3), end(2, 4)]);
-        let refused = |session, from, to| Numbered {
-            session: end(session, 0).0,
-            before: end(session, from).1,
-            end: end(session, to).1,
-        };
-        numbers.give_back(&[refused(1, 1, 2), refused(2, 2, 4)]).unwrap();
-        drop(numbers);
         let numbers = Numbers::open(dir.path(), "acme-a").unwrap();
-        assert_eq!(sorted(&numbers), [end(1, 3), end(2, 2)], "what was refused is given back");
+        assert_eq!(sorted(&numbers), [end(1, 3), end(2, 4)]);
         let other = Numbers::open(dir.path(), "acme-b").unwrap();
         assert_eq!(other.last().count(), 0, "another signer's");
     }

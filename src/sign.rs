@@ -27,55 +27,17 @@ pub(crate) struct EventSigner {
     tenant: Tenant,
     session: SessionId,
     chains: HashMap<SessionId, Seq>,
-    /// The last refused numbers of a session, while others follow: those of one item or of several in a row.
-    refused: HashMap<SessionId, Numbered>,
-}
-
-/// Numbers of a session that follow each other.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Numbered {
-    /// Whose.
-    pub(crate) session: SessionId,
-    /// What the first is counted from and linked to.
-    pub(crate) before: Seq,
-    /// What the next is counted from and linked to.
-    pub(crate) end: Seq,
-}
-
-impl Numbered {
-    /// The number of this body; `None` if it has none.
-    pub(crate) fn of(body: &Body<'_>, bytes: &[u8]) -> Option<Self> {
-        let Seq { n, prev } = body.seq()?;
-        let (session, end) = end(body, bytes)?;
-        Some(Self { session, before: Seq { n: n.checked_sub(1)?, prev }, end })
-    }
 }
 
 impl EventSigner {
     /// Signs as `key`'s signer in a session of its own.
     pub(crate) fn new(key: KeyFile, tenant: Tenant) -> Self {
-        let (chains, refused) = (HashMap::new(), HashMap::new());
-        Self { key, tenant, session: SessionId(random()), chains, refused }
+        Self { key, tenant, session: SessionId(random()), chains: HashMap::new() }
     }
 
     /// Goes on from where sessions ended before.
     pub(crate) fn resume(&mut self, ends: impl IntoIterator<Item = (SessionId, Seq)>) {
         self.chains.extend(ends);
-    }
-
-    /// Takes back what was refused, with what was refused right before it, if the session ends there; gives all that
-    /// was taken back. Where something was signed after it, its number stays used until that is refused as well.
-    pub(crate) fn take_back(&mut self, numbered: &Numbered) -> Option<Numbered> {
-        let Numbered { session, before, end } = *numbered;
-        let earlier = self.refused.remove(&session).filter(|earlier| earlier.end == before);
-        let refused =
-            Numbered { before: earlier.map_or(before, |earlier| earlier.before), ..*numbered };
-        if self.chains.get(&session) != Some(&end) {
-            self.refused.insert(session, refused);
-            return None;
-        }
-        self.chains.insert(session, refused.before);
-        Some(refused)
     }
 
     /// Who signs.
@@ -288,36 +250,6 @@ mod tests {
             assert_eq!(Body::parse(&bytes).unwrap().seq(), Some(Seq { n, prev }));
             prev = Body::digest(&bytes);
         }
-    }
-
-    #[test]
-    fn numbers_of_refused_events_are_used_again_unless_others_follow() {
-        let mut signer = signer("a");
-        let session = signer.session();
-        let mut made = || {
-            let bytes = signer.body(start("a"), NOW).unwrap();
-            Numbered::of(&Body::parse(&bytes).unwrap(), &bytes).unwrap()
-        };
-        let [first, second, third, fourth] = [made(), made(), made(), made()];
-        let zero = Seq { n: 0, prev: BodyDigest::ZERO };
-        assert_eq!((first.before, fourth.end.n), (zero, 4));
-        // The first is refused and others follow, the second is not; from there on all are.
-        assert_eq!(signer.take_back(&first), None);
-        assert_eq!(signer.take_back(&third), None);
-        let taken = Numbered { session, before: second.end, end: fourth.end };
-        assert_eq!(signer.take_back(&fourth), Some(taken));
-        let bytes = signer.body(start("a"), NOW).unwrap();
-        let expected = Seq { n: 3, prev: second.end.prev };
-        assert_eq!(Body::parse(&bytes).unwrap().seq(), Some(expected));
-        // All of a session's.
-        let mut signer = super::tests::signer("a");
-        let bytes = signer.body(start("a"), NOW).unwrap();
-        let only = Numbered::of(&Body::parse(&bytes).unwrap(), &bytes).unwrap();
-        assert_eq!(signer.take_back(&only), Some(only));
-        assert_eq!(only.before, zero);
-        let bytes = signer.body(start("a"), NOW).unwrap();
-        let expected = Seq { n: 1, prev: BodyDigest::ZERO };
-        assert_eq!(Body::parse(&bytes).unwrap().seq(), Some(expected));
     }
 
     #[test]

@@ -271,18 +271,13 @@ impl World {
     /// Registers an agent through the broker.
     pub(crate) fn agent(&mut self, id: &str) -> Signer {
         let agent = Signer::new(id);
-        self.register(&agent);
-        agent
-    }
-
-    /// The same of an agent that is there already.
-    pub(crate) fn register(&mut self, agent: &Signer) {
-        let messages = self.operator.register(agent);
+        let messages = self.operator.register(&agent);
         let publisher = self.connect(&self.operator.id);
         for message in messages {
             let reply = self.submit(&publisher, &message, Stream::Op);
             assert!(matches!(reply.outcomes[0].fate, Fate::Committed(_)), "{reply:?}");
         }
+        agent
     }
 
     /// JSON of the API.

@@ -1,7 +1,7 @@
 //! `sworn publish` run again: sessions are numbered on, and what stayed in the spool is sent once.
 
 use crate::harness::{World, text};
-use crate::signer::{Signer, intent};
+use crate::signer::intent;
 
 /// A world with an agent, its key in `agent.key`, and in `event.json` an event that names its session.
 fn world() -> World {
@@ -32,26 +32,6 @@ fn the_next_run_numbers_a_session_on() {
         assert!(output.status.success(), "{}", text(&output));
     }
     assert_eq!(numbers(&world), [1, 2, 3]);
-    world.stop();
-}
-
-#[test]
-fn numbers_of_what_was_refused_are_used_again() {
-    let mut world = World::new();
-    let agent = Signer::new("a");
-    agent.save(&world.path("agent.key"));
-    let mut event = intent("a", "w");
-    event["session"] = "22".repeat(16).into();
-    std::fs::write(world.path("events.jsonl"), format!("{event}\n{event}\n")).unwrap();
-    let publish = ["publish", "events.jsonl", "--key", "agent.key"];
-    for batch in ["1", "2"] {
-        let refused = world.sworn(&[&publish[..], &["--batch", batch]].concat());
-        assert_eq!(refused.status.code(), Some(6), "{}", text(&refused));
-    }
-    world.register(&agent);
-    let output = world.sworn(&publish);
-    assert!(output.status.success(), "{}", text(&output));
-    assert_eq!(numbers(&world), [1, 2]);
     world.stop();
 }
 

@@ -55,7 +55,7 @@ pub use door::{Door, DoorError};
 pub use error::{BrokerError, IngestError, MarkFault, PublishError, Refusal};
 pub use mailbox::Replies;
 pub use permissions::permissions;
-pub use publish::{Answered, Publisher};
+pub use publish::Publisher;
 pub use room::Room;
 pub use server::{OwnServer, ServerError, find, start};
 pub use version::Version;

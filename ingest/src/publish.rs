@@ -23,15 +23,6 @@ use crate::subjects::{self, Subjects};
 /// Time after which a submission without a receipt is sent again; doubles up to [`RESEND_S_MAX`].
 const RESEND: Duration = Duration::from_secs(2);
 
-/// A reply, and whether it is the only one that there will be.
-pub struct Answered {
-    /// The reply.
-    pub reply: Arc<Reply>,
-    /// Its submission was sent once here. Else another copy may be on its way, which the ledger judges by the registry
-    /// of then: what was refused for want of a registered key may still be committed.
-    pub was_sent_once: bool,
-}
-
 /// A signer's connection to the broker, good for any number of submissions at once.
 ///
 /// The broker's acknowledgement means nothing but that it has the bytes for now: a publisher keeps a
@@ -136,23 +127,9 @@ impl Publisher {
         stream: Stream,
         deadline: Instant,
     ) -> Result<Arc<Reply>, PublishError> {
-        Ok(self.publish_until_answered(submission, stream, deadline).await?.reply)
-    }
-
-    /// The same, and whether it took more than one attempt.
-    ///
-    /// # Errors
-    /// As for [`Publisher::publish_until_receipted`].
-    pub async fn publish_until_answered(
-        &self,
-        submission: impl Into<Bytes>,
-        stream: Stream,
-        deadline: Instant,
-    ) -> Result<Answered, PublishError> {
         let submission = submission.into();
         let message = Digest(sha256(&submission));
         let mut resend = RESEND;
-        let mut was_sent_once = true;
         let mut failures = 1;
         // A refusal of the same bytes, say before their key was enrolled, is no answer to this.
         self.ask(Request::Forget(message)).await?;
@@ -175,9 +152,8 @@ impl Publisher {
             let until = deadline.min(Instant::now() + pause);
             match self.wait(message, until).await {
                 Err(PublishError::Unknown(_)) if until < deadline => {}
-                end => return end.map(|reply| Answered { reply, was_sent_once }),
+                end => return end,
             }
-            was_sent_once = false;
         }
     }
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ingest::{Answered, Broker, PublishError, Publisher, Tls};
+use ingest::{Broker, PublishError, Publisher, Tls};
 use schemas::checkpoint::NoteKey;
 use schemas::id::{Index, SignerId};
 use schemas::key::PublicKey;
@@ -66,14 +66,6 @@ impl Admission {
     }
 }
 
-/// How a submission ended.
-pub(crate) struct Delivered {
-    /// The verified end of each of its items.
-    pub(crate) verdicts: Vec<Verdict>,
-    /// No other copy of it is on its way.
-    pub(crate) was_sent_once: bool,
-}
-
 /// A connection to the broker in one signer's name.
 pub(crate) struct Courier<'c> {
     context: &'c Context,
@@ -129,14 +121,11 @@ impl<'c> Courier<'c> {
         &self,
         message: Vec<u8>,
         stream: Stream,
-    ) -> Result<Delivered, Failure> {
+    ) -> Result<Vec<Verdict>, Failure> {
         let deadline = Instant::now() + self.timeout;
-        let sent = self.publisher.publish_until_answered(message.clone(), stream, deadline).await;
+        let sent = self.publisher.publish_until_receipted(message.clone(), stream, deadline).await;
         match sent {
-            Ok(Answered { reply, was_sent_once }) => {
-                let verdicts = self.verified(&reply, &message)?;
-                Ok(Delivered { verdicts, was_sent_once })
-            }
+            Ok(reply) => self.verified(&reply, &message),
             Err(PublishError::Unknown(_)) => {
                 Err(Failure::UnknownFate { seconds: self.timeout.as_secs() })
             }

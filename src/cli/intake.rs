@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::cli::events::Events;
 use crate::cli::failure::Failure;
-use crate::sign::{EventSigner, Item, Numbered, end};
+use crate::sign::{EventSigner, Item, end};
 
 /// Bytes of a submission beside its items, at most: statement, manifest and the items' heads.
 const BESIDE_BYTES_MAX: usize = 16 << 10;
@@ -77,12 +77,6 @@ impl Intake {
     /// Numbers on from where sessions ended before.
     pub(crate) fn resume(&mut self, ends: impl IntoIterator<Item = (SessionId, Seq)>) {
         self.signer.resume(ends);
-    }
-
-    /// Takes back the numbers of items that were refused for good, in their order, as far as nothing was signed after
-    /// them; gives all that were taken back.
-    pub(crate) fn take_back(&mut self, refused: &[Numbered]) -> Vec<Numbered> {
-        refused.iter().filter_map(|numbered| self.signer.take_back(numbered)).collect()
     }
 
     /// The next submission; `None` at the end of the input. Events wait for company only while the
@@ -167,13 +161,6 @@ impl Submission {
         let ends = ends(opened.items().iter().map(|raw| raw.body));
         Some(Self { stream, names, ends, message })
     }
-}
-
-/// The numbers of those items of a message that are wanted.
-pub(crate) fn numbered(message: &[u8], is_wanted: &[bool]) -> Vec<Numbered> {
-    let Ok(opened) = submission::open(message) else { return Vec::new() };
-    let items = opened.items().iter().zip(is_wanted).filter(|(_, is_wanted)| **is_wanted);
-    items.filter_map(|(raw, _)| Numbered::of(&Body::parse(raw.body).ok()?, raw.body)).collect()
 }
 
 /// Why an event of a kind that the ledger alone writes goes nowhere: there is no stream for it.

@@ -80,7 +80,7 @@ pub(crate) fn submit(context: &Context, args: &Args, events: Vec<Json>) -> Resul
     let message = signer.submission(&items);
     let sent = runtime()?.block_on(async {
         let courier = Courier::connect(context, signer.signer(), &args.options).await?;
-        Ok(courier.deliver(message.clone(), stream).await?.verdicts)
+        courier.deliver(message.clone(), stream).await
     });
     let verdicts = match sent {
         Err(away @ (Failure::Broker { .. } | Failure::UnknownFate { .. }))

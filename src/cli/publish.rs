@@ -14,10 +14,10 @@ use schemas::submission;
 use serde_json::{Value as Json, json};
 
 use crate::cli::context::{Context, given};
-use crate::cli::delivery::{self, Courier, Delivered, Options};
+use crate::cli::delivery::{self, Courier, Options};
 use crate::cli::events;
 use crate::cli::failure::Failure;
-use crate::cli::intake::{Intake, Submission, Taken, numbered};
+use crate::cli::intake::{Intake, Submission, Taken};
 use crate::cli::out::{Format, Out, Tone, note};
 use crate::cli::runtime;
 use crate::exit::Exit;
@@ -150,8 +150,6 @@ fn refuse(reject: &Reject, out: Out) -> Result<(), Failure> {
 struct Parcel {
     kept: Kept,
     submission: Submission,
-    /// No earlier run can have sent it.
-    is_new: bool,
 }
 
 async fn send_all(
@@ -179,7 +177,7 @@ enum Step {
 
 /// How a step ended.
 enum End {
-    Sent(Parcel, Result<Delivered, Failure>),
+    Sent(Parcel, Result<Vec<Verdict>, Failure>),
     Refused(Reject),
 }
 
@@ -210,7 +208,7 @@ fn resumed(
         let submission = Submission::of(message).filter(|_| own);
         let submission = submission.ok_or_else(|| SpoolError::Foreign(spool.path(&kept)))?;
         numbers.note(&submission.ends)?;
-        steps.push_back(Step::Send(Parcel { submission, kept, is_new: false }));
+        steps.push_back(Step::Send(Parcel { submission, kept }));
     }
     if !steps.is_empty() {
         note(&format!("resending {} submissions that an earlier run kept", steps.len()));
@@ -247,7 +245,7 @@ impl Desk<'_> {
             }
             tokio::select! {
                 biased;
-                Some(end) = under_way.next() => self.settle(end, &mut intake)?,
+                Some(end) = under_way.next() => self.settle(end)?,
                 taken = intake.next(|| context.now()), if open && room => match taken {
                     Ok(Some(taken)) => waiting.extend(self.take(taken)?),
                     Ok(None) => open = false,
@@ -265,7 +263,7 @@ impl Desk<'_> {
             Taken::Submission(submission) => {
                 let kept = self.spool.add(&submission.message)?;
                 self.numbers.note(&submission.ends)?;
-                self.sends.then_some(Step::Send(Parcel { kept, submission, is_new: true }))
+                self.sends.then_some(Step::Send(Parcel { kept, submission }))
             }
         })
     }
@@ -274,13 +272,15 @@ impl Desk<'_> {
         self.sends || matches!(step, Step::Refused(_))
     }
 
-    fn settle(&mut self, end: End, intake: &mut Intake) -> Result<(), Failure> {
+    fn settle(&mut self, end: End) -> Result<(), Failure> {
         match end {
             End::Refused(reject) => {
                 self.exit = self.exit.worst(Exit::Rejected);
                 refuse(&reject, self.out)
             }
-            End::Sent(parcel, Ok(delivered)) => self.settled(&parcel, &delivered, intake),
+            End::Sent(Parcel { kept, submission }, Ok(verdicts)) => {
+                self.settled(&kept, &submission, &verdicts)
+            }
             End::Sent(
                 Parcel { submission, .. },
                 Err(failure @ (Failure::UnknownFate { .. } | Failure::Broker { .. })),
@@ -298,21 +298,14 @@ impl Desk<'_> {
 
     fn settled(
         &mut self,
-        Parcel { kept, submission, is_new }: &Parcel,
-        Delivered { verdicts, was_sent_once }: &Delivered,
-        intake: &mut Intake,
+        kept: &Kept,
+        submission: &Submission,
+        verdicts: &[Verdict],
     ) -> Result<(), Failure> {
-        let is_refused = |verdict: &Verdict| matches!(verdict, Verdict::Rejected(..));
         // Off the disk first: a reader of the output may have gone.
-        if verdicts.iter().any(is_refused) {
+        if verdicts.iter().any(|verdict| matches!(verdict, Verdict::Rejected(..))) {
             let place = self.spool.set_aside(kept)?;
             note(&format!("kept for you to look at: {}", place.display()));
-            // IMPORTANT: another copy of it may be accepted yet, and then its numbers would be there twice.
-            if *is_new && *was_sent_once {
-                let refused: Vec<_> = verdicts.iter().map(is_refused).collect();
-                let taken = intake.take_back(&numbered(&submission.message, &refused));
-                self.numbers.give_back(&taken)?;
-            }
         } else {
             self.spool.remove(kept)?;
         }
