@@ -1,7 +1,7 @@
 //! Readers that take a byte a second, and thousands that come back at once with old tokens: what they cost the server,
-//! those who publish, and those who read as they should. They are a process of their own, on the same machine, that stands
-//! behind everybody else for its cores (`nice` 19); what it takes of them, and what the kernel does for its connections,
-//! still counts against the server.
+//! those who publish, and those who read as they should. They are a process of their own, on the same machine, that gets
+//! its cores only when nobody else wants them (`SCHED_IDLE`); what the kernel does for its connections still counts
+//! against the server.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -231,8 +231,8 @@ struct Attackers {
 impl Attackers {
     fn start(address: SocketAddr, plan: &Plan, token: &str) -> Result<Self, Failure> {
         // They stand for other machines, which would take none of the server's time.
-        let mut child = Command::new("nice")
-            .args(["-n", "19"])
+        let mut child = Command::new("chrt")
+            .args(["--idle", "0"])
             .arg(std::env::current_exe()?)
             .args(["--tail", "--hostile", "--attack", &address.to_string(), "--token", token])
             .args(["--slow", &plan.slow.to_string(), "--storm", &plan.storm.to_string()])
