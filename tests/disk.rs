@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::harness::{World, until};
 use crate::signer::intent;
 
-/// More than any disk has free.
-const SHORT: &str = "[store]\nreserve_mib = \"1073741824\"\n";
+/// In MiB: more than any disk has free.
+const SHORT: u32 = 1 << 30;
 
 fn events(world: &World) -> usize {
     let page = world.get("/api/v1/entries?q=kind%3Aaction.intent%20since%3A0");
@@ -24,7 +24,7 @@ fn events_wait_until_the_disk_has_room() {
     let mut world = World::new();
     let mut agent = world.agent("agent-1");
     world.stop();
-    std::fs::write(world.path("sworn.toml"), SHORT).unwrap();
+    world.reserve_mib = SHORT;
     world.serve_readers();
     // Behind the event, and receipted.
     let publisher = world.connect(&agent.id);
@@ -47,7 +47,7 @@ fn events_wait_until_the_disk_has_room() {
     assert!(world.log().contains("the disk is short"), "{}", world.log());
     world.stop();
 
-    std::fs::remove_file(world.path("sworn.toml")).unwrap();
+    world.reserve_mib = 0;
     world.serve();
     until("the event that waited", || (events(&world) == 1).then_some(()));
     assert_eq!(send(&second).status().as_u16(), 200);

@@ -61,6 +61,8 @@ pub(crate) struct World {
     http_port: u16,
     ledger_key: SigningKey,
     key_name: String,
+    /// What events leave free on the disk, in MiB: nothing, however little this machine has.
+    pub(crate) reserve_mib: u32,
 }
 
 impl World {
@@ -98,6 +100,7 @@ impl World {
             http_port: free_port(),
             ledger_key: ledger_signer.key,
             key_name: "ledger.key".to_owned(),
+            reserve_mib: 0,
             directory,
         };
         let genesis = ledger::Genesis {
@@ -202,6 +205,7 @@ impl World {
             .arg(self.path("data"))
             .arg("--mark")
             .arg(self.path("mark"))
+            .env("SWORN_STORE_RESERVE_MIB", self.reserve_mib.to_string())
             .current_dir(self.directory.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
