@@ -206,6 +206,8 @@ fn what_came_of_an_action_counts_for_the_model_of_its_intent_and_by_its_own_agen
     let row = |model: &Json| json!([model["version"], model["intents"], model["confirmed"]]);
     let rows: Vec<_> = report["items"].as_array().unwrap().iter().map(row).collect();
     assert_eq!(rows, [json!(["1", 1, 1]), json!(["2", 1, 0])]);
+    let by_name = world.json("/reports/models?agent=entra:7");
+    assert_eq!(by_name["items"], report["items"], "whichever of its names is asked about");
     // In a window that begins later, too, it is under the model that its session has then.
     let report = world.json(&format!("/reports/models?agent=a&since={told}"));
     let rows: Vec<_> = report["items"].as_array().unwrap().iter().map(row).collect();
