@@ -1,9 +1,12 @@
 //! An older copy of the ledger put back in place: refused, and whoever saw more notices the new epoch.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
 use schemas::kind::Stream;
 use serde_json::{Value, json};
 
-use crate::harness::{World, copy_directory, published, text};
+use crate::harness::{SWORN, World, copy_directory, published, text, until};
 use crate::signer::{Signer, intent};
 
 const EVENTS: usize = 1000;
@@ -89,6 +92,43 @@ fn an_older_copy_is_refused_and_a_new_epoch_is_noticed() {
     world.serve();
     world.stop();
     assert_eq!(world.audit().divergences, []);
+}
+
+fn signal(process: &Child, signal: &str) {
+    let id = process.id().to_string();
+    assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+}
+
+/// It stands before the loss, so that what it is sent extends what it saw.
+#[test]
+fn a_tail_that_saw_nothing_of_what_was_lost_ends_with_the_epoch_all_the_same() {
+    let mut world = World::new();
+    let mut tail = Command::new(SWORN)
+        .args(["tail", "-o", "jsonl", "--since", "#0", "--url", &world.url("")])
+        .env("HOME", world.directory.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let last = published(&world) - 1;
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let index = |line: String| serde_json::from_str::<Value>(&line).unwrap()["index"].clone();
+    assert!(lines.any(|line| index(line.unwrap()) == last), "it ended before #{last}");
+    world.stop();
+    signal(&tail, "-STOP");
+    copy_directory(&world.path("data"), &world.path("older"));
+    world.serve();
+    world.agent("lost");
+    world.stop();
+    copy_directory(&world.path("older"), &world.path("data"));
+    world.serve_with(&["--new-epoch"]);
+    signal(&tail, "-CONT");
+    until("the tail's end", || tail.try_wait().unwrap());
+    let ended = tail.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(13), "{}", text(&ended));
+    assert!(text(&ended).contains("goes on in a new epoch"), "{}", text(&ended));
+    world.stop();
 }
 
 #[test]

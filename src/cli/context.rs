@@ -19,6 +19,7 @@ use crate::cli::watch::{Basis, Watch};
 use crate::client::{Bearer, Client, ClientError, CredentialError, authorities_in, token_in};
 use crate::clock::{self, Clock};
 use crate::contexts::{ContextError, Contexts, Settings};
+use crate::exit::Exit;
 use crate::pin::Pin;
 
 const URL: &str = "http://127.0.0.1:7420";
@@ -186,11 +187,19 @@ impl Context {
     /// since this command began.
     ///
     /// # Errors
-    /// [`Failure::OtherKey`], [`Failure::Verdict`] when it does not follow; failures of the server.
+    /// [`Failure::OtherKey`], [`Failure::Verdict`] when it does not follow, or does in a new epoch; failures of the server.
     pub(crate) fn successor(&self, key: &NoteKey) -> Result<NoteKey, Failure> {
         let now = Self::new(self.global.clone());
         let stated = now.stated("verifier_key").and_then(|vkey| NoteKey::parse(&vkey).ok());
-        now.accept(&Trust::Key(key.clone()), stated.ok_or_else(|| now.unstated())?)
+        let next = now.accept(&Trust::Key(key.clone()), stated.ok_or_else(|| now.unstated())?)?;
+        if next.name == key.name {
+            return Ok(next);
+        }
+        // A rotation is followed in silence; that entries were lost is not.
+        let origin = next.name;
+        let what =
+            format!("the ledger goes on in a new epoch, {origin}: its store was rolled back");
+        Err(Failure::Verdict { exit: Exit::Conflict, what, details: Vec::new() })
     }
 
     /// Whom the user trusts for every command: `SWORN_TRUST`, else the context's key.
