@@ -123,3 +123,14 @@ fn the_architecture_fits_three_pages() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     assert!(text.lines().count() <= 180, "{} lines", text.lines().count());
 }
+
+#[test]
+fn the_code_map_names_each_place_once() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let mut places: Vec<_> = rows.filter_map(|row| row.split('|').nth(1)).collect();
+    let named = places.len();
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!(places.len(), named, "{places:?}");
+}
