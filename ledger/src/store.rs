@@ -429,3 +429,35 @@ pub(crate) fn parse_term_row(row: &[u8]) -> Option<[u64; 3]> {
     (row.len() == TERM_ROW_BYTES).then_some(())?;
     Some([number(0)?, number(8)?, number(16)?])
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_comes_after_a_family_was_cleared_is_there_and_what_came_before_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let term = |key: &str| Row::new(ColumnFamily::Terms, key, term_row([1, 2, 3]));
+        let other = Row::new(ColumnFamily::Ids, "a", "beside");
+        let store = Store::open(directory.path()).unwrap();
+        store.clear(ColumnFamily::Terms).unwrap();
+        store.write_synced(&[term("a"), term("y"), other.clone()]).unwrap();
+        store.flush().unwrap();
+        store.write_synced(&[term("a"), term("z")]).unwrap();
+        store.clear(ColumnFamily::Terms).unwrap();
+        // Terms are merged with what was there, which is nothing.
+        store.write_synced(&[term("a"), term("z")]).unwrap();
+        let rows = |store: &Store, family| -> Vec<(Vec<u8>, Vec<u8>)> {
+            let rows = store.scan(family, &[], Direction::Forward).map(Result::unwrap);
+            rows.map(|(key, value)| (key.into_vec(), value.into_vec())).collect()
+        };
+        let expected = [term("a"), term("z")].map(|row| (row.key, row.value)).to_vec();
+        assert_eq!(rows(&store, ColumnFamily::Terms), expected);
+        drop(store);
+        let store = Store::open(directory.path()).unwrap();
+        assert_eq!(rows(&store, ColumnFamily::Terms), expected, "opened again");
+        assert_eq!(rows(&store, ColumnFamily::Ids), [(other.key, other.value)]);
+    }
+}
