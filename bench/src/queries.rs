@@ -18,6 +18,9 @@ mod team;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use ledger::Ledger;
+use schemas::id::{Index, TreeSize};
+use schemas::terms::Key;
 use tempfile::TempDir;
 
 use crate::round::Failure;
@@ -35,6 +38,9 @@ const WARM_UP: usize = 30;
 pub(crate) const CACHE_BYTES: usize = 2 << 30;
 /// Entries that are read at a time beforehand.
 const CHUNK: u64 = 10_000;
+
+/// Of so many neighbouring entries the statements share a block.
+const STRIDE: usize = 8;
 
 /// What to measure.
 pub(crate) struct Plan<'a> {
@@ -108,9 +114,7 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
         load::load(postgres, &ledger)?;
         load::warm(postgres)?;
     }
-    for from in (0..entries).step_by(usize::try_from(CHUNK)?) {
-        ledger.entries(from..from + CHUNK)?;
-    }
+    warm(&ledger, entries)?;
     let server = Server::start(ledger.clone())?;
     let mut sides = Sides { client: server.connect()?, postgres };
     let mut rows = Vec::new();
@@ -137,6 +141,27 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
         }
     }
     Ok(std::iter::once(floor_row).chain(rows.into_iter().map(|(row, _)| row)).collect())
+}
+
+/// Reads in what will be asked for, as PostgreSQL's side does.
+fn warm(ledger: &Ledger, entries: u64) -> Result<(), Failure> {
+    for from in (0..entries).step_by(usize::try_from(CHUNK)?) {
+        ledger.entries(from..from + CHUNK)?;
+        for index in (from..entries.min(from + CHUNK)).step_by(STRIDE).map(Index) {
+            ledger.statement(index)?;
+            ledger.inclusion(index, TreeSize(entries))?;
+        }
+    }
+    for key in [draw::KEYS, &[Key::Corr, Key::Principal]].concat() {
+        for term in ledger.terms(key, "", usize::MAX)? {
+            let mut postings = ledger.postings(key, &term.value);
+            let mut at = 0;
+            while let Some(index) = postings.at_or_after(at)? {
+                at = index.0 + 1;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Both who are asked.

@@ -40,6 +40,7 @@ mod formats;
 mod gaps;
 mod graph;
 mod gzip;
+mod halves;
 mod identity;
 mod impact;
 mod join;

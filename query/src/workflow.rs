@@ -17,6 +17,7 @@ use crate::diagram::{render_dot, render_mermaid};
 use crate::error::{Error, is_damage};
 use crate::formats::{json, json_bytes};
 use crate::graph::{Facts, Graph, graph};
+use crate::halves::halves;
 use crate::linked::{Linked, linked};
 use crate::names::Names;
 use crate::negotiate::{Form, choose};
@@ -28,7 +29,7 @@ use crate::terms::term_row;
 use crate::text::render_chain;
 
 /// Entries that are read in one go.
-const READ_TOGETHER: usize = 256;
+const READ_TOGETHER: usize = 512;
 
 const MERMAID: Form = Form { name: "mermaid", media: "text/vnd.mermaid; charset=utf-8" };
 const DOT: Form = Form { name: "dot", media: "text/vnd.graphviz; charset=utf-8" };
@@ -92,15 +93,9 @@ fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result
         counted = None;
     }
     let entries = collected.members.iter().filter_map(|member| member.entry.as_ref());
-    let mut prover = Prover::over(&api.ledger, &api.proofs, entries);
-    let (mut nodes, mut proofs) = (Vec::new(), Vec::new());
-    for member in collected.members {
-        proofs.push(match &member.entry {
-            Some(entry) => prover.prove(entry)?,
-            None => Proof::BROKEN,
-        });
-        nodes.push(member.node);
-    }
+    let prover = Prover::over(&api.ledger, &api.proofs, entries);
+    let proofs = proven(&prover, &collected.members)?;
+    let mut nodes: Vec<_> = collected.members.into_iter().map(|member| member.node).collect();
     know_agents(&mut Names::new(&api.ledger, head.size), &mut nodes)?;
     let facts = Facts {
         correlation: correlation.to_owned(),
@@ -118,10 +113,39 @@ fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result
     Ok(Answer { graph, linked, as_of: as_of(&head) }.bytes(form))
 }
 
+fn proven(prover: &Prover<'_>, members: &[Member]) -> Result<Vec<Proof>, ReadError> {
+    let proofs = halves(members, |members| -> Result<Vec<_>, _> {
+        let mut prover = prover.beside();
+        let proof = |member: &Member| match &member.entry {
+            Some(entry) => prover.prove(entry),
+            None => Ok(Proof::BROKEN),
+        };
+        members.iter().map(proof).collect()
+    });
+    Ok(proofs.into_iter().collect::<Result<Vec<_>, ReadError>>()?.concat())
+}
+
 /// A node with the entry that it was made of; `None` where its rows are damaged.
 struct Member {
     node: Node,
     entry: Option<Entry>,
+}
+
+impl Member {
+    fn of(index: Index, entry: Result<Entry, ReadError>) -> Result<Self, ReadError> {
+        match entry {
+            Ok(entry) => Ok(Self { node: Node::of(&entry), entry: Some(entry) }),
+            Err(damage) if is_damage(&damage) => {
+                Ok(Self { node: Node::damaged(index), entry: None })
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn read(ledger: &Ledger, indexes: &[Index]) -> Vec<Result<Self, ReadError>> {
+        let entries = indexes.iter().zip(ledger.entries_at(indexes));
+        entries.map(|(index, entry)| Self::of(*index, entry)).collect()
+    }
 }
 
 struct Collected<'l> {
@@ -150,8 +174,9 @@ impl<'l> Collected<'l> {
             }
         }
         for indexes in indexes.chunks(READ_TOGETHER) {
-            for (index, entry) in indexes.iter().zip(self.ledger.entries_at(indexes)) {
-                if !self.add(*index, entry)? {
+            let read = halves(indexes, |indexes| Member::read(self.ledger, indexes));
+            for member in read.into_iter().flatten() {
+                if !self.add(member?) {
                     return self.count(correlation);
                 }
             }
@@ -171,25 +196,17 @@ impl<'l> Collected<'l> {
         Ok(row.count.checked_sub(later).and_then(|count| usize::try_from(count).ok()))
     }
 
-    /// Takes in one entry as it was read; false if there is no room for it.
-    fn add(&mut self, index: Index, entry: Result<Entry, ReadError>) -> Result<bool, ReadError> {
+    /// Takes in one entry; false if there is no room for it.
+    fn add(&mut self, member: Member) -> bool {
         let full = self.members.len() >= WORKFLOW_ENTRIES_MAX || self.bytes > WORKFLOW_BYTES_MAX;
         if full {
             self.is_full = true;
-            return Ok(false);
+            return false;
         }
-        let entry = match entry {
-            Ok(entry) => Some(entry),
-            Err(damage) if is_damage(&damage) => None,
-            Err(failure) => return Err(failure),
-        };
-        let node = match &entry {
-            Some(entry) => Node::of(entry),
-            None => Node::damaged(index),
-        };
-        self.bytes += entry.as_ref().and_then(|entry| entry.body.as_ref()).map_or(0, Vec::len);
-        self.members.push(Member { node, entry });
-        Ok(true)
+        let body = member.entry.as_ref().and_then(|entry| entry.body.as_ref());
+        self.bytes += body.map_or(0, Vec::len);
+        self.members.push(member);
+        true
     }
 
     /// Takes in causes that are not of the correlation, and theirs, up to the triggers.
@@ -216,11 +233,9 @@ impl<'l> Collected<'l> {
 
     fn take_cause(&mut self, index: Index) -> Result<bool, ReadError> {
         let Some(entry) = self.ledger.entry(index).transpose() else { return Ok(true) };
-        let taken = self.add(index, entry)?;
-        if let Some(member) = self.members.last_mut().filter(|_| taken) {
-            member.node.joined = true;
-        }
-        Ok(taken)
+        let mut member = Member::of(index, entry)?;
+        member.node.joined = true;
+        Ok(self.add(member))
     }
 }
 

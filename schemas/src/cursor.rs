@@ -1,4 +1,4 @@
-//! Reading checked CBOR where it lies, item after item, without a tree of it.
+//! Reading deterministic CBOR where it lies, item after item, without a tree of it.
 
 use std::cell::Cell;
 
@@ -16,8 +16,7 @@ pub(crate) enum Lead<'a> {
     Null,
 }
 
-/// A place in bytes that [`check`](crate::deterministic::check) found to be one item. In others everything is null
-/// from the first fault on.
+/// A place in bytes that are one deterministic item. In others everything is null from the first fault on.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a> {
     rest: Cell<&'a [u8]>,

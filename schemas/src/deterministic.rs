@@ -110,19 +110,7 @@ impl Bounds {
 /// [`Malformed`] with the first fault in reading order.
 /// Source: RFC 8949 §4.2.1.
 pub fn decode(bytes: &[u8], bounds: Bounds) -> Result<Item<'_>, Malformed> {
-    read_one(bytes, bounds, true)
-}
-
-/// Checks that `bytes` are exactly one deterministic item, and builds nothing of it.
-///
-/// # Errors
-/// As of [`decode`].
-pub(crate) fn check(bytes: &[u8], bounds: Bounds) -> Result<(), Malformed> {
-    read_one(bytes, bounds, false).map(drop)
-}
-
-fn read_one(bytes: &[u8], bounds: Bounds, keeps: bool) -> Result<Item<'_>, Malformed> {
-    let mut reader = Reader { bytes, at: 0, nodes: bounds.nodes, owed: 0, keeps };
+    let mut reader = Reader { bytes, at: 0, nodes: bounds.nodes, owed: 0 };
     let mut item = Item::Null;
     reader.read(bounds.depth, &mut item)?;
     if reader.at < bytes.len() {
@@ -145,8 +133,6 @@ struct Reader<'a> {
     nodes: usize,
     /// Items declared by the arrays and maps around this place and not yet begun.
     owed: usize,
-    /// Whether what is in arrays and maps is kept once it was looked at.
-    keeps: bool,
 }
 
 struct Head {
@@ -255,21 +241,20 @@ impl<'a> Reader<'a> {
 
     fn array(&mut self, head: &Head, depth: usize) -> Result<Vec<Item<'a>>, Malformed> {
         let len = self.owe(head, 1)?;
-        let mut items = vec![Item::Null; if self.keeps { len } else { 0 }];
-        let mut passed = Item::Null;
-        for place in 0..len {
-            self.read_owed(depth, items.get_mut(place).unwrap_or(&mut passed))?;
+        let mut items = Vec::new();
+        items.resize_with(len, || Item::Null);
+        for item in &mut items {
+            self.read_owed(depth, item)?;
         }
         Ok(items)
     }
 
     fn map(&mut self, head: &Head, depth: usize) -> Result<Vec<(Item<'a>, Item<'a>)>, Malformed> {
         let len = self.owe(head, 2)?;
-        let mut pairs = vec![(Item::Null, Item::Null); if self.keeps { len } else { 0 }];
-        let mut passed = (Item::Null, Item::Null);
+        let mut pairs = Vec::new();
+        pairs.resize_with(len, || (Item::Null, Item::Null));
         let mut last: &[u8] = &[];
-        for place in 0..len {
-            let (key, value) = pairs.get_mut(place).unwrap_or(&mut passed);
+        for (key, value) in &mut pairs {
             let start = self.at;
             self.read_owed(depth, key)?;
             let encoded = self.bytes.get(start..self.at).unwrap_or_default();
@@ -396,7 +381,6 @@ mod tests {
 
     fn check(bytes: &[u8], at: usize, fault: Fault) {
         assert_eq!(decode(bytes, Bounds::WIRE), Err(Malformed { at, fault }), "{bytes:02x?}");
-        assert_eq!(super::check(bytes, Bounds::WIRE), Err(Malformed { at, fault }), "{bytes:02x?}");
     }
 
     #[test]

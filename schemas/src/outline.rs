@@ -7,11 +7,10 @@ use serde::ser::{self, Serializer};
 
 use crate::body::Body;
 use crate::cursor::{Cursor, Lead};
-use crate::deterministic::{Bounds, check};
 use crate::fields::{FIELDS, registry_fields};
 use crate::id::{EventId, Micros};
 use crate::kind::Kind;
-use crate::shown::Record;
+use crate::shown::{Record, Shown};
 
 /// The longest name of a field that an outline reads.
 const LONGEST: usize = "signer".len();
@@ -19,7 +18,7 @@ const LONGEST: usize = "signer".len();
 /// A body's bytes, with what is asked of every one. It serialises as its JSON form.
 #[derive(Clone, Debug)]
 pub struct Outline<'a> {
-    /// Deterministic, which was checked.
+    /// As they were admitted; others are shown as far as they can be read.
     pub(crate) bytes: Cow<'a, [u8]>,
     pub(crate) kind: Kind,
     pub(crate) id: EventId,
@@ -29,10 +28,10 @@ pub struct Outline<'a> {
 }
 
 impl<'a> Outline<'a> {
-    /// Reads a body that was admitted, as [`Body::admitted`] does. `None` if it is no body.
+    /// Reads a body that was admitted, which its digest in an accepted entry's leaf tells: that its encoding is the one
+    /// it has to be is not looked at again. `None` if it is no body.
     #[must_use]
     pub fn admitted(bytes: &'a [u8]) -> Option<Self> {
-        check(bytes, Bounds::WIRE).ok()?;
         let (mut kind, mut id, mut time, mut agent, mut signer) = (None, None, None, None, None);
         let cursor = Cursor::new(bytes);
         let Lead::Map(len) = cursor.next() else { return None };
@@ -74,7 +73,7 @@ impl<'a> From<Body<'a>> for Outline<'a> {
 impl ser::Serialize for Outline<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let cursor = &Cursor::new(&self.bytes);
-        Record { fields: FIELDS, registry: registry_fields(self.kind), cursor }
+        Record { fields: FIELDS, registry: registry_fields(self.kind), at: Shown::open(cursor) }
             .serialize(serializer)
     }
 }

@@ -6,6 +6,7 @@ use serde::ser::{self, Serialize as _, SerializeMap as _, Serializer};
 
 use crate::cursor::{Cursor, Lead};
 use crate::id::{EventId, Micros, hex};
+use crate::limits::DEPTH_MAX;
 use crate::shape::{Field, Shape, wire_order};
 
 /// The next item in the JSON form of its shape. Serialising it moves the cursor on past it.
@@ -14,25 +15,42 @@ pub(crate) struct Shown<'c, 'a> {
     /// `None` for an item of no declared shape.
     shape: Option<&'c Shape>,
     cursor: &'c Cursor<'a>,
+    /// Arrays and maps within each other that may follow; one beyond is null. What was admitted has no more.
+    depth: usize,
 }
 
 impl<'c, 'a> Shown<'c, 'a> {
     pub(crate) fn of(shape: &'c Shape, cursor: &'c Cursor<'a>) -> Self {
-        Self { shape: Some(shape), cursor }
+        Self { shape: Some(shape), cursor, depth: DEPTH_MAX }
     }
 
     pub(crate) fn open(cursor: &'c Cursor<'a>) -> Self {
-        Self { shape: None, cursor }
+        Self { shape: None, cursor, depth: DEPTH_MAX }
     }
 
-    fn seq<S: Serializer>(&self, of: Option<&Shape>, len: usize, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq((0..len).map(|_| Shown { shape: of, cursor: self.cursor }))
+    /// An item inside this one.
+    fn inside(&self, shape: Option<&'c Shape>) -> Self {
+        Self { shape, depth: self.depth.saturating_sub(1), ..*self }
     }
 
-    fn map<S: Serializer>(&self, of: Option<&Shape>, len: usize, to: S) -> Result<S::Ok, S::Error> {
+    fn seq<S: Serializer>(
+        &self,
+        of: Option<&'c Shape>,
+        len: usize,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq((0..len).map(|_| self.inside(of)))
+    }
+
+    fn map<S: Serializer>(
+        &self,
+        of: Option<&'c Shape>,
+        len: usize,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
         for _ in 0..len {
-            let value = Shown { shape: of, cursor: self.cursor };
+            let value = self.inside(of);
             match self.cursor.next() {
                 Lead::Text(name) => map.serialize_entry(name, &value)?,
                 name => map.serialize_entry(&self.name(name), &value)?,
@@ -50,11 +68,15 @@ impl<'c, 'a> Shown<'c, 'a> {
 
     fn write<S: Serializer>(
         &self,
-        shape: Option<&Shape>,
+        shape: Option<&'c Shape>,
         lead: Lead<'a>,
         to: S,
     ) -> Result<S::Ok, S::Error> {
         match (shape, lead) {
+            (_, Lead::Array(_) | Lead::Map(_)) if self.depth == 0 => {
+                self.cursor.skip(lead);
+                to.serialize_unit()
+            }
             (Some(Shape::OrNone(_)), Lead::Text("none")) => to.serialize_str("none"),
             (Some(Shape::OrNone(shape)), lead) => self.write(Some(shape), lead, to),
             (Some(Shape::Id), Lead::Bytes(bytes)) => match EventId::from_slice(bytes) {
@@ -65,7 +87,7 @@ impl<'c, 'a> Shown<'c, 'a> {
             (Some(Shape::Bytes(_)), Lead::Bytes(bytes)) => Hex(bytes).serialize(to),
             (Some(Shape::List { of, .. }), Lead::Array(len)) => self.seq(Some(of), len, to),
             (Some(Shape::Record(fields)), Lead::Map(len)) => {
-                Record { fields, registry: None, cursor: self.cursor }.write(len, to)
+                Record { fields, registry: None, at: *self }.write(len, to)
             }
             (Some(Shape::Named { of, .. }), Lead::Map(len)) => self.map(Some(of), len, to),
             (_, Lead::Uint(value)) => to.serialize_u64(value),
@@ -95,27 +117,28 @@ pub(crate) struct Record<'c, 'a> {
     pub(crate) fields: &'c [Field],
     /// The fields of its `registry`, where that is a record of its own.
     pub(crate) registry: Option<&'c [Field]>,
-    pub(crate) cursor: &'c Cursor<'a>,
+    /// Where it stands.
+    pub(crate) at: Shown<'c, 'a>,
 }
 
 impl Record<'_, '_> {
     fn write<S: Serializer>(&self, len: usize, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
-        let mut fields = self.fields;
+        let (mut fields, cursor) = (self.fields, self.at.cursor);
         for _ in 0..len {
-            let key = self.cursor.next();
+            let key = cursor.next();
             let Lead::Text(name) = key else {
-                self.cursor.skip(key);
-                self.cursor.skip(self.cursor.next());
+                cursor.skip(key);
+                cursor.skip(cursor.next());
                 continue;
             };
             if let (Some(fields), "registry") = (self.registry, name) {
-                let record = Record { fields, registry: None, cursor: self.cursor };
+                let record = Record { fields, registry: None, at: self.at.inside(None) };
                 map.serialize_entry(name, &record)?;
                 continue;
             }
             let shape = shape_of(name, &mut fields);
-            map.serialize_entry(name, &Shown { shape, cursor: self.cursor })?;
+            map.serialize_entry(name, &self.at.inside(shape))?;
         }
         map.end()
     }
@@ -132,9 +155,9 @@ fn shape_of<'f>(name: &str, fields: &mut &'f [Field]) -> Option<&'f Shape> {
 
 impl ser::Serialize for Record<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.cursor.next() {
+        match self.at.cursor.next() {
             Lead::Map(len) => self.write(len, serializer),
-            other => Shown::open(self.cursor).write(None, other, serializer),
+            other => self.at.write(None, other, serializer),
         }
     }
 }
@@ -176,4 +199,18 @@ impl<T: Display> ser::Serialize for Written<T> {
 /// The JSON of what serialises to nothing but text keys, numbers, texts, lists and maps.
 pub(crate) fn to_json(shown: &impl ser::Serialize) -> serde_json::Value {
     serde_json::to_value(shown).expect("text keys and no failing parts")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nests_deeper_than_anything_admitted_ends_in_null() {
+        for depth in [DEPTH_MAX + 1, 200_000] {
+            let bytes = [vec![0x81; depth], vec![0x01]].concat();
+            let json = to_json(&Shown::open(&Cursor::new(&bytes))).to_string();
+            assert_eq!(json, format!("{}null{}", "[".repeat(DEPTH_MAX), "]".repeat(DEPTH_MAX)));
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::random::Random;
 use crate::round::Failure;
 
 /// Keys that filters are made of.
-const KEYS: &[Key] = &[
+pub(super) const KEYS: &[Key] = &[
     Key::Kind,
     Key::Agent,
     Key::User,
