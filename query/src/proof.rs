@@ -4,7 +4,7 @@
 //! in. Reading it again proves only that the newer tree extends that one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger::{Entry, KeySet, Ledger, ReadError, StatementRow, TileProof};
 use schemas::checkpoint::Note;
@@ -113,23 +113,31 @@ struct Kept {
     tree: Tree,
 }
 
-/// Proofs that held, by index.
+/// Parts that proofs are kept in, so that whoever keeps one never waits until all of them have moved to a larger table.
+const PARTS: usize = 32;
+
+/// Proofs that held, by index, in parts.
 #[derive(Default)]
-pub(crate) struct Proofs(Mutex<HashMap<Index, Kept>>);
+pub(crate) struct Proofs([Mutex<HashMap<Index, Kept>>; PARTS]);
 
 impl Proofs {
     fn get(&self, index: Index, leaf: &TreeHash) -> Option<(Option<bool>, Tree)> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.part(index)?;
         let found = kept.get(&index).filter(|kept| kept.leaf == *leaf);
         found.map(|kept| (kept.signature, kept.tree))
     }
 
     fn keep(&self, index: Index, proof: Kept) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= PROOFS_KEPT_MAX {
+        let Some(mut kept) = self.part(index) else { return };
+        if kept.len() >= PROOFS_KEPT_MAX / PARTS {
             kept.clear();
         }
         kept.insert(index, proof);
+    }
+
+    fn part(&self, index: Index) -> Option<MutexGuard<'_, HashMap<Index, Kept>>> {
+        let place = usize::try_from(index.0).ok()?.checked_rem(PARTS)?;
+        Some(self.0.get(place)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
