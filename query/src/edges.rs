@@ -1,7 +1,7 @@
 //! Edges between entries of a workflow: cause, approval, delegation, spawn. And their causal order.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap};
 
 use schemas::id::{EventId, SessionId};
 use schemas::kind::Kind;
@@ -68,7 +68,7 @@ impl<'n> Names<'n> {
 }
 
 fn by_id(nodes: &[Node]) -> HashMap<(EventId, Option<&str>), usize> {
-    let mut ids = HashMap::new();
+    let mut ids = HashMap::with_capacity(2 * nodes.len());
     for accepted in [true, false] {
         for (place, node) in nodes.iter().enumerate().filter(|(_, n)| n.accepted() == accepted) {
             if let Some(id) = node.id {
@@ -98,12 +98,12 @@ fn by_name<T: std::hash::Hash + Eq>(
 /// Every edge, by the entry that it leads to.
 pub(crate) fn edges(nodes: &[Node]) -> Vec<Edge> {
     let names = Names::of(nodes);
-    let mut edges = BTreeSet::new();
+    let mut edges = Vec::with_capacity(nodes.len());
     for (to, node) in nodes.iter().enumerate() {
         let decided = node.is(Kind::ApprovalDecided);
         let cause = if decided { EdgeKind::Approval } else { EdgeKind::Cause };
         let mut add = |from: Option<&usize>, kind| match from {
-            Some(from) if *from != to => _ = edges.insert(Edge { to, from: *from, kind }),
+            Some(from) if *from != to => edges.push(Edge { to, from: *from, kind }),
             _ => {}
         };
         let meant = |id: EventId| {
@@ -124,7 +124,9 @@ pub(crate) fn edges(nodes: &[Node]) -> Vec<Edge> {
             add(names.sessions.get(&parent), EdgeKind::Spawn);
         }
     }
-    edges.into_iter().collect()
+    edges.sort_unstable();
+    edges.dedup();
+    edges
 }
 
 /// Rank of each node in causal order, ties by place. A circle of causes, which only its signers can
