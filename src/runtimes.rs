@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::io;
+use std::num::NonZero;
+use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -24,8 +26,11 @@ impl Runtimes {
     /// # Errors
     /// When the system gives no threads.
     pub(crate) fn start() -> io::Result<Self> {
-        let readers =
-            Builder::new_multi_thread().on_thread_start(stand_back).enable_all().build()?;
+        let readers = Builder::new_multi_thread()
+            .worker_threads(readers_threads())
+            .on_thread_start(stand_back)
+            .enable_all()
+            .build()?;
         let intake = Builder::new_multi_thread()
             .worker_threads(INTAKE_THREADS)
             .thread_name("intake")
@@ -44,6 +49,13 @@ impl Runtimes {
         self.intake.shutdown_timeout(patience);
         self.readers.shutdown_timeout(patience);
     }
+}
+
+/// One core is left for what comes in, where there are several: thousands of streams that are ready at once keep all others
+/// busy.
+fn readers_threads() -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    cores.saturating_sub(1).max(1)
 }
 
 /// Lets other threads go first. It is a matter of latency only, so a system that refuses changes nothing else.
