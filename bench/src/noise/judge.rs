@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher as _;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use schemas::body::Body;
 use schemas::id::{ChainHash, Digest, EventId, Index, Micros};
 use schemas::leaf::{Counts, Leaf, Status};
@@ -19,14 +20,21 @@ use super::publisher::Publisher;
 use super::{DAY_US, MONTH_DAYS, Plan, START_US, Tallies};
 use crate::round::Failure;
 
-/// The engine's rows in memory.
+/// The engine's rows in memory, as cheap as they can be had: what is measured is the engine.
 #[derive(Default)]
 pub(crate) struct Memory {
-    rows: HashMap<Vec<u8>, Vec<u8>>,
-    deadlines: BTreeMap<Vec<u8>, Vec<u8>>,
+    rows: HashMap<Vec<u8>, Vec<u8>, RandomState>,
+    /// By when they fall due, then by their keys.
+    deadlines: BTreeMap<(u64, Vec<u8>), Vec<u8>>,
     /// Hash of the signer of each event.
-    signers: HashMap<EventId, u64>,
+    signers: HashMap<EventId, u64, RandomState>,
     hasher: RandomState,
+}
+
+/// When a row falls due: what stands in its key behind the letter.
+fn due(key: &[u8]) -> u64 {
+    let time = key.get(1..).and_then(<[u8]>::first_chunk::<8>);
+    time.map_or(u64::MAX, |time| u64::from_be_bytes(*time))
 }
 
 impl Memory {
@@ -37,8 +45,9 @@ impl Memory {
 
     /// Rows, and bytes of keys and values.
     pub(crate) fn size(&self) -> (usize, usize) {
-        let all = self.rows.iter().chain(&self.deadlines);
-        (self.rows.len() + self.deadlines.len(), all.map(|(key, row)| key.len() + row.len()).sum())
+        let rows = self.rows.iter().map(|(key, row)| key.len() + row.len());
+        let deadlines = self.deadlines.iter().map(|((_, key), row)| key.len() + row.len());
+        (self.rows.len() + self.deadlines.len(), rows.chain(deadlines).sum())
     }
 }
 
@@ -51,21 +60,21 @@ impl Rows for Memory {
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
         match key.first() {
-            Some(&DEADLINE) => drop(self.deadlines.insert(key, value)),
+            Some(&DEADLINE) => drop(self.deadlines.insert((due(&key), key), value)),
             _ => drop(self.rows.insert(key, value)),
         }
     }
 
     fn delete(&mut self, key: Vec<u8>) {
         match key.first() {
-            Some(&DEADLINE) => drop(self.deadlines.remove(&key)),
+            Some(&DEADLINE) => drop(self.deadlines.remove(&(due(&key), key))),
             _ => drop(self.rows.remove(&key)),
         }
     }
 
     fn first_deadline(&mut self) -> Result<Option<Row>, Infallible> {
         let first = self.deadlines.first_key_value();
-        Ok(first.map(|(key, row)| (key.clone(), row.clone())))
+        Ok(first.map(|((_, key), row)| (key.clone(), row.clone())))
     }
 
     fn is_taken(&mut self, id: EventId, signer: &str) -> Result<bool, Infallible> {
