@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ingest::{Broker, Config, Connection, IngestError, OwnServer, Publisher, Room, ServerError};
-use ledger::{Audit, Genesis, Ledger, Writer};
+use ledger::{Audit, Genesis, Ledger, OpenError, Writer};
 use schemas::id::Micros;
 use schemas::key::PublicKey;
 use schemas::kind::Stream;
@@ -112,7 +112,14 @@ impl World {
     /// Starts taking submissions in, on a ledger that is opened for it.
     pub(crate) fn run(&mut self) -> Running {
         let writer = self.writer.take();
-        let open = || ledger::open(&Self::files(&self.directory), key(1)).unwrap();
+        // What was being read when the ledger stopped may hold its store for a moment.
+        let until = deadline();
+        let open = || loop {
+            match ledger::open(&Self::files(&self.directory), key(1)) {
+                Err(OpenError::Locked(_)) if Instant::now() < until => std::thread::yield_now(),
+                opened => break opened.unwrap(),
+            }
+        };
         let writer = writer.unwrap_or_else(open);
         let ledger = writer.ledger();
         let mut config = Config::new(self.broker(), tenant());
