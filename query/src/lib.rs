@@ -40,7 +40,6 @@ mod formats;
 mod gaps;
 mod graph;
 mod gzip;
-mod halves;
 mod identity;
 mod impact;
 mod join;

@@ -154,7 +154,7 @@ pub(crate) struct Prover<'l> {
     /// The statement looked at last: entries side by side often share one.
     last: Option<Signed>,
     /// What the entries that are to be proven continue, and what continues them.
-    links: Arc<HashMap<Index, Link>>,
+    links: HashMap<Index, Link>,
     /// Tiles that they are in and that were not looked at yet.
     places: BTreeSet<u64>,
     /// Leaf hashes of tiles that are in the tree, by the tiles' numbers.
@@ -232,15 +232,8 @@ impl<'l> Prover<'l> {
             .filter(|checkpoint| checkpoint.size == size)
             .map(|checkpoint| Tree { size, root: checkpoint.root });
         let keys = ledger.key_set();
-        let (related, tiles, links) = (BTreeMap::new(), HashMap::new(), Arc::new(links));
-        Self { ledger, proofs, keys, size, tree, related, last: None, links, places, tiles }
-    }
-
-    /// Another one in the same tree, for some of the same entries.
-    pub(crate) fn beside(&self) -> Self {
         let (related, tiles) = (BTreeMap::new(), HashMap::new());
-        let (keys, links) = (Arc::clone(&self.keys), Arc::clone(&self.links));
-        Self { keys, related, last: None, links, places: self.places.clone(), tiles, ..*self }
+        Self { ledger, proofs, keys, size, tree, related, last: None, links, places, tiles }
     }
 
     /// The checkpoint's size.

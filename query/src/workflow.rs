@@ -17,7 +17,6 @@ use crate::diagram::{render_dot, render_mermaid};
 use crate::error::{Error, is_damage};
 use crate::formats::{json, json_bytes};
 use crate::graph::{Facts, Graph, graph};
-use crate::halves::halves;
 use crate::linked::{Linked, linked};
 use crate::names::Names;
 use crate::negotiate::{Form, choose};
@@ -29,7 +28,7 @@ use crate::terms::term_row;
 use crate::text::render_chain;
 
 /// Entries that are read in one go.
-const READ_TOGETHER: usize = 512;
+const READ_TOGETHER: usize = 256;
 
 const MERMAID: Form = Form { name: "mermaid", media: "text/vnd.mermaid; charset=utf-8" };
 const DOT: Form = Form { name: "dot", media: "text/vnd.graphviz; charset=utf-8" };
@@ -93,9 +92,15 @@ fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result
         counted = None;
     }
     let entries = collected.members.iter().filter_map(|member| member.entry.as_ref());
-    let prover = Prover::over(&api.ledger, &api.proofs, entries);
-    let proofs = proven(&prover, &collected.members)?;
-    let mut nodes: Vec<_> = collected.members.into_iter().map(|member| member.node).collect();
+    let mut prover = Prover::over(&api.ledger, &api.proofs, entries);
+    let (mut nodes, mut proofs) = (Vec::new(), Vec::new());
+    for member in collected.members {
+        proofs.push(match &member.entry {
+            Some(entry) => prover.prove(entry)?,
+            None => Proof::BROKEN,
+        });
+        nodes.push(member.node);
+    }
     know_agents(&mut Names::new(&api.ledger, head.size), &mut nodes)?;
     let facts = Facts {
         correlation: correlation.to_owned(),
@@ -113,18 +118,6 @@ fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result
     Ok(Answer { graph, linked, as_of: as_of(&head) }.bytes(form))
 }
 
-fn proven(prover: &Prover<'_>, members: &[Member]) -> Result<Vec<Proof>, ReadError> {
-    let proofs = halves(members, |members| -> Result<Vec<_>, _> {
-        let mut prover = prover.beside();
-        let proof = |member: &Member| match &member.entry {
-            Some(entry) => prover.prove(entry),
-            None => Ok(Proof::BROKEN),
-        };
-        members.iter().map(proof).collect()
-    });
-    Ok(proofs.into_iter().collect::<Result<Vec<_>, ReadError>>()?.concat())
-}
-
 /// A node with the entry that it was made of; `None` where its rows are damaged.
 struct Member {
     node: Node,
@@ -140,11 +133,6 @@ impl Member {
             }
             Err(failure) => Err(failure),
         }
-    }
-
-    fn read(ledger: &Ledger, indexes: &[Index]) -> Vec<Result<Self, ReadError>> {
-        let entries = indexes.iter().zip(ledger.entries_at(indexes));
-        entries.map(|(index, entry)| Self::of(*index, entry)).collect()
     }
 }
 
@@ -174,9 +162,8 @@ impl<'l> Collected<'l> {
             }
         }
         for indexes in indexes.chunks(READ_TOGETHER) {
-            let read = halves(indexes, |indexes| Member::read(self.ledger, indexes));
-            for member in read.into_iter().flatten() {
-                if !self.add(member?) {
+            for (index, entry) in indexes.iter().zip(self.ledger.entries_at(indexes)) {
+                if !self.add(Member::of(*index, entry)?) {
                     return self.count(correlation);
                 }
             }
