@@ -66,8 +66,9 @@ async fn watch(disk: Arc<Disk>, sender: watch::Sender<Room>) {
     }
 }
 
-fn tell(Room { free, reserve }: Room) {
-    if free < reserve {
+fn tell(room: Room) {
+    let Room { free, reserve } = room;
+    if room.is_short() {
         tracing::error!(free, reserve, "the disk is short: events wait at the broker");
     } else {
         tracing::info!(free, reserve, "the disk has room again: events come in");

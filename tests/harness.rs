@@ -292,17 +292,27 @@ impl World {
 
     /// Runs a command of the product against this world.
     pub(crate) fn sworn(&self, arguments: &[&str]) -> Output {
-        Command::new(SWORN)
+        self.command(arguments).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Starts a command that goes on while the test does, and is talked to.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(SWORN);
+        command
             .args(arguments)
             .env("SWORN_URL", self.url(""))
             .env("SWORN_NATS_URL", self.nats_url())
             .env("SWORN_TENANT", tenant().as_str())
             .env("HOME", self.directory.path())
             .env_remove("XDG_STATE_HOME")
-            .current_dir(self.directory.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .current_dir(self.directory.path());
+        command
     }
 
     /// Verifies the whole ledger, which nobody may have open.

@@ -1,12 +1,12 @@
 //! An older copy of the ledger put back in place: refused, and whoever saw more notices the new epoch.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use schemas::kind::Stream;
 use serde_json::{Value, json};
 
-use crate::harness::{SWORN, World, copy_directory, published, text, until};
+use crate::harness::{World, copy_directory, published, text, until};
 use crate::signer::{Signer, intent};
 
 const EVENTS: usize = 1000;
@@ -103,14 +103,7 @@ fn signal(process: &Child, signal: &str) {
 #[test]
 fn a_tail_that_saw_nothing_of_what_was_lost_ends_with_the_epoch_all_the_same() {
     let mut world = World::new();
-    let mut tail = Command::new(SWORN)
-        .args(["tail", "-o", "jsonl", "--since", "#0", "--url", &world.url("")])
-        .env("HOME", world.directory.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut tail = world.start(&["tail", "-o", "jsonl", "--since", "#0"]);
     let last = published(&world) - 1;
     let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
     let index = |line: String| serde_json::from_str::<Value>(&line).unwrap()["index"].clone();

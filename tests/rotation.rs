@@ -1,7 +1,6 @@
 //! A rotation of the ledger's key, met by a client that knows the old one; and one that only one of the two keys signed.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, Stdio};
 
 use ed25519_dalek::SigningKey;
 use schemas::body::{Body, LEDGER_SIGNER};
@@ -9,7 +8,7 @@ use schemas::era::Eras;
 use schemas::id::{SignerId, unhex};
 use schemas::submission;
 
-use crate::harness::{SWORN, World, published, text};
+use crate::harness::{World, published, text};
 use crate::liar::{Forged, between};
 use crate::signer::{intent, tenant};
 
@@ -56,13 +55,7 @@ fn rotate(world: &mut World) {
 #[test]
 fn a_tail_goes_on_over_a_rotation() {
     let mut world = World::new();
-    let mut tail = Command::new(SWORN)
-        .args(["tail", "-o", "jsonl", "--since", "#0", "--url", &world.url("")])
-        .env("HOME", world.directory.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut tail = world.start(&["tail", "-o", "jsonl", "--since", "#0"]);
     let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
     let mut read_to = |last: u64| {
         let entry = |line: String| serde_json::from_str::<serde_json::Value>(&line).unwrap();
@@ -89,16 +82,7 @@ fn a_publisher_goes_on_over_a_rotation() {
     let mut world = World::new();
     let agent = world.agent("a");
     agent.save(&world.path("agent.key"));
-    let mut publish = Command::new(SWORN)
-        .args(["publish", "--key", "agent.key", "--tenant", tenant().as_str()])
-        .args(["--url", &world.url(""), "--nats", &world.nats_url()])
-        .env("HOME", world.directory.path())
-        .env_remove("XDG_STATE_HOME")
-        .current_dir(world.directory.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut publish = world.start(&["publish", "--key", "agent.key"]);
     let mut input = publish.stdin.take().unwrap();
     let mut lines = BufReader::new(publish.stdout.take().unwrap()).lines();
     let mut send = || {

@@ -142,15 +142,17 @@ pub(crate) struct Store {
 impl Store {
     /// Opens for writing, making missing column families.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
-        DB::open_cf_descriptors(&options(), path, families(FILES_APART))
-            .map(|db| Self { db })
-            .map_err(|error| open_error(path, error))
+        Self::open_with(path, FILES_APART)
     }
 
     /// The same for the rows that verifications derive: compacting these often would take longer than a verification of
     /// what came since the last one.
     pub(crate) fn open_scratch(path: &Path) -> Result<Self, OpenError> {
-        DB::open_cf_descriptors(&options(), path, families(SCRATCH_FILES_APART))
+        Self::open_with(path, SCRATCH_FILES_APART)
+    }
+
+    fn open_with(path: &Path, files_apart: i32) -> Result<Self, OpenError> {
+        DB::open_cf_descriptors(&options(), path, families(files_apart))
             .map(|db| Self { db })
             .map_err(|error| open_error(path, error))
     }
