@@ -10,6 +10,7 @@ mod demo;
 mod dev;
 mod disk;
 mod exit;
+mod files;
 mod http;
 mod keyfile;
 mod numbers;

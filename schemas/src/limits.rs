@@ -256,6 +256,8 @@ pub const TAIL_EVENT_BYTES_MAX: usize = 1 << 20;
 pub const HTTP_HEADER_S_MAX: u64 = 10;
 /// Most connections to the HTTP listener.
 pub const HTTP_CONNECTIONS_MAX: usize = 16_000;
+/// Files of a server that are no connections, its store's most of all: fewer connections where that many are not allowed.
+pub const OTHER_FILES_MAX: usize = 1024;
 /// How long a shutdown may take before streams are cut, in seconds.
 pub const SHUTDOWN_S_MAX: u64 = 60;
 

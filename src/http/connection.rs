@@ -18,8 +18,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use schemas::limits::{
-    HTTP_BACKLOG, HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEADER_S_MAX, HTTP_SEND_BYTES,
-    HTTP_STREAMS_MAX, HTTP_WRITE_S_MAX,
+    HTTP_BACKLOG, HTTP_HEAD_BYTES_MAX, HTTP_HEADER_S_MAX, HTTP_SEND_BYTES, HTTP_STREAMS_MAX,
+    HTTP_WRITE_S_MAX,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use super::deadline::Deadline;
 use super::tls::Tls;
 use super::untaken::{Untaken, Watched};
+use crate::files;
 
 /// How long the listener rests when the system gives it no connection, in milliseconds.
 const ACCEPT_REST_MS: u64 = 100;
@@ -60,7 +61,7 @@ pub(crate) async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) {
-    let slots = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
+    let slots = Arc::new(Semaphore::new(files::connections()));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
