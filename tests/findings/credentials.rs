@@ -91,6 +91,18 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         rule: "revoked_credential_use",
+        what: "used, revoked, and used once more under the same intent",
+        play: |c| {
+            c.ready("a", &json!({}));
+            let intent = c.intent("a", &json!({}));
+            c.outcome("a", &intent, &json!({}));
+            revoked(c);
+            c.outcome("a", &intent, &json!({}));
+        },
+        found: &["revoked_credential_use: action.outcome 2"],
+    },
+    Row {
+        rule: "revoked_credential_use",
         what: "used, then revoked",
         play: |c| {
             c.ready("a", &json!({}));

@@ -69,6 +69,19 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
+        rule: "approval_missing",
+        what: "done again and again, and told as reverted alone",
+        play: |c| {
+            c.ready("a", &json!({ "approval_required": ["do"] }));
+            let intent = c.intent("a", &json!({}));
+            let reverted = json!({ "outcome": { "status": "reverted" }, "output": null });
+            for _ in 0..2 {
+                c.outcome("a", &intent, &reverted);
+            }
+        },
+        found: &["approval_missing: action.outcome", "approval_missing: action.outcome 2"],
+    },
+    Row {
         rule: "volume",
         what: "a little more than allowed each day",
         play: |c| {

@@ -13,7 +13,9 @@ pub(super) static RULE: Rule = Rule::at_entry(
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let for_users = view.contract?.mode == ExecutionMode::OnBehalfOf;
-    (view.is_judged && for_users && view.facts.user.is_none()).then(Flag::plain)
+    // What came of an intent need not say again what that said.
+    let is_first = view.is_judged && view.intent().is_none();
+    (is_first && for_users && view.facts.user.is_none()).then(Flag::plain)
 }
 
 #[cfg(test)]

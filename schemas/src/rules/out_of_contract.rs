@@ -50,6 +50,8 @@ fn operation(view: &View<'_>, contract: &Contract) -> bool {
     let mut used = view.list("scope").chain(needed).peekable();
     match used.peek() {
         Some(_) => !used.all(permits),
+        // What came of an intent need not say again what that said.
+        None if view.intent().is_some() => false,
         None => view.facts.action.is_some_and(|action| !permits(action.name)),
     }
 }

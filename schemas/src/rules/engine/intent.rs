@@ -51,6 +51,8 @@ pub(crate) struct Told {
     pub(crate) dispatched: u32,
     pub(crate) confirmed: u32,
     pub(crate) witnessed: u32,
+    /// The last execution that its agent told of was reverted.
+    pub(crate) reverted: bool,
 }
 
 impl Told {
@@ -66,13 +68,22 @@ impl Told {
 
     /// With what another outcome or witness tells.
     pub(crate) fn with(mut self, facts: &Facts<'_>) -> Self {
-        let counted = match (facts.kind, facts.status) {
-            (Kind::WitnessObserved, _) => &mut self.witnessed,
-            (_, Some("dispatched")) => &mut self.dispatched,
-            (_, Some("confirmed")) => &mut self.confirmed,
-            _ => return self,
-        };
-        *counted = counted.saturating_add(1);
+        let before = self.by_agent();
+        match (facts.kind, facts.status) {
+            (Kind::WitnessObserved, _) => self.witnessed = self.witnessed.saturating_add(1),
+            (_, Some("dispatched")) => self.dispatched = self.dispatched.saturating_add(1),
+            (_, Some("confirmed")) => self.confirmed = self.confirmed.saturating_add(1),
+            (_, Some("reverted")) => {
+                // Nothing is reverted that was not done, and nothing twice.
+                if self.reverted || before == 0 {
+                    self.dispatched = before.saturating_add(1);
+                }
+                self.reverted = true;
+                return self;
+            }
+            _ => {}
+        }
+        self.reverted &= self.by_agent() == before;
         self
     }
 }
@@ -114,7 +125,7 @@ impl Intent {
         self.cited.pack(&mut row);
         self.deed.pack(&mut row);
         let flags = [self.asks, self.refused, self.is_over, self.is_weighed, self.is_told];
-        let flags = flags.into_iter().chain([self.is_dangerous]);
+        let flags = flags.into_iter().chain([self.is_dangerous, self.told.reverted]);
         row.u8(flags.rev().fold(0, |bits, flag| bits << 1 | u8::from(flag)));
         row.u64(self.allowed.0).u64(self.by_human.0).u64(self.clock.0);
         row.u32(self.told.dispatched).u32(self.told.confirmed).u32(self.told.witnessed);
@@ -149,7 +160,12 @@ impl Intent {
             allowed: Micros(row.u64()?),
             by_human: Micros(row.u64()?),
             clock: Micros(row.u64()?),
-            told: Told { dispatched: row.u32()?, confirmed: row.u32()?, witnessed: row.u32()? },
+            told: Told {
+                dispatched: row.u32()?,
+                confirmed: row.u32()?,
+                witnessed: row.u32()?,
+                reverted: flags & 64 > 0,
+            },
             chain: Vec::new(),
             needed: Vec::new(),
             gates: Vec::new(),

@@ -42,6 +42,8 @@ pub(crate) struct Memory {
     pub(crate) is_repeat: bool,
     /// It is another execution than those known of.
     pub(crate) is_fresh: bool,
+    /// And not the first of its intent, which is for one.
+    pub(crate) is_another: bool,
     pub(crate) habits: Option<Habits>,
     pub(crate) caps: Vec<Count>,
     /// Uses of the grant that it gives.
@@ -125,6 +127,10 @@ impl Memory {
         self.is_fresh = facts.is_execution() && !self.is_repeat;
         if let Some((_, intent)) = self.intents.first() {
             self.is_fresh &= intent.told.with(facts).executions() > intent.told.executions();
+            // A witness that waited for this outcome was judged when it came.
+            let is_told = self.reference.witness.is_some() && self.reference.intent.is_none();
+            let was_judged = is_told && facts.kind == Kind::ActionOutcome;
+            self.is_another = self.is_fresh && intent.told.executions() > 0 && !was_judged;
         }
         Ok(())
     }

@@ -27,7 +27,8 @@ pub(crate) struct View<'v> {
     /// What that contract says of its action.
     pub(crate) mapped: Option<&'v Mapped>,
     pub(crate) memory: &'v Memory,
-    /// Action rules run on it: an intent, or what no earlier intent is joined to.
+    /// Action rules run on it: an intent, what no earlier intent is joined to, or another execution than the one that
+    /// its intent is for.
     pub(crate) is_judged: bool,
 }
 
@@ -52,12 +53,13 @@ impl<'v> View<'v> {
         self.memory.is_fresh
     }
 
-    /// Whether it uses a credential that its intent did not tell of.
+    /// Whether it uses a credential that its intent did not tell of, or once more.
     pub(crate) fn uses_credential(&self) -> bool {
         let same = self.intent().is_some_and(|intent| {
             self.memory.deed.is_some_and(|deed| deed.credential == intent.deed.credential)
         });
-        self.facts.kind.is_action() && self.facts.credential.is_some() && !same
+        let told = same && !self.memory.is_another;
+        self.facts.kind.is_action() && self.facts.credential.is_some() && !told
     }
 
     /// Whether it could do harm that a human should have allowed: by what it says, by what the contract says of it, or

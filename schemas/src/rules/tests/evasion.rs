@@ -59,6 +59,81 @@ fn many_outcomes_of_one_intent_are_many_executions() {
 }
 
 #[test]
+fn an_intent_is_for_one_execution() {
+    let mut world = World::new();
+    let hours = json!([{ "action": "do", "from": "00:00", "to": "04:00", "zone": "UTC" }]);
+    world.contract("a", "owner", &json!({ "hours": hours }));
+    world.intent("a", &json!({}));
+    let intent = world.id.clone();
+    assert_eq!(world.outcome("a", &intent, &json!({})), NONE);
+    world.now = time("2026-04-08T04:00:00Z");
+    let revoked = json!({ "credential": { "id": "cred-a" }, "agent": { "id": "a" } });
+    world.entry("credential.revoked", "op", revoked);
+    let seen = json!({ "causes": [intent] });
+    assert_eq!(world.witness("a", "r", &seen), NONE, "what was told already");
+    let again = world.outcome("a", &intent, &json!({}));
+    assert_eq!(again, ["out_of_contract hours", "revoked_credential_use"]);
+    assert_eq!(world.witness("a", "s", &seen), NONE, "the same once more");
+    let again = world.witness("a", "t", &seen);
+    assert_eq!(again, ["out_of_contract hours", "revoked_credential_use"]);
+}
+
+#[test]
+fn what_is_done_again_under_one_intent_counts_for_volume() {
+    let mut world = World::new();
+    world.contract("a", "owner", &json!({ "thresholds": { "volume": 3 } }));
+    world.intent("a", &json!({}));
+    let intent = world.id.clone();
+    for _ in 0..3 {
+        assert_eq!(world.outcome("a", &intent, &json!({})), NONE);
+    }
+    assert_eq!(world.outcome("a", &intent, &json!({})), ["volume"]);
+}
+
+#[test]
+fn what_is_done_again_need_not_say_again_what_its_intent_said() {
+    let mut world = World::new();
+    let agent = json!({
+        "name": "a", "owner": "owner", "permissions": { "sys": ["repo:read"] },
+        "execution_mode": "on_behalf_of",
+    });
+    world.contract("a", "owner", &json!({ "agent": agent }));
+    let for_user = json!({
+        "mode": "on_behalf_of", "on_behalf_of": "u@example.com", "scope": ["repo:read"],
+    });
+    assert_eq!(world.intent("a", &for_user), NONE);
+    let intent = world.id.clone();
+    for _ in 0..2 {
+        assert_eq!(world.outcome("a", &intent, &json!({})), NONE);
+    }
+}
+
+#[test]
+fn what_is_told_as_reverted_alone_was_done() {
+    let reverted = json!({ "outcome": { "status": "reverted" }, "output": null });
+    let begin = || {
+        let mut world = World::new();
+        let caps = json!([{ "action": "do", "per": "hour", "max": 2 }]);
+        let terms = json!({ "approval_required": ["do"], "limits": { "caps": caps } });
+        world.contract("a", "owner", &terms);
+        world.intent("a", &json!({}));
+        world
+    };
+    let mut world = begin();
+    let intent = world.id.clone();
+    for _ in 0..2 {
+        assert_eq!(world.outcome("a", &intent, &reverted), ["approval_missing"]);
+    }
+    let third = world.outcome("a", &intent, &reverted);
+    assert_eq!(third, ["approval_missing", "cap_exceeded 3 of 2"]);
+    let mut world = begin();
+    let intent = world.id.clone();
+    assert_eq!(world.outcome("a", &intent, &json!({})), ["approval_missing"]);
+    assert_eq!(world.outcome("a", &intent, &reverted), NONE, "the same, taken back");
+    assert_eq!(world.outcome("a", &intent, &reverted), ["approval_missing"], "another");
+}
+
+#[test]
 fn growing_day_by_day_lifts_no_bound_in_time() {
     let mut world = World::empty("2026-03-01T00:00:00Z");
     world.principal("owner", &["owner"]);
