@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::Row;
-use super::case::{Case, HUMAN, action, with};
+use super::case::{Case, HUMAN, OPERATOR, action, with};
 
 fn drop_table(class: &str) -> Json {
     json!({ "action": action("DROP TABLE", class, "sys:prod/sessions") })
@@ -161,6 +161,24 @@ pub(super) const ROWS: &[Row] = &[
             c.witness("proxy", "a", &of_b);
         },
         found: &["shared_credential (b): witness.observed"],
+    },
+    Row {
+        rule: "shared_credential",
+        what: "seen with one, and registered to the other afterwards",
+        play: |c| {
+            c.ready("a", &json!({}));
+            c.ready("b", &json!({}));
+            let intent = c.intent("a", &json!({}));
+            c.outcome("a", &intent, &json!({}));
+            let key = json!({ "id": c.of("key") });
+            c.witness("proxy", "a", &json!({ "causes": [intent], "credential": key }));
+            let registered = json!({ "agent": { "id": c.of("b") }, "credential": key });
+            c.say(OPERATOR, "credential.registered", &registered);
+        },
+        found: &[
+            "shared_credential (a) of b: credential.registered 3",
+            "unregistered_credential (unknown): witness.observed",
+        ],
     },
     Row {
         rule: "unapproved_destructive",

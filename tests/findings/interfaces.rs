@@ -49,6 +49,7 @@ pub(super) fn list_what_is_wrong(world: &World) {
                 "cred-a.shared_credential.0",
                 "cred-a.shared_credential.1",
                 "cred-b.shared_credential.3",
+                "key.shared_credential.4",
             ],
         ),
         (

@@ -48,5 +48,11 @@ mod tests {
         assert_eq!(world.witness("a", "s", &unknown), ["unregistered_credential unknown"]);
         let found = world.witness("b", "t", &unknown);
         assert_eq!(found, ["shared_credential a", "unregistered_credential unknown"]);
+        for (agent, expected) in [("b", vec!["shared_credential a"]), ("a", vec![])] {
+            let mut world = World::new();
+            world.witness("a", "r", &unknown);
+            let registered = json!({ "agent": { "id": agent }, "credential": { "id": "c" } });
+            assert_eq!(world.entry("credential.registered", "op", registered), expected, "{agent}");
+        }
     }
 }

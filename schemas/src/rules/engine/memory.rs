@@ -48,7 +48,7 @@ pub(crate) struct Memory {
     pub(crate) caps: Vec<Count>,
     /// Uses of the grant that it gives.
     pub(crate) uses: Vec<Cited>,
-    /// An agent that was seen with its unregistered credential before.
+    /// An agent that was seen with its credential while nobody held that.
     pub(crate) met: Option<String>,
     /// When its agent, or a holder of its credential, was stopped, and by which event.
     pub(crate) stopped: Option<(Micros, EventId)>,
@@ -97,9 +97,15 @@ impl Memory {
             Kind::DelegationGranted => self.uses = uses(rows, body)?,
             _ => {}
         }
-        if facts.kind == Kind::WitnessObserved {
-            self.stopped = stopped(rows, registry, facts)?;
-            self.met = met(rows, registry, facts)?;
+        match facts.kind {
+            Kind::WitnessObserved => {
+                self.stopped = stopped(rows, registry, facts)?;
+                self.met = met(rows, registry, facts.credential)?;
+            }
+            Kind::CredentialRegistered => {
+                self.met = met(rows, registry, body.text("credential.id"))?;
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -216,9 +222,9 @@ pub(crate) fn unpack_uses(row: &[u8]) -> Vec<Cited> {
 fn met<R: Rows>(
     rows: &mut R,
     registry: &Registry,
-    facts: &Facts<'_>,
+    credential: Option<&str>,
 ) -> Result<Option<String>, R::Error> {
-    let Some(credential) = facts.credential else { return Ok(None) };
+    let Some(credential) = credential else { return Ok(None) };
     if registry.credential(credential).is_some_and(|record| record.in_force().next().is_some()) {
         return Ok(None);
     }
