@@ -43,6 +43,19 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_that_is_stopped_later_covers_no_credential_of_another() {
+        let mut world = World::new();
+        world.entry("agent.disabled", "op", json!({ "agent": { "id": "a" } }));
+        let stop = world.id.clone();
+        world.at("2026-04-08T03:10:00Z");
+        world.entry("agent.disabled", "op", json!({ "agent": { "id": "b" } }));
+        let seen = json!({ "credential": { "id": "cred-a" }, "time": "2026-04-08T03:05:00Z" });
+        let found = world.witness("b", "r", &seen);
+        assert_eq!(found, ["acted_after_disable", "shared_credential a"]);
+        assert_eq!(world.found[0].causes[1].to_string(), stop);
+    }
+
+    #[test]
     fn its_credential_counts_in_any_hands_and_not_once_it_may_act_again() {
         let mut world = World::new();
         world.entry("agent.suspended", "op", json!({ "agent": { "id": "a" } }));

@@ -50,7 +50,7 @@ pub(crate) struct Memory {
     pub(crate) uses: Vec<Cited>,
     /// An agent that was seen with its credential while nobody held that.
     pub(crate) met: Option<String>,
-    /// When its agent, or a holder of its credential, was stopped, and by which event.
+    /// When its agent, or a holder of its credential, was stopped first, and by which event.
     pub(crate) stopped: Option<(Micros, EventId)>,
 }
 
@@ -241,6 +241,8 @@ fn stopped<R: Rows>(
     let record = facts.credential.and_then(|credential| registry.credential(credential));
     let holders = record.map(|record| record.holders.as_slice()).unwrap_or_default();
     let holders = holders.iter().map(|holder| holder.agent.as_str());
+    // The first stop counts: an agent that is stopped later does not cover a credential that ended before.
+    let mut first: Option<(Micros, EventId)> = None;
     for agent in facts.agent.into_iter().chain(holders) {
         let is_stopped =
             |agent| registry.agent(agent).is_some_and(|record| record.state != AgentState::Active);
@@ -249,10 +251,12 @@ fn stopped<R: Rows>(
         }
         if let Some(row) = rows.get(&stopped_key(agent))? {
             let mut row = Unpack(&row);
-            if let (Some(at), Some(id)) = (row.u64(), row.array()) {
-                return Ok(Some((Micros(at), EventId(id))));
+            if let (Some(at), Some(id)) = (row.u64().map(Micros), row.array().map(EventId))
+                && first.is_none_or(|(before, _)| at < before)
+            {
+                first = Some((at, id));
             }
         }
     }
-    Ok(None)
+    Ok(first)
 }
