@@ -74,6 +74,8 @@ mod tests {
     fn writing_in_production_and_paying_are_dangerous() {
         for (class, environment, expected) in [
             ("write", "production", true),
+            ("write", "Production", true),
+            ("write", "PROD", true),
             ("write", "staging", false),
             ("payment", "staging", true),
             ("communication", "production", false),

@@ -66,7 +66,8 @@ impl<'v> View<'v> {
     /// by what was meant.
     pub(crate) fn is_dangerous(&self) -> bool {
         let Some(action) = self.facts.action else { return false };
-        let production = matches!(self.facts.environment, Some("production" | "prod"));
+        let is = |name: &&str| self.facts.environment.is_some_and(|e| e.eq_ignore_ascii_case(name));
+        let production = ["production", "prod"].iter().any(is);
         let harms = |class: &str| match class {
             "destructive" | "payment" => true,
             "write" => production,
