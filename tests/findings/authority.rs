@@ -231,6 +231,16 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         rule: "principal_mismatch",
+        what: "leaves out the human who gave the grant",
+        play: |c| {
+            let grant = granted(c, &json!({}));
+            let alone = json!([{ "type": "agent", "id": c.of("a"), "grant_id": grant }]);
+            c.tried("a", &json!({ "principals": alone }));
+        },
+        found: &["principal_mismatch: action.intent"],
+    },
+    Row {
+        rule: "principal_mismatch",
         what: "the human of the grant",
         play: |c| {
             c.principal(&c.of("other"), &["human"]);

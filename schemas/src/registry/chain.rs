@@ -142,7 +142,7 @@ impl Registry {
         let mut before: Option<&Principal<'_>> = None;
         for (place, hop) in hops.iter().enumerate() {
             let mut found = match before {
-                None => self.check_root(hop, hops.len() == 1),
+                None => self.check_root(hop, hops.len() == 1, received_at),
                 Some(before) => self.check_hop(before, hop, received_at),
             };
             if place + 1 == hops.len() {
@@ -154,7 +154,7 @@ impl Registry {
         check
     }
 
-    fn check_root(&self, hop: &Principal<'_>, alone: bool) -> HopCheck {
+    fn check_root(&self, hop: &Principal<'_>, alone: bool, received_at: Micros) -> HopCheck {
         let mut found = HopCheck::default();
         let active = self.standing(hop.id);
         if active.is_none() {
@@ -166,6 +166,17 @@ impl Registry {
         // Who acts alone can have left only if it could not sign either.
         if !alone && active == Some(false) {
             found.faults.push(ChainFault::GrantorInactive);
+        }
+        // It rests on no grant: whoever names one leaves out who gave it.
+        if let Some(id) = hop.grant {
+            let given = self.grants.get(&id);
+            found.grant = given.map(|given| given.granted);
+            let why = match given {
+                None => Some(Ungranted::Unknown),
+                Some(given) => self.ungranted(given, received_at),
+            };
+            found.faults.extend(why.map(ChainFault::GrantMissing));
+            found.faults.extend(given.map(|_given| ChainFault::PrincipalMismatch));
         }
         found
     }

@@ -51,6 +51,23 @@ mod tests {
     }
 
     #[test]
+    fn who_leaves_out_who_gave_the_first_grant_is_told() {
+        let mut world = granted(&json!({}));
+        let below = "019d6b2c-ee80-7001-8002-030405060709";
+        let grant = json!({ "id": below, "to": "b", "parent": GRANT });
+        assert_eq!(world.entry("delegation.granted", "a", json!({ "grant": grant })), NONE);
+        let cut = json!({ "principals": [
+            { "type": "agent", "id": "a", "grant_id": GRANT },
+            { "type": "agent", "id": "b", "grant_id": below },
+        ] });
+        assert_eq!(world.intent("b", &cut), ["principal_mismatch"]);
+        let alone = json!({ "principals": [{ "type": "agent", "id": "a", "grant_id": GRANT }] });
+        assert_eq!(world.intent("a", &alone), ["principal_mismatch"]);
+        world.entry("delegation.revoked", "human", json!({ "grant": { "id": GRANT } }));
+        assert_eq!(world.intent("a", &alone), ["grant_missing revoked", "principal_mismatch"]);
+    }
+
+    #[test]
     fn nobody_acts_in_anothers_name() {
         let mut world = World::new();
         let forged = json!({ "agent": { "id": "b" }, "signer": "a", "principals": [{ "type": "agent", "id": "b" }] });

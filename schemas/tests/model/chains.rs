@@ -14,7 +14,7 @@ impl Reference {
         let mut found: Vec<Found> = Vec::new();
         for (place, hop) in hops.iter().enumerate() {
             let mut here = match place {
-                0 => (None, self.root(hop, hops.len() > 1)),
+                0 => self.root(hop, hops.len() > 1, now),
                 place => self.hop(&hops[place - 1], hop, now),
             };
             if place == hops.len() - 1 {
@@ -31,7 +31,7 @@ impl Reference {
         found
     }
 
-    fn root(&self, hop: &Hop, delegates: bool) -> BTreeSet<String> {
+    fn root(&self, hop: &Hop, delegates: bool, now: u64) -> Found {
         let mut faults = BTreeSet::new();
         if !self.is_known(&hop.id) {
             faults.insert("root_unregistered".to_owned());
@@ -42,7 +42,27 @@ impl Reference {
         if delegates && !self.is_active(&hop.id) {
             faults.insert("grantor_inactive".to_owned());
         }
-        faults
+        let Some(id) = hop.grant else { return (None, faults) };
+        if let Some(why) = self.ungranted(id, now) {
+            faults.insert(format!("grant_missing:{why}"));
+        }
+        let given = self.given(id);
+        if given.is_some() {
+            faults.insert("principal_mismatch".to_owned());
+        }
+        (given.map(|given| given.at), faults)
+    }
+
+    /// Why nobody may act under a grant.
+    fn ungranted(&self, id: u64, now: u64) -> Option<&'static str> {
+        let (lineage, whole) = self.lineage(id);
+        let ends = |given: &&Given| match (given.revoked, given.grant.expires) {
+            (Some(_), _) => Some("revoked"),
+            (None, Some(end)) if now >= end => Some("expired"),
+            _ => None,
+        };
+        let broken = if whole { None } else { Some("unknown") };
+        lineage.iter().find_map(ends).or(broken)
     }
 
     fn hop(&self, before: &Hop, hop: &Hop, now: u64) -> Found {
@@ -50,17 +70,11 @@ impl Reference {
         let Some(id) = hop.grant else {
             return (None, BTreeSet::from(["grant_missing:unnamed".to_owned()]));
         };
-        let (lineage, whole) = self.lineage(id);
+        let (lineage, _) = self.lineage(id);
         let Some(given) = lineage.first() else {
             return (None, BTreeSet::from(["grant_missing:unknown".to_owned()]));
         };
-        let ends = |given: &&Given| match (given.revoked, given.grant.expires) {
-            (Some(_), _) => Some("revoked"),
-            (None, Some(end)) if now >= end => Some("expired"),
-            _ => None,
-        };
-        let broken = if whole { None } else { Some("unknown") };
-        if let Some(why) = lineage.iter().find_map(ends).or(broken) {
+        if let Some(why) = self.ungranted(id, now) {
             faults.insert(format!("grant_missing:{why}"));
         }
         if lineage.iter().any(|given| !self.is_active(&given.by)) {
