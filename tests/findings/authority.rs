@@ -200,6 +200,18 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         rule: "intent_unproven",
+        what: "a human who is called a service",
+        play: |c| {
+            let grant = granted(c, &json!({}));
+            let mut chain = c.chain(HUMAN, "a", &grant);
+            chain["principals"][0]["type"] = "service".into();
+            chain["principals"][0].as_object_mut().unwrap().remove("evidence");
+            c.tried("a", &chain);
+        },
+        found: &["intent_unproven: action.intent"],
+    },
+    Row {
+        rule: "intent_unproven",
         what: "its digest",
         play: |c| {
             let grant = granted(c, &json!({}));

@@ -8,6 +8,7 @@ use crate::body::{Body, Principal};
 use crate::deterministic::Item;
 use crate::grant::{Bound, Use};
 use crate::id::{Index, Micros};
+use crate::kind::Role;
 use crate::limits::PRINCIPALS_MAX;
 
 /// Why a hop rests on no grant.
@@ -160,7 +161,9 @@ impl Registry {
         if active.is_none() {
             found.faults.push(ChainFault::RootUnregistered);
         }
-        if hop.kind == "human" && hop.evidence.is_none() {
+        // A person is one, whatever the chain calls him.
+        let is_human = hop.kind == "human" || self.has_role(hop.id, Role::Human);
+        if is_human && hop.evidence.is_none() {
             found.faults.push(ChainFault::IntentUnproven);
         }
         // Who acts alone can have left only if it could not sign either.

@@ -43,5 +43,9 @@ mod tests {
         let mut bare = chain("human");
         bare["principals"][0].as_object_mut().unwrap().remove("evidence");
         assert_eq!(world.intent("a", &bare), ["intent_unproven"]);
+        for kind in ["service", "organization", "workflow", "policy", "agent"] {
+            bare["principals"][0]["type"] = json!(kind);
+            assert_eq!(world.intent("a", &bare), ["intent_unproven"], "called {kind}");
+        }
     }
 }

@@ -36,7 +36,7 @@ impl Reference {
         if !self.is_known(&hop.id) {
             faults.insert("root_unregistered".to_owned());
         }
-        if hop.human && !hop.evidence {
+        if (hop.human || self.has_role(&hop.id, "human")) && !hop.evidence {
             faults.insert("intent_unproven".to_owned());
         }
         if delegates && !self.is_active(&hop.id) {
