@@ -9,6 +9,7 @@ const NUMBERS: u8 = 0;
 const UNTRACKED: u8 = 1;
 const LINK: u8 = 2;
 const PREVIOUS: u8 = 3;
+const REFUSED: u8 = 4;
 
 pub(super) static RULE: Rule = Rule::at_deadline(
     "seq_gap",
@@ -27,6 +28,13 @@ fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
         let mut wait = view.wait(&RULE);
         wait.tag = if is_kept { NUMBERS } else { UNTRACKED };
         (wait.session, wait.numbers) = (memory.session_key, (from, to));
+        waits.push(wait);
+    }
+    // What is missing before a refused entry flags the next one.
+    if let Some(numbers) = memory.session.untold_numbers() {
+        let mut wait = view.wait(&RULE);
+        wait.tag = REFUSED;
+        (wait.session, wait.numbers) = (memory.session_key, numbers);
         waits.push(wait);
     }
     if memory.step.broken {
@@ -124,6 +132,28 @@ mod tests {
         world.refused("action.intent", "gate", intent_of("a"));
         assert_eq!(world.verdict("a", &world.id.clone(), &[("g", "allow")]), NONE);
         assert_eq!(world.due_in(300), NONE);
+    }
+
+    #[test]
+    fn numbers_before_a_refused_entry_are_missed_with_the_next_one() {
+        let lost = |from: u64, to: u64| json!({ "gap": { "from": from, "to": to } });
+        let jump = |n: u64| with(lost(90, 91), &numbered(n));
+        for (declares, expected) in [
+            ((90, 91), vec!["seq_gap 2-4"]),
+            ((2, 3), vec!["seq_gap 4"]),
+            ((2, 4), vec!["seq_gap 6-8"]),
+            ((2, 8), vec![]),
+        ] {
+            let mut world = World::new();
+            world.entry("gap.declared", "gate", lost(90, 91));
+            world.refused("gap.declared", "gate", jump(5));
+            world.refused("gap.declared", "gate", jump(9));
+            let (from, to) = declares;
+            assert_eq!(world.entry("gap.declared", "gate", lost(from, to)), NONE);
+            assert_eq!(world.due_in(300), expected);
+            world.entry("gap.declared", "gate", lost(90, 91));
+            assert_eq!(world.due_in(300), NONE, "told once");
+        }
     }
 
     fn intent_of(agent: &str) -> serde_json::Value {

@@ -43,7 +43,12 @@ pub(crate) struct Session {
     /// The environment that it attested.
     pub(crate) attested: Option<String>,
     pub(crate) gaps: Vec<Gap>,
+    /// So many of the last of them stand before entries that were refused, for which nothing waits yet.
+    pub(crate) untold: u8,
 }
+
+/// Most that are counted: the row has five bits for them, and there are no more gaps.
+const UNTOLD_MAX: u8 = 31;
 
 /// What an entry's number is to its session.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -153,6 +158,23 @@ impl Session {
         }
     }
 
+    /// Counts the gaps that a refused entry left, or split: refused ones are not flagged.
+    pub(crate) fn leave_untold(&mut self, before: &Self, step: Step) {
+        if step.gap.is_none() && self.untold == 0 {
+            return;
+        }
+        let more = self.gaps.len().saturating_sub(before.gaps.len());
+        let more = u8::try_from(more).unwrap_or(u8::MAX);
+        self.untold = self.untold.saturating_add(more).min(UNTOLD_MAX);
+    }
+
+    /// Numbers before refused entries, some of which have not come.
+    pub(crate) fn untold_numbers(&self) -> Option<(u64, u64)> {
+        let told = self.gaps.len().saturating_sub(usize::from(self.untold));
+        let untold = self.gaps.get(told..)?;
+        Some((untold.first()?.from, untold.last()?.to))
+    }
+
     /// Those of these numbers that have not come.
     pub(crate) fn missing(&self, from: u64, to: u64) -> Option<(u64, u64)> {
         let within = self.gaps.iter().filter(|gap| gap.from <= to && gap.to >= from);
@@ -162,6 +184,7 @@ impl Session {
     pub(crate) fn pack(&self, until: u64) -> Vec<u8> {
         let mut row = Pack::with_capacity(64);
         let flags = u8::from(self.begun) | u8::from(self.declared) << 1 | u8::from(self.ended) << 2;
+        let flags = flags | self.untold.min(UNTOLD_MAX) << 3;
         row.u64(until).u8(flags).u64(self.high).raw(&self.digest);
         row.u64(self.last.0).u64(self.claimed.0);
         row.text(self.attested.as_deref().unwrap_or_default());
@@ -185,6 +208,7 @@ impl Session {
             claimed: Micros(row.u64()?),
             attested: row.text().filter(|text| !text.is_empty()),
             gaps: Vec::new(),
+            untold: flags >> 3,
         };
         while let Some(from) = row.u64() {
             let (to, before, after) = (row.u64()?, row.array()?, row.array()?);

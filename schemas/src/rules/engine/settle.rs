@@ -58,6 +58,7 @@ pub(crate) fn session_row<R: Rows>(rows: &mut R, memory: &Memory, after: &Sessio
 
 fn session<R: Rows>(rows: &mut R, view: &View<'_>) {
     let mut after = view.memory.after.clone();
+    after.untold = 0;
     after.begun |= begins(view.facts.kind);
     match view.facts.kind {
         Kind::SessionStart => {
