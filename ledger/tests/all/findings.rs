@@ -1,5 +1,7 @@
 //! Findings follow from the log: in their place, over restarts, on another machine, after a rebuild.
 
+use std::collections::HashMap;
+
 use ledger::{Audit, Report};
 use schemas::id::{Index, TreeSize};
 use schemas::leaf::Status;
@@ -121,6 +123,37 @@ fn findings_follow_their_entry_and_come_first_when_they_fall_due() {
     bench.commit(&[]);
     assert!(rules(&mut bench).contains(&"no_outcome".to_owned()));
     assert_eq!(audit(&mut bench).divergences, []);
+}
+
+#[test]
+fn findings_stand_right_behind_their_submission_by_entry_and_rule() {
+    let mut bench = Bench::finding();
+    let (mut one, mut two) = (bench.agent("one", 10), bench.agent("two", 11));
+    let both = [(one.body(intent("one", "w")), None), (one.body(intent("one", "w")), None)];
+    let messages = [one.sign(&both), two.event(intent("two", "w"))];
+    let begins = bench.ledger().head().size.0;
+    bench.commit(&messages);
+    let ledger = bench.ledger();
+    let mut places = HashMap::new();
+    // Each entry as the one that it is or flags, and the rule.
+    let mut told = Vec::new();
+    for index in begins..ledger.head().size.0 {
+        let entry = ledger.entry(Index(index)).unwrap().unwrap();
+        let body = entry.body().unwrap();
+        let rule = body.text("rule.name").unwrap_or_default().to_owned();
+        let place = match rule.as_str() {
+            "" => *places.entry(body.id()).or_insert(index),
+            _ => places[&body.causes()[0]],
+        };
+        told.push((place, rule));
+    }
+    assert_eq!(told[..2], [(begins, String::new()), (begins + 1, String::new())]);
+    let (behind, rest) = told[2..].split_at(told[2..].partition_point(|(of, _)| *of < begins + 2));
+    let flagged = |of: u64| behind.iter().filter(|(place, _)| *place == of).count();
+    assert!(flagged(begins) > 2 && flagged(begins + 1) > 1, "{behind:?}");
+    assert!(behind.is_sorted() && behind.iter().all(|(_, rule)| !rule.is_empty()), "{behind:?}");
+    assert!(rest.is_sorted() && rest.len() > 3, "{rest:?}");
+    assert!(rest.iter().all(|(of, _)| *of == rest[0].0) && rest[0].1.is_empty(), "{rest:?}");
 }
 
 #[test]
