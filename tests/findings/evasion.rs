@@ -205,6 +205,24 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
+        rule: "unapproved_destructive",
+        what: "a request that calls itself by the id of another, harmless intent",
+        play: |c| {
+            c.ready("a", &json!({}));
+            let shown = c.tried("a", &json!({}));
+            let drop = drop_table("destructive");
+            let meant = c.intent("a", &drop);
+            let asked = json!({
+                "agent": { "id": c.of("a") }, "correlation": c.name, "causes": [meant],
+                "approval": { "request": shown },
+            });
+            c.say("a", "approval.requested", &asked);
+            c.decide(HUMAN, &shown, &json!({ "decision": "allow" }));
+            c.outcome("a", &meant, &json!({}));
+        },
+        found: &["unapproved_destructive: action.outcome 2"],
+    },
+    Row {
         rule: "seq_gap",
         what: "a suppressed session",
         play: |c| {

@@ -62,6 +62,22 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_calls_itself_by_its_intents_id_says_when_the_approval_ends() {
+        let mut world = World::new();
+        world.intent("a", &json!({ "mode": "approval" }));
+        let intent = world.id.clone();
+        let asked = json!({
+            "correlation": "w", "causes": [intent],
+            "approval": { "request": intent, "expires": "2026-04-08T03:10:00Z" },
+        });
+        assert_eq!(world.entry("approval.requested", "a", asked), NONE);
+        assert_eq!(world.decide("human", &intent, "allow", None), NONE);
+        assert_eq!(world.outcome("a", &intent, &json!({})), NONE);
+        world.now = time("2026-04-08T03:10:00Z");
+        assert_eq!(world.outcome("a", &intent, &json!({})), ["approval_missing"]);
+    }
+
+    #[test]
     fn a_request_joins_the_decision_to_the_intent() {
         let mut world = World::new();
         world.intent("a", &json!({ "mode": "approval" }));

@@ -95,6 +95,7 @@ pub(crate) fn decided<R: Rows>(
     let request = body.event_id("approval.request");
     let (mut joined, mut ends) = (Vec::new(), None);
     for cited in body.causes().into_iter().chain(request) {
+        let is_intent = rows.get(&intent_key(cited))?.is_some();
         let mut intents = vec![cited];
         // An id that a request only calls itself by never stands before the event that has it.
         let mut known = rows.get(&request_key(cited))?.map(Cow::into_owned);
@@ -103,8 +104,16 @@ pub(crate) fn decided<R: Rows>(
         }
         if let Some(row) = known {
             let mut row = Unpack(row.get(8..).unwrap_or_default());
-            ends = row.u64().filter(|ends| *ends > 0).map(Micros).or(ends);
-            intents.extend(std::iter::from_fn(|| row.array().map(EventId)));
+            let until = row.u64().filter(|ends| *ends > 0).map(Micros);
+            let asked: Vec<_> = std::iter::from_fn(|| row.array().map(EventId)).collect();
+            // IMPORTANT: a request that has, or calls itself by, the id of an intent asks for that one and no other:
+            // whoever sees the harmless one allows nothing else with it.
+            if !is_intent || asked.contains(&cited) {
+                ends = until.or(ends);
+            }
+            if !is_intent {
+                intents.extend(asked);
+            }
         }
         for id in intents {
             if joined.iter().all(|(known, _)| *known != id) {

@@ -221,6 +221,28 @@ fn nobody_hides_behind_anothers_intent_reference_or_approval() {
 }
 
 #[test]
+fn who_is_shown_a_harmless_intent_allows_no_other() {
+    let drop = drop_table("destructive");
+    let ask = |meant: &str, shown: &str| json!({ "correlation": "w", "causes": [meant], "approval": { "request": shown } });
+    for (who, copies, expected) in
+        [("a", false, vec![]), ("b", false, vec![]), ("b", true, vec!["id_reused"])]
+    {
+        let mut world = World::new();
+        world.intent("a", &json!({}));
+        let shown = world.id.clone();
+        world.intent(who, &drop);
+        let meant = world.id.clone();
+        let mut asked = ask(&meant, &shown);
+        if copies {
+            asked["id"] = json!(shown);
+        }
+        assert_eq!(world.entry("approval.requested", who, asked), expected);
+        assert_eq!(world.decide("human", &shown, "allow", None), NONE);
+        assert_eq!(world.outcome(who, &meant, &drop), ["unapproved_destructive"], "{who}");
+    }
+}
+
+#[test]
 fn a_copied_id_takes_no_intent_over() {
     let mut world = World::new();
     let drop = drop_table("destructive");
