@@ -190,19 +190,22 @@ impl Worker {
         self.dispatch.position.moved(self.place, settled);
     }
 
-    /// The pause after attempt `number`: twice as long each time, and up to a quarter longer by chance, so that what
-    /// failed together does not come back together.
     fn pause(&self, number: u32) -> Duration {
         let first = self.dispatch.routes.get(self.place).map(|route| route.pause);
-        let doubled = 2_u32.saturating_pow(number.saturating_sub(1));
-        let pause = first.unwrap_or_default().saturating_mul(doubled);
-        let pause = pause.min(Duration::from_millis(ROUTE_PAUSE_MS_MAX));
         let mut chance = [0];
         // Without randomness the pause is only less random.
         let _ = getrandom::fill(&mut chance);
-        let [chance] = chance.map(u32::from);
-        pause + pause / 4 * chance / 256
+        let [chance] = chance;
+        pause(first.unwrap_or_default(), number, chance)
     }
+}
+
+/// The pause after attempt `number`: twice as long each time, and up to a quarter longer by chance, so that what failed
+/// together does not come back together.
+fn pause(first: Duration, number: u32, chance: u8) -> Duration {
+    let doubled = 2_u32.saturating_pow(number.saturating_sub(1));
+    let pause = first.saturating_mul(doubled).min(Duration::from_millis(ROUTE_PAUSE_MS_MAX));
+    pause + pause / 4 * u32::from(chance) / 256
 }
 
 async fn until(time: Option<Instant>) {
@@ -254,4 +257,21 @@ fn is_own(
     let routes = &dispatch.routes;
     let assigned = assign::place(ledger, routes, owner.as_deref(), index)?;
     Ok(assigned.unwrap_or(routes.len()) == place && !assign::is_settled(ledger, id, index)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pause_is_twice_the_last_up_to_a_bound() {
+        let first = Duration::from_secs(30);
+        let seconds = |chance| -> Vec<_> {
+            (1..=8).map(|number| pause(first, number, chance).as_secs()).collect()
+        };
+        assert_eq!(seconds(0), [30, 60, 120, 240, 480, 900, 900, 900]);
+        assert_eq!(seconds(128), [33, 67, 135, 270, 540, 1012, 1012, 1012], "by chance later");
+        let longest = pause(Duration::MAX, u32::MAX, u8::MAX);
+        assert!(longest < Duration::from_millis(ROUTE_PAUSE_MS_MAX) * 5 / 4, "{longest:?}");
+    }
 }
