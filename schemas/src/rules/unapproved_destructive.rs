@@ -52,6 +52,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_service_allows_besides_takes_nothing_back() {
+        for (second, expected) in
+            [("allow", vec![]), ("deny", vec!["ran_after_deny", "unapproved_destructive"])]
+        {
+            let mut world = World::new();
+            world.intent("a", &deleted());
+            let intent = world.id.clone();
+            world.decide("human", &intent, "allow", Some("2026-04-08T03:10:00Z"));
+            world.decide("gate", &intent, second, None);
+            assert_eq!(world.outcome("a", &intent, &deleted()), expected, "{second}");
+            world.now = time("2026-04-08T03:10:00Z");
+            let again = world.outcome("a", &intent, &deleted());
+            assert!(again.contains(&"unapproved_destructive".to_owned()), "it has ended");
+        }
+    }
+
+    #[test]
     fn a_person_logged_in_at_a_service_is_human() {
         let mut world = World::new();
         world.principal("api", &["api", "approver"]);

@@ -235,9 +235,12 @@ fn decided<R: Rows>(rows: &mut R, view: &View<'_>) {
         let mut intent = before.clone();
         intent.refused = !allows;
         intent.allowed = if allows { ends } else { Micros(0) };
-        intent.by_human = if allows && is_human(view) { ends } else { Micros(0) };
         if allows {
             intent.clock = view.facts.at;
+        }
+        // What a person allowed no service takes back by allowing it, too.
+        if !allows || is_human(view) {
+            intent.by_human = intent.allowed;
         }
         keep(rows, view, *id, &intent);
     }
