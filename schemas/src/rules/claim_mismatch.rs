@@ -19,24 +19,10 @@ fn check(view: &View<'_>) -> Option<Flag> {
     let waited = view.memory.reference.witness.filter(|_| view.memory.reference.intent.is_none());
     let seen = waited.filter(|(index, _)| *index < view.facts.index).map(|(_, deed)| deed);
     let seen = seen.map(|deed| own.differences(&deed));
-    let known = contradicts(view).into_iter().flatten();
+    // A label that the intent had already was told of there.
+    let is_told = !view.is_judged && view.intent().is_some_and(|intent| intent.is_mislabelled);
+    let known = view.mislabels().filter(|_| !is_told);
     Flag::each(meant.into_iter().flatten().chain(seen.into_iter().flatten()).chain(known))
-}
-
-/// What the contract's `actions` says otherwise, where action rules run.
-fn contradicts(view: &View<'_>) -> Option<impl Iterator<Item = &'static str>> {
-    let (action, mapped) = (view.facts.action?, view.mapped.filter(|_| view.is_judged)?);
-    let differs = |own: Option<&str>, known: Option<&String>| {
-        matches!((own, known), (Some(own), Some(known)) if own != known)
-    };
-    let mut scopes = view.list("scope").peekable();
-    let lacks = |scope: &String| scopes.peek().is_some() && !scopes.any(|own| own == scope);
-    let ways = [
-        ("class", differs(Some(action.class), mapped.class.as_ref())),
-        ("system", differs(action.system, mapped.system.as_ref())),
-        ("scope", mapped.scope.as_ref().is_some_and(lacks)),
-    ];
-    Some(ways.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name))
 }
 
 #[cfg(test)]
@@ -66,6 +52,27 @@ mod tests {
         assert_eq!(world.intent("a", &lie), ["claim_mismatch class,scope"]);
         let truth = json!({ "action": action("DROP TABLE", "destructive", "sys:x/y"), "scope": ["db:drop"] });
         assert_eq!(world.intent("a", &truth), NONE);
+    }
+
+    #[test]
+    fn another_action_than_was_meant_is_held_against_the_contract() {
+        let mut world = World::new();
+        world.contract("a", "owner", &json!({ "actions": { "ALTER TABLE": { "class": "write" } } }));
+        for tells in ["outcome", "witness"] {
+            world.intent("a", &json!({}));
+            let intent = world.id.clone();
+            let lie = json!({ "causes": [intent], "action": action("ALTER TABLE", "read", "sys:x/y") });
+            let found = match tells {
+                "outcome" => world.outcome("a", &intent, &lie),
+                _ => world.witness("a", "r", &lie),
+            };
+            assert_eq!(found, ["claim_mismatch class"], "{tells}");
+        }
+        let lie = json!({ "action": action("ALTER TABLE", "read", "sys:x/y") });
+        assert_eq!(world.intent("a", &lie), ["claim_mismatch class"]);
+        let intent = world.id.clone();
+        assert_eq!(world.outcome("a", &intent, &lie), NONE, "told at the intent");
+        assert_eq!(world.outcome("a", &intent, &lie), ["claim_mismatch class"], "once more");
     }
 
     #[test]

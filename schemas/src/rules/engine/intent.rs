@@ -22,6 +22,8 @@ pub(crate) struct Intent {
     pub(crate) asks: bool,
     /// What is meant could do harm: see `View::is_dangerous`.
     pub(crate) is_dangerous: bool,
+    /// Its label is not what the contract says of it, and that was said: see `View::mislabels`.
+    pub(crate) is_mislabelled: bool,
     /// Agents of its chain.
     pub(crate) chain: Vec<Mark>,
     /// Gates that it had to pass when it was meant.
@@ -125,7 +127,8 @@ impl Intent {
         self.cited.pack(&mut row);
         self.deed.pack(&mut row);
         let flags = [self.asks, self.refused, self.is_over, self.is_weighed, self.is_told];
-        let flags = flags.into_iter().chain([self.is_dangerous, self.told.reverted]);
+        let more = [self.is_dangerous, self.told.reverted, self.is_mislabelled];
+        let flags = flags.into_iter().chain(more);
         row.u8(flags.rev().fold(0, |bits, flag| bits << 1 | u8::from(flag)));
         row.u64(self.allowed.0).u64(self.by_human.0).u64(self.clock.0);
         row.u32(self.told.dispatched).u32(self.told.confirmed).u32(self.told.witnessed);
@@ -157,6 +160,7 @@ impl Intent {
             is_weighed: flags & 8 > 0,
             is_told: flags & 16 > 0,
             is_dangerous: flags & 32 > 0,
+            is_mislabelled: flags & 128 > 0,
             allowed: Micros(row.u64()?),
             by_human: Micros(row.u64()?),
             clock: Micros(row.u64()?),

@@ -126,6 +126,7 @@ fn new_intent(view: &View<'_>, agent: &str, deed: Deed) -> Intent {
         asks: view.needs_approval(),
         needed: view.gates().iter().map(|gate| mark(gate)).collect(),
         is_dangerous: view.is_dangerous(),
+        is_mislabelled: view.mislabels().next().is_some(),
         chain: agents
             .map(|hop| if hop.id == agent { view.facts.by } else { mark(hop.id) })
             .collect(),

@@ -78,6 +78,22 @@ impl<'v> View<'v> {
             || self.intent().is_some_and(|intent| intent.is_dangerous)
     }
 
+    /// What its action is labelled otherwise than the contract's `actions` says of it.
+    pub(crate) fn mislabels(&self) -> impl Iterator<Item = &'static str> + use<'v> {
+        let differs = |own: Option<&str>, known: Option<&String>| matches!((own, known), (Some(own), Some(known)) if own != known);
+        let mut scopes = self.list("scope").peekable();
+        let lacks = |scope: &String| scopes.peek().is_some() && !scopes.any(|own| own == scope);
+        let ways = self.facts.action.zip(self.mapped).map(|(action, mapped)| {
+            [
+                ("class", differs(Some(action.class), mapped.class.as_ref())),
+                ("system", differs(action.system, mapped.system.as_ref())),
+                ("scope", mapped.scope.as_ref().is_some_and(lacks)),
+            ]
+        });
+        let ways = ways.into_iter().flatten();
+        ways.filter(|(_, differs)| *differs).map(|(name, _)| name)
+    }
+
     /// Whether nobody may act so without being allowed each time.
     pub(crate) fn needs_approval(&self) -> bool {
         use crate::contract::ExecutionMode;
