@@ -1,23 +1,34 @@
 //! `principal_mismatch`: the principal chain is not that of the grants, or not that of who signs.
 
 use super::{Flag, Rule, View};
+use crate::kind::Kind;
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "principal_mismatch",
     check,
     "The chain names other people or agents than the grants that it cites, ends with \
-     another agent than the one that acts, or the action is signed by another agent than \
-     the one it is said to be of. Somebody claims an authority that was given to another: \
-     believe the grants and the signature, and look at what else the signer recorded.",
+     another agent than the one that acts, or the action, or what an agent says of its own \
+     session, is signed by another agent than the one it is said to be of. Somebody claims \
+     an authority that was given to another: believe the grants and the signature, and look \
+     at what else the signer recorded.",
 );
 
 fn check(view: &View<'_>) -> Option<Flag> {
-    use crate::kind::Kind;
-    let claims = matches!(view.facts.kind, Kind::ActionIntent | Kind::ActionOutcome);
-    if claims && view.facts.agent.is_some_and(|agent| agent != view.facts.signer) {
+    if is_of_itself(view) && view.facts.agent.is_some_and(|agent| agent != view.facts.signer) {
         return Some(Flag::of("signer"));
     }
     view.faults("principal_mismatch").next().map(|_| Flag::plain())
+}
+
+/// Whether nobody but the agent that it names may say it. A runtime ends the sessions of its agents.
+fn is_of_itself(view: &View<'_>) -> bool {
+    match view.facts.kind {
+        Kind::ActionIntent | Kind::ActionOutcome => true,
+        Kind::SessionEnd | Kind::EpochOpened | Kind::ScopeRequested | Kind::GapDeclared => {
+            view.registry.agent(view.facts.signer).is_some()
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -73,5 +84,10 @@ mod tests {
         let forged = json!({ "agent": { "id": "b" }, "signer": "a", "principals": [{ "type": "agent", "id": "b" }] });
         let found = world.intent("a", &with(forged.clone(), &json!({ "credential": { "id": "cred-b" } })));
         assert_eq!(found, ["principal_mismatch signer"]);
+        let mut end = json!({ "agent": { "id": "b" }, "signer": "a", "outcome": { "code": "done" } });
+        assert_eq!(world.entry("session.end", "a", end.clone()), ["principal_mismatch signer"]);
+        world.principal("runtime", &["runtime"]);
+        end["signer"] = json!("runtime");
+        assert_eq!(world.entry("session.end", "runtime", end), NONE, "it runs agents");
     }
 }

@@ -66,6 +66,7 @@ mod tests {
             "signer": "a", "agent": { "id": "b" }, "session": "0d".repeat(16),
             "outcome": { "code": "done" },
         });
-        assert_eq!(world.entry("session.end", "a", another), ["undeclared_session"]);
+        let found = world.entry("session.end", "a", another);
+        assert_eq!(found, ["principal_mismatch signer", "undeclared_session"]);
     }
 }
