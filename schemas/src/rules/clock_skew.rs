@@ -16,7 +16,7 @@ const BEHIND_US: u64 = 24 * 3_600_000_000;
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let (own, at) = (view.facts.time.0, view.facts.at.0);
-    let ahead = view.threshold(&RULE).saturating_mul(1_000_000);
+    let ahead = view.threshold_of_signer(&RULE).saturating_mul(1_000_000);
     let session = &view.memory.session;
     if own > at.saturating_add(ahead) {
         Some(Flag::of("ahead"))
@@ -49,5 +49,15 @@ mod tests {
             world.now = time("2026-04-08T03:10:00Z");
             assert_eq!(world.intent("a", &json!({ "time": own })), expected, "{own}");
         }
+    }
+
+    #[test]
+    fn a_contract_says_how_far_its_agent_may_be_off_and_nobody_else() {
+        let mut world = World::new();
+        world.contract("a", "owner", &json!({ "thresholds": { "clock_skew": 3600 } }));
+        let ahead = json!({ "time": "2026-04-08T03:50:00Z" });
+        assert_eq!(world.intent("a", &ahead), NONE);
+        let seen = with(json!({ "causes": [world.id.clone()] }), &ahead);
+        assert_eq!(world.witness("a", "r", &seen), ["clock_skew ahead"]);
     }
 }

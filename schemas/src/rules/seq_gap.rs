@@ -25,20 +25,20 @@ pub(super) static RULE: Rule = Rule::at_deadline(
 fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
     let memory = view.memory;
     if let Some((from, to, is_kept)) = memory.step.gap {
-        let mut wait = view.wait(&RULE);
+        let mut wait = view.wait_of_signer(&RULE);
         wait.tag = if is_kept { NUMBERS } else { UNTRACKED };
         (wait.session, wait.numbers) = (memory.session_key, (from, to));
         waits.push(wait);
     }
     // What is missing before a refused entry flags the next one.
     if let Some(numbers) = memory.session.untold_numbers() {
-        let mut wait = view.wait(&RULE);
+        let mut wait = view.wait_of_signer(&RULE);
         wait.tag = REFUSED;
         (wait.session, wait.numbers) = (memory.session_key, numbers);
         waits.push(wait);
     }
     if memory.step.broken {
-        let mut wait = view.wait(&RULE);
+        let mut wait = view.wait_of_signer(&RULE);
         wait.tag = LINK;
         waits.push(wait);
     }
@@ -52,7 +52,7 @@ fn previous(view: &View<'_>) -> Option<Wait> {
     let field = |path: &str| view.body.field(path);
     let session = SessionId::from_slice(field("previous.session")?.bytes()?)?;
     let digest = BodyDigest::from_slice(field("previous.digest")?.bytes()?)?;
-    let mut wait = view.wait(&RULE);
+    let mut wait = view.wait_of_signer(&RULE);
     wait.tag = PREVIOUS;
     wait.session = Some(session_key(session, &view.facts.by));
     wait.numbers.0 = view.body.uint("previous.n")?;
@@ -124,6 +124,18 @@ mod tests {
             assert_eq!(world.entry("gap.declared", "gate", gap), NONE);
             assert_eq!(world.due_in(300), expected);
         }
+    }
+
+    #[test]
+    fn no_contract_delays_what_is_told_of_who_sees_its_agent() {
+        let mut world = World::new();
+        world.contract("a", "owner", &json!({ "thresholds": { "seq_gap": 86_400 } }));
+        world.intent("a", &json!({ "mode": "approval" }));
+        let seen = json!({ "causes": [world.id.clone()] });
+        assert_eq!(world.witness("a", "r", &with(seen, &numbered(3))), ["approval_missing"]);
+        assert_eq!(world.due_in(300), ["seq_gap 1-2"]);
+        world.intent("a", &with(json!({ "mode": "approval" }), &numbered(9)));
+        assert_eq!(world.due_in(300), NONE, "its own bound");
     }
 
     #[test]

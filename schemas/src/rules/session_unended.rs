@@ -17,7 +17,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
 fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
     let session = view.memory.session_key;
     if view.facts.kind == Kind::SessionStart && session.is_some() {
-        let mut wait = view.wait(&RULE);
+        let mut wait = view.wait_of_signer(&RULE);
         wait.session = session;
         wait.numbers.0 = wait.at.0.saturating_sub(view.facts.at.0);
         waits.push(wait);

@@ -135,6 +135,20 @@ impl<'v> View<'v> {
         bound(self.contract, rule)
     }
 
+    /// A rule's bound for what concerns who signs alone: no contract says anything of what others sign.
+    pub(crate) fn threshold_of_signer(&self, rule: &Rule) -> u64 {
+        bound(self.contract_of_signer(), rule)
+    }
+
+    /// A deadline by that bound.
+    pub(crate) fn wait_of_signer(&self, rule: &Rule) -> Wait {
+        self.wait_by(rule, self.contract_of_signer())
+    }
+
+    fn contract_of_signer(&self) -> Option<&'v Contract> {
+        self.contract.filter(|_| self.facts.agent == Some(self.facts.signer))
+    }
+
     /// A deadline so many seconds from now, by a rule's bound.
     pub(crate) fn wait(&self, rule: &Rule) -> Wait {
         self.wait_by(rule, self.contract)
