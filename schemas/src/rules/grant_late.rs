@@ -18,6 +18,8 @@ fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
     for cited in &view.memory.uses {
         let mut wait = Wait::new(view.facts.at, cited.clone());
         wait.also = Some(view.facts.id);
+        // One use may have waited for several grants that come together; the last tag is taken.
+        wait.tag = u8::try_from(view.facts.index.0 % u64::from(u8::MAX)).unwrap_or_default();
         waits.push(wait);
     }
 }
@@ -51,5 +53,31 @@ mod tests {
         let causes: Vec<_> = world.found[0].causes.iter().map(ToString::to_string).collect();
         assert_eq!(causes, [intent, granted]);
         assert_eq!(world.found[0].agent.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn each_grant_that_came_late_is_told() {
+        let mut world = World::new();
+        let [first, second] =
+            ["019d6b2c-ee80-7001-8002-030405060708", "019d6b2c-ee80-7001-8002-030405060709"];
+        let chain = json!([
+            { "type": "human", "id": "human", "evidence": "09".repeat(32) },
+            { "type": "agent", "id": "b", "grant_id": first },
+            { "type": "agent", "id": "a", "grant_id": second },
+        ]);
+        assert_eq!(world.intent("a", &json!({ "principals": chain })), ["grant_missing unknown"]);
+        let mut given = Vec::new();
+        for (by, grant) in [
+            ("human", json!({ "id": first, "to": "b" })),
+            ("b", json!({ "id": second, "to": "a", "parent": first })),
+        ] {
+            assert_eq!(world.entry("delegation.granted", by, json!({ "grant": grant })), NONE);
+            given.push(world.id.clone());
+        }
+        assert_eq!(world.due_in(0), ["grant_late"; 2]);
+        let mut cited: Vec<_> = world.found.iter().map(|found| found.causes[1].to_string()).collect();
+        cited.sort();
+        given.sort();
+        assert_eq!(cited, given);
     }
 }
