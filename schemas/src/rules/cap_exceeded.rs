@@ -93,6 +93,16 @@ mod tests {
     }
 
     #[test]
+    fn two_caps_on_the_same_count_it_once() {
+        let mut world = World::new();
+        let cap = |max: u64| json!({ "action": "do", "per": "day", "max": max });
+        world.contract("a", "owner", &json!({ "limits": { "caps": [cap(3), cap(2)] } }));
+        for expected in [vec![], vec![], vec!["cap_exceeded 3 of 2"], vec!["cap_exceeded 4 of 3"]] {
+            assert_eq!(world.intent("a", &json!({})), expected);
+        }
+    }
+
+    #[test]
     fn a_day_is_the_contracts_own() {
         let mut world = World::new();
         let zone = json!([{ "action": "DO", "from": "00:00", "to": "24:00", "zone": "America/New_York" }]);

@@ -33,8 +33,16 @@ pub(crate) fn count<R: Rows>(
     account: Account,
     at: Micros,
 ) -> Result<Vec<Count>, R::Error> {
-    let mut counts = Vec::new();
+    let mut counts: Vec<(&Cap, Count)> = Vec::new();
     for cap in contract.caps.iter().filter(|cap| stands_for(&cap.action, action)) {
+        // Of two caps on the same, the first has counted it.
+        let is_same =
+            |(known, _): &&(&Cap, Count)| known.action == cap.action && known.daily == cap.daily;
+        if let Some((_, known)) = counts.iter().find(is_same) {
+            let count = Count { max: cap.max, ..*known };
+            counts.push((cap, count));
+            continue;
+        }
         let mut row = hash(&contract.agent, &cap.action).to_vec();
         row.push(u8::from(cap.daily));
         let row = key(b'A', &row);
@@ -49,7 +57,7 @@ pub(crate) fn count<R: Rows>(
         };
         *counted = counted.saturating_add(1);
         let reached = accounts.into_iter().max().unwrap_or_default();
-        counts.push(Count { max: cap.max, reached, is_raised: reached > before });
+        counts.push((cap, Count { max: cap.max, reached, is_raised: reached > before }));
         let mut packed = Pack::with_capacity(32);
         packed.u64(window);
         for account in accounts {
@@ -57,7 +65,7 @@ pub(crate) fn count<R: Rows>(
         }
         rows.put(row, packed.done());
     }
-    Ok(counts)
+    Ok(counts.into_iter().map(|(_, count)| count).collect())
 }
 
 fn unpack(row: &[u8], window: u64) -> Option<[u64; 3]> {
