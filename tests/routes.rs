@@ -120,7 +120,11 @@ fn the_registry_names_a_route_and_an_owner_is_the_one_of_the_findings_index() {
     let mut stage = scene();
     let pager = Receiver::start(Answer::ok);
     let registry = json!({ "id": "team-b", "roles": ["owner"], "route": "pager/b" });
-    stage.say(OPERATOR, json!({ "kind": "principal.registered", "registry": registry }));
+    // Operators agree to it, which is as good as saying it.
+    let operation = json!({ "kind": "principal.registered", "registry": registry });
+    let proposal = json!({ "kind": "proposal", "registry": { "m": 1, "operation": operation } });
+    let proposed = stage.say(OPERATOR, proposal);
+    stage.say(OPERATOR, json!({ "kind": "proposal.approved", "causes": [proposed.id] }));
     let text = route(&stage, "pager/b", &pager.url("/"), "");
     configure(&mut stage, &text);
     let (before, _) = breach(&mut stage, "a");

@@ -2,8 +2,7 @@
 //! that no two routes can disagree about it.
 
 use ledger::{Entry, Ledger, ReadError};
-use schemas::body::Body;
-use schemas::id::{EventId, Index};
+use schemas::id::{EventId, Index, TreeSize};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
 use schemas::terms::Key;
@@ -48,33 +47,10 @@ fn registered(ledger: &Ledger, owner: &str, index: Index) -> Result<Option<Strin
         None => Ok(None),
         Some(record) if record.changed <= index => Ok(record.route),
         Some(_) => {
-            let named = newest(ledger, Kind::PrincipalRegistered, index, |body| {
-                let route = body.text("registry.route").map(str::to_owned);
-                (body.text("registry.id") == Some(owner)).then_some(route)
-            })?;
-            Ok(named.flatten())
+            let then = ledger.registry_at(TreeSize(index.0))?;
+            Ok(then.principal(owner).and_then(|known| known.route.clone()))
         }
     }
-}
-
-/// What `take` finds in the newest accepted entry of a kind, up to `index`.
-fn newest<T>(
-    ledger: &Ledger,
-    kind: Kind,
-    index: Index,
-    mut take: impl FnMut(&Body<'_>) -> Option<T>,
-) -> Result<Option<T>, ReadError> {
-    let mut source = ledger.postings(Key::Kind, kind.as_str());
-    let mut at = Some(index.0);
-    while let Some(from) = at {
-        let Some(found) = source.at_or_before(from)? else { return Ok(None) };
-        let entry = ledger.entry(found)?.filter(|entry| entry.leaf.status == Status::Accepted);
-        if let Some(taken) = entry.as_ref().and_then(|entry| take(&entry.body()?)) {
-            return Ok(Some(taken));
-        }
-        at = found.0.checked_sub(1);
-    }
-    Ok(None)
 }
 
 /// Whether how a finding's delivery ended is in the ledger.
