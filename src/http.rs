@@ -45,6 +45,13 @@ pub(crate) use names::Names;
 pub(crate) use submissions::Intake;
 pub(crate) use tls::{Tls, TlsError};
 
+/// When to ask again a server that ends: another one may be in its place by then.
+const RESTART_S: u16 = 5;
+/// When to ask again while the broker is away; more often it is not looked for.
+const BROKER_S: u16 = 2;
+/// When to ask again while the disk is short: somebody has to make room first.
+const DISK_S: u16 = 30;
+
 /// What is served here.
 const ROUTES: &[Route] = &[
     Route::get("/livez", Right::Public, "Whether the process runs").media(&["text/plain"]),
@@ -102,6 +109,18 @@ pub(crate) fn refuse(status: StatusCode, problem: &Problem) -> Response {
     response
 }
 
+/// Not now; in so many seconds, perhaps.
+fn later(status: StatusCode, seconds: u16, problem: &Problem) -> Response {
+    let mut response = refuse(status, problem);
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    response
+}
+
+fn shutting_down() -> Response {
+    let problem = Problem::new("shutting-down", "Shutting down", "the server ends; ask again");
+    later(StatusCode::SERVICE_UNAVAILABLE, RESTART_S, &problem)
+}
+
 async fn version() -> Response {
     let version = json!({ "name": "sworn", "version": env!("CARGO_PKG_VERSION") });
     axum::Json(version).into_response()
@@ -121,16 +140,17 @@ pub(crate) struct Health {
 
 async fn ready(State(health): State<Health>) -> Response {
     if health.shutdown.is_cancelled() {
-        return unready("shutting-down", "Shutting down", "ask again in a minute");
+        return shutting_down();
     }
     if *health.connection.borrow() == Connection::Down {
         let detail = "submissions do not come in; what is in the ledger can be read";
-        return unready("broker-unreachable", "The broker cannot be reached", detail);
+        let problem = Problem::new("broker-unreachable", "The broker cannot be reached", detail);
+        return later(StatusCode::SERVICE_UNAVAILABLE, BROKER_S, &problem);
     }
     if health.room.borrow().is_short() {
         let detail =
             "events wait at the broker until there is room; what is in the ledger can be read";
-        return unready("disk-short", "The disk is short", detail);
+        return disk_short(detail);
     }
     let head = health.ledger.head();
     let received_at = schemas::shape::time_json(head.received_at);
@@ -138,8 +158,9 @@ async fn ready(State(health): State<Health>) -> Response {
         .into_response()
 }
 
-fn unready(code: &'static str, title: &'static str, detail: &'static str) -> Response {
-    refuse(StatusCode::SERVICE_UNAVAILABLE, &Problem::new(code, title, detail))
+fn disk_short(detail: &'static str) -> Response {
+    let problem = Problem::new("disk-short", "The disk is short", detail);
+    later(StatusCode::SERVICE_UNAVAILABLE, DISK_S, &problem)
 }
 
 #[cfg(test)]

@@ -10,6 +10,11 @@ use schemas::query::QueryError;
 
 use crate::negotiate::Form;
 
+/// How long it takes at most until a checkpoint is published.
+const PUBLISH_S: u64 = 1;
+/// When to ask again a server that ends: another one may be in its place by then.
+const RESTART_S: u64 = 5;
+
 /// Why a cursor is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum CursorFault {
@@ -228,10 +233,41 @@ impl Error {
         let headers =
             [(header::CONTENT_TYPE, PROBLEM_MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")];
         let mut response = (status, headers, body).into_response();
-        if matches!(self, Self::TooManyBundles | Self::BundlesBusy) {
-            let seconds = HeaderValue::from(BUNDLE_WAIT_S);
-            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        if let Some(seconds) = self.retry_after_s() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+
+    /// When to ask again, where that makes a difference.
+    fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::TooManyBundles | Self::BundlesBusy => Some(BUNDLE_WAIT_S),
+            Self::Unpublished => Some(PUBLISH_S),
+            Self::GivenUp => Some(RESTART_S),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_may_ask_again_is_told_when() {
+        for (error, code, seconds) in [
+            (Error::TooManyBundles, 429, Some("5")),
+            (Error::BundlesBusy, 503, Some("5")),
+            (Error::Unpublished, 503, Some("1")),
+            (Error::GivenUp, 503, Some("5")),
+            (Error::BundleOutdated, 410, None),
+            (Error::Unknown("entry"), 404, None),
+        ] {
+            let answer = error.answer();
+            let told = answer.headers().get(header::RETRY_AFTER);
+            let told = told.and_then(|seconds| seconds.to_str().ok());
+            assert_eq!((answer.status().as_u16(), told), (code, seconds), "{error}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::asked::Asked;
 use super::load::{Load, in_time};
 use super::metrics::Metrics;
 use super::names::Names;
-use super::{refuse, table};
+use super::{refuse, shutting_down, table};
 use crate::access::{Gate, Identity, Read, Recorder};
 use crate::clock::Clock;
 
@@ -106,8 +106,7 @@ impl Guard {
     ) -> Response {
         let recorded = route.right.is_recorded();
         if recorded && self.recorder.as_ref().is_some_and(|recorder| !recorder.is_open()) {
-            let problem = Problem::new("shutting-down", "Shutting down", "ask again in a minute");
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, &problem);
+            return shutting_down();
         }
         // Tails have places of their own, for as long as they are open.
         let name = identity.as_ref().map(|identity| &identity.name);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 use schemas::limits::{
@@ -16,7 +16,7 @@ use schemas::limits::{
 use schemas::problem::Problem;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::refuse;
+use super::{later, refuse};
 
 /// What all have in common that are turned away here.
 const TOO_MUCH: &str = "Too much at once";
@@ -76,14 +76,14 @@ impl Load {
             Some(None) => {
                 let detail = format!("{HTTP_REQUESTS_PER_READER_MAX} of yours are under way");
                 let problem = Problem::new("too-many-requests", TOO_MUCH, detail);
-                return Err(later(StatusCode::TOO_MANY_REQUESTS, &problem));
+                return Err(soon(StatusCode::TOO_MANY_REQUESTS, &problem));
             }
             place => place.flatten(),
         };
         let Ok(request) = Arc::clone(&self.requests).try_acquire_owned() else {
             let detail = format!("{HTTP_REQUESTS_MAX} requests are under way");
             let problem = Problem::new("overloaded", TOO_MUCH, detail);
-            return Err(later(StatusCode::SERVICE_UNAVAILABLE, &problem));
+            return Err(soon(StatusCode::SERVICE_UNAVAILABLE, &problem));
         };
         Ok(Place { _request: request, _reader: reader })
     }
@@ -103,7 +103,7 @@ impl Load {
         let Ok(_place) = self.bodies.try_acquire() else {
             let detail = format!("{HTTP_BODIES_MAX} bodies are being received");
             let problem = Problem::new("overloaded", TOO_MUCH, detail);
-            return Err(later(StatusCode::SERVICE_UNAVAILABLE, &problem));
+            return Err(soon(StatusCode::SERVICE_UNAVAILABLE, &problem));
         };
         let (parts, body) = request.into_parts();
         let limit = Duration::from_secs(HTTP_BODY_S_MAX);
@@ -144,20 +144,20 @@ pub(super) async fn in_time(mut request: Request, next: Next, place: Place) -> R
         }
         Err(_elapsed) => {
             let detail = format!("no answer within {HTTP_QUERY_S_MAX} s; ask for less");
-            *later(StatusCode::SERVICE_UNAVAILABLE, &Problem::new("too-slow", TOO_MUCH, detail))
+            *soon(StatusCode::SERVICE_UNAVAILABLE, &Problem::new("too-slow", TOO_MUCH, detail))
         }
     }
 }
 
-fn later(status: StatusCode, problem: &Problem) -> Box<Response> {
-    let mut response = refuse(status, problem);
-    response.headers_mut().insert(header::RETRY_AFTER, 1.into());
-    Box::new(response)
+fn soon(status: StatusCode, problem: &Problem) -> Box<Response> {
+    Box::new(later(status, 1, problem))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use axum::http::header;
 
     use super::*;
 

@@ -22,7 +22,7 @@ use schemas::submission;
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
-use super::refuse;
+use super::{disk_short, later, refuse};
 use crate::clock::Clock;
 
 const CBOR: &str = "application/cbor";
@@ -30,8 +30,6 @@ const UNKNOWN_FATE: &[(u16, &str)] = &[(
     202,
     "No receipt came in time: its fate is unknown, and the same bytes are safe to send again",
 )];
-/// When to try again while the disk is short: somebody has to make room first.
-const DISK_RETRY_S: u16 = 30;
 
 /// What is served here.
 pub(super) const ROUTES: &[Route] = &[
@@ -128,7 +126,7 @@ impl Intake {
         if is_short && !is_of_operators(&message) {
             let detail =
                 "no events are taken in until the disk has room; keep it and send it again";
-            return later(DISK_RETRY_S, &Problem::new("disk-short", "The disk is short", detail));
+            return disk_short(detail);
         }
         let limit = Duration::from_secs(SUBMISSION_S_MAX);
         let reply = match tokio::time::timeout(limit, self.door.submit(message)).await {
@@ -136,7 +134,7 @@ impl Intake {
             Ok(Err(DoorError::Full)) => {
                 let detail = DoorError::Full.to_string();
                 let problem = Problem::new("too-many-submissions", "Too many submissions", detail);
-                return later(1, &problem);
+                return later(StatusCode::SERVICE_UNAVAILABLE, 1, &problem);
             }
             // Whoever asks again with the same bytes gets the receipt, whatever became of it.
             Ok(Err(DoorError::Closed)) | Err(_) => {
@@ -172,13 +170,6 @@ impl Intake {
             }
         }
     }
-}
-
-/// Not now; in so many seconds, perhaps.
-fn later(seconds: u16, problem: &Problem) -> Response {
-    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, problem);
-    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-    response
 }
 
 /// Every item's end; one that was refused decides the status.

@@ -225,6 +225,17 @@ async fn no_cache_keeps_an_answer_that_does_not_say_so() {
 }
 
 #[tokio::test]
+async fn whoever_finds_it_not_ready_is_told_when_to_ask_again() {
+    let world = World::new();
+    let answer = world.ask(Method::GET, "/readyz", None).await;
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (503, &"2".parse().unwrap())
+    );
+    assert!(world::text(answer).await.contains("broker-unreachable"));
+}
+
+#[tokio::test]
 async fn another_tenant_is_as_unknown_as_nonsense() {
     let world = World::guarded();
     let mut answers = BTreeSet::new();
