@@ -138,6 +138,13 @@ pub(crate) struct Health {
     pub(crate) clock: Clock,
 }
 
+impl Health {
+    /// Seconds since the last commit: many, too, where nobody has anything to say.
+    fn head_age_s(&self) -> u64 {
+        self.clock.now().0.saturating_sub(self.ledger.head().received_at.0) / 1_000_000
+    }
+}
+
 async fn ready(State(health): State<Health>) -> Response {
     if health.shutdown.is_cancelled() {
         return shutting_down();
@@ -154,8 +161,10 @@ async fn ready(State(health): State<Health>) -> Response {
     }
     let head = health.ledger.head();
     let received_at = schemas::shape::time_json(head.received_at);
-    axum::Json(json!({ "ready": true, "size": head.size.0, "received_at": received_at }))
-        .into_response()
+    let age_s = health.head_age_s();
+    let ready =
+        json!({ "ready": true, "size": head.size.0, "received_at": received_at, "age_s": age_s });
+    axum::Json(ready).into_response()
 }
 
 fn disk_short(detail: &'static str) -> Response {

@@ -3,7 +3,7 @@
 use schemas::kind::Stream;
 use serde_json::Value;
 
-use crate::harness::{World, until};
+use crate::harness::{PATIENCE, World, until};
 use crate::signer::intent;
 
 /// In MiB: more than any disk has free.
@@ -49,6 +49,8 @@ fn events_wait_until_the_disk_has_room() {
 
     world.reserve_mib = 0;
     world.serve();
+    let ready = world.get("/readyz");
+    assert!(ready["age_s"].as_u64().unwrap() <= PATIENCE.as_secs(), "{ready}");
     until("the event that waited", || (events(&world) == 1).then_some(()));
     assert_eq!(send(&second).status().as_u16(), 200);
     assert_eq!(events(&world), 2);

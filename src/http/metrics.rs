@@ -76,7 +76,7 @@ pub(super) async fn metrics(State(measured): State<Measured>) -> Response {
 
 fn text(Measured { health, metrics }: &Measured) -> String {
     let head = health.ledger.head();
-    let age_s = health.clock.now().0.saturating_sub(head.received_at.0) / 1_000_000;
+    let age_s = health.head_age_s();
     let is_up = u64::from(*health.connection.borrow() != Connection::Down);
     let room = *health.room.borrow();
     let tails = metrics.tails.load(Ordering::Relaxed);
