@@ -178,6 +178,17 @@ impl World {
         self.spawn(arguments).wait().unwrap().code()
     }
 
+    /// Rotates the key of a stopped server's ledger to one in `new.key`; gives what the command says.
+    pub(crate) fn rotate_key(&self) -> Output {
+        let [data, mark, old, new] = ["data", "mark", &self.key_name, "new.key"]
+            .map(|name| self.path(name).display().to_string());
+        let place = ["--data", &data, "--mark", &mark, "--host", "ledger.example"];
+        let keys = ["admin", "rotate-key", "--new-key", &new, "--key", &old];
+        let rotated = self.sworn(&[&keys[..], &place].concat());
+        assert!(rotated.status.success(), "{}", text(&rotated));
+        rotated
+    }
+
     /// Serves with another key file of the world's from now on.
     pub(crate) fn set_key(&mut self, name: &str) {
         name.clone_into(&mut self.key_name);

@@ -135,23 +135,7 @@ fn feature_58_a_rotated_ledger_key_is_accepted_by_who_trusts_the_old_one() {
     assert!(trusted(&world, &["get", "1"]).status.success());
     let before = published(&world).to_string();
     world.stop();
-    let [data, mark, old, new] = ["data", "mark", "ledger.key", "new.key"]
-        .map(|name| world.path(name).display().to_string());
-    let rotated = world.sworn(&[
-        "admin",
-        "rotate-key",
-        "--new-key",
-        &new,
-        "--key",
-        &old,
-        "--data",
-        &data,
-        "--mark",
-        &mark,
-        "--host",
-        "ledger.example",
-    ]);
-    assert!(rotated.status.success(), "{}", text(&rotated));
+    let rotated = world.rotate_key();
     assert!(text(&rotated).contains("TRUST"), "{}", text(&rotated));
     assert_eq!(world.refused(), Some(1), "the old key serves no longer");
     assert!(world.log().contains("it may have been rotated"), "{}", world.log());

@@ -43,11 +43,7 @@ fn rotated() -> (World, String, String) {
 /// Stops the server and serves again under another key.
 fn rotate(world: &mut World) {
     world.stop();
-    let [data, mark, old, new] = ["data", "mark", "ledger.key", "new.key"]
-        .map(|name| world.path(name).display().to_string());
-    let rotate = ["admin", "rotate-key", "--new-key", &new, "--key", &old, "--data", &data];
-    let done = world.sworn(&[&rotate[..], &["--mark", &mark, "--host", "ledger.example"]].concat());
-    assert!(done.status.success(), "{}", text(&done));
+    world.rotate_key();
     world.set_key("new.key");
     world.serve();
 }
