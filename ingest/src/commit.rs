@@ -350,7 +350,7 @@ fn announcement(ledger: &Ledger, index: Index) -> Result<Bytes, IngestError> {
     let entry = ledger.entry(index)?.ok_or(missing)?;
     let json = json!({
         "index": index.0,
-        "entry": schemas::json::entry(&entry.leaf, &entry.chain, &entry.shown()),
+        "entry": entry.view(&entry.shown()).to_json(),
         "receipt": hex(&ledger.receipt(index)?),
     });
     Ok(json.to_string().into())

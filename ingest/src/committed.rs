@@ -174,7 +174,7 @@ impl Herald {
     async fn publish(&mut self, entries: &[(u64, Entry)]) -> Result<(), Stop> {
         let mut under_way = Vec::with_capacity(entries.len());
         for (at, (_, entry)) in (self.sequence..).zip(entries) {
-            let text = schemas::json::entry_text(&entry.leaf, &entry.chain, &entry.shown());
+            let text = entry.view(&entry.shown()).to_text();
             let message =
                 PublishMessage::build().payload(Bytes::from(text)).expected_last_sequence(at);
             under_way.push(self.context.send_publish(self.subject.clone(), message).await);

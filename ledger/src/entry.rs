@@ -2,7 +2,7 @@
 
 use schemas::body::Body;
 use schemas::id::ChainHash;
-use schemas::json::Content;
+use schemas::json::{Content, EntryView};
 use schemas::leaf::Leaf;
 use schemas::outline::Outline;
 use schemas::refused;
@@ -70,6 +70,13 @@ impl Entry {
     #[must_use]
     pub fn shown(&self) -> Content<Outline<'_>> {
         self.content_as(Self::outline)
+    }
+
+    /// The entry in its JSON form, with what is [`shown`](Self::shown) of it.
+    #[must_use]
+    pub fn view<'e>(&'e self, shown: &'e Content<Outline<'e>>) -> EntryView<'e, Outline<'e>> {
+        let Self { leaf, chain, .. } = self;
+        EntryView { leaf, chain, content: shown, is_damaged: self.is_damaged() }
     }
 
     fn content_as<'e, B: From<Body<'e>>>(

@@ -6,8 +6,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use ledger::Entry;
 use schemas::id::{EventId, Index};
-use schemas::json::{Content, EntryView};
-use schemas::outline::Outline;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -39,16 +37,8 @@ fn read_page(api: &Api, params: &Params) -> Result<EntryPage, Error> {
     Ok(EntryPage { items: page.entries, beside })
 }
 
-/// The JSON form that the tail sends too; but a body that is not the one in the leaf is said to be
-/// damaged, where there it would look erased.
 pub(crate) fn entry_json(entry: &Entry) -> Value {
-    let content = entry.shown();
-    formats::json(&view(entry, &content))
-}
-
-fn view<'a>(entry: &'a Entry, content: &'a Content<Outline<'a>>) -> EntryView<'a, Outline<'a>> {
-    let Entry { leaf, chain, .. } = entry;
-    EntryView { leaf, chain, content, is_damaged: entry.is_damaged() }
+    entry.view(&entry.shown()).to_json()
 }
 
 /// A page of entries, and how to go on.
@@ -62,7 +52,7 @@ pub(crate) struct EntryPage {
 impl Serialize for Found {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Entry(entry) => view(entry, &entry.shown()).serialize(serializer),
+            Self::Entry(entry) => entry.view(&entry.shown()).serialize(serializer),
             Self::Damaged(index) => {
                 json!({ "index": index.0, "status": "damaged", "body": null }).serialize(serializer)
             }

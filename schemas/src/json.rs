@@ -92,21 +92,24 @@ impl<B: ser::Serialize> ser::Serialize for EntryView<'_, B> {
     }
 }
 
+impl<B: ser::Serialize> EntryView<'_, B> {
+    /// As a value.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        to_json(self)
+    }
+
+    /// As text, without a value of it.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("text keys and no failing parts")
+    }
+}
+
 /// An entry.
 #[must_use]
 pub fn entry<B: ser::Serialize>(leaf: &Leaf, chain: &ChainHash, content: &Content<B>) -> Json {
-    to_json(&EntryView { leaf, chain, content, is_damaged: false })
-}
-
-/// The same as text, without a value of it.
-#[must_use]
-pub fn entry_text<B: ser::Serialize>(
-    leaf: &Leaf,
-    chain: &ChainHash,
-    content: &Content<B>,
-) -> String {
-    let view = EntryView { leaf, chain, content, is_damaged: false };
-    serde_json::to_string(&view).expect("text keys and no failing parts")
+    EntryView { leaf, chain, content, is_damaged: false }.to_json()
 }
 
 struct CountsView<'a>(&'a Counts);

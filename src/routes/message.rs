@@ -1,10 +1,10 @@
 //! What a receiver gets.
 
-use ledger::{Entry, Ledger, ReadError};
+use ledger::{Ledger, ReadError};
 use schemas::id::{EventId, Index, hex};
 use schemas::rules::rule;
 use schemas::shape::time_json;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 /// A message that is ready to be signed.
 pub(super) struct Message {
@@ -37,13 +37,9 @@ pub(super) fn of_finding(ledger: &Ledger, index: Index) -> Result<Option<Message
         "chain": entry.chain.to_string(),
         "leaf": hex(&entry.bytes),
         "receipt": hex(&ledger.receipt(index)?),
-        "entry": entry_json(&entry),
+        "entry": entry.view(&entry.shown()).to_json(),
     });
     Ok(Some(Message { id, body: json.to_string().into_bytes() }))
-}
-
-fn entry_json(entry: &Entry) -> Json {
-    schemas::json::entry(&entry.leaf, &entry.chain, &entry.shown())
 }
 
 /// A message that says nothing but that it arrived.

@@ -12,7 +12,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{ChainHash, Index, Micros};
-use schemas::json::EntryView;
 use schemas::kind::Kind;
 use schemas::limits::{TAIL_READ_ENTRIES, TAIL_READS_MAX, TAIL_RING_BYTES_MAX, TAIL_RING_FRAMES};
 use schemas::terms::{Key, Term};
@@ -65,9 +64,7 @@ impl Frame {
     /// The `entry` event.
     pub(crate) fn encode(entry: &Entry, genesis: &ChainHash) -> Bytes {
         let id = Token::new(genesis, entry.leaf.index, &entry.chain);
-        let Entry { leaf, chain, .. } = entry;
-        let data = EntryView { leaf, chain, content: &entry.shown(), is_damaged: false };
-        sse::event(Some(id), Name::Entry, &data)
+        sse::event(Some(id), Name::Entry, &entry.view(&entry.shown()))
     }
 
     fn size_bytes(&self) -> usize {

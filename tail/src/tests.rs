@@ -143,6 +143,20 @@ async fn hostile_text_arrives_as_written_and_forges_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_body_does_not_pass_for_an_erased_one() {
+    let mut world = World::new(1);
+    world.append(3, 1);
+    world.append(3, 1);
+    let world = world.tampered(2);
+    let router = routes(world.ledger(), CancellationToken::new());
+    let mut reader = Reader::connect(&router, "since=1", None).await;
+    assert_eq!(reader.expect("entry").await.get("damaged"), None);
+    let damaged = reader.expect("entry").await;
+    assert_eq!((&damaged["damaged"], damaged.get("redacted")), (&json!(true), None));
+    reader.entries(3, 7).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_begins_with_what_comes_next() {
     let mut world = World::new(1);
     world.append(5, 1);

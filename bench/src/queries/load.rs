@@ -127,7 +127,7 @@ fn rows(postgres: &mut Postgres, ledger: &Ledger, size: u64) -> Result<(), Failu
 
 /// The entry's line.
 fn line(ledger: &Ledger, entry: &Entry) -> Result<String, ReadError> {
-    let json = schemas::json::entry(&entry.leaf, &entry.chain, &entry.shown());
+    let json = entry.view(&entry.shown()).to_json();
     let path = entry.body().iter().flat_map(hops).collect::<Vec<_>>().join(">");
     let path = if path.is_empty() { NULL.to_owned() } else { escaped(&path) };
     let (id, columns) = entry.terms(ledger, |terms| {

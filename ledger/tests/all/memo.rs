@@ -34,9 +34,7 @@ fn memos_are_entries_of_the_ledgers_own_and_hostile_texts_do_not_stop_it() {
     let ledger = bench.ledger();
     let bodies: Vec<_> = (size..ledger.head().size.0)
         .map(|index| ledger.entry(Index(index)).unwrap().unwrap())
-        .map(|entry| {
-            schemas::json::entry(&entry.leaf, &entry.chain, &entry.shown())["body"].clone()
-        })
+        .map(|entry| entry.view(&entry.shown()).to_json()["body"].clone())
         .filter(|body| body["kind"] != "finding")
         .collect();
     let field = |at: usize, name: &str| bodies[at][name].as_str().unwrap().to_owned();

@@ -1,7 +1,7 @@
 //! A ledger to read from.
 
 use ed25519_dalek::SigningKey;
-use ledger::{Config, Genesis, Ledger, Submission, Via, Writer};
+use ledger::{ColumnFamily, Config, Genesis, Ledger, Submission, Via, Writer};
 use schemas::body::{self, Body};
 use schemas::id::{BodyDigest, EventId, Micros, SignerId, Tenant, hex};
 use schemas::key::PublicKey;
@@ -16,6 +16,8 @@ pub(super) const HOSTILE: &str = "x\r\nid: 9.9.9\n\nevent: bye\ndata: {}\n\n\u{2
 /// A ledger with one operator who registers agents.
 pub(crate) struct World {
     writer: Writer,
+    config: Config,
+    key: SigningKey,
     operator: SigningKey,
     now: u64,
     seq: u64,
@@ -40,15 +42,25 @@ impl World {
             finds: false,
         };
         let key = SigningKey::from_bytes(&[seed + 1; 32]);
-        let writer = ledger::create(&config, key, &genesis, Micros(START)).unwrap();
+        let writer = ledger::create(&config, key.clone(), &genesis, Micros(START)).unwrap();
         Self {
             writer,
+            config,
+            key,
             operator,
             now: START,
             seq: 0,
             previous: BodyDigest::ZERO,
             _directory: directory,
         }
+    }
+
+    /// The same, opened anew after somebody changed a byte of the body at `index`.
+    pub(super) fn tampered(self, index: usize) -> Self {
+        drop(self.writer);
+        ledger::tamper(&self.config.store, ColumnFamily::Bodies, index, 40).unwrap().unwrap();
+        let writer = ledger::open(&self.config, self.key.clone()).unwrap();
+        Self { writer, ..self }
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
