@@ -42,10 +42,10 @@ impl Entry {
         Body::admitted(self.body.as_deref().filter(|_| self.is_whole)?)
     }
 
-    /// Whether other bytes are kept as its body than those that were admitted.
+    /// Whether neither the body is kept that was admitted, nor what a redaction leaves of one.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
-        self.body.is_some() && !self.is_whole
+        self.refusal.is_none() && !self.is_whole && self.residue().is_none()
     }
 
     /// The fields that are left of an erased body.

@@ -147,12 +147,14 @@ fn whole_body<'e>(api: &Api, entry: &'e Entry) -> Result<(&'e [u8], Body<'e>), E
     if entry.leaf.status != Status::Accepted {
         return Err(Error::NoPart { index, part });
     }
-    let Some(bytes) = entry.body.as_deref() else {
+    if entry.is_damaged() {
+        return Err(Error::Damaged { index, part });
+    }
+    let Some(body) = entry.body.as_deref().zip(entry.body()) else {
         let by = api.ledger.redaction_of(index, |redaction| redaction.body)?;
         return Err(Error::Redacted { index, part, by });
     };
-    let body = entry.body().ok_or(Error::Damaged { index, part })?;
-    Ok((bytes, body))
+    Ok(body)
 }
 
 pub(crate) async fn detail(

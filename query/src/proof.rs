@@ -32,7 +32,7 @@ pub(crate) enum Held {
     Erased,
     /// Nothing as a body: the entry was refused.
     Refused,
-    /// Bytes that have another digest.
+    /// Neither its bytes nor what a redaction leaves.
     Damaged,
 }
 
@@ -41,8 +41,8 @@ impl Held {
     pub(crate) fn of(entry: &Entry) -> Self {
         match &entry.body {
             _ if entry.leaf.status != Status::Accepted => Self::Refused,
+            _ if entry.is_damaged() => Self::Damaged,
             None => Self::Erased,
-            Some(_) if entry.is_damaged() => Self::Damaged,
             Some(_) => Self::Whole,
         }
     }

@@ -1,6 +1,6 @@
 //! What was changed in the store is shown as damaged, and nothing else is.
 
-use ledger::{ColumnFamily, tamper};
+use ledger::{ColumnFamily, plant, tamper};
 use serde_json::{Value as Json, json};
 
 use crate::world::{World, config, confirmed, indexes, intent, start};
@@ -52,13 +52,20 @@ fn one_changed_byte_shows_where_it_is() {
 fn a_damaged_body_does_not_pass_for_an_erased_one() {
     let (mut world, first) = workflow();
     world.close();
-    let nth = usize::try_from(first + 4).unwrap();
-    tamper(&config(&world.dir).store, ColumnFamily::Bodies, nth, 40).unwrap().unwrap();
+    let (changed, replaced) = (first + 4, first + 5);
+    let store = config(&world.dir).store;
+    let nth = usize::try_from(changed).unwrap();
+    tamper(&store, ColumnFamily::Bodies, nth, 40).unwrap().unwrap();
+    // An array, as what a redaction leaves is one, and nothing in it.
+    plant(&store, ColumnFamily::Bodies, &replaced.to_be_bytes(), &[0x80]).unwrap();
     world.open();
-    let entry = world.json(&format!("/entries/{}", first + 4));
-    assert_eq!((entry.get("redacted"), &entry["damaged"]), (None, &json!(true)));
-    let path = format!("/entries/{}/body", first + 4);
-    assert_eq!(world.problem(&path), (500, "digest-mismatch".into(), None));
+    for index in [changed, replaced] {
+        let entry = world.json(&format!("/entries/{index}"));
+        assert_eq!((entry.get("redacted"), &entry["damaged"]), (None, &json!(true)));
+        assert_eq!(entry["proof"]["body"], "damaged");
+        let path = format!("/entries/{index}/body");
+        assert_eq!(world.problem(&path), (500, "digest-mismatch".into(), None));
+    }
 }
 
 #[test]
