@@ -44,7 +44,7 @@ pub(crate) struct EdgeView {
 }
 
 /// Who is where: the accepted entry before a refused one, the first before later ones.
-struct Names<'n> {
+struct Places<'n> {
     /// With the agent that each is of, and with none the first of all: an id is its signer's alone.
     ids: HashMap<(EventId, Option<&'n str>), usize>,
     requests: HashMap<EventId, usize>,
@@ -52,7 +52,7 @@ struct Names<'n> {
     sessions: HashMap<SessionId, usize>,
 }
 
-impl<'n> Names<'n> {
+impl<'n> Places<'n> {
     fn of(nodes: &'n [Node]) -> Self {
         let named = |name: &dyn Fn(&Node) -> Option<EventId>| by_name(nodes, name);
         Self {
@@ -97,7 +97,7 @@ fn by_name<T: std::hash::Hash + Eq>(
 
 /// Every edge, by the entry that it leads to.
 pub(crate) fn edges(nodes: &[Node]) -> Vec<Edge> {
-    let names = Names::of(nodes);
+    let places = Places::of(nodes);
     let mut edges = Vec::with_capacity(nodes.len());
     for (to, node) in nodes.iter().enumerate() {
         let decided = node.is(Kind::ApprovalDecided);
@@ -107,21 +107,21 @@ pub(crate) fn edges(nodes: &[Node]) -> Vec<Edge> {
             _ => {}
         };
         let meant = |id: EventId| {
-            let own = names.ids.get(&(id, node.known_agent()));
-            own.or_else(|| names.ids.get(&(id, None)))
+            let own = places.ids.get(&(id, node.known_agent()));
+            own.or_else(|| places.ids.get(&(id, None)))
         };
         for id in &node.causes {
             add(meant(*id), cause);
         }
         if let Some(request) = node.request.filter(|_| decided) {
-            add(names.requests.get(&request).or_else(|| meant(request)), cause);
+            add(places.requests.get(&request).or_else(|| meant(request)), cause);
         }
         let parent = node.grant.as_ref().and_then(|grant| grant.parent);
         for grant in node.hops.iter().flatten().chain(&parent) {
-            add(names.grants.get(grant), EdgeKind::Delegation);
+            add(places.grants.get(grant), EdgeKind::Delegation);
         }
         if let Some(parent) = node.parent_session.filter(|_| node.is(Kind::SessionStart)) {
-            add(names.sessions.get(&parent), EdgeKind::Spawn);
+            add(places.sessions.get(&parent), EdgeKind::Spawn);
         }
     }
     edges.sort_unstable();

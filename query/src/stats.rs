@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError};
-use schemas::id::{EventId, Index};
+use schemas::body::Body;
+use schemas::id::{EventId, Index, TreeSize};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
 use schemas::limits::{PAGE_ENTRIES_MAX, SESSION_SCAN_MAX, STATS_ENTRIES_MAX, STATS_GROUPS_MAX};
@@ -16,6 +17,7 @@ use crate::api::Api;
 use crate::error::Error;
 use crate::execute::{Found, Rest};
 use crate::models::version_of;
+use crate::names::Names;
 use crate::params::Params;
 use crate::search::Search;
 use crate::source::{Order, Seek, Source, Walk};
@@ -25,7 +27,7 @@ const PARAMS: &[&str] = &["q", "since", "until", "after", "cursor", "explain", "
 /// Hops from an entry to the one that names the group: an outcome or a verdict to its intent, that to its session.
 const HOPS_MAX: usize = 3;
 /// Events whose values are remembered; those of others are looked up again.
-const NAMES_MAX: usize = 10_000;
+const VALUES_MAX: usize = 10_000;
 
 pub(crate) async fn read(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
     let params = params.only(PARAMS)?;
@@ -50,7 +52,7 @@ fn read_stats(api: &Api, params: &Params) -> Result<Value, Error> {
     let by = params.get("by").and_then(Key::parse);
     let by = by.ok_or(Error::InvalidParameter { param: "by", expected })?;
     let search = Search::of(api, params, "stats", Some(Order::Oldest))?;
-    let mut names = Names::new(&api.ledger, by);
+    let mut values = Values::new(&api.ledger, by, TreeSize(search.size()));
     let mut tally = Tally::default();
     let mut rest = Rest::default();
     let mut hits = search.hits(api)?;
@@ -58,7 +60,7 @@ fn read_stats(api: &Api, params: &Params) -> Result<Value, Error> {
         let page = hits.page(PAGE_ENTRIES_MAX)?;
         for found in &page.entries {
             match found {
-                Found::Entry(entry) => tally.add(&api.ledger, entry, &names.of(entry, 0)?)?,
+                Found::Entry(entry) => tally.add(&api.ledger, entry, &values.of(entry, 0)?)?,
                 Found::Damaged(_) => tally.damaged += 1,
             }
         }
@@ -91,13 +93,13 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, ledger: &Ledger, entry: &Entry, names: &[String]) -> Result<(), ReadError> {
+    fn add(&mut self, ledger: &Ledger, entry: &Entry, values: &[String]) -> Result<(), ReadError> {
         self.entries += 1;
         let (known, room) = (&mut self.groups, STATS_GROUPS_MAX);
         let mut missed = false;
-        for name in names {
-            if known.len() < room || known.contains_key(name) {
-                known.entry(name.clone()).or_default().add(ledger, entry)?;
+        for value in values {
+            if known.len() < room || known.contains_key(value) {
+                known.entry(value.clone()).or_default().add(ledger, entry)?;
             } else {
                 missed = true;
             }
@@ -110,7 +112,7 @@ impl Tally {
     fn items(&self) -> Value {
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.entries));
-        groups.into_iter().map(|(name, group)| group.json(name)).collect()
+        groups.into_iter().map(|(value, group)| group.json(value)).collect()
     }
 }
 
@@ -139,11 +141,11 @@ impl Group {
         Ok(())
     }
 
-    fn json(&self, name: &str) -> Value {
+    fn json(&self, value: &str) -> Value {
         let denied = self.verdicts.get("deny").copied().unwrap_or_default();
         let decided: u64 = self.verdicts.values().sum();
         json!({
-            "value": name,
+            "value": value,
             "entries": self.entries,
             "rejected": self.rejected,
             "findings": self.findings,
@@ -158,18 +160,23 @@ impl Group {
 }
 
 /// Under which values of the key entries are counted.
-struct Names<'l> {
+struct Values<'l> {
     ledger: &'l Ledger,
     by: Key,
-    /// By event and how many hops away it was asked for: from far away less is looked at.
-    known: HashMap<(EventId, usize), Vec<String>>,
+    names: Names<'l>,
+    /// By event, who means it, and how many hops away it was asked for: from far away less is looked at.
+    known: HashMap<(EventId, Meant, usize), Vec<String>>,
     /// By session, signer and hops.
     sessions: HashMap<(String, String, usize), Vec<String>>,
 }
 
-impl<'l> Names<'l> {
-    fn new(ledger: &'l Ledger, by: Key) -> Self {
-        Self { ledger, by, known: HashMap::new(), sessions: HashMap::new() }
+/// The agent that an entry names, if it does, and its signer.
+type Meant = (Option<String>, String);
+
+impl<'l> Values<'l> {
+    fn new(ledger: &'l Ledger, by: Key, size: TreeSize) -> Self {
+        let (known, sessions) = (HashMap::new(), HashMap::new());
+        Self { ledger, by, names: Names::new(ledger, size), known, sessions }
     }
 
     /// Those that an entry says itself; of models, each version is one.
@@ -190,9 +197,9 @@ impl<'l> Names<'l> {
             return Ok(own);
         };
         for cause in body.causes() {
-            let names = self.of_event(cause, hops)?;
-            if !names.is_empty() {
-                return Ok(names);
+            let values = self.of_event(cause, &body, hops)?;
+            if !values.is_empty() {
+                return Ok(values);
             }
         }
         match body.session().filter(|_| body.kind() != Kind::SessionStart) {
@@ -201,22 +208,31 @@ impl<'l> Names<'l> {
         }
     }
 
-    fn of_event(&mut self, id: EventId, hops: usize) -> Result<Vec<String>, ReadError> {
-        if let Some(names) = self.known.get(&(id, hops)) {
-            return Ok(names.clone());
+    /// Those of the event that `by` means by its id.
+    fn of_event(
+        &mut self,
+        id: EventId,
+        by: &Body<'_>,
+        hops: usize,
+    ) -> Result<Vec<String>, ReadError> {
+        let meant = (by.agent().map(str::to_owned), by.signer().to_owned());
+        let event = (id, meant, hops);
+        if let Some(values) = self.known.get(&event) {
+            return Ok(values.clone());
         }
-        let entry = match self.ledger.find(id)?.first() {
-            Some(index) => self.ledger.entry(*index)?,
+        let meant = self.names.meant_by(id, |names| names.agent(by.agent(), by.signer()))?;
+        let entry = match meant {
+            Some(index) => self.ledger.entry(index)?,
             None => None,
         };
-        let names = match &entry {
+        let values = match &entry {
             Some(entry) => self.of(entry, hops + 1)?,
             None => Vec::new(),
         };
-        if self.known.len() < NAMES_MAX {
-            self.known.insert((id, hops), names.clone());
+        if self.known.len() < VALUES_MAX {
+            self.known.insert(event, values.clone());
         }
-        Ok(names)
+        Ok(values)
     }
 
     /// What a signer's own session declared: whoever else writes under its id says nothing of it.
@@ -227,17 +243,17 @@ impl<'l> Names<'l> {
         hops: usize,
     ) -> Result<Vec<String>, ReadError> {
         let of = (session.to_owned(), signer.to_owned(), hops);
-        if let Some(names) = self.sessions.get(&of) {
-            return Ok(names.clone());
+        if let Some(values) = self.sessions.get(&of) {
+            return Ok(values.clone());
         }
-        let names = match self.declared(session, signer)? {
+        let values = match self.declared(session, signer)? {
             Some(entry) => self.of(&entry, hops + 1)?,
             None => Vec::new(),
         };
-        if self.sessions.len() < NAMES_MAX {
-            self.sessions.insert(of, names.clone());
+        if self.sessions.len() < VALUES_MAX {
+            self.sessions.insert(of, values.clone());
         }
-        Ok(names)
+        Ok(values)
     }
 
     /// A session is declared by its signer's first entry that was accepted, or not at all.

@@ -156,6 +156,26 @@ fn what_a_model_did_is_compared_with_the_one_before() {
 }
 
 #[test]
+fn an_outcome_counts_under_its_own_agents_intent() {
+    let mut world = World::new();
+    for name in ["a", "b"] {
+        world.agent(name);
+        let mut asked = intent(name, name, "email.send", "x@example.com");
+        asked["environment"] = json!(format!("of-{name}"));
+        world.accept_as(name, Some("I"), asked);
+    }
+    for name in ["b", "a"] {
+        world.accept(name, confirmed(name, name, "email.send", "x@example.com", "@I"));
+    }
+    for name in ["a", "b"] {
+        let stats = world.json(&format!("/stats?by=env&q=kind:action.outcome+agent:{name}"));
+        assert_eq!(list(&stats["items"], "value"), [format!("of-{name}")], "{stats}");
+    }
+    let both = world.json("/stats?by=env&q=kind:action.outcome");
+    assert_eq!(both["items"].as_array().unwrap().len(), 2, "{both}");
+}
+
+#[test]
 fn a_model_is_declared_by_the_sessions_own_signer_and_not_by_a_refusal() {
     let mut world = World::new();
     world.agent("a");
