@@ -112,7 +112,7 @@ pub const ROUTES: &[Route] = &[
         ]),
     Route::get("/api/v1/actions", ReadSensitive, "What fits a query, one row an action")
         .params(&[Q, SINCE, UNTIL, AFTER]),
-    Route::get("/api/v1/stats", Read, "What fits a query, counted by one key").params(&[
+    Route::get("/api/v1/stats", ReadSensitive, "What fits a query, counted by one key").params(&[
         Q,
         SINCE,
         UNTIL,
@@ -121,12 +121,16 @@ pub const ROUTES: &[Route] = &[
         EXPLAIN,
         Param::text("by", "The key to count by, as `agent`").required(),
     ]),
-    Route::get("/api/v1/count", Read, "How many entries fit a query")
+    Route::get("/api/v1/count", ReadSensitive, "How many entries fit a query")
         .params(&[Q, SINCE, UNTIL, AFTER, CURSOR, EXPLAIN])
         .filtered(),
-    Route::get("/api/v1/gaps", Read, "Numbers of signers that never came: open, filled, declared")
-        .params(&[Q, SINCE, UNTIL, AFTER, CURSOR, EXPLAIN]),
-    Route::get("/api/v1/histogram", Read, "How many entries fit a query, by time")
+    Route::get(
+        "/api/v1/gaps",
+        ReadSensitive,
+        "Numbers of signers that never came: open, filled, declared",
+    )
+    .params(&[Q, SINCE, UNTIL, AFTER, CURSOR, EXPLAIN]),
+    Route::get("/api/v1/histogram", ReadSensitive, "How many entries fit a query, by time")
         .params(&[
             Q,
             SINCE,
@@ -254,9 +258,13 @@ pub const ROUTES: &[Route] = &[
         ])
         .media(&[JSON, RECEIPT])
         .also(UNCHANGED),
-    Route::get("/api/v1/claims", Read, "The ledger's signed word on how many entries carry a term")
-        .params(&[Param::text("term", "`key:value`").required()])
-        .media(&[COSE]),
+    Route::get(
+        "/api/v1/claims",
+        ReadSensitive,
+        "The ledger's signed word on how many entries carry a term",
+    )
+    .params(&[Param::text("term", "`key:value`").required()])
+    .media(&[COSE]),
     Route::get("/api/v1/bundles", ReadSensitive, "The evidence for a query, as one file")
         .params(&[
             Q,

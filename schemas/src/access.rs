@@ -10,9 +10,10 @@ pub enum Right {
     Public,
     /// To be known, in whatever role: what a client checks the ledger by.
     Known,
-    /// Reading the registry and what is summed up.
+    /// Reading the registry and what is summed up of it.
     Read,
-    /// Reading what agents wrote: bodies, details, exports. Each read is recorded.
+    /// Reading what agents wrote: bodies, details, exports, and answers to queries, be they numbers alone. Each read is
+    /// recorded.
     ReadSensitive,
     /// Following the log. Each opening is recorded.
     Tail,

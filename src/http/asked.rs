@@ -7,6 +7,9 @@ use schemas::access::Route;
 /// Parameters that are terms of a query.
 const TERMS: [&str; 5] = ["corr", "agent", "principal", "kind", "outcome"];
 
+/// Parameters that are a query, or a term of one.
+const QUERIES: [&str; 2] = ["q", "term"];
+
 /// A query, or a path, and the entry that it names.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Asked {
@@ -24,21 +27,22 @@ impl Asked {
         let index = named("index").and_then(|index| index.parse().ok());
         let query = match named("correlation") {
             Some(correlation) => format!("corr:{correlation}"),
-            None if route.params.iter().any(|param| param.name == "q") => terms(uri),
+            None if route.params.iter().any(|param| QUERIES.contains(&param.name)) => terms(uri),
             None => uri.path().trim_start_matches("/api/v1/").to_owned(),
         };
         Self { query, index }
     }
 }
 
-/// The terms beside `q`, the workflow first, and then `q` as it was written.
+/// The terms beside the query, the workflow first, and then the query as it was written.
 fn terms(uri: &Uri) -> String {
     let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri);
     let pairs = pairs.map(|axum::extract::Query(pairs)| pairs).unwrap_or_default();
     let of = |name: &'static str| pairs.iter().filter(move |(known, _)| known == name);
     let beside =
         TERMS.iter().flat_map(|name| of(name).map(|(name, value)| format!("{name}:{value}")));
-    let words: Vec<_> = beside.chain(of("q").map(|(_, value)| value.clone())).collect();
+    let asked = QUERIES.iter().flat_map(|name| of(name).map(|(_, value)| value.clone()));
+    let words: Vec<_> = beside.chain(asked).collect();
     words.join(" ")
 }
 
@@ -60,6 +64,8 @@ mod tests {
             ("/api/v1/entries", "/api/v1/entries?limit=3", ""),
             ("/api/v1/entries/{index}/body", "/api/v1/entries/7/body", "entries/7/body"),
             ("/api/v1/bundles", "/api/v1/bundles?q=corr:w&details=true", "corr:w"),
+            ("/api/v1/stats", "/api/v1/stats?q=agent:a&by=target", "agent:a"),
+            ("/api/v1/claims", "/api/v1/claims?term=corr:w", "corr:w"),
         ] {
             let route = table::at(path)[0];
             assert_eq!(Asked::of(route, None, &uri.parse().unwrap()).query, expected, "{uri}");

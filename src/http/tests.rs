@@ -262,6 +262,10 @@ async fn sensitive_reads_are_recorded_and_others_are_not() {
         "/api/v1/entries?corr=w",
         "/api/v1/entries/0/body",
         "/api/v1/entries/999/body",
+        "/api/v1/count?q=user:bea",
+        "/api/v1/stats?q=user:bea&by=target",
+        "/api/v1/histogram?q=user:bea&step=1h",
+        "/api/v1/gaps?q=user:bea",
         "/api/v1/status",
         "/api/v1/agents",
         "/livez",
@@ -269,7 +273,9 @@ async fn sensitive_reads_are_recorded_and_others_are_not() {
         world.ask(Method::GET, path, Some(&token)).await;
     }
     let denied = world.token("paul", Role::Publisher, None);
-    world.ask(Method::GET, "/api/v1/entries?q=corr:w", Some(&denied)).await;
+    for path in ["/api/v1/entries?q=corr:w", "/api/v1/count?q=user:bea", "/api/v1/agents"] {
+        world.ask(Method::GET, path, Some(&denied)).await;
+    }
     let recorded = world.recorded().await;
     let told: Vec<_> = recorded
         .iter()
@@ -280,7 +286,10 @@ async fn sensitive_reads_are_recorded_and_others_are_not() {
         [
             ("anna", "corr:w", 2, false),
             ("anna", "entries/0/body", 1, false),
-            ("paul", "corr:w", 1, true)
+            ("anna", "user:bea", 4, false),
+            ("paul", "agents", 1, true),
+            ("paul", "corr:w", 1, true),
+            ("paul", "user:bea", 1, true)
         ]
     );
 }
