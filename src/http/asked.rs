@@ -5,7 +5,23 @@ use axum::http::Uri;
 use schemas::access::Route;
 
 /// Parameters that are terms of a query.
-const TERMS: [&str; 5] = ["corr", "agent", "principal", "kind", "outcome"];
+const TERMS: [&str; 15] = [
+    "corr",
+    "agent",
+    "principal",
+    "kind",
+    "outcome",
+    "approver",
+    "cred",
+    "grant",
+    "user",
+    "tool",
+    "tool_digest",
+    "digest",
+    "source",
+    "trigger",
+    "key",
+];
 
 /// Parameters that are a query, or a term of one.
 const QUERIES: [&str; 2] = ["q", "term"];
@@ -25,23 +41,31 @@ impl Asked {
             all.find(|(known, _)| *known == name).map(|(_, value)| value)
         };
         let index = named("index").and_then(|index| index.parse().ok());
+        let takes_query = QUERIES.into_iter().any(|name| takes(route, name));
+        let terms = terms(route, uri);
         let query = match named("correlation") {
             Some(correlation) => format!("corr:{correlation}"),
-            None if route.params.iter().any(|param| QUERIES.contains(&param.name)) => terms(uri),
+            None if takes_query || !terms.is_empty() => terms,
             None => uri.path().trim_start_matches("/api/v1/").to_owned(),
         };
         Self { query, index }
     }
 }
 
+fn takes(route: &Route, name: &str) -> bool {
+    route.params.iter().any(|param| param.name == name)
+}
+
 /// The terms beside the query, the workflow first, and then the query as it was written.
-fn terms(uri: &Uri) -> String {
+fn terms(route: &Route, uri: &Uri) -> String {
     let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri);
     let pairs = pairs.map(|axum::extract::Query(pairs)| pairs).unwrap_or_default();
     let of = |name: &'static str| pairs.iter().filter(move |(known, _)| known == name);
-    let beside =
-        TERMS.iter().flat_map(|name| of(name).map(|(name, value)| format!("{name}:{value}")));
-    let asked = QUERIES.iter().flat_map(|name| of(name).map(|(_, value)| value.clone()));
+    // What the route does not take says nothing of what was read.
+    let beside = TERMS.into_iter().filter(|name| takes(route, name));
+    let beside = beside.flat_map(|name| of(name).map(|(name, value)| format!("{name}:{value}")));
+    let asked = QUERIES.into_iter().filter(|name| takes(route, name));
+    let asked = asked.flat_map(|name| of(name).map(|(_, value)| value.clone()));
     let words: Vec<_> = beside.chain(asked).collect();
     words.join(" ")
 }
@@ -65,6 +89,10 @@ mod tests {
             ("/api/v1/entries/{index}/body", "/api/v1/entries/7/body", "entries/7/body"),
             ("/api/v1/bundles", "/api/v1/bundles?q=corr:w&details=true", "corr:w"),
             ("/api/v1/stats", "/api/v1/stats?q=agent:a&by=target", "agent:a"),
+            ("/api/v1/impact", "/api/v1/impact?user=bea&since=7d", "user:bea"),
+            ("/api/v1/approvals", "/api/v1/approvals?approver=bea", "approver:bea"),
+            ("/api/v1/findings", "/api/v1/findings?open=true", "findings"),
+            ("/api/v1/admin/copy", "/api/v1/admin/copy?agent=a&q=b", "admin/copy"),
             ("/api/v1/claims", "/api/v1/claims?term=corr:w", "corr:w"),
         ] {
             let route = table::at(path)[0];
