@@ -17,6 +17,8 @@ const OTHERS: &str = "others";
 const DENIED: &str = "denied";
 /// How long the last reads may take to be recorded, in seconds.
 const LAST_S_MAX: u64 = 10;
+/// How long the last reads wait for a door that is full.
+const LAST_PAUSE: Duration = Duration::from_millis(100);
 
 /// One read.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -45,6 +47,26 @@ struct Kept {
     is_closed: bool,
 }
 
+impl Kept {
+    fn count(&mut self, read: Read, times: u64) {
+        let is_full = self.reads.len() >= ACCESS_READS_MAX;
+        let counted = match self.reads.entry(read) {
+            Entry::Occupied(counted) => counted.into_mut(),
+            Entry::Vacant(free) if !is_full => free.insert(0),
+            Entry::Vacant(refused) => {
+                let read = Read {
+                    reader: OTHERS.into(),
+                    query: String::new(),
+                    index: None,
+                    denied: refused.key().denied,
+                };
+                self.reads.entry(read).or_insert(0)
+            }
+        };
+        *counted = counted.saturating_add(times);
+    }
+}
+
 impl Recorder {
     /// Hands what it counts to `door`.
     pub(crate) fn new(door: Door) -> Self {
@@ -56,29 +78,14 @@ impl Recorder {
         !self.kept().is_closed
     }
 
-    /// Counts a read.
-    pub(crate) fn note(&self, mut read: Read) {
+    /// Counts a read; false where that comes too late to be recorded.
+    pub(crate) fn note(&self, mut read: Read) -> bool {
         read.query.truncate(read.query.floor_char_boundary(QUERY_BYTES_MAX));
-        self.count(read, 1);
-    }
-
-    fn count(&self, read: Read, times: u64) {
         let mut kept = self.kept();
-        let is_full = kept.reads.len() >= ACCESS_READS_MAX;
-        let counted = match kept.reads.entry(read) {
-            Entry::Occupied(counted) => counted.into_mut(),
-            Entry::Vacant(free) if !is_full => free.insert(0),
-            Entry::Vacant(refused) => {
-                let read = Read {
-                    reader: OTHERS.into(),
-                    query: String::new(),
-                    index: None,
-                    denied: refused.key().denied,
-                };
-                kept.reads.entry(read).or_insert(0)
-            }
-        };
-        *counted = counted.saturating_add(times);
+        if !kept.is_closed {
+            kept.count(read, 1);
+        }
+        !kept.is_closed
     }
 
     /// Records each minute until `shutdown`, and then the last.
@@ -90,7 +97,14 @@ impl Recorder {
             }
         }
         self.kept().is_closed = true;
-        if tokio::time::timeout(Duration::from_secs(LAST_S_MAX), self.flush()).await.is_err() {
+        let last = async {
+            self.flush().await;
+            while !self.kept().reads.is_empty() {
+                tokio::time::sleep(LAST_PAUSE).await;
+                self.flush().await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(LAST_S_MAX), last).await.is_err() {
             tracing::error!("the last reads were not recorded in time");
         }
     }
@@ -106,8 +120,8 @@ impl Recorder {
         while let Some((read, times, outcome)) = recorded.next().await {
             match outcome {
                 Ok(()) => {}
-                // The next minute's, then.
-                Err(DoorError::Full) => self.count(read, times),
+                // The next time's, then.
+                Err(DoorError::Full) => self.kept().count(read, times),
                 Err(error @ DoorError::Closed) => {
                     tracing::error!(reader = %read.reader, times, %error, "a read was not recorded");
                 }
@@ -139,6 +153,8 @@ fn memo(read: &Read, count: u64) -> Memo {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use schemas::limits::DOOR_WAITING_MAX;
 
     use super::*;
 
@@ -173,5 +189,23 @@ mod tests {
         shutdown.cancel();
         Arc::clone(&recorder).run(shutdown).await;
         assert!(!recorder.is_open());
+        assert!(!recorder.note(read("one", "corr:w")));
+        assert!(recorder.taken().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_reads_wait_for_a_door_that_is_full() {
+        let (door, shutdown) = (Door::default(), CancellationToken::new());
+        for _ in 0..DOOR_WAITING_MAX {
+            let door = door.clone();
+            tokio::spawn(async move { door.submit(bytes::Bytes::new()).await });
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let recorder = Arc::new(Recorder::new(door));
+        assert!(recorder.note(read("one", "corr:w")));
+        shutdown.cancel();
+        let began = tokio::time::Instant::now();
+        Arc::clone(&recorder).run(shutdown).await;
+        assert_eq!(began.elapsed(), Duration::from_secs(LAST_S_MAX));
     }
 }

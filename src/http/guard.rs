@@ -131,8 +131,10 @@ impl Guard {
             _at_its_own_pace => next.run(request).await,
         };
         let status = response.status();
-        if recorded && (status.is_success() || status == StatusCode::NOT_MODIFIED) {
-            self.note(reader, asked, false);
+        let shows = status.is_success() || status == StatusCode::NOT_MODIFIED;
+        // It may have taken long: what ends behind the last record is not handed out.
+        if recorded && shows && !self.note(reader, asked, false) {
+            return shutting_down();
         }
         match route.right {
             Right::Tail if status == StatusCode::OK => self.metrics.following(response),
@@ -162,11 +164,11 @@ impl Guard {
         });
     }
 
-    fn note(&self, reader: Arc<str>, asked: Asked, denied: bool) {
-        if let Some(recorder) = &self.recorder {
-            let Asked { query, index } = asked;
-            recorder.note(Read { reader, query, index, denied });
-        }
+    /// False where somebody records and it is too late for that.
+    fn note(&self, reader: Arc<str>, asked: Asked, denied: bool) -> bool {
+        let Asked { query, index } = asked;
+        let read = Read { reader, query, index, denied };
+        self.recorder.as_ref().is_none_or(|recorder| recorder.note(read))
     }
 
     /// By route alone: what a stranger writes into a path is none of the log's business.

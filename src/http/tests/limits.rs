@@ -1,5 +1,6 @@
 //! Too much, too large and too slow: each has its own answer, and a client is told when to come back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -10,10 +11,12 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use futures_util::stream;
 use schemas::limits::{HTTP_BODIES_MAX, HTTP_REQUESTS_MAX, SUBMISSION_BYTES_MAX};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::super::{Guard, guarded};
 use super::world::text;
+use crate::access::Recorder;
 use crate::clock::Clock;
 
 const SLOW: &str = "/api/v1/agents";
@@ -79,6 +82,28 @@ async fn bodies_are_bounded_in_size_time_and_number() {
         (more.status().as_u16(), &more.headers()["retry-after"]),
         (503, &"1".parse().unwrap())
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_recorded_any_more_is_not_answered() {
+    const RECORDED: &str = "/api/v1/entries";
+    let recorder = Arc::new(Recorder::new(ingest::Door::default()));
+    let shutdown = CancellationToken::new();
+    shutdown.cancel();
+    let mut guard = Guard::new(Clock::system());
+    guard.recorder = Some(Arc::clone(&recorder));
+    // The last reads are recorded while this one is under way.
+    let slow = move || async move {
+        recorder.run(shutdown).await;
+        "what an agent wrote"
+    };
+    let app = guarded(Router::new().route(RECORDED, get(slow)), guard);
+    let answer = ask(&app, "GET", RECORDED, Body::empty()).await;
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (503, &"5".parse().unwrap())
+    );
+    assert!(text(answer).await.contains("shutting-down"));
 }
 
 #[tokio::test(start_paused = true)]
