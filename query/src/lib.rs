@@ -79,6 +79,7 @@ mod workflow;
 pub use api::routes;
 pub use diagram::{render_dot, render_mermaid};
 pub use formats::{COLUMNS, entries_csv, json_cbor};
+pub use negotiate::preferred;
 pub use reader::{Overseer, Reader, Waiting};
 pub use registry::findings::flagged;
 pub use registry::impact::impact;

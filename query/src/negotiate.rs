@@ -36,6 +36,15 @@ pub(crate) fn choose(
         let named = forms.iter().find(|form| form.name == name).copied();
         return named.ok_or(Error::UnknownFormat { forms });
     }
+    let essences: Vec<_> = forms.iter().map(Form::essence).collect();
+    let place = preferred(headers, &essences).ok_or(Error::NotAcceptable { forms })?;
+    forms.get(place).copied().ok_or(Error::NotAcceptable { forms })
+}
+
+/// Which of these media types, without parameters, `Accept` prefers: of equals the first, and that, too, where it says nothing.
+/// `None` where it admits none.
+#[must_use]
+pub fn preferred(headers: &HeaderMap, media: &[&str]) -> Option<usize> {
     let accepted: Vec<_> = headers
         .get_all(header::ACCEPT)
         .iter()
@@ -44,12 +53,12 @@ pub(crate) fn choose(
         .filter_map(Range::parse)
         .collect();
     if accepted.is_empty() {
-        return forms.first().copied().ok_or(Error::NotAcceptable { forms });
+        return Some(0);
     }
-    let wanted = forms.iter().map(|form| (weight(&accepted, form.essence()), form));
+    let wanted = media.iter().map(|media| weight(&accepted, media)).enumerate();
     // Of equals the first: `max_by_key` would give the last.
-    let best = wanted.filter(|(weight, _)| *weight > 0).rev().max_by_key(|(weight, _)| *weight);
-    best.map(|(_, form)| *form).ok_or(Error::NotAcceptable { forms })
+    let best = wanted.filter(|(_, weight)| *weight > 0).rev().max_by_key(|(_, weight)| *weight);
+    best.map(|(place, _)| place)
 }
 
 /// One media range of `Accept` with its weight in thousandths.

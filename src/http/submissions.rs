@@ -142,8 +142,7 @@ impl Intake {
                     .into_response();
             }
         };
-        let wants = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-        if wants.is_some_and(|accept| accept.contains(CBOR)) {
+        if wants_cbor(headers) {
             return ([(header::CONTENT_TYPE, CBOR)], reply).into_response();
         }
         match Reply::decode(&reply) {
@@ -170,6 +169,11 @@ impl Intake {
             }
         }
     }
+}
+
+/// Whoever wants neither gets JSON: it has been taken in.
+fn wants_cbor(headers: &HeaderMap) -> bool {
+    query::preferred(headers, &[JSON_MEDIA_TYPE, CBOR]) == Some(1)
 }
 
 /// Every item's end; one that was refused decides the status.
@@ -212,4 +216,29 @@ fn outcome_json(outcome: &Outcome) -> Json {
         json.extend(members);
     }
     json
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_reply_comes_in_the_form_that_is_preferred() {
+        for (accept, expected) in [
+            ("application/cbor", true),
+            ("APPLICATION/CBOR", true),
+            ("application/json;q=0.5, application/cbor", true),
+            ("*/*", false),
+            ("application/json, application/cbor;q=0.5", false),
+            ("application/cbor;q=0", false),
+            ("application/cbor-seq", false),
+            ("text/html", false),
+        ] {
+            let headers = [(header::ACCEPT, HeaderValue::from_static(accept))];
+            assert_eq!(wants_cbor(&headers.into_iter().collect()), expected, "{accept}");
+        }
+        assert!(!wants_cbor(&HeaderMap::new()));
+    }
 }
