@@ -281,7 +281,9 @@ impl Command {
     fn writes(&self, format: Format) -> bool {
         match format {
             Format::Table | Format::Json | Format::Jsonl => true,
-            Format::Csv | Format::Raw | Format::Template => matches!(self, Self::Query(_)),
+            Format::Csv | Format::Raw | Format::Template => {
+                matches!(self, Self::Query(args) if args.lists_entries())
+            }
             Format::Mermaid | Format::Dot => matches!(self, Self::Chain(_)),
         }
     }
@@ -417,6 +419,26 @@ mod tests {
         }
         for wrong in ["--frobnicate", "-x", "-X:1", "--since:1"] {
             assert!(Cli::try_parse_from(["sworn", "tail", wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rows_are_written_where_entries_are_listed() {
+        for (line, expected) in [
+            ("sworn query agent:a", true),
+            ("sworn query agent:a --order oldest --explain", true),
+            ("sworn query agent:a --count", false),
+            ("sworn query agent:a --by model", false),
+            ("sworn query agent:a --histogram 1h", false),
+            ("sworn query agent:a --actions", false),
+            ("sworn query agent:a --follow", false),
+            ("sworn tail agent:a", false),
+        ] {
+            let command = Cli::try_parse_from(line.split_whitespace()).unwrap().command;
+            for format in [Format::Csv, Format::Raw, Format::Template] {
+                assert_eq!(command.writes(format), expected, "{line} as {format:?}");
+            }
+            assert!(command.writes(Format::Jsonl), "{line}");
         }
     }
 

@@ -88,6 +88,12 @@ impl Args {
         self.follow
     }
 
+    /// Whether its answer is entries, and nothing that was made of them.
+    pub(crate) fn lists_entries(&self) -> bool {
+        let counts = self.count || self.by.is_some() || self.histogram.is_some();
+        !(self.follow || self.actions || counts)
+    }
+
     /// What every kind of answer is asked for.
     fn params(&self) -> Vec<(&'static str, String)> {
         let mut params = vec![("q", query_text(&self.query))];
@@ -169,11 +175,7 @@ fn folded(params: Vec<(&'static str, String)>, context: &Context) -> Result<Exit
     let items = pages.items(&mut page)?;
     match out.format() {
         Format::Table => items.iter().try_for_each(|item| out.line(&actions::line(item)))?,
-        Format::Json | Format::Jsonl => out.jsons(&items)?,
-        format => {
-            let (name, expected) = ("--output", "table, json or jsonl with --actions");
-            return Err(Failure::Argument { name, value: format.name(), expected });
-        }
+        _ => out.jsons(&items)?,
     }
     Ok(ending(&page, &items))
 }
