@@ -35,28 +35,44 @@ fn read(api: &Api, params: &Params) -> Result<Value, Error> {
     let search = Search::of(api, params, "gaps", Some(Order::Oldest))?;
     let size = search.size();
     let mut hits = search.hits(api)?;
+    let (mut damaged, mut walk) = (BTreeSet::new(), Walk::of_query(Order::Oldest));
     let (sessions, rest) = match &mut hits {
-        Some(hits) => sessions(hits)?,
+        Some(hits) => sessions(hits, &mut damaged)?,
         None => (BTreeSet::new(), Rest::default()),
     };
-    let mut walk = Walk::of_query(Order::Oldest);
     let mut items = Vec::new();
     for counting in &sessions {
-        items.extend(Numbers::of(&api.ledger, counting, size, &mut walk)?.to_json(counting));
+        let numbers = Numbers::of(&api.ledger, counting, size, &mut walk)?;
+        items.extend(numbers.to_json(counting));
+        damaged.extend(numbers.damaged);
     }
-    let members = [("items", Value::Array(items)), ("sessions", json!(sessions.len()))];
+    let members = [
+        ("items", Value::Array(items)),
+        ("sessions", json!(sessions.len())),
+        ("damaged", json!(damaged.len())),
+    ];
     search.answer(api, members, hits.as_ref(), rest)
 }
 
-/// Who counts in the entries that fit.
-fn sessions(hits: &mut Hits<'_>) -> Result<(BTreeSet<Counting>, Rest), Error> {
+/// Who counts in the entries that fit; nothing tells that of those that are damaged.
+fn sessions(
+    hits: &mut Hits<'_>,
+    damaged: &mut BTreeSet<u64>,
+) -> Result<(BTreeSet<Counting>, Rest), Error> {
     let mut found = BTreeSet::new();
     loop {
         let page = hits.page(ENTRIES_PER_LOOK)?;
         for entry in &page.entries {
-            let Found::Entry(entry) = entry else { continue };
-            let node = Node::of(entry);
-            found.extend(node.signer.zip(node.session).filter(|_| node.seq.is_some()));
+            match entry {
+                Found::Damaged(index) => drop(damaged.insert(index.0)),
+                Found::Entry(entry) if entry.is_damaged() => {
+                    damaged.insert(entry.leaf.index.0);
+                }
+                Found::Entry(entry) => {
+                    let node = Node::of(entry);
+                    found.extend(node.signer.zip(node.session).filter(|_| node.seq.is_some()));
+                }
+            }
         }
         let rest = page.rest;
         match rest.next {
@@ -82,6 +98,8 @@ struct Numbers {
     filled: Vec<(u64, u64, u64)>,
     /// What the signer says itself that it lost, and where it says so.
     lost: Vec<(u64, u64, u64)>,
+    /// Entries of the session that cannot be read: their numbers look as if they were missing.
+    damaged: Vec<u64>,
     /// Where the budget ended.
     reached: Option<u64>,
 }
@@ -113,13 +131,19 @@ impl Numbers {
             };
             at = walk.order.beyond(index);
             let entry = match ledger.entry(Index(index)) {
-                Ok(entry) => entry,
-                Err(damage) if is_damage(&damage) => continue,
+                Ok(Some(entry)) if !entry.is_damaged() => entry,
+                Ok(_) => {
+                    numbers.damaged.push(index);
+                    continue;
+                }
+                Err(damage) if is_damage(&damage) => {
+                    numbers.damaged.push(index);
+                    continue;
+                }
                 Err(failure) => return Err(failure.into()),
             };
-            if let Some(node) = entry.map(|entry| Node::of(&entry))
-                && node.signer.as_ref() == Some(signer)
-            {
+            let node = Node::of(&entry);
+            if node.signer.as_ref() == Some(signer) {
                 numbers.add(&node);
             }
         }

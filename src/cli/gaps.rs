@@ -4,10 +4,12 @@ use serde_json::Value as Json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::incomplete::worst;
 use crate::cli::member::text;
 use crate::cli::out::{Format, note};
 use crate::cli::pages::Pages;
 use crate::cli::query_text;
+use crate::cli::tally::unread;
 use crate::exit::Exit;
 use crate::table::Table;
 
@@ -35,8 +37,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     params.extend(args.until.clone().map(|until| ("until", until)));
     let (client, out) = (context.client()?, context.out());
     let mut pages = Pages::new(&client, "/api/v1/gaps", params);
-    let mut gaps: Vec<Json> = Vec::new();
+    let (mut gaps, mut damaged) = (Vec::<Json>::new(), 0);
     while let Some(mut page) = pages.next(None)? {
+        damaged += number(&page, "damaged").unwrap_or_default();
         for gap in pages.items(&mut page)? {
             // A session's entries may be on several pages.
             if !gaps.contains(&gap) {
@@ -55,7 +58,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     } else {
         out.jsons(&gaps)?;
     }
-    Ok(ended(&gaps))
+    let unread = unread(damaged);
+    Ok(worst([ended(&gaps), unread]))
 }
 
 fn number(gap: &Json, name: &str) -> Option<u64> {

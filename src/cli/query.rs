@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::incomplete::{self, worst};
 use crate::cli::line::line;
-use crate::cli::member::number;
+use crate::cli::member::{number, text};
 use crate::cli::out::{Format, Out, note};
 use crate::cli::pages::{self, Pages};
 use crate::cli::template::Template;
@@ -146,12 +146,13 @@ fn entries(
     let mut pages = Pages::new(&client, "/api/v1/entries", params);
     let mut collected = Vec::new();
     let mut left = args.limit;
-    let mut is_first = true;
+    let (mut is_first, mut damaged) = (true, 0);
     while left > 0
         && let Some(mut page) = pages.next(Some(left.min(PAGE_ENTRIES_MAX)))?
     {
         let mut items = pages.items(&mut page)?;
         left = left.saturating_sub(items.len());
+        damaged += unreadable(&items);
         match out.format() {
             Format::Json => collected.append(&mut items),
             _ => write(args, out, &items, is_first)?,
@@ -164,7 +165,15 @@ fn entries(
     if pages.is_cut() {
         note(&format!("there are more; --limit {} shows them", args.limit.saturating_mul(10)));
     }
-    Ok(Exit::Ok)
+    Ok(tally::unread(damaged))
+}
+
+/// How many of the entries are listed because nothing tells what they say.
+fn unreadable(items: &[Json]) -> u64 {
+    let is_damaged = |entry: &&Json| {
+        text(entry, "status") == Some("damaged") || entry.get("damaged") == Some(&Json::Bool(true))
+    };
+    items.iter().filter(is_damaged).fold(0, |count, _| count + 1)
 }
 
 /// The actions that the entries belong to.
@@ -208,6 +217,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_entry_that_cannot_be_read_is_no_success() {
+        let whole = json!({ "index": 1, "status": "accepted", "body": {} });
+        let erased = json!({ "index": 2, "status": "accepted", "redacted": true, "body": null });
+        assert_eq!(unreadable(&[whole.clone(), erased]), 0);
+        let damaged = json!({ "index": 3, "status": "accepted", "body": null, "damaged": true });
+        let lost = json!({ "index": 4, "status": "damaged", "body": null });
+        assert_eq!(unreadable(&[whole, damaged, lost]), 2);
+    }
 
     #[test]
     fn actions_that_are_not_all_are_no_success() {

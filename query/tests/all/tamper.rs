@@ -104,6 +104,7 @@ fn what_lies_beyond_damage_is_said_not_to_be_known() {
         let up = format!("/entries/{told}/causes");
         assert_eq!(world.json(&up)["damaged"], json!([]), "{family}");
         assert_eq!(world.json("/actions?q=corr%3Aw")["damaged"], 0, "{family}");
+        assert_eq!(world.json("/gaps?q=corr%3Aw")["damaged"], 0, "{family}");
         world.close();
         let nth = usize::try_from(asked).unwrap();
         tamper(&config(&world.dir).store, family, nth, byte).unwrap().unwrap();
@@ -112,5 +113,7 @@ fn what_lies_beyond_damage_is_said_not_to_be_known() {
         assert_eq!(found["damaged"], json!([{ "index": asked, "from": told }]), "{family}");
         let actions = world.json("/actions?q=corr%3Aw");
         assert_eq!((&actions["items"], &actions["damaged"]), (&json!([]), &json!(2)), "{family}");
+        let gaps = world.json("/gaps?q=corr%3Aw");
+        assert_eq!((&gaps["sessions"], &gaps["damaged"]), (&json!(1), &json!(1)), "{family}");
     }
 }
