@@ -24,6 +24,9 @@ const UNKNOWN: &str = "unknown";
 /// The same where nobody needs one.
 const LOOPBACK: &str = "loopback";
 
+/// What is answered however much others ask for: a process that is busy is not one to be ended, and must be seen to be busy.
+const HEALTH: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
 /// What stands before every route.
 #[derive(Debug)]
 pub(crate) struct Guard {
@@ -109,8 +112,9 @@ impl Guard {
             return shutting_down();
         }
         // Tails have places of their own, for as long as they are open.
+        let is_placed = route.right != Right::Tail && !HEALTH.contains(&route.path);
         let name = identity.as_ref().map(|identity| &identity.name);
-        let place = match (route.right != Right::Tail).then(|| self.load.take(name)).transpose() {
+        let place = match is_placed.then(|| self.load.take(name)).transpose() {
             Ok(place) => place,
             Err(refused) => return *refused,
         };

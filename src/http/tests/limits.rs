@@ -27,6 +27,7 @@ fn app() -> Router {
     let router = Router::new()
         .route(SLOW, get(std::future::pending::<Response>))
         .route(TAKEN, post(|body: axum::body::Bytes| async move { body.len().to_string() }))
+        .route("/livez", get(|| async { "ok" }))
         .route("/version", get(|| async { "1" }));
     guarded(router, Guard::new(Clock::system()))
 }
@@ -61,6 +62,7 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
         (503, &"1".parse().unwrap())
     );
     assert!(text(answer).await.contains("overloaded"));
+    assert_eq!(ask(&app, "GET", "/livez", Body::empty()).await.status(), 200);
 }
 
 #[tokio::test(start_paused = true)]
