@@ -99,7 +99,7 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
 }
 
 /// Why the body of an entry is not known.
-fn state(entry: &Entry) -> &'static str {
+pub(crate) fn state(entry: &Entry) -> &'static str {
     match entry.leaf.status {
         Status::Accepted if entry.is_damaged() => "damaged",
         Status::Accepted => "redacted",

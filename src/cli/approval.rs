@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::finding::gone;
 use crate::cli::member::{cell, number};
 use crate::cli::out::Format;
 use crate::cli::pages::{self, Pages};
@@ -81,6 +82,10 @@ fn list(context: &Context, query: Vec<(&'static str, String)>) -> Result<Exit, F
         return Ok(exit);
     }
     for request in items {
+        if let Some(gone) = gone(request) {
+            out.line(&gone)?;
+            continue;
+        }
         let index = number(request, "index");
         out.line(&format!(
             "#{index} {}  {}  {} {}  {}",

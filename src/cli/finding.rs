@@ -128,15 +128,30 @@ fn show(context: &Context, index: Index) -> Result<Exit, Failure> {
 }
 
 fn head(finding: &Json) -> String {
+    if let Some(gone) = gone(finding) {
+        return gone;
+    }
     let detail = cell(finding, "detail");
     let detail = if detail.is_empty() { detail } else { format!(" ({detail})") };
+    let flags = finding.get("flags").and_then(Json::as_u64);
     format!(
-        "#{} {}{detail}  {}  flags #{}",
+        "#{} {}{detail}  {}{}",
         number(finding, "index"),
         cell(finding, "rule"),
         cell(finding, "agent"),
-        number(finding, "flags"),
+        flags.map(|index| format!("  flags #{index}")).unwrap_or_default(),
     )
+}
+
+/// Why no more than its place is known of an entry that a list holds.
+pub(super) fn gone(item: &Json) -> Option<String> {
+    let is = |name: &str| item.get(name).and_then(Json::as_bool) == Some(true);
+    let index = number(item, "index");
+    match (is("redacted"), is("damaged")) {
+        (true, _) => Some(format!("#{index} is erased")),
+        (false, true) => Some(format!("#{index} is damaged")),
+        (false, false) => None,
+    }
 }
 
 /// Who resolved it, and how; nothing while it is open.
@@ -156,4 +171,19 @@ fn delivery(finding: &Json, routes: &Json) -> String {
     let number = |json: &Json, name: &str| json.get(name).and_then(Json::as_u64);
     let routed = number(finding, "index") >= number(routes, "began");
     if has_routes && routed { "  pending".to_owned() } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_not_made_up() {
+        let finding = json!({ "index": 7, "rule": "volume", "agent": "a", "flags": 3 });
+        assert_eq!(head(&finding), "#7 volume  a  flags #3");
+        let of_none = json!({ "index": 7, "rule": "volume", "agent": "a", "flags": null });
+        assert_eq!(head(&of_none), "#7 volume  a");
+        assert_eq!(head(&json!({ "index": 7, "redacted": true })), "#7 is erased");
+        assert_eq!(head(&json!({ "index": 7, "damaged": true })), "#7 is damaged");
+    }
 }

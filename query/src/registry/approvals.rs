@@ -20,6 +20,7 @@ use crate::names::Names;
 use crate::params::Params;
 use crate::source::{Order, Source, Walk};
 use crate::terms::term;
+use crate::why::state;
 
 /// `?open=true` those that wait, `?approver=` those that somebody decided; the newest first, page by page.
 pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
@@ -41,9 +42,9 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
             let by = |decision: &Value| {
                 decision.get("approver").and_then(Value::as_str) == Some(approver)
             };
-            // What could not be looked through may hold one of his.
+            // What could not be looked through may hold one of his, and so may what does not say any more which they are.
             let unknown = item.get("incomplete").and_then(Value::as_bool) == Some(true);
-            unknown || decisions.is_some_and(|decisions| decisions.iter().any(by))
+            unknown || decisions.is_none_or(|decisions| decisions.iter().any(by))
         });
         Ok(((!open || !decided) && by).then_some(item))
     })
@@ -58,7 +59,7 @@ fn approval(
     looks: &mut Walk,
 ) -> Result<Value, ReadError> {
     let Some(body) = request.body() else {
-        return Ok(json!({ "index": request.leaf.index.0, "redacted": true }));
+        return Ok(json!({ "index": request.leaf.index.0, (state(request)): true }));
     };
     let decisions = decisions(names, (&body, request.leaf.received_at), size, now, looks)?;
     let of: Vec<_> = body.causes().iter().map(EventId::to_string).collect();

@@ -21,6 +21,7 @@ use crate::names::Names;
 use crate::params::{Params, Segment};
 use crate::source::{Order, Source, Walk};
 use crate::terms::term;
+use crate::why::state;
 
 /// `?rule=`, `?agent=`, `?open=true` those that nobody resolved; the newest first, page by page.
 pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
@@ -82,7 +83,9 @@ fn finding(
 ) -> Result<Value, ReadError> {
     let ledger = names.ledger;
     let index = entry.leaf.index.0;
-    let Some(body) = entry.body() else { return Ok(json!({ "index": index })) };
+    let Some(body) = entry.body() else {
+        return Ok(json!({ "index": index, (state(entry)): true }));
+    };
     let name = body.text("rule.name").unwrap_or_default();
     let id = body.id().to_string();
     let resolved =

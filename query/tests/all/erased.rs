@@ -80,3 +80,31 @@ fn an_erased_outcome_is_not_called_absent() {
     let after = gaps(&world);
     assert_eq!(after[1]["checked"], true, "what was erased came before: {after}");
 }
+
+#[test]
+fn an_erased_request_may_be_one_that_somebody_decided() {
+    let mut world = World::new();
+    world.agent("a");
+    world.principal("lead@example.com", &["human", "approver"]);
+    world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x@example.com"));
+    let request = json!({
+        "kind": "approval.requested", "agent": { "id": "a" }, "correlation": "w",
+        "causes": ["@I"], "approval": { "request": "@I" },
+    });
+    let asked = world.accept_as("a", Some("R"), request);
+    let decision = json!({
+        "kind": "approval.decided", "causes": ["@R", "@I"],
+        "approval": { "request": "@R", "decision": "allow" },
+    });
+    world.accept("lead@example.com", decision);
+    let of = |world: &World, who: &str| {
+        world.json(&format!("/approvals?approver={who}"))["items"].clone()
+    };
+    assert_eq!(of(&world, "lead@example.com")[0]["index"], asked);
+    assert_eq!(of(&world, "nobody@example.com"), json!([]));
+    let redact = json!({ "ranges": [[asked, asked]], "parts": ["body"], "basis": "gdpr-17" });
+    world.accept(OPERATOR, json!({ "kind": "redaction", "redact": redact }));
+    let left = json!([{ "index": asked, "redacted": true }]);
+    assert_eq!(of(&world, "lead@example.com"), left);
+    assert_eq!(of(&world, "nobody@example.com"), left, "nobody can tell any more");
+}
