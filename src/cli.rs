@@ -19,6 +19,7 @@ mod continuity;
 mod contract;
 mod credential;
 mod delivery;
+mod doctor;
 mod eras;
 mod events;
 mod evidence;
@@ -199,7 +200,7 @@ enum Command {
     /// The broker's configuration
     #[command(subcommand)]
     Nats(nats::Command),
-    /// Look after a ledger: redactions, holds, its key, its indexes
+    /// Look after a ledger: what its server needs, redactions, holds, its key, its indexes
     #[command(subcommand)]
     Admin(admin::Command),
     /// Witnesses: being one, and how far they are

@@ -40,7 +40,11 @@ impl Disk {
         Ok((receiver, AbortOnDropHandle::new(watching)))
     }
 
-    fn room(&self) -> io::Result<Room> {
+    /// Its room as it is now.
+    ///
+    /// # Errors
+    /// When the file system does not say.
+    pub(crate) fn room(&self) -> io::Result<Room> {
         let disk = rustix::fs::statvfs(self.store.as_path())?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         Ok(Room { free, reserve: self.reserve })

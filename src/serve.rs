@@ -255,7 +255,11 @@ pub(crate) struct Server {
     pub(crate) routing: Routing,
 }
 
-fn read_policy(path: &Path) -> Result<Policy, ServeError> {
+/// The witnesses that are asked.
+///
+/// # Errors
+/// [`ServeError::PolicyFile`], [`ServeError::Policy`].
+pub(crate) fn read_policy(path: &Path) -> Result<Policy, ServeError> {
     let path = path.to_owned();
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,

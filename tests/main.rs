@@ -13,6 +13,7 @@ mod crash;
 mod demo;
 mod dev;
 mod disk;
+mod doctor;
 mod features;
 mod findings;
 mod followers;

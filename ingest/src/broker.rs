@@ -9,8 +9,9 @@ use schemas::id::{Tenant, unhex};
 use schemas::limits::{BROKER_BACKOFF_MS_MAX, BROKER_REQUEST_S_MAX};
 use tokio::sync::watch;
 
+use crate::contact::check_server;
 use crate::door::Door;
-use crate::error::BrokerError;
+use crate::error::{BrokerError, IngestError};
 use crate::room::Room;
 
 /// Silence after which the server is asked whether it is still there.
@@ -116,6 +117,17 @@ impl Broker {
     #[must_use]
     pub fn at(url: &str) -> Self {
         Self { urls: vec![url.to_owned()], ..Self::default() }
+    }
+
+    /// Connects once, and holds the server against what is needed of one; gives its version. Nothing is made there.
+    ///
+    /// # Errors
+    /// [`IngestError::Broker`], [`IngestError::Refused`].
+    pub async fn greet(&self) -> Result<String, IngestError> {
+        let options = self.options().await.map_err(IngestError::Broker)?;
+        let client = self.connect(options).await.map_err(IngestError::Broker)?;
+        check_server(&client)?;
+        Ok(client.server_info().version)
     }
 
     /// Number of servers that are named, for bounded attempts.

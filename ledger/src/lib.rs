@@ -67,7 +67,7 @@ pub use error::{AppendError, OpenError, ReadError};
 pub use head::Head;
 pub use memo::Memo;
 pub use meta::Cursor;
-pub use open::{Config, Genesis, create, open, read_mark};
+pub use open::{Config, Genesis, Inspected, create, inspect, open, read_mark};
 pub use postings::Postings;
 pub use proof::TileProof;
 pub use read::{Ledger, StatementRow, TermRow};

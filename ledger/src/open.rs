@@ -135,10 +135,7 @@ fn genesis_fields(genesis: &Genesis, identity: &Identity) -> Vec<(&'static str, 
 pub fn open(config: &Config, key: SigningKey) -> Result<Writer, OpenError> {
     let opened = Opened::at(config)?;
     opened.check_key(&key)?;
-    let marked = match opened.before_unmarked_epoch()? {
-        Some(size) => size,
-        None => opened.marked(config)?,
-    };
+    let marked = opened.acknowledged(config)?;
     let mut writer = opened.writer(key)?;
     if marked < writer.fold.growth.size() {
         check_unmarked(&writer, marked)?;
@@ -149,6 +146,28 @@ pub fn open(config: &Config, key: SigningKey) -> Result<Writer, OpenError> {
     writer.redact_restored(size)?;
     writer.erase_due(&writer.ledger())?; // A crash may have come between a redaction and what it says.
     Ok(writer)
+}
+
+/// What a ledger would be opened as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Inspected {
+    /// Entries in the store.
+    pub size: TreeSize,
+    /// Entries that the mark vouches for.
+    pub marked: TreeSize,
+    /// When the last entry was received.
+    pub received_at: Micros,
+}
+
+/// Whether a ledger would open: nothing is signed or erased, and the mark stays as it is.
+///
+/// # Errors
+/// Those of [`open`], but for a commit beyond the mark, which is verified only there.
+pub fn inspect(config: &Config, key: &SigningKey) -> Result<Inspected, OpenError> {
+    let opened = Opened::at(config)?;
+    opened.check_key(key)?;
+    let (size, marked) = (opened.size(), opened.acknowledged(config)?);
+    Ok(Inspected { size, marked, received_at: opened.loaded.received_at })
 }
 
 /// A store that was opened, with its past read; its mark is not compared yet.
@@ -201,6 +220,14 @@ impl Opened {
             Marked::Absent => Err(OpenError::MarkMissing(config.mark.clone())),
             Marked::Superseded => Err(OpenError::MarkSuperseded(config.mark.clone())),
             Marked::Forged => Err(OpenError::MarkForged(config.mark.clone())),
+        }
+    }
+
+    /// The same, also where a new epoch was begun and a crash came before its mark.
+    fn acknowledged(&self, config: &Config) -> Result<TreeSize, OpenError> {
+        match self.before_unmarked_epoch()? {
+            Some(size) => Ok(size),
+            None => self.marked(config),
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::cli::context::Context;
+use crate::cli::doctor;
 use crate::cli::failure::Failure;
 use crate::cli::init::is_filled;
 use crate::cli::key::load_or_generate;
@@ -20,6 +21,12 @@ use crate::keyfile::KeyFile;
 /// Commands for whoever runs the ledger.
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum Command {
+    /// Look at what a server needs, one by one: its key, ledger, mark, disk, broker and files. Changes nothing
+    /// that is in the log
+    Doctor {
+        #[command(flatten)]
+        flags: Flags,
+    },
     /// Drop everything derived from the log and make it anew, to identical bytes; the server is stopped
     Rebuild {
         #[command(flatten)]
@@ -46,6 +53,7 @@ pub(crate) enum Command {
 /// [`Failure::Config`], [`Failure::Open`].
 pub(crate) fn run(command: &Command, context: &Context) -> Result<Exit, Failure> {
     match command {
+        Command::Doctor { flags } => doctor::examine(&load(flags)?, context),
         Command::Redact(args) => redact::redact(args, context),
         Command::Hold(command) => redact::hold(command, context),
         Command::Rebuild { flags } => rebuild(flags, context),

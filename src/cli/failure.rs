@@ -234,8 +234,23 @@ impl Failure {
         }
     }
 
+    /// What failed, and why, each cause once.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        let mut said = vec![self.to_string()];
+        let mut source = self.source();
+        while let Some(cause) = source {
+            let why = cause.to_string();
+            // Some causes end with the text of their own cause.
+            if said.last().is_none_or(|said| !said.ends_with(&why)) {
+                said.push(why);
+            }
+            source = cause.source();
+        }
+        said
+    }
+
     /// What to try, where one thing is likely.
-    fn next(&self) -> Option<String> {
+    pub(crate) fn next(&self) -> Option<String> {
         Some(match self {
             Self::KeyFile(KeyFileError::Exposed { path, .. }) => {
                 format!("chmod 600 {}", path.display())
@@ -298,17 +313,7 @@ impl Failure {
         let code = self.code();
         let mut text = format!("error[{}]: {}\n", code.as_str(), printable(&self.to_string()));
         let mut line = |text_of: &str| text.push_str(&format!("  {}\n", printable(text_of)));
-        let mut source = self.source();
-        let mut said = self.to_string();
-        while let Some(cause) = source {
-            let why = cause.to_string();
-            // Some causes end with the text of their own cause.
-            if !said.ends_with(&why) {
-                line(&why);
-                said = why;
-            }
-            source = cause.source();
-        }
+        self.reasons().iter().skip(1).for_each(|why| line(why));
         if let Self::Verdict { details, .. } = self {
             details.iter().for_each(|detail| line(detail));
         }
