@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use schemas::limits::{ANSWER_BYTES_MAX, TAIL_HEARTBEAT_S};
 use serde_json::Value as Json;
+use ureq::http::header::RETRY_AFTER;
 use ureq::http::{Response, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, RequestBuilder};
@@ -67,6 +68,8 @@ pub(crate) enum ClientError {
         title: String,
         /// This one.
         detail: String,
+        /// When to ask again, in seconds, where the server says so.
+        after_s: Option<u64>,
     },
     /// Not what this path answers.
     #[error("the answer to {path} is not {expected}")]
@@ -252,12 +255,15 @@ impl Client {
         if status.is_success() {
             return Ok(response);
         }
+        let after_s = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let after_s = after_s.and_then(|seconds| seconds.parse().ok());
         let problem: Option<Json> = serde_json::from_slice(&self.content(response)?).ok();
         let text = |name: &str| problem.as_ref()?.get(name)?.as_str().map(str::to_owned);
         Err(ClientError::Problem {
             status: status.as_u16(),
             title: text("title").unwrap_or_else(|| format!("{status}")),
             detail: text("detail").unwrap_or_else(|| path.to_owned()),
+            after_s,
         })
     }
 }
@@ -313,8 +319,8 @@ mod tests {
         let json = client.json("/api/v1/entries", &[("q", "agent:a* \"b c\"")]).unwrap();
         assert_eq!(json, serde_json::json!({ "a": 1 }));
         match client.json("/x", &[]) {
-            Err(ClientError::Problem { status: 404, title, detail }) => {
-                assert_eq!((title.as_str(), detail.as_str()), ("Gone", "it is"));
+            Err(ClientError::Problem { status: 404, title, detail, after_s }) => {
+                assert_eq!((title.as_str(), detail.as_str(), after_s), ("Gone", "it is", None));
             }
             other => panic!("{other:?}"),
         }

@@ -266,6 +266,9 @@ impl Failure {
             Self::Client(ClientError::Problem { status: 403, .. }) => {
                 "ask an operator for a token with another role: sworn token create".into()
             }
+            Self::Client(ClientError::Problem { after_s: Some(seconds), .. }) => {
+                format!("the same again, in {seconds} s")
+            }
             Self::Client(ClientError::Unreachable { .. }) => {
                 "start one with: sworn serve, or: sworn dev; or give its address with --url".into()
             }
@@ -361,7 +364,8 @@ mod tests {
     use super::*;
 
     fn problem(status: u16) -> Failure {
-        ClientError::Problem { status, title: "Title".into(), detail: "detail".into() }.into()
+        let (title, detail) = ("Title".to_owned(), "detail".to_owned());
+        ClientError::Problem { status, title, detail, after_s: None }.into()
     }
 
     /// A tail that ended with this.
@@ -406,6 +410,14 @@ mod tests {
     }
 
     #[test]
+    fn a_busy_server_is_asked_again_when_it_says() {
+        let (title, detail) = ("Too much at once".to_owned(), "64 of yours".to_owned());
+        let busy = ClientError::Problem { status: 429, title, detail, after_s: Some(5) };
+        assert_eq!(Failure::from(busy).next().as_deref(), Some("the same again, in 5 s"));
+        assert_eq!(problem(500).next(), None);
+    }
+
+    #[test]
     fn a_mark_is_put_back_and_a_store_restored() {
         use ledger::OpenError as E;
         use schemas::id::TreeSize;
@@ -427,7 +439,8 @@ mod tests {
     #[test]
     fn hostile_text_in_a_failure_is_escaped() {
         let detail = "\u{1b}]0;owned\u{7}\u{202e}".to_owned();
-        let failure = ClientError::Problem { status: 400, title: "Bad".into(), detail };
+        let title = "Bad".to_owned();
+        let failure = ClientError::Problem { status: 400, title, detail, after_s: None };
         let text = Failure::from(failure).render();
         assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
         assert_eq!(text.lines().count(), 2, "{text}");

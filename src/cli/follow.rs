@@ -158,7 +158,7 @@ impl Reader {
                 Err(error) if !may_pass(&error) => return Err(error.into()),
                 Err(error) => source = error,
             }
-            pause = (pause * 2).min(PAUSE_MAX);
+            pause = (pause * 2).max(asked(&source)).min(PAUSE_MAX);
         }
         Err(Failure::Broken { attempts: ATTEMPTS_MAX, source })
     }
@@ -205,6 +205,14 @@ fn may_pass(error: &ClientError) -> bool {
         ClientError::Address { .. } | ClientError::Insecure { .. } | ClientError::Answer { .. } => {
             false
         }
+    }
+}
+
+/// How long the server asks to be left alone.
+fn asked(error: &ClientError) -> Duration {
+    match error {
+        ClientError::Problem { after_s: Some(seconds), .. } => Duration::from_secs(*seconds),
+        _ => Duration::ZERO,
     }
 }
 
@@ -281,6 +289,17 @@ mod tests {
             let later = later.to_lowercase();
             assert!(later.contains("last-event-id: 00000000.2.00000000\r\n"), "{later}");
         }
+    }
+
+    #[test]
+    fn a_server_that_says_when_is_not_asked_before() {
+        let busy = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+        let bye = "event: bye\ndata: {\"reason\":\"until\"}\n\n";
+        let began = Instant::now();
+        let (said, _) =
+            follow(vec![format!("{HEAD}{}", entry(1)), busy.to_owned(), format!("{HEAD}{bye}")]);
+        assert_eq!(said.last().map(String::as_str), Some("finished"));
+        assert!(began.elapsed() >= Duration::from_secs(1));
     }
 
     #[test]
