@@ -418,6 +418,14 @@ mod tests {
         ] {
             assert_eq!(query_text(&words(line)), expected, "{line}");
         }
+        // What would change nothing is not taken.
+        for counted in ["--count", "--by model", "--histogram 1h"] {
+            for ignored in ["--limit 5", "--order oldest", "--template {index}"] {
+                let line = format!("sworn query agent:a {counted} {ignored}");
+                assert!(Cli::try_parse_from(line.split_whitespace()).is_err(), "{line}");
+            }
+        }
+        assert!(Cli::try_parse_from(["sworn", "query", "--limit", "0"]).is_err());
         for wrong in ["--frobnicate", "-x", "-X:1", "--since:1"] {
             assert!(Cli::try_parse_from(["sworn", "tail", wrong]).is_err(), "{wrong}");
         }

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WHEN", conflicts_with = "follow")]
     until: Option<String>,
     /// Most entries
-    #[arg(long, value_name = "N", default_value_t = PAGE_ENTRIES_DEFAULT)]
+    #[arg(long, value_name = "N", default_value_t = PAGE_ENTRIES_DEFAULT, value_parser = at_least_one, conflicts_with_all = ["count", "by", "histogram"])]
     limit: usize,
     /// Which come first
     #[arg(long, value_enum, default_value_t, conflicts_with = "instead")]
@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["instead", "order", "limit", "template", "explain"])]
     actions: bool,
     /// With `-o template`: a line for each entry, as '{index} {body.agent.id}'
-    #[arg(long, value_name = "TEXT", value_parser = Template::parse)]
+    #[arg(long, value_name = "TEXT", value_parser = Template::parse, conflicts_with = "instead")]
     template: Option<Template>,
     /// Go on with what arrives, after the last of what is there, or from --since
     #[arg(short, long)]
@@ -55,6 +55,11 @@ pub(crate) struct Args {
     /// Say which indexes were read
     #[arg(long, conflicts_with = "follow")]
     explain: bool,
+}
+
+/// Nobody who asks for none learns whether there are any.
+fn at_least_one(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|limit| *limit > 0).ok_or("expected a number, at least 1")
 }
 
 /// Which entries come first.
