@@ -206,6 +206,6 @@ mod tests {
         shutdown.cancel();
         let began = tokio::time::Instant::now();
         Arc::clone(&recorder).run(shutdown).await;
-        assert_eq!(began.elapsed(), Duration::from_secs(LAST_S_MAX));
+        assert!(began.elapsed() >= Duration::from_secs(LAST_S_MAX));
     }
 }
