@@ -28,7 +28,7 @@ use crate::source::{Order, Source, Walk};
 use crate::terms::term;
 
 /// `?agent=`, `?since=`: operations that a contract in force permits and no action used since; what its agent asked for.
-/// `used` and `unused` are null where not all of its actions were looked at.
+/// `used` and `unused` are null where not all of its actions could be looked at: there were too many, or some are erased.
 pub(crate) async fn scopes(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
     let params = params.only(&["agent", "since"])?;
     api.read(move |api| read_scopes(api, &params)).await.map(Json)
@@ -110,13 +110,17 @@ fn used(
 ) -> Result<(BTreeSet<Used>, bool), ReadError> {
     let intents = term(ledger, Key::Kind, Kind::ActionIntent.as_str());
     let source = Source::All(vec![term(ledger, Key::Agent, &contract.agent), intents]);
-    let mut found = BTreeSet::new();
+    let (mut found, mut is_all) = (BTreeSet::new(), true);
     let spent = each_newest_first(ledger, source, range, walk, |entry| {
-        let body = entry.body().filter(|_| entry.leaf.status == Status::Accepted);
-        found.extend(body.iter().flat_map(|body| used_by(body, contract)));
+        match entry.body() {
+            _ if entry.leaf.status != Status::Accepted => {}
+            Some(body) => found.extend(used_by(&body, contract)),
+            // What is erased or damaged may have used anything.
+            None => is_all = false,
+        }
         Ok(true)
     })?;
-    Ok((found, spent.is_none()))
+    Ok((found, is_all && spent.is_none()))
 }
 
 fn used_by(body: &Body<'_>, contract: &Contract) -> Vec<Used> {

@@ -39,7 +39,9 @@ fn read_sample(api: &Api, params: &Params) -> Result<Value, Error> {
     let mut drawn = Drawn::new(wanted(params)?, seed);
     let (size, root) = checkpoint(api, params)?;
     let filter = Filter::of(params, "sample", Some(Order::Oldest))?;
-    let window = Window::of(&api.ledger, &filter.query, size, api.now())?;
+    // Whenever it is drawn again, `since:90d` is the same.
+    let now = api.ledger.leaf(Index(size.0.saturating_sub(1)))?.received_at;
+    let window = Window::of(&api.ledger, &filter.query, size, now)?;
     let mut reached = None;
     if let Some(place) = Place::whole(window.from, window.to, filter.order) {
         let plan = Plan::of(&api.ledger, &filter.query.expr)?;

@@ -135,7 +135,10 @@ fn scopes(query: &[(&str, &str)], context: &Context) -> Result<Exit, Failure> {
     let out = context.out();
     let mut exit = Exit::Ok;
     for agent in items(&report, "items") {
-        let told = format!("{}: there is more than one answer looks at", cell(agent, "agent"));
+        let told = format!(
+            "{}: not all of it could be looked at: it is too much, or some is erased",
+            cell(agent, "agent")
+        );
         exit = worst([exit, incomplete::ending(agent, &told)]);
     }
     if out.format() != Format::Table {

@@ -131,3 +131,23 @@ fn feature_48_a_verdicts_policy_leads_to_its_text() {
     }));
     assert_eq!((reason.as_str(), place.as_str()), ("digest_mismatch", "registry.digest"));
 }
+
+#[test]
+fn a_right_that_an_erased_action_may_have_used_is_not_called_unused() {
+    let mut stage = Stage::new();
+    stage.agent("worker");
+    let rights = json!({ "postgres": ["db:migrate", "db:read"] });
+    stage.say(OWNER, contract("worker", &rights, &json!({})));
+    let acted =
+        stage.say("worker", super::stage::intent("worker", "w", "migrate", "postgres:prod/a"));
+    let unused = |stage: &Stage| {
+        stage.get("/reports/scopes?agent=worker&since=90d")["items"][0]["unused"].clone()
+    };
+    assert_eq!(unused(&stage), json!({ "postgres": ["db:read"] }));
+    let range = [acted.index, acted.index];
+    stage.say(OPERATOR, json!({
+        "kind": "redaction", "redact": { "ranges": [range], "parts": ["body"], "basis": "gdpr-17" },
+    }));
+    assert_eq!(unused(&stage), json!(null));
+    stage.fails(14, &["report", "scopes", "--agent", "worker"]);
+}

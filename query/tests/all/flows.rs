@@ -293,6 +293,12 @@ fn a_seed_draws_the_same_sample_of_the_same_checkpoint() {
     let other = world.json(&format!("/reports/sample?q=corr%3Aw&sample=5&seed=t&size={size}"));
     assert_ne!(other["items"], first["items"]);
     assert_eq!(other["population"], first["population"]);
+    // A span counts back from the checkpoint, whenever it is drawn.
+    let path = format!("/reports/sample?q=since%3A1h&sample=5&seed=s&size={size}");
+    let first = world.json(&path);
+    assert_eq!(first["items"].as_array().unwrap().len(), 5);
+    world.wait(7200 * SECOND);
+    assert_eq!(world.json(&path), first);
     assert_eq!(world.problem("/reports/sample?q=corr%3Aw").2, Some("seed".into()));
     assert_eq!(world.problem("/reports/sample?seed=s&sample=0").0, 400);
 }
