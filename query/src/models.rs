@@ -47,6 +47,7 @@ fn read_models(api: &Api, params: &Params) -> Result<Value, Error> {
         "agent": agent,
         "items": items,
         "changes": pairs.map(|(before, after)| change(before, after)).collect::<Vec<_>>(),
+        "erased": models.erased,
         "incomplete": scanned_to(reached),
         "as_of": as_of(&head),
     }))
@@ -136,6 +137,10 @@ fn is_told(entry: &Entry, agent: Option<&str>) -> bool {
     entry.content().said().is_some_and(told)
 }
 
+fn is_erased(entry: &Entry) -> bool {
+    entry.leaf.status == Status::Accepted && entry.body().is_none()
+}
+
 /// Models in the order in which they first appear, and under which of them each session and event was.
 #[derive(Default)]
 struct Models {
@@ -143,6 +148,8 @@ struct Models {
     /// By signer: another's session of the same id is another one. `None` where it declared none.
     sessions: HashMap<(String, SessionId), Option<usize>>,
     events: HashMap<EventId, usize>,
+    /// Entries that say no more under which model they were, nor what came of it: they are erased, or damaged.
+    erased: u64,
 }
 
 impl Models {
@@ -164,7 +171,9 @@ impl Models {
                 Seek::Spent(reached) => return Ok((models, Some(reached))),
             };
             let agent = names.first().map(String::as_str);
-            if let Some(entry) = ledger.entry(Index(index))?.filter(|entry| is_told(entry, agent)) {
+            let entry = ledger.entry(Index(index))?;
+            models.erased += u64::from(entry.as_ref().is_some_and(is_erased));
+            if let Some(entry) = entry.filter(|entry| is_told(entry, agent)) {
                 if !models.know_session(ledger, &entry, range.start, &mut looks)? {
                     return Ok((models, Some(index)));
                 }

@@ -3,7 +3,7 @@
 use schemas::id::{Index, hex, sha256};
 use serde_json::json;
 
-use crate::world::{OPERATOR, World, confirmed, intent};
+use crate::world::{OPERATOR, World, confirmed, intent, start};
 
 #[test]
 fn an_erased_intent_still_answers_for_its_action() {
@@ -107,4 +107,21 @@ fn an_erased_request_may_be_one_that_somebody_decided() {
     let left = json!([{ "index": asked, "redacted": true }]);
     assert_eq!(of(&world, "lead@example.com"), left);
     assert_eq!(of(&world, "nobody@example.com"), left, "nobody can tell any more");
+}
+
+#[test]
+fn what_is_erased_is_missing_from_a_comparison_of_models_and_it_says_so() {
+    let mut world = World::new();
+    world.agent("a");
+    world.accept("a", start("a", "w"));
+    let first = world.accept("a", intent("a", "w", "email.send", "x@example.com"));
+    world.accept("a", intent("a", "w", "email.send", "y@example.com"));
+    let told = |world: &World| {
+        let report = world.json("/reports/models?agent=a");
+        (report["items"][0]["intents"].as_u64().unwrap(), report["erased"].as_u64().unwrap())
+    };
+    assert_eq!(told(&world), (2, 0));
+    let redact = json!({ "ranges": [[first, first]], "parts": ["body"], "basis": "gdpr-17" });
+    world.accept(OPERATOR, json!({ "kind": "redaction", "redact": redact }));
+    assert_eq!(told(&world), (1, 1));
 }

@@ -6,7 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::incomplete;
 use crate::cli::member::{cell, items, number};
-use crate::cli::out::Format;
+use crate::cli::out::{Format, note};
 use crate::exit::Exit;
 use crate::table::Table;
 
@@ -22,8 +22,7 @@ pub(super) fn run(agent: &str, since: Option<&str>, context: &Context) -> Result
     query.extend(since.map(|since| ("since", since)));
     let report = context.client()?.json("/api/v1/reports/models", &query)?;
     let out = context.out();
-    let exit =
-        incomplete::ending(&report, "there is more than one answer looks at; --since narrows it");
+    let exit = ending(&report);
     if out.format() != Format::Table {
         out.json(&report)?;
         return Ok(exit);
@@ -44,6 +43,19 @@ pub(super) fn run(agent: &str, since: Option<&str>, context: &Context) -> Result
     Ok(exit)
 }
 
+/// What was not looked at, or is erased, may change every rate.
+fn ending(report: &Json) -> Exit {
+    let more = "there is more than one answer looks at; --since narrows it";
+    let exit = incomplete::ending(report, more);
+    match number(report, "erased") {
+        0 => exit,
+        erased => {
+            note(&format!("{erased} entries are erased and counted nowhere; --since narrows it"));
+            Exit::Undecidable
+        }
+    }
+}
+
 /// A number with its rate.
 fn counted(model: &Json, rate: &str) -> String {
     let percent = model.get(format!("{rate}_percent")).and_then(Json::as_u64);
@@ -55,4 +67,23 @@ fn counted(model: &Json, rate: &str) -> String {
 fn points(change: &Json, rate: &str) -> String {
     let points = change.get(format!("{rate}_points")).and_then(Json::as_i64);
     points.map(|points| format!("{points:+} points")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rates_of_what_is_left_are_no_success() {
+        for (erased, incomplete, exit) in [
+            (0, json!(null), Exit::Ok),
+            (1, json!(null), Exit::Undecidable),
+            (0, json!({ "scanned_to": 7 }), Exit::Undecidable),
+        ] {
+            let report = json!({ "erased": erased, "incomplete": incomplete });
+            assert_eq!(ending(&report), exit, "{report}");
+        }
+    }
 }
