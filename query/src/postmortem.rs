@@ -25,6 +25,7 @@ use crate::params::{Params, Segment};
 use crate::registry::findings::flagged_entry;
 use crate::source::{Order, Seek, Walk};
 use crate::terms::term;
+use crate::why::state;
 
 /// So long before a session's first entry, in microseconds, a start of it may have been refused.
 const START_US: u64 = 3_600_000_000;
@@ -207,7 +208,16 @@ impl Session {
     }
 }
 
+/// What an entry says of an action, and why it does not say it any more.
 fn acted(names: &mut Names<'_>, entry: &Entry) -> Result<Value, ReadError> {
+    let mut row = known(names, entry)?;
+    if entry.leaf.status == Status::Accepted && entry.body().is_none() {
+        set(&mut row, state(entry), true);
+    }
+    Ok(row)
+}
+
+fn known(names: &mut Names<'_>, entry: &Entry) -> Result<Value, ReadError> {
     let (content, left) = (entry.content(), entry.residue());
     // What flags an erased entry stands elsewhere than in it.
     let Some(body) = content.said().or(left.as_ref()) else {

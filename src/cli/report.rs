@@ -100,7 +100,10 @@ fn done(entry: &Json) -> String {
         action if action.is_empty() => cell(entry, "kind"),
         action => format!("{action} {} {}", cell(entry, "target"), cell(entry, "environment")),
     };
+    let is = |name: &str| entry.get(name).and_then(Json::as_bool) == Some(true);
     let ending = match cell(entry, "status") {
+        status if status == "accepted" && is("redacted") => "[erased]".to_owned(),
+        status if status == "accepted" && is("damaged") => "[damaged]".to_owned(),
         status if status == "accepted" => cell(entry, "outcome"),
         reason => format!("REJECTED {reason}"),
     };
@@ -185,5 +188,9 @@ mod tests {
         assert_eq!(done(&entry), "  #7 email.send x e");
         entry["own"] = false.into();
         assert_eq!(done(&entry), "  #7 [by b\\u{1b}] email.send x e");
+        for (state, shown) in [("redacted", "[erased]"), ("damaged", "[damaged]")] {
+            let gone = json!({ "index": 8, "status": "accepted", "kind": "k", (state): true });
+            assert_eq!(done(&gone), format!("  #8 k {shown}"));
+        }
     }
 }

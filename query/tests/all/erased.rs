@@ -60,6 +60,11 @@ fn a_finding_flags_its_own_agents_entry_by_whichever_name_and_erased_too() {
     let redact = json!({ "ranges": [[other, other]], "parts": ["body"], "basis": "gdpr-17" });
     world.accept(OPERATOR, json!({ "kind": "redaction", "redact": redact }));
     check(&world);
+    let report = world.json(&path);
+    let entries = report["entries"].as_array().unwrap().iter();
+    let erased: Vec<_> = entries.filter(|entry| entry["redacted"] == true).collect();
+    assert_eq!(erased.len(), 1, "{report}");
+    assert_eq!(erased[0]["index"], other);
 }
 
 #[test]
