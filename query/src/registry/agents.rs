@@ -120,6 +120,7 @@ fn shadows(seen: Vec<TermRow>, past: &Past) -> impl Iterator<Item = (String, Val
         let registry = &past.registry;
         row.first.0 < past.size.0
             && registry.agent(&row.value).is_none()
+            && registry.named(&row.value).is_none()
             && registry.principal(&row.value).is_none()
     };
     let row = |row: TermRow| {

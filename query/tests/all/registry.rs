@@ -36,6 +36,18 @@ fn agents_are_paged_and_shown_with_keys_and_counts() {
 }
 
 #[test]
+fn another_name_of_a_registered_agent_is_no_shadow() {
+    let mut world = World::new();
+    world.agent("a");
+    let names = json!({ "external": ["entra:7"] });
+    let update = json!({ "kind": "agent.updated", "agent": { "id": "a" }, "registry": names });
+    world.accept(OPERATOR, update);
+    let named = world.accept("a", intent("entra:7", "w", "email.send", "x@example.com"));
+    assert_eq!(world.indexes("q=agent:entra:7"), [named]);
+    assert_eq!(world.json("/agents?shadow=true")["items"], json!([]));
+}
+
+#[test]
 fn keys_are_listed_with_their_revocation() {
     let mut world = World::new();
     world.agent("a");
