@@ -38,8 +38,7 @@ fn read_models(api: &Api, params: &Params) -> Result<Value, Error> {
     let range = filter::range(api, params, head.size)?;
     let mut names = Names::new(&api.ledger, head.size);
     // Whoever asks may know it by another name than its id.
-    let id = names.agent(Some(agent), agent)?.unwrap_or_else(|| agent.to_owned());
-    let names = names.all(&id)?;
+    let names = names.known(agent)?;
     let (models, reached) = Models::read(&api.ledger, &names, range)?;
     let items: Vec<_> = models.found.iter().map(Model::json).collect();
     let pairs = models.found.iter().zip(models.found.iter().skip(1));

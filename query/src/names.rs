@@ -106,6 +106,12 @@ impl<'l> Names<'l> {
         Ok(agent.unwrap_or_else(|| body.signer().to_owned()))
     }
 
+    /// Every name of whoever has this one, the id first.
+    pub(crate) fn known(&mut self, name: &str) -> Result<Vec<String>, ReadError> {
+        let id = self.agent(Some(name), name)?.unwrap_or_else(|| name.to_owned());
+        self.all(&id)
+    }
+
     /// Every name of an agent, its id first.
     pub(crate) fn all(&self, agent: &str) -> Result<Vec<String>, ReadError> {
         let record = self.ledger.agent(agent)?;

@@ -39,9 +39,13 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let listing = Listing::of(ledger, params, "findings")?;
     let mut terms = vec![term(ledger, Key::Kind, Kind::Finding.as_str())];
     terms.extend(params.get("rule").map(|name| term(ledger, Key::Finding, name)));
-    terms.extend(params.get("agent").map(|agent| term(ledger, Key::Agent, agent)));
-    let mut walk = Walk::of_query(Order::Newest);
     let mut names = Names::new(ledger, listing.size());
+    if let Some(agent) = params.get("agent") {
+        // Whoever asks may know it by another name than the finding gives.
+        let all = names.known(agent)?;
+        terms.push(Source::any(all.iter().map(|name| term(ledger, Key::Agent, name))));
+    }
+    let mut walk = Walk::of_query(Order::Newest);
     listing.answer(Source::All(terms), &mut walk, |entry, looks| {
         let item = finding(&mut names, entry, listing.size(), looks)?;
         let resolved = item.get("resolved").is_some_and(Value::is_object);

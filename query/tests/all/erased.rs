@@ -45,6 +45,10 @@ fn a_finding_flags_its_own_agents_entry_by_whichever_name_and_erased_too() {
     let check = |world: &World| {
         let found = world.json("/findings?rule=id_reused");
         assert_eq!(found["items"][0]["flags"], other, "{found}");
+        for name in ["b", "entra:7"] {
+            let of_agent = world.json(&format!("/findings?rule=id_reused&agent={name}"));
+            assert_eq!(of_agent["items"], found["items"], "{name}");
+        }
         // What is sent to its owner says the same.
         let ledger = world.writer.as_ref().unwrap().ledger();
         let finding = Index(found["items"][0]["index"].as_u64().unwrap());
