@@ -108,8 +108,13 @@ impl<'l> Names<'l> {
 
     /// Every name of whoever has this one, the id first.
     pub(crate) fn known(&mut self, name: &str) -> Result<Vec<String>, ReadError> {
-        let id = self.agent(Some(name), name)?.unwrap_or_else(|| name.to_owned());
+        let id = self.id(name)?;
         self.all(&id)
+    }
+
+    /// The id of the agent that has this name, else the name.
+    pub(crate) fn id(&mut self, name: &str) -> Result<String, ReadError> {
+        Ok(self.agent(Some(name), name)?.unwrap_or_else(|| name.to_owned()))
     }
 
     /// Every name of an agent, its id first.

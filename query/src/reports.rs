@@ -39,12 +39,14 @@ fn read_scopes(api: &Api, params: &Params) -> Result<Value, Error> {
     let since = params.get("since").unwrap_or("90d");
     let (from, _) = point(api, "since", since)?;
     let registry = api.ledger.registry()?;
+    let mut names = Names::new(&api.ledger, head.size);
+    let agent = params.get("agent").map(|name| names.id(name)).transpose()?;
     let mut items = Vec::new();
     // One for all contracts: what they need together is bounded, however many there are.
     let mut walk = Walk::of_query(Order::Newest);
     for record in registry.contracts() {
         let contract = &record.contract;
-        let wanted = params.get("agent").is_none_or(|agent| agent == contract.agent);
+        let wanted = agent.as_ref().is_none_or(|agent| *agent == contract.agent);
         if !(wanted && record.is_in_force()) {
             continue;
         }

@@ -16,6 +16,7 @@ use super::past::{Past, point};
 use super::view::path;
 use crate::api::{Api, as_of};
 use crate::error::Error;
+use crate::names::Names;
 use crate::params::Params;
 
 pub(crate) async fn read(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
@@ -33,7 +34,8 @@ pub(crate) async fn read(State(api): State<Api>, params: Params) -> Result<Json<
 
 fn folded(api: &Api, params: &Params) -> Result<Value, Error> {
     let past = Past::of(api, params)?;
-    let wanted = |agent: &str| params.get("agent").is_none_or(|wanted| wanted == agent);
+    let asked = asked(api, params, past.size)?;
+    let wanted = |agent: &str| asked.as_deref().is_none_or(|wanted| wanted == agent);
     let acts = |agent: &str| {
         past.registry.agent(agent).is_some_and(|known| known.state == AgentState::Active)
     };
@@ -55,6 +57,12 @@ fn folded(api: &Api, params: &Params) -> Result<Value, Error> {
     let more = rows.len() > ACCESS_ROWS_MAX;
     let items: Vec<_> = rows.into_iter().take(ACCESS_ROWS_MAX).map(|(_, row)| row).collect();
     Ok(past.answer(json!({ "items": items, "incomplete": more })))
+}
+
+/// The agent that is asked about: whoever asks may know it by another name than its id.
+fn asked(api: &Api, params: &Params, size: TreeSize) -> Result<Option<String>, ReadError> {
+    let mut names = Names::new(&api.ledger, size);
+    params.get("agent").map(|name| names.id(name)).transpose()
 }
 
 fn contract_row(record: &ContractRecord) -> Value {
@@ -97,10 +105,11 @@ fn changed(api: &Api, params: &Params, from: &str, to: Option<&str>) -> Result<V
     let head = api.ledger.head();
     let (low, _) = point(api, "from", from)?;
     let high = to.map_or(Ok(head.size), |to| point(api, "to", to).map(|(size, _)| size))?;
+    let agent = asked(api, params, high)?;
     let mut items = Vec::new();
     let mut more = false;
     for index in api.ledger.registry_entries(low.0..high.0)? {
-        let Some(change) = change(api, index, params.get("agent"))? else { continue };
+        let Some(change) = change(api, index, agent.as_deref())? else { continue };
         more = items.len() == ACCESS_ROWS_MAX;
         if more {
             break;

@@ -35,8 +35,8 @@ pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<
 type Flagged = BTreeMap<String, u64>;
 
 /// Which credentials are asked for: those to which any of the flags applies, of the agent.
-struct Wanted<'p> {
-    agent: Option<&'p str>,
+struct Wanted {
+    agent: Option<String>,
     shared: Option<Flagged>,
     overbroad: Option<Flagged>,
     unregistered: bool,
@@ -44,8 +44,8 @@ struct Wanted<'p> {
     is_cut: bool,
 }
 
-impl<'p> Wanted<'p> {
-    fn of(params: &'p Params, ledger: &Ledger, size: TreeSize) -> Result<Self, Error> {
+impl Wanted {
+    fn of(params: &Params, ledger: &Ledger, size: TreeSize) -> Result<Self, Error> {
         let mut is_cut = false;
         let mut of = |name, rule| {
             Ok::<_, Error>(match params.flag(name)? {
@@ -56,7 +56,9 @@ impl<'p> Wanted<'p> {
         let shared = of("shared", "shared_credential")?;
         let overbroad = of("overbroad", "credential_overbroad")?;
         let unregistered = params.flag("unregistered")?;
-        Ok(Self { agent: params.get("agent"), shared, overbroad, unregistered, is_cut })
+        let mut names = Names::new(ledger, size);
+        let agent = params.get("agent").map(|name| names.id(name)).transpose()?;
+        Ok(Self { agent, shared, overbroad, unregistered, is_cut })
     }
 
     fn takes(&self, record: &CredentialRecord, registry: &Registry) -> bool {
@@ -64,8 +66,8 @@ impl<'p> Wanted<'p> {
         let overbroad =
             self.overbroad.as_ref().is_some_and(|flagged| is_overbroad(record, registry, flagged));
         let any = self.shared.is_none() && self.overbroad.is_none() && !self.unregistered;
-        let held = |agent| record.holders.iter().any(|holder| holder.agent == agent);
-        self.agent.is_none_or(held) && (any || shared || overbroad)
+        let held = |agent: &String| record.holders.iter().any(|holder| holder.agent == *agent);
+        self.agent.as_ref().is_none_or(held) && (any || shared || overbroad)
     }
 }
 
@@ -78,7 +80,7 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
         known.map(|record| (record.id.clone(), credential_json(record))).collect();
     let mut is_cut = wanted.is_cut;
     for row in strangers(&api.ledger, &past, &wanted, &mut is_cut)? {
-        let named = match wanted.agent {
+        let named = match wanted.agent.as_deref() {
             Some(agent) => is_named_by(&api.ledger, &row.value, agent, past.size)?,
             None => Some(true),
         };
@@ -143,7 +145,7 @@ fn flagged(
 fn strangers(
     ledger: &Ledger,
     past: &Past,
-    wanted: &Wanted<'_>,
+    wanted: &Wanted,
     is_cut: &mut bool,
 ) -> Result<Vec<TermRow>, ReadError> {
     let mut rows = match wanted.unregistered {

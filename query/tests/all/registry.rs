@@ -45,6 +45,17 @@ fn another_name_of_a_registered_agent_is_no_shadow() {
     let named = world.accept("a", intent("entra:7", "w", "email.send", "x@example.com"));
     assert_eq!(world.indexes("q=agent:entra:7"), [named]);
     assert_eq!(world.json("/agents?shadow=true")["items"], json!([]));
+    // And it is asked about by that name as by its id.
+    let credential = json!({
+        "kind": "credential.registered", "agent": { "id": "a" }, "credential": { "id": "cred-a" },
+    });
+    world.accept(OPERATOR, credential);
+    for path in ["/credentials?agent=", "/access?from=0&agent="] {
+        let [by_id, by_name] =
+            ["a", "entra:7"].map(|name| world.json(&format!("{path}{name}"))["items"].clone());
+        assert_ne!(by_id, json!([]), "{path}");
+        assert_eq!(by_name, by_id, "{path}");
+    }
 }
 
 #[test]
