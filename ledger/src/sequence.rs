@@ -3,7 +3,12 @@
 use schemas::body::Seq;
 use schemas::deterministic::{Bounds, Item, decode};
 use schemas::encode::Encoder;
-use schemas::id::BodyDigest;
+use schemas::id::{BodyDigest, SessionId};
+
+use crate::error::ReadError;
+use crate::keys;
+use crate::read::{Ledger, damaged};
+use crate::store::ColumnFamily;
 
 /// Most missing ranges that are remembered for one session; beyond them the oldest are merged, so that a
 /// hostile signer cannot make the row grow.
@@ -41,6 +46,7 @@ impl Sequence {
         }
     }
 
+    /// Merges the two oldest ranges where there are too many, and with them what was held in between.
     fn merge_oldest(&mut self) {
         if self.gaps.len() > GAPS_MAX
             && let [(from, _), (_, to), ..] = *self.gaps
@@ -70,5 +76,40 @@ impl Sequence {
             digest: digest.bytes()?.try_into().ok()?,
             gaps: gaps.array()?.iter().map(range).collect::<Option<_>>()?,
         })
+    }
+}
+
+impl Ledger {
+    /// Numbers that a signer left out in a session it has entries in, as of now: ranges, ascending, both ends included.
+    /// Where they were many at once, the oldest may hold numbers that came.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the store fails, or the row is missing or damaged.
+    pub fn left_out(&self, signer: &str, session: SessionId) -> Result<Vec<(u64, u64)>, ReadError> {
+        let key = keys::chain(&keys::signer_hash(signer), &session);
+        let row = self.store.get(ColumnFamily::State, &key)?;
+        let sequence = row.as_deref().and_then(Sequence::decode);
+        Ok(sequence.ok_or_else(|| damaged(ColumnFamily::State, &key))?.gaps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn late_numbers_are_taken_out_and_many_ranges_are_merged() {
+        let mut sequence = Sequence::default();
+        let mut take = |n: u64| {
+            sequence.take(Seq { n, prev: BodyDigest::ZERO }, BodyDigest::ZERO);
+            sequence.gaps.clone()
+        };
+        assert_eq!(take(1), Vec::new());
+        assert_eq!(take(5), [(2, 4)]);
+        assert_eq!(take(3), [(2, 2), (4, 4)]);
+        assert_eq!(take(2), [(4, 4)]);
+        let many = (7..).step_by(2).take(GAPS_MAX).map(&mut take).last();
+        let many = many.unwrap_or_default();
+        assert_eq!((many.len(), many.first()), (GAPS_MAX, Some(&(4, 6))), "5 came");
     }
 }

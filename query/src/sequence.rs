@@ -1,10 +1,11 @@
 //! Numbers that a signer gave and the ledger does not hold.
 //!
 //! Each signer counts its bodies within a session, inside the signature; so what was suppressed on the
-//! way shows as a gap. A session can serve many workflows: what this one lacks is looked for in the
-//! session's other entries before it is called missing.
+//! way shows as a gap. A session can serve many workflows, so what this one lacks need not be missing: the ledger
+//! keeps what each signer left out. That is looked for in the signer's other entries, for it may say itself that it
+//! lost it, and of many ranges the ledger keeps the oldest as one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::{Ledger, ReadError};
 use schemas::id::{Index, SessionId};
@@ -15,7 +16,7 @@ use schemas::terms::Key;
 
 use crate::error::is_damage;
 use crate::node::Node;
-use crate::source::{Order, Seek, Walk};
+use crate::source::{Order, Seek, Source, Walk};
 use crate::terms::term;
 
 /// Numbers `from..=to` that are not there.
@@ -34,22 +35,47 @@ pub(crate) struct Missing {
 /// One signer's numbers in one session.
 #[derive(Clone, Default, Debug)]
 struct Numbers {
-    /// With the ordinal that the ledger gave the entry in its session; 0 where it was refused.
-    seen: BTreeMap<u64, u64>,
+    seen: BTreeSet<u64>,
     lost: Vec<(u64, u64)>,
+    /// What the ledger may lack of those before the last one of the workflow, and after the one before its first.
+    doubtful: Vec<(u64, u64)>,
     /// Index of the first entry of the workflow.
     start: Option<Index>,
 }
 
 impl Numbers {
     fn add(&mut self, node: &Node) {
-        self.seen.extend(node.seq.map(|n| (n, node.counts.session)));
+        self.seen.extend(node.seq);
         self.lost.extend(node.lost.filter(|_| node.is(Kind::GapDeclared) && node.accepted()));
         self.start = self.start.or(Some(node.index));
     }
+
+    /// Takes over what the ledger keeps of the signer; where that is damaged, all that is not of the workflow.
+    fn ask(&mut self, ledger: &Ledger, signer: &str, session: SessionId) -> Result<(), ReadError> {
+        let (Some(first), Some(last)) = (self.seen.first(), self.seen.last()) else {
+            return Ok(());
+        };
+        let left_out = match ledger.left_out(signer, session) {
+            Err(damage) if is_damage(&damage) => vec![(*first, *last)],
+            read => read?,
+        };
+        let touched = left_out
+            .into_iter()
+            .filter(|(from, to)| from < last && to.saturating_add(1) >= *first)
+            .map(|(from, to)| (from, to.min(*last)));
+        self.doubtful = touched.collect();
+        Ok(())
+    }
+
+    /// What is missing, as far as was looked.
+    fn missing(&self) -> Vec<(u64, u64)> {
+        let doubtful = self.doubtful.iter();
+        doubtful.flat_map(|(from, to)| sequence::unseen(*from, *to, &self.seen)).collect()
+    }
 }
 
-/// What is missing between the first and the last number that each signer has in this workflow.
+/// What is missing of the numbers that each signer has in this workflow: between the first and the last, and right
+/// before the first.
 pub(crate) fn missing(ledger: &Ledger, nodes: &[Node]) -> Result<Vec<Missing>, ReadError> {
     let mut signers: BTreeMap<(String, SessionId), Numbers> = BTreeMap::new();
     for node in nodes.iter().filter(|node| !node.joined) {
@@ -57,14 +83,14 @@ pub(crate) fn missing(ledger: &Ledger, nodes: &[Node]) -> Result<Vec<Missing>, R
             signers.entry((signer.clone(), session)).or_default().add(node);
         }
     }
-    // One for all signers, whichever way each is walked and however that ends.
-    let mut walk = Walk::new(Order::Oldest, SESSION_SCAN_MAX);
+    // One for all signers, whichever way each is walked and however that ends. An entry takes a look into each term.
+    let mut walk = Walk::new(Order::Oldest, SESSION_SCAN_MAX.saturating_mul(2));
     let mut found = Vec::new();
     for ((signer, session), mut numbers) in signers {
-        let last = numbers.seen.last_key_value().map(|(n, _)| *n).unwrap_or_default();
-        let checked = sequence::missing(&numbers.seen, last).is_empty()
-            || look(ledger, &signer, session, &mut numbers, last, &mut walk)?;
-        for (from, to) in sequence::missing(&numbers.seen, last) {
+        numbers.ask(ledger, &signer, session)?;
+        let checked = numbers.missing().is_empty()
+            || look(ledger, &signer, session, &mut numbers, &mut walk)?;
+        for (from, to) in numbers.missing() {
             let declared = numbers.lost.iter().any(|(a, b)| *a <= from && to <= *b);
             let signer = signer.clone();
             found.push(Missing { signer, session, from, to, declared, checked });
@@ -73,17 +99,19 @@ pub(crate) fn missing(ledger: &Ledger, nodes: &[Node]) -> Result<Vec<Missing>, R
     Ok(found)
 }
 
-/// Takes in the session's other entries; false if the budget ends first.
+/// Takes in the signer's other entries in the session; false if the budget ends first.
 fn look(
     ledger: &Ledger,
     signer: &str,
     session: SessionId,
     numbers: &mut Numbers,
-    last: u64,
     walk: &mut Walk,
 ) -> Result<bool, ReadError> {
     let start = numbers.start.unwrap_or_default().0;
-    let mut source = term(ledger, Key::Session, &session.to_string());
+    // What others write under the session's id is passed over, however much it is.
+    let terms = [(Key::Signer, signer.to_owned()), (Key::Session, session.to_string())];
+    let mut source =
+        Source::All(terms.iter().map(|(key, value)| term(ledger, *key, value)).collect());
     // What is numbered later mostly came later; what overtook it stands before.
     for (order, from) in [(Order::Oldest, Some(start)), (Order::Newest, start.checked_sub(1))] {
         walk.order = order;
@@ -94,11 +122,9 @@ fn look(
                 Seek::End => break,
                 Seek::Spent(_) => return Ok(false),
             };
-            if let Some(node) = node(ledger, Index(index))?
-                && node.signer.as_deref() == Some(signer)
-            {
+            if let Some(node) = node(ledger, Index(index))? {
                 numbers.add(&node);
-                if sequence::missing(&numbers.seen, last).is_empty() {
+                if numbers.missing().is_empty() {
                     return Ok(true);
                 }
             }
@@ -132,7 +158,7 @@ mod tests {
         let mut walk = Walk::new(Order::Oldest, 1);
         let mut looked = |signer: &str| {
             let numbers = &mut Numbers::default();
-            look(&ledger, signer, SessionId([1; 16]), numbers, 9, &mut walk).unwrap()
+            look(&ledger, signer, SessionId([1; 16]), numbers, &mut walk).unwrap()
         };
         assert!(looked("a"));
         assert!(!looked("b"));

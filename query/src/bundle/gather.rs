@@ -1,5 +1,7 @@
 //! Which entries belong into a bundle: those asked for, and those that make their signatures valid.
 
+mod numbers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,13 +10,11 @@ use schemas::body::{Body, LEDGER_SIGNER};
 use schemas::evidence::{History, Scope, Signed};
 use schemas::id::{Digest, Index, SessionId, TreeSize};
 use schemas::leaf::Status;
-use schemas::limits::{
-    BUNDLE_BYTES_MAX, BUNDLE_ENTRIES_MAX, BUNDLE_LAP_ENTRIES, QUERY_SCAN_MAX, SESSION_SCAN_MAX,
-};
+use schemas::limits::{BUNDLE_BYTES_MAX, BUNDLE_ENTRIES_MAX, BUNDLE_LAP_ENTRIES, QUERY_SCAN_MAX};
 use schemas::query::Expr;
 use schemas::redaction::Redaction;
 use schemas::refused;
-use schemas::sequence;
+use schemas::sequence::Session;
 use schemas::terms::Key;
 
 use super::work::Work;
@@ -38,8 +38,10 @@ pub(super) struct Gathered {
     /// Whose registry history is in it.
     pub(super) subjects: BTreeSet<String>,
     waiting: BTreeSet<String>,
-    /// Numbers of signers in their sessions, with the ledger's ordinals.
-    numbers: BTreeMap<(String, SessionId), BTreeMap<u64, u64>>,
+    /// What is here of each session.
+    sessions: BTreeMap<SessionId, Session>,
+    /// The first and the last number of each signer in a session that the query asks for.
+    asked: BTreeMap<(String, SessionId), (u64, u64)>,
     /// Every redaction, once any was asked for.
     redactions: Option<Vec<(Index, Redaction)>>,
     bytes: usize,
@@ -57,18 +59,30 @@ impl Gathered {
     ) -> Result<Self, Error> {
         let mut gathered = Self { work, ..Self::default() };
         gathered.take_asked(ledger, expr, scope)?;
-        gathered.take_missing_numbers(ledger, size)?;
         for era in ledger.eras()?.iter().filter(|era| era.from.0 < size.0) {
             gathered.take(ledger, era.from, false)?;
         }
         gathered.take_history(ledger, History::Agreed, size)?;
-        while let Some(subject) = gathered.waiting.pop_first() {
-            for history in History::of(&subject) {
-                gathered.take_history(ledger, history, size)?;
+        // Either can bring in what the other has to look at.
+        loop {
+            let before = gathered.entries.len();
+            gathered.take_missing_numbers(ledger, size)?;
+            gathered.take_histories(ledger, size)?;
+            if gathered.entries.len() == before {
+                return Ok(gathered);
             }
-            gathered.subjects.insert(subject);
         }
-        Ok(gathered)
+    }
+
+    /// Takes the histories of those whom the entries so far name.
+    fn take_histories(&mut self, ledger: &Ledger, size: TreeSize) -> Result<(), Error> {
+        while let Some(subject) = self.waiting.pop_first() {
+            for history in History::of(&subject) {
+                self.take_history(ledger, history, size)?;
+            }
+            self.subjects.insert(subject);
+        }
+        Ok(())
     }
 
     fn take_asked(&mut self, ledger: &Ledger, expr: &Expr, scope: &Scope) -> Result<(), Error> {
@@ -138,35 +152,6 @@ impl Gathered {
         Ok(found)
     }
 
-    /// Takes what a signer numbered between its entries here, where the ordinals alone do not show that the
-    /// ledger holds it: refused entries have none.
-    fn take_missing_numbers(&mut self, ledger: &Ledger, size: TreeSize) -> Result<(), Error> {
-        let doubtful: Vec<_> = self
-            .numbers
-            .iter()
-            .filter(|(_, seen)| {
-                let last = seen.last_key_value().map_or(0, |(n, _)| *n);
-                !sequence::missing(seen, last).is_empty()
-            })
-            .map(|(signer, _)| signer.clone())
-            .collect();
-        for (signer, session) in doubtful {
-            let mut postings = ledger.postings(Key::Session, &session.to_string());
-            let mut at = 0;
-            for _ in 0..SESSION_SCAN_MAX {
-                let Some(index) = postings.at_or_after(at)?.filter(|index| index.0 < size.0) else {
-                    break;
-                };
-                at = index.0 + 1;
-                let Some(entry) = ledger.entry(index)? else { break };
-                if signed(&entry).is_some_and(|body| body.signer() == signer) {
-                    self.keep(ledger, &entry, false)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Takes the accepted entries of a history.
     fn take_history(
         &mut self,
@@ -213,6 +198,13 @@ impl Gathered {
         let known = self.entries.insert(index.0, asked);
         if let Some(before) = known {
             self.entries.insert(index.0, asked || before);
+            // What supports another entry may be asked for itself.
+            if asked
+                && !before
+                && let Some(body) = signed(entry)
+            {
+                self.note(entry, &body, asked);
+            }
             return Ok(());
         }
         self.work.gathered()?;
@@ -253,8 +245,13 @@ impl Gathered {
             }
         }
         if let (Some(session), Some(seq)) = (body.session(), body.seq()) {
-            let signer = (body.signer().to_owned(), session);
-            self.numbers.entry(signer).or_default().insert(seq.n, entry.leaf.counts.session);
+            let ordinal = entry.leaf.counts.session;
+            self.sessions.entry(session).or_default().add(body.signer(), seq.n, ordinal);
+            if asked {
+                let signer = (body.signer().to_owned(), session);
+                let (first, last) = self.asked.entry(signer).or_insert((seq.n, seq.n));
+                (*first, *last) = (seq.n.min(*first), seq.n.max(*last));
+            }
         }
     }
 }

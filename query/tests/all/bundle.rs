@@ -177,6 +177,48 @@ fn a_signers_number_that_never_came_is_a_gap() {
 }
 
 #[test]
+fn a_number_that_never_came_is_a_gap_whatever_has_its_ordinal() {
+    type Between = fn(&mut World);
+    let of_stranger = |world: &mut World| {
+        let mut filler = start("stranger", "other");
+        filler["session"] = world.session("planner").into();
+        world.accept("stranger", filler);
+    };
+    let lost: Between = |world| world.lose("planner");
+    let elsewhere: Between = |world| {
+        world.accept("planner", intent("planner", "other", "email.send", "x@example.com"));
+    };
+    for (between, expected) in [(lost, vec![(6, 6)]), (elsewhere, vec![])] {
+        let mut world = world();
+        between(&mut world);
+        of_stranger(&mut world);
+        world.accept("planner", intent("planner", "release-1", "email.send", "f@example.com"));
+        assert_eq!(missing(&mut world), expected);
+    }
+    // Two that came earlier than those before them have the ordinals of two that never came.
+    let mut world = world();
+    for _ in 0..2 {
+        world.lose("planner");
+    }
+    let last = intent("planner", "release-1", "email.send", "f@example.com");
+    let late = world.sign_all("planner", vec![last]);
+    elsewhere(&mut world);
+    elsewhere(&mut world);
+    world.send_raw(&late);
+    assert_eq!(missing(&mut world), [(6, 7)]);
+}
+
+/// What the bundle of [`CASE`] says is missing of the signers' numbers; nothing else may be wrong with it.
+fn missing(world: &mut World) -> Vec<(u64, u64)> {
+    publish(world);
+    let range = |fault: &Fault| match fault {
+        Fault::Sequence { from, to, .. } => (*from, *to),
+        other => panic!("{other}"),
+    };
+    judge(world, &opened(world, CASE)).faults.iter().map(range).collect()
+}
+
+#[test]
 fn bad_requests_are_named() {
     let world = world();
     for (parameters, code, param) in [

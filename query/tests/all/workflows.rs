@@ -46,6 +46,45 @@ fn numbers_missing_between_two_are_a_gap_unless_another_workflow_has_them() {
 }
 
 #[test]
+fn a_missing_number_is_a_gap_whatever_has_its_ordinal() {
+    let ranges = |world: &World, correlation: &str| -> Vec<(u64, u64)> {
+        let range = |gap: &serde_json::Value| {
+            assert_eq!([&gap["kind"], &gap["checked"]], [&json!("sequence"), &json!(true)]);
+            (gap["from"].as_u64().unwrap(), gap["to"].as_u64().unwrap())
+        };
+        gaps(world, correlation).iter().map(range).collect()
+    };
+    let mut world = World::new();
+    for agent in ["a", "b"] {
+        world.agent(agent);
+    }
+    for _ in 0..2 {
+        world.accept("a", start("a", "w"));
+    }
+    world.lose("a");
+    let mut filler = start("b", "of-b");
+    filler["session"] = world.session("a").into();
+    world.accept("b", filler);
+    world.accept("a", start("a", "w"));
+    assert_eq!(ranges(&world, "w"), [(3, 3)], "another signer's entry is in its place");
+
+    for _ in 0..2 {
+        world.lose("a");
+    }
+    let late = world.sign_all("a", vec![start("a", "w")]);
+    for _ in 0..2 {
+        world.accept("a", start("a", "other"));
+    }
+    world.send_raw(&late);
+    assert_eq!(ranges(&world, "w"), [(3, 3), (5, 6)], "its own later ones are in their places");
+    assert_eq!(ranges(&world, "other"), Vec::new(), "they are far from the others'");
+
+    world.lose("a");
+    world.accept("a", start("a", "next"));
+    assert_eq!(ranges(&world, "next"), [(10, 10)], "right before the first");
+}
+
+#[test]
 fn refused_entries_with_a_valid_signature_are_part_of_the_chain() {
     let mut world = World::new();
     world.agent("a");

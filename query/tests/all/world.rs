@@ -161,6 +161,11 @@ impl World {
         id
     }
 
+    /// The session in which somebody signs.
+    pub(crate) fn session(&self, signer: &str) -> String {
+        hex(&self.signers[signer].session)
+    }
+
     /// Fills in what every body has; texts `@LABEL` become ids.
     fn body(&mut self, signer: &str, mut fields: Json, label: Option<&str>) -> Vec<u8> {
         self.resolve(&mut fields);

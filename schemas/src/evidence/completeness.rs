@@ -9,7 +9,7 @@ use crate::checkpoint::Checkpoint;
 use crate::claim::{Claim, ClaimError};
 use crate::era::Eras;
 use crate::id::{Index, SessionId, TreeSize};
-use crate::sequence;
+use crate::sequence::Session;
 use crate::terms::{Key, Term};
 use crate::tree::verify_consistency;
 
@@ -150,23 +150,21 @@ fn ordinals(view: &View<'_>, scope: &Scope, faults: &mut Vec<Fault>) {
 /// What signers counted and the ledger never got, between what is shown of them.
 fn sequences(view: &View<'_>, scope: &Scope, faults: &mut Vec<Fault>) {
     let whole = matches!(scope.ordinal(), Some((Key::Session, _))) && scope.since == 0;
-    let mut seen: BTreeMap<(&str, SessionId), BTreeMap<u64, u64>> = BTreeMap::new();
-    let mut asked: BTreeMap<(&str, SessionId), u64> = BTreeMap::new();
+    let mut sessions: BTreeMap<SessionId, Session> = BTreeMap::new();
+    let mut asked: BTreeMap<(&str, SessionId), (u64, u64)> = BTreeMap::new();
     for shown in &view.entries {
-        let Some((signer, n)) = numbered(shown) else { continue };
-        seen.entry(signer).or_default().insert(n, shown.leaf.counts.session);
+        let Some(((signer, session), n)) = numbered(shown) else { continue };
+        sessions.entry(session).or_default().add(signer, n, shown.leaf.counts.session);
         if shown.asked {
-            let last = asked.entry(signer).or_default();
-            *last = n.max(*last);
+            let (first, last) = asked.entry((signer, session)).or_insert((n, n));
+            (*first, *last) = (n.min(*first), n.max(*last));
         }
     }
-    for (signer, last) in asked {
-        let Some(numbers) = seen.get(&signer) else { continue };
-        let first = numbers.first_key_value().map_or(1, |(n, _)| *n);
+    for ((signer, session), (first, last)) in asked {
         let before = (whole && first > 1).then(|| (1, first - 1));
-        for (from, to) in before.into_iter().chain(sequence::missing(numbers, last)) {
-            let (name, session) = signer;
-            faults.push(Fault::Sequence { signer: name.to_owned(), session, from, to });
+        let between = sessions.get(&session).map(|at_hand| at_hand.missing(signer, first, last));
+        for (from, to) in before.into_iter().chain(between.into_iter().flatten()) {
+            faults.push(Fault::Sequence { signer: signer.to_owned(), session, from, to });
         }
     }
 }
