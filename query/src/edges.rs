@@ -45,20 +45,19 @@ pub(crate) struct EdgeView {
 
 /// Who is where: the accepted entry before a refused one, the first before later ones.
 struct Places<'n> {
-    /// With the agent that each is of, and with none the first of all: an id is its signer's alone.
-    ids: HashMap<(EventId, Option<&'n str>), usize>,
-    requests: HashMap<EventId, usize>,
+    ids: Events<'n>,
+    requests: Events<'n>,
     grants: HashMap<EventId, usize>,
     sessions: HashMap<SessionId, usize>,
 }
 
 impl<'n> Places<'n> {
     fn of(nodes: &'n [Node]) -> Self {
-        let named = |name: &dyn Fn(&Node) -> Option<EventId>| by_name(nodes, name);
+        let requested = |node: &Node| node.request.filter(|_| node.is(Kind::ApprovalRequested));
         Self {
-            ids: by_id(nodes),
-            requests: named(&|node| node.request.filter(|_| node.is(Kind::ApprovalRequested))),
-            grants: named(&|node| {
+            ids: Events::of(nodes, |node| node.id),
+            requests: Events::of(nodes, requested),
+            grants: by_name(nodes, &|node| {
                 let grant = node.grant.as_ref().filter(|_| node.is(Kind::DelegationGranted));
                 grant.map(|grant| grant.id)
             }),
@@ -67,17 +66,28 @@ impl<'n> Places<'n> {
     }
 }
 
-fn by_id(nodes: &[Node]) -> HashMap<(EventId, Option<&str>), usize> {
-    let mut ids = HashMap::with_capacity(2 * nodes.len());
-    for accepted in [true, false] {
-        for (place, node) in nodes.iter().enumerate().filter(|(_, n)| n.accepted() == accepted) {
-            if let Some(id) = node.id {
-                ids.entry((id, None)).or_insert(place);
-                ids.entry((id, node.known_agent())).or_insert(place);
+/// Places by an id, which is its signer's alone: by whether the entry was accepted, and the agent that it is of; under no
+/// agent the first of all.
+struct Events<'n>(HashMap<(EventId, bool, Option<&'n str>), usize>);
+
+impl<'n> Events<'n> {
+    fn of(nodes: &'n [Node], id: impl Fn(&Node) -> Option<EventId>) -> Self {
+        let mut places = HashMap::with_capacity(2 * nodes.len());
+        for (place, node) in nodes.iter().enumerate() {
+            let Some(id) = id(node) else { continue };
+            for agent in [None, node.known_agent()] {
+                places.entry((id, node.accepted(), agent)).or_insert(place);
             }
         }
+        Self(places)
     }
-    ids
+
+    /// What an entry of this agent means by an id: an accepted one before any that was refused, of each its agent's own
+    /// before the first.
+    fn meant(&self, id: EventId, agent: Option<&'n str>) -> Option<usize> {
+        let ways = [(true, agent), (true, None), (false, agent), (false, None)];
+        ways.into_iter().find_map(|(accepted, agent)| self.0.get(&(id, accepted, agent)).copied())
+    }
 }
 
 fn by_name<T: std::hash::Hash + Eq>(
@@ -102,26 +112,24 @@ pub(crate) fn edges(nodes: &[Node]) -> Vec<Edge> {
     for (to, node) in nodes.iter().enumerate() {
         let decided = node.is(Kind::ApprovalDecided);
         let cause = if decided { EdgeKind::Approval } else { EdgeKind::Cause };
-        let mut add = |from: Option<&usize>, kind| match from {
-            Some(from) if *from != to => edges.push(Edge { to, from: *from, kind }),
+        let mut add = |from: Option<usize>, kind| match from {
+            Some(from) if from != to => edges.push(Edge { to, from, kind }),
             _ => {}
         };
-        let meant = |id: EventId| {
-            let own = places.ids.get(&(id, node.known_agent()));
-            own.or_else(|| places.ids.get(&(id, None)))
-        };
+        let agent = node.known_agent();
         for id in &node.causes {
-            add(meant(*id), cause);
+            add(places.ids.meant(*id, agent), cause);
         }
         if let Some(request) = node.request.filter(|_| decided) {
-            add(places.requests.get(&request).or_else(|| meant(request)), cause);
+            let asked = places.requests.meant(request, agent);
+            add(asked.or_else(|| places.ids.meant(request, agent)), cause);
         }
         let parent = node.grant.as_ref().and_then(|grant| grant.parent);
         for grant in node.hops.iter().flatten().chain(&parent) {
-            add(places.grants.get(grant), EdgeKind::Delegation);
+            add(places.grants.get(grant).copied(), EdgeKind::Delegation);
         }
         if let Some(parent) = node.parent_session.filter(|_| node.is(Kind::SessionStart)) {
-            add(places.sessions.get(&parent), EdgeKind::Spawn);
+            add(places.sessions.get(&parent).copied(), EdgeKind::Spawn);
         }
     }
     edges.sort_unstable();
@@ -165,12 +173,53 @@ pub(crate) fn causal_order(count: usize, edges: &[Edge]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use schemas::id::Index;
+    use schemas::leaf::Status;
+    use schemas::reject::Reason;
+
     use super::*;
 
     fn order(count: usize, pairs: &[(usize, usize)]) -> Vec<usize> {
         let edge =
             |(from, to): &(usize, usize)| Edge { from: *from, to: *to, kind: EdgeKind::Cause };
         causal_order(count, &pairs.iter().map(edge).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn an_id_is_the_agents_own_event_and_a_refused_one_where_no_other_is_there() {
+        let id = EventId([1; 16]);
+        let of = |agent: &str, is_accepted: bool| Node {
+            agent: Some(agent.to_owned()),
+            status: if is_accepted {
+                Status::Accepted
+            } else {
+                Status::Rejected(Reason::Malformed)
+            },
+            ..Node::damaged(Index(0))
+        };
+        for (first, second, expected) in [
+            (("b", true), ("a", true), 1),
+            (("a", false), ("b", true), 1),
+            (("b", false), ("a", true), 1),
+            (("b", false), ("a", false), 1),
+            (("b", true), ("c", true), 0),
+        ] {
+            let [first, second] =
+                [first, second].map(|(agent, is_accepted)| of(agent, is_accepted));
+            let citing = Node { causes: vec![id], ..of("a", true) };
+            let events = [&first, &second].map(|node| Node { id: Some(id), ..node.clone() });
+            let cause = Edge { to: 2, from: expected, kind: EdgeKind::Cause };
+            assert_eq!(edges(&[&events[..], &[citing]].concat()), [cause]);
+            let asks = [&first, &second].map(|node| Node {
+                kind: Some(Kind::ApprovalRequested),
+                request: Some(id),
+                ..node.clone()
+            });
+            let decides =
+                Node { kind: Some(Kind::ApprovalDecided), request: Some(id), ..of("a", true) };
+            let approval = Edge { kind: EdgeKind::Approval, ..cause };
+            assert_eq!(edges(&[&asks[..], &[decides]].concat()), [approval]);
+        }
     }
 
     #[test]

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ledger::{Entry, Ledger, ReadError};
-use schemas::id::{Index, TreeSize};
+use schemas::id::{EventId, Index, TreeSize};
 use schemas::limits::{LINKED_LOOKS_MAX, LINKED_WORKFLOWS_MAX};
 use schemas::terms::Key;
 use serde::Serialize;
 
 use crate::error::is_damage;
+use crate::names::Names;
 use crate::node::Node;
 
 /// What links two workflows.
@@ -62,8 +63,14 @@ pub(crate) fn linked(
     correlation: &str,
     size: TreeSize,
 ) -> Result<Linked, ReadError> {
-    let mut search =
-        Search { ledger, size, looks: LINKED_LOOKS_MAX, links: BTreeSet::new(), is_cut: false };
+    let mut search = Search {
+        ledger,
+        names: Names::new(ledger, size),
+        size,
+        looks: LINKED_LOOKS_MAX,
+        links: BTreeSet::new(),
+        is_cut: false,
+    };
     let mut known = BTreeMap::from([(correlation.to_owned(), 0)]);
     let mut waiting = VecDeque::from([(correlation.to_owned(), 0)]);
     let mut workflows = Vec::new();
@@ -93,6 +100,7 @@ pub(crate) fn linked(
 
 struct Search<'l> {
     ledger: &'l Ledger,
+    names: Names<'l>,
     size: TreeSize,
     /// Entries that may still be looked at.
     looks: usize,
@@ -111,9 +119,7 @@ impl Search<'_> {
             seen.first.get_or_insert(index.0);
             seen.last = Some(index.0);
             self.add_causes(from, &node)?;
-            if let Some(id) = node.id {
-                self.add(from, &node, By::Effect, Key::Cause, &id.to_string())?;
-            }
+            self.add_effects(from, &node)?;
             self.add_outside(from, &node)?;
         }
         Ok(seen)
@@ -121,12 +127,31 @@ impl Search<'_> {
 
     fn add_causes(&mut self, from: &str, node: &Node) -> Result<(), ReadError> {
         for cause in &node.causes {
-            let first = self.ledger.find(*cause)?.first().copied();
-            if let Some(at) = first.filter(|at| at.0 < self.size.0) {
+            if let Some(at) = self.names.meant(*cause, node)? {
                 self.link(from, node, By::Cause, at)?;
             }
         }
         Ok(())
+    }
+
+    /// What cites the entry, and not another signer's event of the same id.
+    fn add_effects(&mut self, from: &str, node: &Node) -> Result<(), ReadError> {
+        let Some(id) = node.id else { return Ok(()) };
+        let is_shared = self.ledger.find(id)?.len() > 1;
+        for at in self.places(Key::Cause, &id.to_string())? {
+            if !is_shared || self.means(at, id, node.index)? {
+                self.link(from, node, By::Effect, at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the entry at `at` means the one at `cited` by that one's id.
+    fn means(&mut self, at: Index, id: EventId, cited: Index) -> Result<bool, ReadError> {
+        match self.node(at)? {
+            Some(citing) => Ok(self.names.meant(id, &citing)? == Some(cited)),
+            None => Ok(false),
+        }
     }
 
     /// Things outside of the ledger that several workflows name.

@@ -60,19 +60,30 @@ impl<'l> Names<'l> {
     /// What an entry means by an event id: where several signers used that, the event of the agent that the entry is of,
     /// else the first.
     pub(crate) fn meant(&mut self, id: EventId, by: &Node) -> Result<Option<Index>, ReadError> {
-        self.meant_by(id, |names| names.of_node(by))
+        let by = by.signer.as_deref().map(|signer| (by.agent.as_deref(), signer));
+        self.meant_by(id, by)
     }
 
-    /// The same of an entry whose agent is asked for where it makes a difference.
-    pub(crate) fn meant_by(
+    /// The same of a body.
+    pub(crate) fn meant_in(
         &mut self,
         id: EventId,
-        agent: impl FnOnce(&mut Self) -> Result<Option<String>, ReadError>,
+        body: &Body<'_>,
+    ) -> Result<Option<Index>, ReadError> {
+        self.meant_by(id, Some((body.agent(), body.signer())))
+    }
+
+    /// By the agent that is named, and the signer.
+    fn meant_by(
+        &mut self,
+        id: EventId,
+        by: Option<(Option<&str>, &str)>,
     ) -> Result<Option<Index>, ReadError> {
         let mut found = self.ledger.find(id)?;
         found.retain(|index| index.0 < self.size.0);
         if found.len() > 1
-            && let Some(agent) = agent(self)?
+            && let Some((named, signer)) = by
+            && let Some(agent) = self.agent(named, signer)?
         {
             for index in &found {
                 if self.at(*index)?.as_ref() == Some(&agent) {

@@ -159,6 +159,9 @@ impl Group {
     }
 }
 
+/// The agent that an entry names, and its signer.
+type Citing = (Option<String>, String);
+
 /// Under which values of the key entries are counted.
 struct Values<'l> {
     ledger: &'l Ledger,
@@ -220,8 +223,7 @@ impl<'l> Values<'l> {
         if let Some(values) = self.known.get(&event) {
             return Ok(values.clone());
         }
-        let meant = self.names.meant_by(id, |names| names.agent(by.agent(), by.signer()))?;
-        let entry = match meant {
+        let entry = match self.names.meant_in(id, by)? {
             Some(index) => self.ledger.entry(index)?,
             None => None,
         };

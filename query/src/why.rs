@@ -13,7 +13,7 @@ use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError};
 use schemas::body::Body;
 use schemas::deterministic::Item;
-use schemas::id::{Digest, EventId, Index, Micros, TreeSize};
+use schemas::id::{Digest, Index, Micros, TreeSize};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
 use schemas::limits::QUERY_SCAN_MAX;
@@ -282,12 +282,4 @@ fn finding(entry: &Entry) -> Value {
 fn is_of(entry: &Entry, kinds: &[Kind]) -> bool {
     let kind = entry.body().or_else(|| entry.residue()).map(|body| body.kind());
     entry.leaf.status == Status::Accepted && kind.is_some_and(|kind| kinds.contains(&kind))
-}
-
-/// The accepted entry of this event that came first.
-fn entry_of(ledger: &Ledger, id: EventId) -> Result<Option<Entry>, ReadError> {
-    match ledger.find(id)?.first() {
-        Some(index) => ledger.entry(*index),
-        None => Ok(None),
-    }
 }

@@ -198,16 +198,22 @@ impl<'l> Collected<'l> {
 
     /// Takes in causes that are not of the correlation, and theirs, up to the triggers.
     fn take_causes(&mut self) -> Result<(), ReadError> {
-        let mut known: HashSet<_> = self.members.iter().filter_map(|m| m.node.id).collect();
+        let mut known: HashSet<_> = self.members.iter().map(|member| member.node.index).collect();
+        let own: HashSet<_> = self.members.iter().filter_map(|member| own(&member.node)).collect();
+        let mut asked = HashSet::new();
         let mut names = Names::new(self.ledger, self.size);
         let mut place = 0;
         while let Some(member) = self.members.get(place) {
             place += 1;
             let mut meant = Vec::new();
             for cause in &member.node.causes {
-                if known.insert(*cause) {
-                    meant.extend(names.meant(*cause, &member.node)?);
+                let cited = (*cause, actor(&member.node));
+                // Mostly it is an entry here of the same agent.
+                if own.contains(&cited) || !asked.insert(cited) {
+                    continue;
                 }
+                let index = names.meant(*cause, &member.node)?;
+                meant.extend(index.filter(|index| known.insert(*index)));
             }
             for index in meant {
                 if !self.take_cause(index)? {
@@ -224,6 +230,19 @@ impl<'l> Collected<'l> {
         member.node.joined = true;
         Ok(self.add(member))
     }
+}
+
+/// An event with whose it is: an id is its signer's alone.
+type Own = (EventId, Option<String>);
+
+/// The event of an entry that was accepted.
+fn own(node: &Node) -> Option<Own> {
+    node.id.filter(|_| node.accepted()).map(|id| (id, actor(node)))
+}
+
+/// Whose an entry is by its own words: the agent that it names, else its signer.
+fn actor(node: &Node) -> Option<String> {
+    node.agent.clone().or_else(|| node.signer.clone())
 }
 
 /// Says of each node which agent it is of, by whichever of its names it names that.

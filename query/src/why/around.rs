@@ -8,7 +8,7 @@ use schemas::kind::Kind;
 use schemas::limits::{PRINCIPALS_MAX, QUERY_SCAN_MAX, SESSION_SCAN_MAX, WHY_ENTRIES_MAX};
 use schemas::terms::Key;
 
-use super::{entry_of, is_of};
+use super::is_of;
 use crate::names::Names;
 use crate::registry::findings::{cited, flagged_entry};
 use crate::source::{Order, Seek, Source, Walk};
@@ -81,7 +81,7 @@ impl Around {
             let is_new = |entry: &Entry| !known.contains(&entry.leaf.index);
             around.witnesses.extend(seen.into_iter().filter(is_new));
         }
-        let (trigger, is_lost) = trigger(ledger, body, around.session.as_ref())?;
+        let (trigger, is_lost) = trigger(known, body, around.session.as_ref())?;
         around.trigger = trigger;
         // An action that names its trigger itself needs no look for one.
         around.is_cut = about.is_cut || is_lost && body.field("trigger").is_none();
@@ -261,24 +261,33 @@ impl<'l> About<'l> {
 /// What set it off: the first trigger up its causes, or up those of its session; and whether there were more causes than
 /// are followed.
 fn trigger(
-    ledger: &Ledger,
+    names: &mut Names<'_>,
     body: &Body<'_>,
     session: Option<&Entry>,
 ) -> Result<(Option<Entry>, bool), ReadError> {
-    let mut causes = body.causes();
-    causes.extend(session.and_then(Entry::body).map(|body| body.causes()).unwrap_or_default());
+    let mut above = causes(names, body)?;
+    if let Some(declared) = session.and_then(Entry::body) {
+        above.extend(causes(names, &declared)?);
+    }
     let mut place = 0;
-    while let Some(cause) = causes.get(place).copied().filter(|_| place < CAUSE_HOPS_MAX) {
+    while let Some(at) = above.get(place).copied().filter(|_| place < CAUSE_HOPS_MAX) {
         place += 1;
-        let Some(entry) = entry_of(ledger, cause)? else { continue };
+        let Some(entry) = names.ledger.entry(at)? else { continue };
         if is_of(&entry, &[Kind::TriggerObserved]) {
             return Ok((Some(entry), false));
         }
-        let above = entry.body().map(|body| body.causes()).unwrap_or_default();
-        causes
-            .extend(above.into_iter().filter(|cause| !causes.contains(cause)).collect::<Vec<_>>());
+        let Some(body) = entry.body() else { continue };
+        let further = causes(names, &body)?;
+        let new: Vec<_> = further.into_iter().filter(|at| !above.contains(at)).collect();
+        above.extend(new);
     }
-    Ok((None, place < causes.len()))
+    Ok((None, place < above.len()))
+}
+
+/// Where the entries are that a body cites.
+fn causes(names: &mut Names<'_>, body: &Body<'_>) -> Result<Vec<Index>, ReadError> {
+    let cited = body.causes().into_iter();
+    cited.filter_map(|id| names.meant_in(id, body).transpose()).collect()
 }
 
 #[cfg(test)]

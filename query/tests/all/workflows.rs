@@ -327,6 +327,68 @@ fn why_is_told_of_ones_own_event_where_two_signers_share_an_id() {
 }
 
 #[test]
+fn a_workflow_is_joined_and_linked_with_ones_own_event_where_two_signers_share_an_id() {
+    let mut world = World::new();
+    for agent in ["a", "b"] {
+        world.agent(agent);
+    }
+    world.accept_as("a", Some("X"), start("a", "first"));
+    let own = world.accept_as("b", Some("X"), start("b", "own"));
+    // Another's event of that id is of the workflow itself.
+    let other = world.accept_as("a", Some("Y"), start("a", "w"));
+    let meant = world.accept_as("b", Some("Y"), start("b", "own"));
+    let mut citing = start("b", "w");
+    citing["causes"] = json!(["@X", "@Y"]);
+    let citing = world.accept("b", citing);
+
+    let chain = world.json("/workflows/w?linked=true");
+    assert_eq!(list(&chain["entries"], "index"), [own, other, meant, citing]);
+    let edge = |from: u64| json!({ "from": from, "to": citing, "kind": "cause" });
+    assert_eq!(chain["edges"], json!([edge(own), edge(meant)]));
+    let link =
+        |at: u64| json!({ "from": "w", "to": "own", "by": "cause", "index": citing, "at": at });
+    let links = json!([link(own), link(meant)]);
+    assert_eq!(chain["linked"]["links"], links);
+    let linked = |correlation: &str| {
+        world.json(&format!("/workflows/{correlation}?linked=true"))["linked"]["links"].clone()
+    };
+    assert_eq!(linked("own"), links);
+    assert_eq!(linked("first"), json!([]));
+}
+
+#[test]
+fn a_trigger_and_a_count_are_of_ones_own_event_where_two_signers_share_an_id() {
+    let mut world = World::new();
+    for agent in ["a", "b"] {
+        world.agent(agent);
+    }
+    world.principal("mail", &["boundary"]);
+    let arrived = json!({
+        "kind": "trigger.observed", "correlation": "w", "input": "none",
+        "trigger": { "type": "mail", "ref": "m1@x" },
+    });
+    let set_off = world.accept_as("mail", Some("T"), arrived);
+    world.accept_as("a", Some("X"), intent("a", "w", "email.send", "x@example.com"));
+    let mut own = intent("b", "w", "email.send", "y@example.com");
+    own["causes"] = json!(["@T"]);
+    own["environment"] = "staging".into();
+    world.accept_as("b", Some("X"), own);
+    let mut next = intent("b", "w", "email.send", "z@example.com");
+    next["causes"] = json!(["@X"]);
+    let next = world.accept("b", next);
+    assert_eq!(world.json(&format!("/entries/{next}/why"))["trigger"]["index"], set_off);
+
+    for agent in ["a", "b"] {
+        world.accept(agent, confirmed(agent, "w", "email.send", "x@example.com", "@X"));
+    }
+    let stats = world.json("/stats?by=env&q=kind%3Aaction.outcome");
+    let mut counted: Vec<_> =
+        stats["items"].as_array().unwrap().iter().map(|item| item["value"].clone()).collect();
+    counted.sort_by_key(ToString::to_string);
+    assert_eq!(counted, ["production", "staging"]);
+}
+
+#[test]
 fn why_says_where_it_did_not_follow_all_causes_up_to_a_trigger() {
     let mut world = World::new();
     world.agent("a");
