@@ -67,7 +67,7 @@ pub(crate) struct Node {
     pub(crate) grant: Option<Grant>,
     /// Grants of the hops after the first; `None` where a hop names none.
     pub(crate) hops: Vec<Option<EventId>>,
-    /// Numbers that the signer declares lost.
+    /// Numbers before its own that the signer declares lost: what it has not counted yet it has not lost.
     pub(crate) lost: Option<(u64, u64)>,
 }
 
@@ -125,7 +125,10 @@ impl Node {
                 parent: id("grant.parent"),
             }),
             hops: body.map(hops).unwrap_or_default(),
-            lost: uint("gap.from").zip(uint("gap.to")),
+            lost: uint("gap.from")
+                .zip(uint("gap.to"))
+                .zip(uint("seq.n"))
+                .map(|((from, to), own)| (from, to.min(own.saturating_sub(1)))),
         }
     }
 

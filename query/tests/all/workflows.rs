@@ -46,6 +46,25 @@ fn numbers_missing_between_two_are_a_gap_unless_another_workflow_has_them() {
 }
 
 #[test]
+fn numbers_are_not_declared_lost_before_they_are_missing() {
+    let mut world = World::new();
+    world.agent("a");
+    world.accept("a", start("a", "w"));
+    let ahead = json!({
+        "kind": "gap.declared", "agent": { "id": "a" }, "correlation": "w",
+        "gap": { "from": 2, "to": 99 },
+    });
+    world.accept("a", ahead);
+    world.lose("a");
+    world.accept("a", start("a", "w"));
+    let found = gaps(&world, "w");
+    assert_eq!(found.len(), 1);
+    assert_eq!([&found[0]["from"], &found[0]["declared"]], [&json!(3), &json!(false)]);
+    let listed = world.json("/gaps?q=agent%3Aa")["items"].clone();
+    assert_eq!([&listed[0]["from"], &listed[0]["state"]], [&json!(3), &json!("open")]);
+}
+
+#[test]
 fn a_missing_number_is_a_gap_whatever_has_its_ordinal() {
     let ranges = |world: &World, correlation: &str| -> Vec<(u64, u64)> {
         let range = |gap: &serde_json::Value| {
