@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use schemas::account::Account;
-use schemas::id::EventId;
+use schemas::id::{EventId, Index};
 use schemas::kind::Kind;
 
 use crate::node::Node;
@@ -73,6 +73,8 @@ struct Join<'n> {
     groups: Vec<Vec<usize>>,
     /// The agent whose action a group is, where an entry of it names one.
     agents: HashMap<usize, &'n str>,
+    /// Where the intent of a group is.
+    intended: HashMap<usize, Index>,
     known: HashSet<EventId>,
     intents: Cited<'n>,
     members: Cited<'n>,
@@ -109,6 +111,13 @@ impl<'n> Join<'n> {
             .or_else(|| by(&self.members, &node.causes))
             .or_else(|| by(&self.members, &asked))
             .or_else(|| calls(node).find_map(|call| self.calls.get(&call).copied()))
+            .filter(|group| !self.is_ahead(node, *group))
+    }
+
+    /// Whether somebody agreed before there was an intent: what was asked can cite an id before it is used.
+    fn is_ahead(&self, node: &Node, group: usize) -> bool {
+        let intended = self.intended.get(&group);
+        node.is(Kind::ApprovalDecided) && intended.is_some_and(|intended| node.index < *intended)
     }
 
     /// The group that is cited by this id, if it is of the same agent, or of none yet.
@@ -131,6 +140,7 @@ impl<'n> Join<'n> {
             }
         };
         if node.is(Kind::ActionIntent) {
+            self.intended.insert(group, node.index);
             if let Some(id) = node.id {
                 enter(&mut self.intents, id);
             }

@@ -69,7 +69,7 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
     let around = Around::of(&mut names, index, (&body, agent), head.size)?;
     let owner = then.agent(agent).map(|record| record.owner.clone());
     let asked_for = std::iter::once(&entry).chain(&around.requests);
-    let approvals = approvals(&mut names, asked_for, head.size, api.now())?;
+    let approvals = approvals(&mut names, (index, asked_for), head.size, api.now())?;
     let (shown, session) = (entry_json(&entry), around.session.as_ref().map(session_json));
     let mut answer = json!({
         "asked": asked.0,
@@ -199,10 +199,11 @@ fn trigger(shown: &Value, around: &Around) -> Option<Value> {
     Some(json!({ "index": entry.leaf.index.0, "trigger": says.get("trigger") }))
 }
 
-/// What was decided on an intent and on the requests that cite it: a decision may cite the one or the other, or both.
+/// What was decided on the intent at `intended` and on the requests that cite it: a decision may cite the one or the other,
+/// or both. Nobody agreed to what was not there yet: a request can cite an id before it is used.
 fn approvals<'e>(
     names: &mut Names<'_>,
-    asked_for: impl Iterator<Item = &'e Entry>,
+    (intended, asked_for): (Index, impl Iterator<Item = &'e Entry>),
     size: TreeSize,
     now: Micros,
 ) -> Result<Decisions, ReadError> {
@@ -215,7 +216,9 @@ fn approvals<'e>(
         are_all &= found.are_all;
         for decision in found.items {
             let index = decision.get("index").and_then(Value::as_u64);
-            items.entry(index).or_insert(decision);
+            if index.is_some_and(|index| index > intended.0) {
+                items.entry(index).or_insert(decision);
+            }
         }
     }
     Ok(Decisions { items: items.into_values().collect(), are_all })

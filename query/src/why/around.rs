@@ -76,10 +76,19 @@ impl Around {
         refs.sort_unstable();
         refs.dedup();
         for name in refs {
-            let seen = about.of_kind(Kind::WitnessObserved, Key::Ref, &name)?;
-            let known: Vec<_> = around.witnesses.iter().map(|entry| entry.leaf.index).collect();
-            let is_new = |entry: &Entry| !known.contains(&entry.leaf.index);
-            around.witnesses.extend(seen.into_iter().filter(is_new));
+            // An agent can name one reference for several actions: what was seen under it was the first.
+            if about.first_under(known, &name)? != Some(index) {
+                continue;
+            }
+            for seen in about.of_kind(Kind::WitnessObserved, Key::Ref, &name)? {
+                let place = seen.leaf.index;
+                let of = intent_of(known, seen.clone())?;
+                let is_anothers = of.leaf.index != index && is_of(&of, &[Kind::ActionIntent]);
+                let is_known = around.witnesses.iter().any(|entry| entry.leaf.index == place);
+                if !is_anothers && !is_known {
+                    around.witnesses.push(seen);
+                }
+            }
         }
         let (trigger, is_lost) = trigger(known, body, around.session.as_ref())?;
         around.trigger = trigger;
@@ -199,6 +208,25 @@ impl<'l> About<'l> {
             });
             is_own && is_of(entry, &[kind])
         })
+    }
+
+    /// The action of which the agent named a reference first.
+    fn first_under(
+        &mut self,
+        names: &mut Names<'_>,
+        reference: &str,
+    ) -> Result<Option<Index>, ReadError> {
+        let kinds = [Kind::ActionIntent, Kind::ActionOutcome];
+        let mut terms = self.terms(&[(Key::Ref, reference), (Key::Signer, self.agent)]);
+        terms.push(Source::any(kinds.map(|kind| term(self.ledger, Key::Kind, kind.as_str()))));
+        let walk = Walk::new(Order::Oldest, QUERY_SCAN_MAX);
+        let (found, is_cut) = self.first(terms, 1, walk, |entry| is_of(entry, &kinds))?;
+        // One is all that is looked for.
+        self.is_cut |= is_cut && found.is_empty();
+        match found.into_iter().next() {
+            Some(told) => Ok(Some(intent_of(names, told)?.leaf.index)),
+            None => Ok(None),
+        }
     }
 
     fn terms(&self, terms: &[(Key, &str)]) -> Vec<Source<'l>> {

@@ -430,6 +430,66 @@ fn why_says_where_it_did_not_follow_all_causes_up_to_a_trigger() {
 }
 
 #[test]
+fn nobody_agreed_to_an_action_that_was_not_there_yet() {
+    let mut world = World::new();
+    world.agent("a");
+    world.principal("boss@example.com", &["approver"]);
+    let request = json!({
+        "kind": "approval.requested", "agent": { "id": "a" }, "correlation": "w",
+        "causes": ["@I"], "approval": { "request": "@I" },
+    });
+    let requested = world.accept_as("a", Some("R"), request);
+    let allow = json!({
+        "kind": "approval.decided", "correlation": "w", "causes": ["@R"],
+        "approval": { "request": "@R", "decision": "allow" },
+    });
+    let ahead = world.accept("boss@example.com", allow.clone());
+    let asked = world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x@example.com"));
+    let approvals =
+        |world: &World| list(&world.json(&format!("/entries/{asked}/why"))["approvals"], "index");
+    let entries = |world: &World| {
+        let steps = world.json("/workflows/w")["steps"].as_array().unwrap().clone();
+        steps.iter().map(|step| step["entries"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(approvals(&world), Vec::<u64>::new());
+    assert!(entries(&world).contains(&json!([requested, asked])), "{:?}", entries(&world));
+    let after = world.accept("boss@example.com", allow);
+    assert_eq!(approvals(&world), [after]);
+    let steps = entries(&world);
+    assert!(steps.contains(&json!([requested, asked, after])), "{steps:?}");
+    assert!(steps.contains(&json!([ahead])), "{steps:?}");
+}
+
+#[test]
+fn what_a_witness_saw_is_the_first_action_of_its_reference() {
+    let mut world = World::new();
+    world.agent("a");
+    world.principal("mailer", &["witness"]);
+    let act = |world: &mut World, label: &str| {
+        let intent = intent("a", "w", "email.send", "x@example.com");
+        let asked = world.accept_as("a", Some(label), intent);
+        let cause = format!("@{label}");
+        let mut told = confirmed("a", "w", "email.send", "x@example.com", &cause);
+        told["outcome"] = json!({ "status": "confirmed", "external_ref": "r" });
+        world.accept("a", told);
+        asked
+    };
+    let first = act(&mut world, "I");
+    let mut seen = confirmed("a", "w", "email.send", "x@example.com", "@I");
+    seen["kind"] = "witness.observed".into();
+    seen["outcome"] = json!({ "external_ref": "r" });
+    for field in ["output", "principals", "causes"] {
+        seen.as_object_mut().unwrap().shift_remove(field);
+    }
+    let seen = world.accept("mailer", seen);
+    let second = act(&mut world, "J");
+    let witnesses =
+        |index: u64| list(&world.json(&format!("/entries/{index}/why"))["witnesses"], "index");
+    assert_eq!(witnesses(first), [seen]);
+    assert_eq!(witnesses(second), Vec::<u64>::new());
+}
+
+#[test]
 fn who_agreed_is_told_where_the_decision_cites_the_request_alone() {
     let mut world = World::new();
     world.agent("a");
