@@ -17,8 +17,9 @@ use crate::accepted::each_newest_first;
 use crate::api::{Api, as_of, scanned_to};
 use crate::error::Error;
 use crate::filter;
+use crate::names::Names;
 use crate::params::Params;
-use crate::source::{Order, Walk};
+use crate::source::{Order, Source, Walk};
 use crate::terms::term;
 
 const PARAMS: &[&str] = &[
@@ -57,7 +58,12 @@ fn read_reach(api: &Api, params: &Params) -> Result<Value, Error> {
     let head = api.ledger.head();
     let range = filter::range(api, params, head.size)?;
     let mut reach = Reach::default();
-    let source = term(&api.ledger, key, &value);
+    // An agent may be called by any of its names.
+    let names = match key {
+        Key::Principal => Names::new(&api.ledger, head.size).all(&value)?,
+        _ => vec![value.clone()],
+    };
+    let source = Source::any(names.iter().map(|name| term(&api.ledger, key, name)));
     let walk = &mut Walk::new(Order::Newest, REACH_ENTRIES_MAX);
     let reached = each_newest_first(&api.ledger, source, range, walk, |entry| {
         reach.add(&api.ledger, &entry)?;

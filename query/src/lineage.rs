@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::accepted::newest_first;
 use crate::api::{Api, as_of, scanned_to, set};
 use crate::error::Error;
+use crate::names::Names;
 use crate::params::{Params, Segment};
 use crate::registry::view::{agent_json, principal_json};
 use crate::source::Source;
@@ -37,7 +38,8 @@ fn read_one(api: &Api, id: &str) -> Result<Value, Error> {
     let principal = ledger.principal(id)?;
     let agent = ledger.agent(id)?;
     let row = term_row(ledger, Key::Principal, id)?;
-    let lineage = Lineage::read(ledger, id, head.size)?;
+    let names = Names::new(ledger, head.size).all(id)?;
+    let lineage = Lineage::read(ledger, (id, &names), head.size)?;
     if principal.is_none() && agent.is_none() && row.is_none() && lineage.is_empty() {
         return Err(Error::Unknown("principal"));
     }
@@ -76,12 +78,17 @@ struct Lineage {
 }
 
 impl Lineage {
-    fn read(ledger: &Ledger, id: &str, size: TreeSize) -> Result<Self, ReadError> {
+    /// Under all names of somebody: nobody is out of it for calling himself otherwise than by his id.
+    fn read(
+        ledger: &Ledger,
+        (id, names): (&str, &[String]),
+        size: TreeSize,
+    ) -> Result<Self, ReadError> {
         let mut lineage = Self::default();
-        lineage.scanned_to =
-            each(ledger, term(ledger, Key::Principal, id), size, |entry, body| {
-                lineage.add(entry, body, id);
-            })?;
+        let under = Source::any(names.iter().map(|name| term(ledger, Key::Principal, name)));
+        lineage.scanned_to = each(ledger, under, size, |entry, body| {
+            lineage.add(entry, body, names);
+        })?;
         let given = Source::All(vec![
             term(ledger, Key::Signer, id),
             term(ledger, Key::Kind, Kind::DelegationGranted.as_str()),
@@ -98,12 +105,14 @@ impl Lineage {
         self.agents.is_empty() && self.given.is_empty() && self.received.is_empty()
     }
 
-    fn add(&mut self, entry: &Entry, body: &Body<'_>, id: &str) {
+    fn add(&mut self, entry: &Entry, body: &Body<'_>, names: &[String]) {
         let index = entry.leaf.index.0;
-        let granted = body.kind() == Kind::DelegationGranted && body.text("grant.to") == Some(id);
+        let is_its = |name: &str| names.iter().any(|known| known == name);
+        let granted =
+            body.kind() == Kind::DelegationGranted && body.text("grant.to").is_some_and(is_its);
         let mut kept = !granted || keep(&mut self.received, entry, body);
         let hops: Vec<_> = body.principals().iter().map(|hop| hop.id.to_owned()).collect();
-        if hops.iter().any(|hop| hop == id) {
+        if hops.iter().any(|hop| is_its(hop.as_str())) {
             let agent = body.agent().unwrap_or_else(|| body.signer());
             count(&mut self.agents, agent.to_owned(), index);
             if self.chains.len() < LINEAGE_ROWS_MAX || self.chains.contains_key(&hops) {

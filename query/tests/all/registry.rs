@@ -120,6 +120,27 @@ fn lineage_leads_from_a_human_to_all_that_was_done() {
 }
 
 #[test]
+fn an_agent_is_not_out_of_its_lineage_and_reach_by_another_of_its_names() {
+    let mut world = World::new();
+    world.agent("worker");
+    let names = json!({ "external": ["entra:7"] });
+    let update = json!({ "kind": "agent.updated", "agent": { "id": "worker" }, "registry": names });
+    world.accept(OPERATOR, update);
+    world.accept("worker", intent("worker", "w", "db.migrate", "s"));
+    let mut act = intent("worker", "w", "db.drop", "t");
+    act["agent"]["id"] = "entra:7".into();
+    act["signer"] = "worker".into();
+    act["principals"] = json!([{ "id": "entra:7", "type": "agent" }]);
+    world.accept("worker", act);
+    let lineage = world.json("/principals/worker/lineage");
+    let paths: Vec<_> =
+        lineage["chains"].as_array().unwrap().iter().map(|chain| &chain["path"][0]).collect();
+    assert_eq!(paths, ["entra:7", "worker"]);
+    let impact = world.json("/impact?principal=worker");
+    assert_eq!(impact["entries"], 2, "{impact}");
+}
+
+#[test]
 fn status_and_checkpoints_are_signed_by_the_key_that_they_name() {
     let mut world = World::new();
     world.agent("a");
