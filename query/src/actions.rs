@@ -109,10 +109,12 @@ fn row(why: &Value, entries: &[u64]) -> Value {
     })
 }
 
-/// Its agent; but who tells what came of another's action does not act as that.
+/// Its agent; but who tells of an action of another's, or what came of it, does not act as that.
 fn actor(why: &Value) -> Option<&Value> {
     let body = why.pointer("/entry/body")?;
-    let is_outcome = body.get("kind").and_then(Value::as_str) == Some(Kind::ActionOutcome.as_str());
-    let signer = body.get("signer").filter(|_| is_outcome);
+    let kind = body.get("kind").and_then(Value::as_str);
+    let own = [Kind::ActionIntent, Kind::ActionOutcome];
+    let is_own = own.iter().any(|own| kind == Some(own.as_str()));
+    let signer = body.get("signer").filter(|_| is_own);
     signer.or_else(|| body.pointer("/agent/id"))
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError};
+use schemas::account::Account;
 use schemas::body::Body;
 use schemas::deterministic::Item;
 use schemas::id::TreeSize;
@@ -113,7 +114,10 @@ impl Lineage {
         let mut kept = !granted || keep(&mut self.received, entry, body);
         let hops: Vec<_> = body.principals().iter().map(|hop| hop.id.to_owned()).collect();
         if hops.iter().any(|hop| is_its(hop.as_str())) {
-            let agent = body.agent().unwrap_or_else(|| body.signer());
+            // Nobody acts in another's name, and an agent's id is what it signs with.
+            let account = Account::of(body.kind(), body.signer(), body.agent());
+            let named = body.agent().filter(|_| account != Account::Nobody);
+            let agent = named.unwrap_or_else(|| body.signer());
             count(&mut self.agents, agent.to_owned(), index);
             if self.chains.len() < LINEAGE_ROWS_MAX || self.chains.contains_key(&hops) {
                 count(&mut self.chains, hops, index);

@@ -111,10 +111,12 @@ impl<'l> Names<'l> {
         }
     }
 
-    /// The agent that a body is of, else who signed it.
+    /// The agent that a body is of, else who signed it: nobody acts in another's name.
     pub(crate) fn actor(&mut self, body: &Body<'_>) -> Result<String, ReadError> {
         let agent = self.agent(body.agent(), body.signer())?;
-        Ok(agent.unwrap_or_else(|| body.signer().to_owned()))
+        let account = Account::of(body.kind(), body.signer(), agent.as_deref());
+        let is_its = account != Account::Nobody;
+        Ok(agent.filter(|_| is_its).unwrap_or_else(|| body.signer().to_owned()))
     }
 
     /// Every name of whoever has this one, the id first.
@@ -138,6 +140,9 @@ impl<'l> Names<'l> {
     /// Whether what `says` gives an account of may be an action of whom `of` is of.
     pub(crate) fn is_about(&mut self, says: &Body<'_>, of: &Body<'_>) -> Result<bool, ReadError> {
         let Some(agent) = self.agent(of.agent(), of.signer())? else { return Ok(true) };
+        if Account::of(of.kind(), of.signer(), Some(agent.as_str())) == Account::Nobody {
+            return Ok(false);
+        }
         let named = self.agent(says.agent(), says.signer())?;
         Ok(Account::of(says.kind(), says.signer(), named.as_deref()).is_of(&agent))
     }

@@ -17,13 +17,15 @@ impl<'a> Account<'a> {
     /// What an entry of this kind gives, by who signed it and which agent it names. An agent may have several names:
     /// whoever compares accounts gives its id.
     ///
-    /// What came of an action only its own agent says, what others saw, allowed or asked of it whoever has the role;
-    /// but all of them name the agent. An agent that decides on an approval names itself and not the one that acts.
+    /// What an agent is about to do, and what came of it, only itself says, what others saw, allowed or asked of it whoever
+    /// has the role; but all of them name the agent. An agent that decides on an approval names itself and not the one that acts.
     #[must_use]
     pub fn of(kind: Kind, signer: &'a str, agent: Option<&'a str>) -> Self {
         match (kind, agent) {
             (Kind::ActionOutcome | Kind::WitnessObserved, None) => Self::Nobody,
-            (Kind::ActionOutcome, Some(agent)) if agent != signer => Self::Nobody,
+            (Kind::ActionIntent | Kind::ActionOutcome, Some(agent)) if agent != signer => {
+                Self::Nobody
+            }
             (Kind::ApprovalDecided, Some(agent)) if agent == signer => Self::Anybody,
             (_, Some(agent)) => Self::Agent(agent),
             (_, None) => Self::Anybody,
@@ -55,8 +57,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_agent_says_what_came_of_its_actions() {
+    fn only_an_agent_says_what_it_does_and_what_came_of_it() {
         for (kind, signer, agent, of_a) in [
+            (Kind::ActionIntent, "a", Some("a"), true),
+            (Kind::ActionIntent, "b", Some("a"), false),
             (Kind::ActionOutcome, "a", Some("a"), true),
             (Kind::ActionOutcome, "b", Some("a"), false),
             (Kind::ActionOutcome, "b", Some("b"), false),

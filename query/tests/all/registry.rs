@@ -136,6 +136,8 @@ fn an_agent_is_not_out_of_its_lineage_and_reach_by_another_of_its_names() {
     let paths: Vec<_> =
         lineage["chains"].as_array().unwrap().iter().map(|chain| &chain["path"][0]).collect();
     assert_eq!(paths, ["entra:7", "worker"]);
+    assert_eq!(lineage["by_agent"][0]["agent"], "worker");
+    assert_eq!(lineage["by_agent"][0]["entries"], 2);
     let impact = world.json("/impact?principal=worker");
     assert_eq!(impact["entries"], 2, "{impact}");
 }

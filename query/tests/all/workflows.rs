@@ -461,6 +461,32 @@ fn nobody_agreed_to_an_action_that_was_not_there_yet() {
 }
 
 #[test]
+fn nobody_acts_in_anothers_name() {
+    let mut world = World::new();
+    for agent in ["a", "b"] {
+        world.agent(agent);
+    }
+    world.principal("gate", &["gate"]);
+    let mut forged = intent("a", "w", "db.drop", "prod");
+    forged["signer"] = "b".into();
+    let forged = world.accept_as("b", Some("I"), forged);
+    let verdict = json!({
+        "kind": "gate.verdict", "agent": { "id": "a" }, "correlation": "w", "causes": ["@I"],
+        "verdicts": [{ "gate": "g", "decision": "allow", "reason": "listed" }],
+    });
+    let verdict = world.accept("gate", verdict);
+    let chain = world.json("/workflows/w");
+    let step = |n: usize| [&chain["steps"][n]["agent"], &chain["steps"][n]["entries"]];
+    assert_eq!(step(0), [&json!("b"), &json!([forged])]);
+    assert_eq!(step(1), [&json!("a"), &json!([verdict])]);
+    let why = world.json(&format!("/entries/{forged}/why"));
+    assert_eq!(why["agent"]["id"], "b", "{why}");
+    assert_eq!(why["verdicts"], json!([]));
+    let actions = world.json("/actions?q=kind%3Aaction.intent")["items"].clone();
+    assert_eq!([&actions[0]["agent"], &actions[0]["index"]], [&json!("b"), &json!(forged)]);
+}
+
+#[test]
 fn what_a_witness_saw_is_the_first_action_of_its_reference() {
     let mut world = World::new();
     world.agent("a");
