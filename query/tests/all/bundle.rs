@@ -195,8 +195,22 @@ fn a_number_that_never_came_is_a_gap_whatever_has_its_ordinal() {
         world.accept("planner", intent("planner", "release-1", "email.send", "f@example.com"));
         assert_eq!(missing(&mut world), expected);
     }
-    // Two that came earlier than those before them have the ordinals of two that never came.
+    // Of many in between, those on both sides of another's are enough.
     let mut world = world();
+    for n in 0..9 {
+        if n == 5 {
+            of_stranger(&mut world);
+        }
+        elsewhere(&mut world);
+    }
+    world.accept("planner", intent("planner", "release-1", "email.send", "f@example.com"));
+    assert_eq!(missing(&mut world), Vec::new());
+    let is_other = |kept: &&Vec<u8>| {
+        schemas::body::Body::parse(kept).is_ok_and(|body| body.correlation() == Some("other"))
+    };
+    assert_eq!(opened(&world, CASE).bundle.bodies.values().filter(is_other).count(), 2);
+    // Two that came earlier than those before them have the ordinals of two that never came.
+    let mut world = crate::bundle::world();
     for _ in 0..2 {
         world.lose("planner");
     }

@@ -19,6 +19,8 @@ struct Counting {
     session: SessionId,
     first: u64,
     last: u64,
+    /// Whether the ledger knows of some in between that never came.
+    has_gaps: bool,
     /// Once they were looked for.
     held: Option<Held>,
 }
@@ -28,10 +30,14 @@ struct Counting {
 type Held = BTreeMap<u64, (u64, Index)>;
 
 impl Counting {
-    /// Whether the ledger knows of numbers in between that never came.
-    fn has_gaps(&self, ledger: &Ledger) -> Result<bool, ReadError> {
-        let left_out = ledger.left_out(&self.signer, self.session)?;
-        Ok(left_out.iter().any(|(from, to)| *from < self.last && self.first < *to))
+    fn of(
+        ledger: &Ledger,
+        (signer, session): (&str, SessionId),
+        (first, last): (u64, u64),
+    ) -> Result<Self, ReadError> {
+        let left_out = ledger.left_out(signer, session)?;
+        let has_gaps = left_out.iter().any(|(from, to)| *from < last && first < *to);
+        Ok(Self { signer: signer.to_owned(), session, first, last, has_gaps, held: None })
     }
 
     /// Ranges of which the entries at hand do not show that the ledger holds them.
@@ -50,21 +56,15 @@ impl Gathered {
         ledger: &Ledger,
         size: TreeSize,
     ) -> Result<(), Error> {
-        let counting = |((signer, session), (first, last)): (&(String, SessionId), &(u64, u64))| {
-            let (signer, first, last) = (signer.clone(), *first, *last);
-            Counting { signer, session: *session, first, last, held: None }
-        };
-        let mut all: Vec<_> = self.asked.iter().map(counting).collect();
-        for counting in &mut all {
-            if counting.has_gaps(ledger)? {
-                self.take_gaps(ledger, counting, size)?;
-            }
+        let mut all = Vec::with_capacity(self.asked.len());
+        for ((signer, session), ends) in &self.asked {
+            all.push(Counting::of(ledger, (signer, *session), *ends)?);
         }
         // What shows one signer's numbers can leave it open whether another's are held.
         loop {
             let before = self.entries.len();
             for counting in &mut all {
-                self.take_held(ledger, counting, size)?;
+                self.take_ends(ledger, counting, size)?;
             }
             if self.entries.len() == before {
                 return Ok(());
@@ -72,26 +72,32 @@ impl Gathered {
         }
     }
 
-    /// Takes the entries on both sides of each gap, and, where their ordinals advance as if nothing were missing, the
-    /// one that has the first ordinal in between.
-    fn take_gaps(
+    /// Takes the entries on both sides of each gap, and of each place in doubt where the next number does not have the
+    /// next ordinal: from one such place to another the ordinals of the ends tell of all in between.
+    fn take_ends(
         &mut self,
         ledger: &Ledger,
         counting: &mut Counting,
         size: TreeSize,
     ) -> Result<(), Error> {
+        let doubtful = counting.doubtful(&self.sessions);
+        if doubtful.is_empty() && !counting.has_gaps {
+            return Ok(());
+        }
         let held = self.held(ledger, counting, size)?;
         let within = || held.range(counting.first..=counting.last);
-        for ((n, (_, at)), (next, (_, after))) in within().zip(within().skip(1)) {
-            if next - n == 1 {
+        for ((n, (ordinal, at)), (next, (following, after))) in within().zip(within().skip(1)) {
+            let is_gap = next - n > 1;
+            if !is_gap && *ordinal > 0 && *following == ordinal + 1 {
                 continue;
             }
-            self.take(ledger, *at, false)?;
-            self.take(ledger, *after, false)?;
-            let at_hand = self.sessions.get(&counting.session);
-            if at_hand
-                .is_some_and(|at_hand| at_hand.missing(&counting.signer, *n, *next).is_empty())
-            {
+            let place = doubtful.partition_point(|(_, to)| to < n);
+            let is_doubtful = doubtful.get(place).is_some_and(|(from, _)| from <= next);
+            if is_gap || is_doubtful {
+                self.take(ledger, *at, false)?;
+                self.take(ledger, *after, false)?;
+            }
+            if is_gap && self.seems_held(counting, *n, *next) {
                 self.take_next(ledger, counting.session, *at, size)?;
             }
         }
@@ -99,25 +105,10 @@ impl Gathered {
         Ok(())
     }
 
-    /// Takes those of the signer's numbers that the ledger holds although nothing at hand shows it.
-    fn take_held(
-        &mut self,
-        ledger: &Ledger,
-        counting: &mut Counting,
-        size: TreeSize,
-    ) -> Result<(), Error> {
-        let doubtful = counting.doubtful(&self.sessions);
-        if doubtful.is_empty() {
-            return Ok(());
-        }
-        let held = self.held(ledger, counting, size)?;
-        for (from, to) in doubtful {
-            for (_, at) in held.range(from..=to).map(|(_, known)| *known) {
-                self.take(ledger, at, false)?;
-            }
-        }
-        counting.held = Some(held);
-        Ok(())
+    /// Whether the ordinals of two entries at hand advance as if nothing were missing in between.
+    fn seems_held(&self, counting: &Counting, n: u64, next: u64) -> bool {
+        let at_hand = self.sessions.get(&counting.session);
+        at_hand.is_some_and(|at_hand| at_hand.missing(&counting.signer, n, next).is_empty())
     }
 
     /// Takes the next entry after `at` that was accepted in the session, whoever signed it.
