@@ -54,7 +54,7 @@ impl Around {
         let names = known.all(agent)?;
         let mut about = About { ledger, agent, names, size, is_cut: false };
         let mut around = Self {
-            session: about.session(body)?,
+            session: about.session(index, body)?,
             verdicts: about.citing(Kind::GateVerdict, body.id())?,
             requests: about.citing(Kind::ApprovalRequested, body.id())?,
             outcomes: about.citing(Kind::ActionOutcome, body.id())?,
@@ -233,8 +233,8 @@ impl<'l> About<'l> {
         terms.iter().map(|(key, value)| term(self.ledger, *key, value)).collect()
     }
 
-    /// The declaration of the session that the action was taken in.
-    fn session(&mut self, body: &Body<'_>) -> Result<Option<Entry>, ReadError> {
+    /// The declaration of the session that the action at `index` was taken in; what is declared later says nothing of it.
+    fn session(&mut self, index: Index, body: &Body<'_>) -> Result<Option<Entry>, ReadError> {
         let Some(session) = body.session() else { return Ok(None) };
         let (session, kind) = (session.to_string(), Kind::SessionStart);
         let terms = self.terms(&[
@@ -246,7 +246,7 @@ impl<'l> About<'l> {
         let (found, is_cut) = self.first(terms, 1, walk, |entry| is_of(entry, &[kind]))?;
         // One is all that is looked for.
         self.is_cut |= is_cut && found.is_empty();
-        Ok(found.into_iter().next())
+        Ok(found.into_iter().next().filter(|declared| declared.leaf.index <= index))
     }
 
     /// The oldest entries with all of these terms that fit.

@@ -461,6 +461,18 @@ fn nobody_agreed_to_an_action_that_was_not_there_yet() {
 }
 
 #[test]
+fn a_session_that_is_declared_later_says_nothing_of_what_was_done_before() {
+    let mut world = World::new();
+    world.agent("a");
+    let before = world.accept("a", intent("a", "w", "email.send", "x@example.com"));
+    let declared = world.accept("a", start("a", "w"));
+    let after = world.accept("a", intent("a", "w", "email.send", "y@example.com"));
+    let session = |index: u64| world.json(&format!("/entries/{index}/why"))["session"].clone();
+    assert_eq!(session(before), json!(null));
+    assert_eq!(session(after)["index"], declared);
+}
+
+#[test]
 fn nobody_acts_in_anothers_name() {
     let mut world = World::new();
     for agent in ["a", "b"] {
