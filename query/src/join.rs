@@ -78,8 +78,8 @@ struct Join<'n> {
     known: HashSet<EventId>,
     intents: Cited<'n>,
     members: Cited<'n>,
-    /// By agent and vendor's reference or call id.
-    calls: HashMap<(&'n str, &'n str), usize>,
+    /// By agent and vendor's reference or call id: where it was told first, and the group.
+    calls: HashMap<(&'n str, &'n str), (Index, usize)>,
 }
 
 impl<'n> Join<'n> {
@@ -110,7 +110,7 @@ impl<'n> Join<'n> {
         by(&self.intents, &node.causes)
             .or_else(|| by(&self.members, &node.causes))
             .or_else(|| by(&self.members, &asked))
-            .or_else(|| calls(node).find_map(|call| self.calls.get(&call).copied()))
+            .or_else(|| calls(node).find_map(|call| Some(self.calls.get(&call)?.1)))
             .filter(|group| !self.is_ahead(node, *group))
     }
 
@@ -153,7 +153,9 @@ impl<'n> Join<'n> {
         }
         if node.accepted() {
             for call in calls(node) {
-                self.calls.entry(call).or_insert(group);
+                let told = (node.index, group);
+                let first = self.calls.entry(call).or_insert(told);
+                *first = told.min(*first);
             }
         }
     }

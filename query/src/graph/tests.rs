@@ -175,6 +175,19 @@ fn an_action_folds_by_causes_reference_and_call() {
 }
 
 #[test]
+fn what_was_seen_is_the_action_that_its_reference_was_told_of_first() {
+    let mut nodes = Nodes::default();
+    nodes.intent(json!({}));
+    let told = json!({ "outcome": { "status": "confirmed", "external_ref": "r" } });
+    nodes.outcome(&[0], "confirmed", told);
+    nodes.intent(json!({ "tool": { "name": "phone", "call_id": "r" } }));
+    nodes.witness("a", "r");
+    let graph = nodes.graph();
+    let expected = [(vec![0, 1, 3], &json!(true)), (vec![2], &json!(false))];
+    assert_eq!(steps(&graph, "witnessed"), expected);
+}
+
+#[test]
 fn an_outcome_belongs_to_the_intent_it_cites_and_not_to_the_step_before() {
     let mut nodes = Nodes::default();
     nodes.intent(json!({}));
