@@ -159,9 +159,6 @@ impl Group {
     }
 }
 
-/// The agent that an entry names, and its signer.
-type Citing = (Option<String>, String);
-
 /// Under which values of the key entries are counted.
 struct Values<'l> {
     ledger: &'l Ledger,
