@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,11 +16,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
+use hyper_util::server::graceful::GracefulConnection;
 use schemas::limits::{
     HTTP_BACKLOG, HTTP_HEAD_BYTES_MAX, HTTP_HEADER_S_MAX, HTTP_SEND_BYTES, HTTP_STREAMS_MAX,
-    HTTP_WRITE_S_MAX,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -27,6 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use super::deadline::Deadline;
 use super::tls::Tls;
@@ -62,7 +62,6 @@ pub(crate) async fn serve(
     shutdown: CancellationToken,
 ) {
     let slots = Arc::new(Semaphore::new(files::connections()));
-    let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -70,11 +69,21 @@ pub(crate) async fn serve(
             () = shutdown.cancelled() => break,
             Some(_ended) = connections.join_next() => {}
             (stream, slot) = accept(&listener, &slots) => {
-                let (tls, watcher) = (tls.clone(), graceful.watcher());
-                let (router, shutdown) = (router.clone(), shutdown.clone());
+                let (tls, router, shutdown) = (tls.clone(), router.clone(), shutdown.clone());
+                // NOTE: thousands idle, and each keeps the room of this. An `async fn` would keep what it was given
+                // beside what it makes of it.
                 connections.spawn(async move {
+                    let stream = Deadline::new(stream);
+                    let ended = match tls {
+                        None => {
+                            let stream = TokioIo::new(stream);
+                            let served = pin!(http1().serve_connection(stream, Answers(router)));
+                            until(served, &shutdown).await.map_err(Failure::from)
+                        }
+                        // Apart, because its state is several times that of a connection in cleartext.
+                        Some(tls) => Box::pin(encrypted(stream, &tls, router, &shutdown)).await,
+                    };
                     // What goes wrong on a connection is its client's affair.
-                    let ended = connection(stream, tls, router, watcher, &shutdown).await;
                     tracing::debug!(?ended, "connection");
                     drop(slot);
                 });
@@ -82,7 +91,7 @@ pub(crate) async fn serve(
         }
     }
     drop(listener);
-    graceful.shutdown().await;
+    while connections.join_next().await.is_some() {}
 }
 
 async fn accept(
@@ -92,7 +101,12 @@ async fn accept(
     loop {
         let slot = Arc::clone(slots).acquire_owned().await.expect("nobody closes the semaphore");
         match listener.accept().await {
-            Ok((stream, _peer)) => return (stream, slot),
+            Ok((stream, _peer)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "TCP_NODELAY");
+                }
+                return (stream, slot);
+            }
             Err(error) => {
                 // Out of file descriptors, most likely: trying again at once would only spin.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -102,31 +116,10 @@ async fn accept(
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    tls: Option<Tls>,
-    router: Router,
-    watcher: Watcher,
-    shutdown: &CancellationToken,
-) -> Result<(), Failure> {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY");
-    }
-    let stream = Deadline::new(stream, Duration::from_secs(HTTP_WRITE_S_MAX));
-    let service = TowerToHyperService::new(router);
-    let Some(tls) = tls else {
-        let served = http1().serve_connection(TokioIo::new(stream), service);
-        return Ok(watcher.watch(served).await?);
-    };
-    // Apart, because its state is several times that of a connection in cleartext.
-    Box::pin(encrypted(stream, &tls, service, watcher, shutdown)).await
-}
-
 async fn encrypted(
     stream: Deadline<TcpStream>,
     tls: &Tls,
-    service: TowerToHyperService<Router>,
-    watcher: Watcher,
+    router: Router,
     shutdown: &CancellationToken,
 ) -> Result<(), Failure> {
     let greeted = tokio::time::timeout(patience(), tls.acceptor().accept(stream));
@@ -134,26 +127,38 @@ async fn encrypted(
         () = shutdown.cancelled() => return Ok(()),
         greeted = greeted => greeted.map_err(|_elapsed| io::Error::from(io::ErrorKind::TimedOut))??,
     };
-    if !is_http2(&stream) {
-        let served = http1().serve_connection(TokioIo::new(stream), service);
-        return Ok(watcher.watch(served).await?);
+    if is_http2(&stream) {
+        return multiplexed(stream, router, shutdown).await;
     }
-    multiplexed(stream, service, watcher).await
+    let served = pin!(http1().serve_connection(TokioIo::new(stream), Answers(router)));
+    Ok(until(served, shutdown).await?)
 }
 
 /// HTTP/2.
 async fn multiplexed<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
-    service: TowerToHyperService<Router>,
-    watcher: Watcher,
+    router: Router,
+    shutdown: &CancellationToken,
 ) -> Result<(), Failure> {
-    let asked = Asked::new(service);
+    let asked = Asked::new(router);
     let (has_asked, untaken) = (Arc::clone(&asked.has_asked), asked.untaken.clone());
-    let served = http2().serve_connection(TokioIo::new(stream), asked);
+    let served = pin!(http2().serve_connection(TokioIo::new(stream), asked));
     tokio::select! {
-        ended = unless_silent(watcher.watch(served), &has_asked) => ended,
+        ended = unless_silent(until(served, shutdown), &has_asked) => ended,
         () = untaken.overdue() => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
     }
+}
+
+/// Serves a connection to its end; from `shutdown` on, only what is under way.
+async fn until<C: GracefulConnection>(
+    mut served: Pin<&mut C>,
+    shutdown: &CancellationToken,
+) -> Result<(), C::Error> {
+    tokio::select! {
+        ended = served.as_mut() => return ended,
+        () = shutdown.cancelled() => served.as_mut().graceful_shutdown(),
+    }
+    served.await
 }
 
 fn patience() -> Duration {
@@ -202,17 +207,29 @@ async fn unless_silent<E: Into<Failure>>(
     served.await.map_err(Into::into)
 }
 
-/// Remembers whether anything was asked, and what was not taken of the answers.
-#[derive(Clone)]
+/// Hands requests to the routes. What becomes of one is apart: an idle connection keeps the room for it.
+struct Answers(Router);
+
+impl Service<hyper::Request<Incoming>> for Answers {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
+        Box::pin(self.0.clone().oneshot(request))
+    }
+}
+
+/// The same, and remembers whether anything was asked, and what was not taken of the answers.
 struct Asked {
-    service: TowerToHyperService<Router>,
+    router: Router,
     has_asked: Arc<AtomicBool>,
     untaken: Untaken,
 }
 
 impl Asked {
-    fn new(service: TowerToHyperService<Router>) -> Self {
-        Self { service, has_asked: Arc::default(), untaken: Untaken::default() }
+    fn new(router: Router) -> Self {
+        Self { router, has_asked: Arc::default(), untaken: Untaken::default() }
     }
 }
 
@@ -223,7 +240,7 @@ impl Service<hyper::Request<Incoming>> for Asked {
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
         self.has_asked.store(true, Ordering::Relaxed);
-        let (answer, untaken) = (self.service.call(request), self.untaken.clone());
+        let (answer, untaken) = (self.router.clone().oneshot(request), self.untaken.clone());
         Box::pin(
             async move { answer.await.map(|response| response.map(|body| untaken.watch(body))) },
         )
@@ -235,6 +252,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use axum::routing::get;
+    use schemas::limits::HTTP_WRITE_S_MAX;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
     use tokio::time::Instant;
 
@@ -265,9 +283,8 @@ mod tests {
     async fn lasts(window: u8) -> u64 {
         let (ours, mut theirs) = duplex(64 << 10);
         let router = Router::new().route("/livez", get(|| async { "ok\n" }));
-        let graceful = GracefulShutdown::new();
-        let service = TowerToHyperService::new(router);
-        tokio::spawn(multiplexed(ours, service, graceful.watcher()));
+        let shutdown = CancellationToken::new();
+        tokio::spawn(async move { multiplexed(ours, router, &shutdown).await });
         let began = Instant::now();
         let mut asked = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
         // SETTINGS_INITIAL_WINDOW_SIZE; then GET, https, /livez, localhost (RFC 7541 §6).

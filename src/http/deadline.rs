@@ -6,21 +6,24 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use schemas::limits::HTTP_WRITE_S_MAX;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// A stream whose writes fail once the peer has taken nothing for as long as `patience`.
+/// How long a peer may take nothing.
+const PATIENCE: Duration = Duration::from_secs(HTTP_WRITE_S_MAX);
+
+/// A stream whose writes fail once the peer has taken nothing for too long.
 pub(crate) struct Deadline<S> {
     stream: S,
-    patience: Duration,
     /// Runs while a write waits; reused, because most writes never wait.
     waiting: Option<Pin<Box<Sleep>>>,
     armed: bool,
 }
 
 impl<S> Deadline<S> {
-    pub(crate) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None, armed: false }
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, waiting: None, armed: false }
     }
 
     fn judge<T>(
@@ -32,10 +35,9 @@ impl<S> Deadline<S> {
             self.armed = false;
             return written;
         }
-        let patience = self.patience;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)));
         if !self.armed {
-            waiting.as_mut().reset(Instant::now() + patience);
+            waiting.as_mut().reset(Instant::now() + PATIENCE);
             self.armed = true;
         }
         ready!(waiting.as_mut().poll(context));
@@ -95,12 +97,10 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(30);
-
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_takes_nothing_is_cut() {
         let (ours, _theirs) = duplex(8);
-        let mut stream = Deadline::new(ours, PATIENCE);
+        let mut stream = Deadline::new(ours);
         stream.write_all(b"fits").await.unwrap();
         let began = Instant::now();
         let cut = stream.write_all(&[0; 64]).await.unwrap_err();
@@ -110,7 +110,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_reader_is_waited_for() {
         let (ours, mut theirs) = duplex(8);
-        let mut stream = Deadline::new(ours, PATIENCE);
+        let mut stream = Deadline::new(ours);
         let reader = async {
             let mut read = [0; 4];
             for _ in 0..16 {

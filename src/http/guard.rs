@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::RequestExt as _;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
-use axum::http::header::Entry;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -191,8 +190,9 @@ pub(super) async fn guard(
     let is_api = request.uri().path().starts_with("/api/");
     let mut response = guard.answer(request, next).await;
     // Without a word of it, a cache may keep for a while what an erasure takes away.
-    if is_api && let Entry::Vacant(keep) = response.headers_mut().entry(header::CACHE_CONTROL) {
-        keep.insert(HeaderValue::from_static("no-cache"));
+    if is_api && !response.headers().contains_key(header::CACHE_CONTROL) {
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     }
     guard.metrics.answered(&response);
     response
