@@ -10,6 +10,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{ChainHash, Index, Micros};
 use schemas::kind::Kind;
@@ -197,15 +198,15 @@ impl Frames {
     }
 
     /// Runs a job that reads history from the store where it may block. Only so many run at once; the
-    /// rest queue up in order, one of each reader.
+    /// rest queue up in order, one of each reader. It is apart: most readers only listen, and keep the room for it.
     ///
     /// # Errors
     /// [`ServeError`] of the job, or because the runtime ends.
-    pub(crate) async fn read<T: Send + 'static>(
+    pub(crate) fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Ledger) -> Result<T, ReadError> + Send + 'static,
-    ) -> Result<T, ServeError> {
-        self.in_turn(&self.reads, job).await
+    ) -> BoxFuture<'_, Result<T, ServeError>> {
+        Box::pin(self.in_turn(&self.reads, job))
     }
 
     /// The same for a job that finds a new reader's place, which nobody's history delays.

@@ -52,7 +52,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -98,9 +98,9 @@ pub const ROUTES: &[Route] = &[Route::get("/api/v1/tail", Right::Tail, "The log 
 /// Must be called within a Tokio runtime: it starts the task that all readers share, which ends with
 /// `shutdown` or when the router and its last stream are gone.
 pub fn routes(ledger: Ledger, shutdown: CancellationToken) -> Router {
-    let frames = Arc::new(Frames::start(ledger, shutdown.clone()));
+    let frames = Arc::new(Frames::start(ledger, shutdown));
     let (places, sieves) = (Arc::default(), Arc::default());
-    let tails = Tails { frames, places, sieves, shutdown };
+    let tails = Tails { frames, places, sieves, anybody: Permit::default() };
     Router::new().route("/api/v1/tail", get(open)).with_state(Arc::new(tails))
 }
 
@@ -108,7 +108,8 @@ struct Tails {
     frames: Arc<Frames>,
     places: Arc<Places>,
     sieves: Arc<Sieves>,
-    shutdown: CancellationToken,
+    /// Of whoever comes without one.
+    anybody: Permit,
 }
 
 /// What becomes of a request that could be read.
@@ -126,13 +127,13 @@ async fn open(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let request = Request::read(&uri, &headers)?;
-    let permit = permit.map(|Extension(permit)| permit).unwrap_or_default();
+    let permit = permit.map_or_else(|| tails.anybody.clone(), |Extension(permit)| permit);
     let place = tails.places.take(permit.reader.clone())?;
     let (sieves, allows) = (Arc::clone(&tails.sieves), permit.allows.clone());
     Ok(match tails.frames.open(move |ledger| begin(ledger, request, &sieves, allows)).await? {
         Opening::Stream(opened) => {
             let frames = Arc::clone(&tails.frames);
-            let tail = Tail::new(frames, opened, permit, tails.shutdown.clone(), place);
+            let tail = Tail::new(frames, opened, permit, place);
             events(Body::from_stream(tail.into_stream()))
         }
         Opening::Reset(reason, origin) => events(stream::reset(reason, &origin).into()),
@@ -141,12 +142,17 @@ async fn open(
 }
 
 fn events(body: Body) -> Response {
-    let headers = [
+    let named = [
         (header::CONTENT_TYPE, MEDIA_TYPE),
         (header::CACHE_CONTROL, "no-cache, no-transform"),
-        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+        (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    (headers, body).into_response()
+    // No room for more of them: a connection keeps it for as long as it lasts.
+    let mut headers = HeaderMap::with_capacity(named.len());
+    headers.extend(named.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    let mut response = body.into_response();
+    *response.headers_mut() = headers;
+    response
 }
 
 /// Finds a reader's place. One that names none begins with the next entry to come.

@@ -14,7 +14,6 @@ use schemas::shape::time_json;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::Published;
 use crate::cursor::Reset;
@@ -70,7 +69,6 @@ pub(crate) struct Tail {
     permit: Permit,
     /// When the connection has lived long enough.
     life: Instant,
-    shutdown: CancellationToken,
     /// Its place among the open tails.
     _place: Place,
 }
@@ -99,13 +97,7 @@ enum Step {
 }
 
 impl Tail {
-    pub(crate) fn new(
-        frames: Arc<Frames>,
-        opened: Opened,
-        permit: Permit,
-        shutdown: CancellationToken,
-        place: Place,
-    ) -> Self {
+    pub(crate) fn new(frames: Arc<Frames>, opened: Opened, permit: Permit, place: Place) -> Self {
         let Opened { walk, head, checkpoint } = opened;
         Self {
             tip: frames.tip(),
@@ -118,7 +110,6 @@ impl Tail {
             given: None,
             permit,
             life: Instant::now() + Duration::from_secs(spread(TAIL_LIFE_S_MIN)),
-            shutdown,
             _place: place,
         }
     }
@@ -164,11 +155,8 @@ impl Tail {
                 Ok(Step::Wait) => {
                     tokio::select! {
                         biased;
-                        () = self.shutdown.cancelled() => {}
                         () = self.permit.revoked.cancelled() => {}
-                        rung = self.tip.changed() => if rung.is_err() {
-                            return self.bye("shutdown");
-                        },
+                        _rung = self.tip.changed() => {}
                         () = &mut alarm => if self.over().is_none() {
                             return self.heartbeat();
                         },
@@ -181,7 +169,8 @@ impl Tail {
 
     /// Why the stream must end, whatever there is to say.
     fn over(&self) -> Option<&'static str> {
-        if self.shutdown.is_cancelled() {
+        // The bell is taken down by whoever shuts down.
+        if self.tip.is_closed() {
             return Some("shutdown");
         }
         let life = || (self.life <= Instant::now()).then_some("life");
@@ -299,6 +288,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use schemas::id::Micros;
     use schemas::query::Query;
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::cursor::Position;
@@ -308,15 +298,22 @@ mod tests {
     use crate::tests::World;
 
     fn tail(world: &World, query: &str) -> Tail {
-        let (ledger, shutdown) = (world.ledger(), CancellationToken::new());
+        let ledger = world.ledger();
         let query = Query::parse(query).unwrap();
         let filter = Filter::new(query, Micros(0), &Sieves::default(), None);
         let position = Position::before(&ledger, Index(0)).unwrap();
         let walk = Walk::new(Arc::new(filter), ledger.chain(Index(0)).unwrap(), position);
         let place = Arc::new(Places::default()).take(None).unwrap();
-        let frames = Arc::new(Frames::start(ledger, shutdown.clone()));
+        let frames = Arc::new(Frames::start(ledger, CancellationToken::new()));
         let opened = Opened { walk, head: Index(0), checkpoint: None };
-        Tail::new(frames, opened, Permit::default(), shutdown, place)
+        Tail::new(frames, opened, Permit::default(), place)
+    }
+
+    #[tokio::test]
+    async fn thousands_can_listen() {
+        let stream = tail(&World::new(1), "").into_stream();
+        let kept = size_of_val(&stream);
+        assert!(kept <= 1024, "{kept} bytes of each reader");
     }
 
     #[tokio::test]
