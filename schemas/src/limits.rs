@@ -228,6 +228,8 @@ pub const PROOFS_KEPT_MAX: usize = 1 << 16;
 pub const TAIL_SKIP_MAX: u64 = 1000;
 /// Frames that the tail's shared ring holds.
 pub const TAIL_RING_FRAMES: usize = 8192;
+/// Newest entries that the ring begins with when a server starts.
+pub const TAIL_RING_BEGINS: u64 = 2048;
 /// Most open tails.
 pub const TAIL_STREAMS_MAX: usize = 12_000;
 /// Entries that a tail reads from the store at a time.

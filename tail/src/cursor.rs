@@ -83,6 +83,11 @@ impl Position {
         Ok(Self { next, chain })
     }
 
+    /// The place after the entry at `last` with this chain hash.
+    pub(crate) fn after(last: Index, chain: ChainHash) -> Self {
+        Self { next: Index(last.0.saturating_add(1)), chain }
+    }
+
     /// The token of the entry before it; `None` before the first.
     pub(crate) fn token(&self, genesis: &ChainHash) -> Option<Token> {
         let last = self.next.0.checked_sub(1)?;

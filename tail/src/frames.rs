@@ -14,7 +14,9 @@ use futures_util::future::BoxFuture;
 use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{ChainHash, Index, Micros};
 use schemas::kind::Kind;
-use schemas::limits::{TAIL_READ_ENTRIES, TAIL_READS_MAX, TAIL_RING_BYTES_MAX, TAIL_RING_FRAMES};
+use schemas::limits::{
+    TAIL_READ_ENTRIES, TAIL_READS_MAX, TAIL_RING_BEGINS, TAIL_RING_BYTES_MAX, TAIL_RING_FRAMES,
+};
 use schemas::terms::{Key, Term};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinError;
@@ -23,7 +25,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::checkpoint::Published;
 use crate::chunks::{Chunk, Chunks};
-use crate::cursor::Token;
+use crate::cursor::{Position, Token};
 use crate::sse::{self, Name};
 use crate::walk::{Link, Walk};
 
@@ -82,6 +84,8 @@ impl Frame {
 /// The newest frames, without a gap between them.
 #[derive(Debug, Default)]
 struct Ring {
+    /// Chain hash of the log's first entry, once anything was read.
+    genesis: Option<ChainHash>,
     frames: VecDeque<Arc<Frame>>,
     bytes: usize,
     chunks: Chunks,
@@ -110,10 +114,23 @@ impl Ring {
 
     /// Up to [`TAKE_FRAMES`] frames from `next` on; `None` if that one is not here.
     fn take(&self, next: Index) -> Option<Vec<Arc<Frame>>> {
-        let first = self.frames.front()?.link.index;
-        let skip = usize::try_from(next.0.checked_sub(first.0)?).ok()?;
+        let skip = self.place(next)?;
         let frames: Vec<_> = self.frames.iter().skip(skip).take(TAKE_FRAMES).cloned().collect();
         (!frames.is_empty()).then_some(frames)
+    }
+
+    /// The place behind a token's entry and the log's genesis, if that entry is here and in this history.
+    fn resume(&self, token: &Token) -> Option<(ChainHash, Position)> {
+        let genesis = self.genesis?;
+        let link = self.frames.get(self.place(token.index())?)?.link;
+        let position = Position::after(link.index, link.chain);
+        (position.token(&genesis)? == *token).then_some((genesis, position))
+    }
+
+    /// Where the entry at `index` stands, if it is here at all.
+    fn place(&self, index: Index) -> Option<usize> {
+        let first = self.frames.front()?.link.index;
+        usize::try_from(index.0.checked_sub(first.0)?).ok()
     }
 
     /// Keeps a chunk of its frames, unless they have left it meanwhile.
@@ -153,14 +170,16 @@ impl Frames {
     /// Starts the task that fills the ring. It ends with `shutdown`, or when this is dropped.
     pub(crate) fn start(ledger: Ledger, shutdown: CancellationToken) -> Self {
         let head = ledger.head();
-        let tip = Tip { size: head.size.0, received_at: head.received_at, published: None };
+        // Whoever was cut off by a restart comes back at once, and most have missed little.
+        let next = head.size.0.saturating_sub(TAIL_RING_BEGINS);
+        let tip = Tip { size: next, received_at: head.received_at, published: None };
         let (sender, receiver) = watch::channel(tip);
         let ring = Arc::new(RwLock::new(Ring::default()));
         let filler = Filler {
             head: ledger.watch(),
             ledger: ledger.clone(),
             ring: Arc::clone(&ring),
-            next: head.size.0,
+            next,
             tip: sender,
         };
         let task = tokio::spawn(shutdown.run_until_cancelled_owned(filler.run()));
@@ -177,6 +196,11 @@ impl Frames {
     /// A doorbell that rings when there is more to serve.
     pub(crate) fn tip(&self) -> watch::Receiver<Tip> {
         self.tip.clone()
+    }
+
+    /// The place behind a token's entry and the log's genesis, if the ring can tell.
+    pub(crate) fn resume(&self, token: &Token) -> Option<(ChainHash, Position)> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).resume(token)
     }
 
     /// Frames from `next` on, if the ring still holds that one.
@@ -218,6 +242,17 @@ impl Frames {
         job: impl FnOnce(&Ledger) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ServeError> {
         self.in_turn(&self.openings, job).await
+    }
+
+    /// The same at once, for a job that reads nothing.
+    ///
+    /// # Errors
+    /// [`ServeError`] of the job.
+    pub(crate) fn at_once<T>(
+        &self,
+        job: impl FnOnce(&Ledger) -> Result<T, ReadError>,
+    ) -> Result<T, ServeError> {
+        Ok(job(&self.ledger)?)
     }
 
     async fn in_turn<T: Send + 'static>(
@@ -290,7 +325,7 @@ impl Filler {
         while self.next < head.size.0 {
             let next = step_from(self.next, head.size.0);
             match self.read(self.next..next).await {
-                Ok(frames) => self.push(frames),
+                Ok((genesis, frames)) => self.push(genesis, frames),
                 // Readers go to the store themselves and find out what they can have of it. What comes
                 // after does not follow the ring's last frame, which empties the ring.
                 Err(error) => {
@@ -306,19 +341,20 @@ impl Filler {
         self.publish(&head).await;
     }
 
-    async fn read(&self, range: Range<u64>) -> Result<Vec<Frame>, ServeError> {
+    async fn read(&self, range: Range<u64>) -> Result<(ChainHash, Vec<Frame>), ServeError> {
         let ledger = self.ledger.clone();
         let job = move || {
             let genesis = ledger.chain(Index(0))?;
             let entries = ledger.entries(range)?;
             let frames = entries.iter().map(|entry| Frame::of(&ledger, entry, &genesis));
-            frames.collect::<Result<_, ReadError>>()
+            Ok::<_, ReadError>((genesis, frames.collect::<Result<_, ReadError>>()?))
         };
         Ok(tokio::task::spawn_blocking(job).await??)
     }
 
-    fn push(&self, frames: Vec<Frame>) {
+    fn push(&self, genesis: ChainHash, frames: Vec<Frame>) {
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        ring.genesis = Some(genesis);
         for frame in frames {
             ring.push(frame);
         }
@@ -379,6 +415,25 @@ mod tests {
         check(&ring, 105, None);
         check(&ring, u64::MAX, None);
         check(&Ring::default(), 0, None);
+    }
+
+    #[test]
+    fn only_tokens_of_this_history_go_on_from_the_ring() {
+        let (genesis, other) = (ChainHash([1; 32]), ChainHash([2; 32]));
+        let mut ring = ring(5..9);
+        let chain = |n| frame(n, Kind::Annotation).link.chain;
+        let token = |genesis, index, n| Token::new(genesis, Index(index), &chain(n));
+        assert_eq!(ring.resume(&token(&genesis, 5, 5)), None, "nothing was read");
+        ring.genesis = Some(genesis);
+        for index in 5..9 {
+            let place = Position { next: Index(index + 1), chain: chain(index) };
+            assert_eq!(ring.resume(&token(&genesis, index, index)), Some((genesis, place)));
+            assert_eq!(ring.resume(&token(&other, index, index)), None);
+            assert_eq!(ring.resume(&token(&genesis, index, index + (1 << 32))), None);
+        }
+        for index in [0, 4, 9, u64::MAX - 1] {
+            assert_eq!(ring.resume(&token(&genesis, index, index)), None, "{index}");
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use ledger::{Ledger, ReadError};
 use schemas::access::{Param, Right, Route};
-use schemas::id::Index;
+use schemas::id::{ChainHash, Index};
 use tokio_util::sync::CancellationToken;
 
 use crate::cursor::{Position, Reset, Resume};
@@ -112,6 +112,15 @@ struct Tails {
     anybody: Permit,
 }
 
+impl Tails {
+    /// Where a reader goes on that comes back soon. Thousands may do so at once, so they do not wait for the store.
+    fn known(&self, request: &Request) -> Option<(ChainHash, Position)> {
+        // Whether a window has ended, the store knows.
+        let token = request.token.as_ref().filter(|_| request.query.until.is_none())?;
+        self.frames.resume(token)
+    }
+}
+
 /// What becomes of a request that could be read.
 enum Opening {
     Stream(Opened),
@@ -130,7 +139,13 @@ async fn open(
     let permit = permit.map_or_else(|| tails.anybody.clone(), |Extension(permit)| permit);
     let place = tails.places.take(permit.reader.clone())?;
     let (sieves, allows) = (Arc::clone(&tails.sieves), permit.allows.clone());
-    Ok(match tails.frames.open(move |ledger| begin(ledger, request, &sieves, allows)).await? {
+    let known = tails.known(&request);
+    let job = move |ledger: &Ledger| begin(ledger, request, known, &sieves, allows);
+    let opening = match known {
+        Some(_) => tails.frames.at_once(job)?,
+        None => tails.frames.open(job).await?,
+    };
+    Ok(match opening {
         Opening::Stream(opened) => {
             let frames = Arc::clone(&tails.frames);
             let tail = Tail::new(frames, opened, permit, place);
@@ -155,10 +170,11 @@ fn events(body: Body) -> Response {
     response
 }
 
-/// Finds a reader's place. One that names none begins with the next entry to come.
+/// Finds a reader's place, unless it is known. One that names none begins with the next entry to come.
 fn begin(
     ledger: &Ledger,
     request: Request,
+    known: Option<(ChainHash, Position)>,
     sieves: &Sieves,
     allows: Option<Allows>,
 ) -> Result<Opening, ReadError> {
@@ -170,12 +186,16 @@ fn begin(
         None => request.query,
     };
     let filter = Filter::new(query, head.received_at, sieves, allows);
-    let position = match &request.token {
-        Some(token) => match cursor::resume(ledger, token)? {
-            Resume::At(position) => position,
+    let (genesis, position) = match (known, &request.token) {
+        (Some(known), _) => known,
+        (None, Some(token)) => match cursor::resume(ledger, token)? {
+            Resume::At(position) => (ledger.chain(Index(0))?, position),
             Resume::Reset(reason) => return Ok(reset(reason)),
         },
-        None => Position::before(ledger, first(ledger, &filter.since, end)?)?,
+        (None, None) => {
+            let next = first(ledger, &filter.since, end)?;
+            (ledger.chain(Index(0))?, Position::before(ledger, next)?)
+        }
     };
     if request.checkpoint.is_some_and(|size| size > head.size) {
         return Ok(reset(Reset::Shorter));
@@ -183,7 +203,6 @@ fn begin(
     if is_finished(ledger, &filter, position.next)? {
         return Ok(Opening::Finished);
     }
-    let genesis = ledger.chain(Index(0))?;
     let walk = Walk::new(Arc::new(filter), genesis, position);
     Ok(Opening::Stream(Opened { walk, head: end, checkpoint: request.checkpoint }))
 }
@@ -204,6 +223,9 @@ fn first(ledger: &Ledger, since: &[Edge], end: Index) -> Result<Index, ReadError
 
 /// Whether the window has ended before `next`, already.
 fn is_finished(ledger: &Ledger, filter: &Filter, next: Index) -> Result<bool, ReadError> {
+    if filter.until.is_none() {
+        return Ok(false);
+    }
     let head = ledger.head();
     let received_at =
         if next.0 < head.size.0 { ledger.leaf(next)?.received_at } else { head.received_at };

@@ -247,6 +247,33 @@ async fn a_token_of_another_history_is_reset() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_of_a_new_entry_is_checked_no_less() {
+    let mut world = World::new(1);
+    let router = routes(world.ledger(), CancellationToken::new());
+    world.append(5, 1);
+    // Whoever was sent them has seen that they are in memory.
+    Reader::connect(&router, "since=0", None).await.entries(0, 6).await;
+    let (ledger, other) = (world.ledger(), ChainHash([7; 32]));
+    let (genesis, chain) = (ledger.chain(Index(0)).unwrap(), ledger.chain(Index(3)).unwrap());
+    for (token, reason) in [
+        (Token::new(&other, Index(3), &chain), "foreign"),
+        (Token::new(&genesis, Index(3), &other), "different"),
+        (Token::new(&genesis, Index(4), &chain), "different"),
+        (Token::new(&genesis, Index(6), &chain), "shorter"),
+    ] {
+        let mut reader = Reader::connect(&router, "", Some(&token.to_string())).await;
+        assert_eq!(reader.expect("reset").await["reason"], reason);
+    }
+    let good = Token::new(&genesis, Index(3), &chain).to_string();
+    Reader::connect(&router, "", Some(&good)).await.entries(4, 6).await;
+    Reader::connect(&router, "since=5", Some(&good)).await.entries(5, 6).await;
+    let mut beyond = Reader::connect(&router, "checkpoint=7", Some(&good)).await;
+    assert_eq!(beyond.expect("reset").await["reason"], "shorter");
+    let finished = get(&router, "q=until:4", Some(&good)).await;
+    assert_eq!(finished.status(), StatusCode::NO_CONTENT);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_filter_that_passes_over_much_still_advances() {
     let mut world = World::new(1);
     for _ in 0..5 {

@@ -157,7 +157,7 @@ impl Walk {
     }
 
     fn advance(&mut self, link: Link) {
-        self.position = Position { next: Index(link.index.0.saturating_add(1)), chain: link.chain };
+        self.position = Position::after(link.index, link.chain);
     }
 
     fn pass_over(&mut self) -> ControlFlow<()> {
