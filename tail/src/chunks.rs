@@ -18,6 +18,8 @@ const FRAMES: u64 = 32;
 pub(crate) struct Chunk {
     pub(crate) first: Link,
     pub(crate) last: Link,
+    /// Whether it ends for another reason than that there was no frame more.
+    pub(crate) is_full: bool,
     pub(crate) bytes: Bytes,
 }
 
@@ -32,10 +34,12 @@ impl Chunk {
             bytes = bytes.saturating_add(frame.bytes.len());
             frame.link.index.0 < end && (is_first || bytes <= TAIL_CHUNK_BYTES)
         });
-        let frames = frames.get(..fits.count())?;
+        let (frames, rest) = frames.split_at_checked(fits.count())?;
+        let last = frames.last()?.link;
+        let is_full = !rest.is_empty() || last.index.0.saturating_add(1) == end;
         let parts: Vec<_> = frames.iter().map(|frame| frame.bytes.as_ref()).collect();
         let bytes = if let [one] = frames { one.bytes.clone() } else { parts.concat().into() };
-        Some(Self { first: first.link, last: frames.last()?.link, bytes })
+        Some(Self { first: first.link, last, is_full, bytes })
     }
 }
 
@@ -44,7 +48,7 @@ impl Chunk {
 pub(crate) struct Chunks(VecDeque<Chunk>);
 
 impl Chunks {
-    /// The one that begins with the entry at `next`.
+    /// The newest that begins with the entry at `next`.
     pub(crate) fn get(&self, next: Index) -> Option<Chunk> {
         self.0.iter().rev().find(|chunk| chunk.first.index == next).cloned()
     }

@@ -133,11 +133,20 @@ impl Ring {
         usize::try_from(index.0.checked_sub(first.0)?).ok()
     }
 
+    /// The chunk that begins with `next`, if it was made and there is nothing more for it: whoever comes late would be
+    /// handed what came live frame by frame.
+    fn chunk(&self, next: Index) -> Option<Chunk> {
+        let is_last = |chunk: &Chunk| {
+            self.frames.back().is_some_and(|last| last.link.index == chunk.last.index)
+        };
+        self.chunks.get(next).filter(|chunk| chunk.is_full || is_last(chunk))
+    }
+
     /// Keeps a chunk of its frames, unless they have left it meanwhile.
     fn keep(&mut self, chunk: &Chunk) {
         let is_held =
             self.frames.front().is_some_and(|first| first.link.index <= chunk.first.index);
-        if is_held && self.chunks.get(chunk.first.index).is_none() {
+        if is_held && self.chunk(chunk.first.index).is_none() {
             self.chunks.keep(chunk.clone());
         }
     }
@@ -211,7 +220,7 @@ impl Frames {
     /// The same frames joined, as many as make a chunk, for a reader that sees everything.
     pub(crate) fn chunk(&self, next: Index) -> Option<Chunk> {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(chunk) = ring.chunks.get(next) {
+        if let Some(chunk) = ring.chunk(next) {
             return Some(chunk);
         }
         let frames = ring.take(next);
@@ -462,11 +471,28 @@ mod tests {
         assert_eq!(chunk(&ring, 70), None);
         let early = ring.take(Index(0)).and_then(|frames| Chunk::join(&frames));
         early.iter().for_each(|chunk| ring.keep(chunk));
-        assert!(ring.chunks.get(Index(0)).is_some());
+        assert!(ring.chunk(Index(0)).is_some());
         ring.push(frame(70, Kind::Redaction));
-        assert!(ring.chunks.get(Index(0)).is_none());
+        assert!(ring.chunk(Index(0)).is_none());
         early.iter().for_each(|chunk| ring.keep(chunk));
-        assert!(ring.chunks.get(Index(0)).is_none(), "it was made before the redaction");
+        assert!(ring.chunk(Index(0)).is_none(), "it was made before the redaction");
+    }
+
+    #[test]
+    fn whoever_comes_late_is_not_handed_what_came_live_one_by_one() {
+        let mut ring = ring(0..3);
+        let last = |ring: &mut Ring, next| {
+            let made = ring.take(Index(next)).and_then(|frames| Chunk::join(&frames));
+            let chunk = ring.chunk(Index(next)).or(made)?;
+            ring.keep(&chunk);
+            Some(chunk.last.index.0)
+        };
+        assert_eq!((last(&mut ring, 0), last(&mut ring, 2)), (Some(2), Some(2)));
+        ring.push(frame(3, Kind::Annotation));
+        assert_eq!((last(&mut ring, 0), last(&mut ring, 2)), (Some(3), Some(3)));
+        // As many as make a chunk.
+        (4..20).for_each(|n| ring.push(frame(n, Kind::Annotation)));
+        assert_eq!((last(&mut ring, 0), last(&mut ring, 2)), (Some(5), Some(7)));
     }
 
     #[test]
