@@ -15,9 +15,14 @@ enum Proof {
     Chain,
     /// All of one agent, session or correlation are seen: the ledger numbers them.
     Count { name: &'static str, field: &'static str, value: String },
-    /// Others may lie between, and nothing says how many.
-    None,
+    /// Others may lie between, and nothing says how many: because of the filter, or of the reader's authority.
+    None { with: &'static str },
 }
+
+/// Of a query that lets entries out.
+const FILTERED: Proof = Proof::None { with: "filter" };
+/// Of a reader who is not shown everything.
+const LIMITED: Proof = Proof::None { with: "authority" };
 
 /// The last entry of which the next one has to know.
 struct Last {
@@ -42,7 +47,7 @@ impl Continuity {
     /// For the entries that fit a query and, where that is given besides, do not come before `since`.
     pub(crate) fn new(query: &str, since: Option<&str>) -> Self {
         let query = Query::parse(query).ok();
-        let proof = query.as_ref().map_or(Proof::None, |query| proof(&query.expr));
+        let proof = query.as_ref().map_or(FILTERED, |query| proof(&query.expr));
         let begins = |query: &Query| query.since.is_none() && query.after.is_none();
         let from_now = since.is_none() && query.as_ref().is_some_and(begins);
         Self { proof, from_now, last: None, resumed: None }
@@ -51,8 +56,8 @@ impl Continuity {
     /// The connection was lost, and made again after this token; gives what can be said already.
     pub(crate) fn resume(&mut self, after: Option<&str>) -> Option<String> {
         let after = after.and_then(Token::parse);
-        if let Proof::None = self.proof {
-            return Some(format!("{}, not provable with this filter", place(after.as_ref())));
+        if let Proof::None { with } = self.proof {
+            return Some(format!("{}, not provable with this {with}", place(after.as_ref())));
         }
         self.resumed = Some(after);
         None
@@ -62,10 +67,13 @@ impl Continuity {
     /// and from now on nothing shows that it sees the others.
     pub(crate) fn pass_over(&mut self) -> Option<String> {
         // Before the first entry, it is only that the beginning has not come yet.
-        let (Proof::Chain, Some(_)) = (&self.proof, &self.last) else { return None };
-        self.proof = Proof::None;
-        let resumed = self.resumed.take()?;
-        Some(format!("{}, not provable with this authority", place(resumed.as_ref())))
+        let (Proof::Chain, Some(last)) = (&self.proof, &self.last) else { return None };
+        let known = last.index;
+        self.proof = LIMITED;
+        Some(match self.resumed.take() {
+            Some(after) => format!("{}, not provable with this authority", place(after.as_ref())),
+            None => format!("from #{known} on, not provable with this authority"),
+        })
     }
 
     /// History is finished: where nothing came since the connection was lost, this says so.
@@ -77,16 +85,18 @@ impl Continuity {
             let chain = token.rsplit('.').next().unwrap_or_default().to_owned();
             self.last = Some(Last { index, chain, count: 0 });
         }
-        let resumed = self.resumed.as_ref()?;
-        let place = place(resumed.as_ref());
-        match self.proof {
-            Proof::Chain if known.is_none_or(|known| known == index) => {
-                self.resumed = None;
-                Some(format!("{place}, 0 missed"))
+        let after = self.resumed.as_ref()?.as_ref();
+        let before = known.or(after.map(|token| token.index().0));
+        let said = match (&self.proof, before) {
+            (Proof::Chain, Some(before)) if before == index => {
+                format!("{}, 0 missed", place(after))
             }
-            // The next entry's number will tell.
-            _ => None,
-        }
+            (Proof::Chain, None) => place(None),
+            // The next entry will tell.
+            _ => return None,
+        };
+        self.resumed = None;
+        Some(said)
     }
 
     /// Takes the next entry; gives what it shows of a connection that was lost.
@@ -114,7 +124,7 @@ impl Continuity {
         let index = number("/index").unwrap_or_default();
         let chain = text(entry, "chain").unwrap_or_default().to_owned();
         match &self.proof {
-            Proof::None => None,
+            Proof::None { .. } => None,
             Proof::Chain => Some(Last { index, chain, count: 0 }),
             Proof::Count { name, field, value } => {
                 if entry.get("body").is_none_or(Json::is_null) {
@@ -174,12 +184,12 @@ fn proof(expr: &Expr) -> Proof {
         Expr::All(parts) => match parts.as_slice() {
             [] => return Proof::Chain,
             [part] => return proof(part),
-            _ => return Proof::None,
+            _ => return FILTERED,
         },
         Expr::Is(Key::Agent, Pattern::Exact(value)) => ("agent", "/body/agent/id", value),
         Expr::Is(Key::Session, Pattern::Exact(value)) => ("session", "/body/session", value),
         Expr::Is(Key::Corr, Pattern::Exact(value)) => ("correlation", "/body/correlation", value),
-        _ => return Proof::None,
+        _ => return FILTERED,
     };
     Proof::Count { name, field, value: value.clone() }
 }
@@ -251,6 +261,26 @@ mod tests {
     }
 
     #[test]
+    fn where_nothing_was_known_nothing_is_claimed() {
+        // Not even a place.
+        let mut way = Continuity::new("", None);
+        way.resume(None);
+        let said = "reconnected; no place to resume from was known yet".to_owned();
+        assert_eq!(way.caught_up(&json!({ "index": 7 }), Some(TOKEN)), Some(said));
+        assert_eq!(way.see(&entry(8, 1)).unwrap(), None);
+        // No entry of the window: what came behind the place may belong to it.
+        for (index, expected) in [(7, Some("reconnected, resumed after #7, 0 missed")), (9, None)] {
+            let mut way = Continuity::new("", Some("1h"));
+            way.caught_up(&json!({ "index": 7 }), Some(TOKEN));
+            way.resume(Some(TOKEN));
+            let said = way.caught_up(&json!({ "index": index }), Some(TOKEN));
+            assert_eq!(said.as_deref(), expected);
+            let later = way.see(&entry(10, 1)).unwrap();
+            assert!(later.is_none_or(|said| !said.ends_with("missed")), "{index}");
+        }
+    }
+
+    #[test]
     fn one_agent_session_or_correlation_is_proved_by_its_numbers() {
         for query in ["agent:a", "session:5e since:15m", "corr:w"] {
             let mut way = Continuity::new(query, None);
@@ -284,8 +314,12 @@ mod tests {
     fn what_this_reader_may_not_see_is_no_gap_and_proves_nothing() {
         let mut way = Continuity::new("", None);
         way.see(&entry(7, 3)).unwrap();
-        assert_eq!(way.pass_over(), None);
+        let said = "from #7 on, not provable with this authority".to_owned();
+        assert_eq!(way.pass_over(), Some(said));
         assert_eq!(exit(way.see(&entry(9, 4))), 0);
+        assert_eq!(way.pass_over(), None, "it is said once");
+        let said = "reconnected, resumed after #7, not provable with this authority".to_owned();
+        assert_eq!(way.resume(Some(TOKEN)), Some(said));
         let mut way = Continuity::new("", None);
         way.see(&entry(7, 3)).unwrap();
         way.resume(Some(TOKEN));
