@@ -4,8 +4,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::road::Road;
-use super::{CUTS, Course, clients};
+use super::road::{Fate, Road};
+use super::{BUSY, CUTS, Course, HALF, clients, publish};
 use crate::harness::{free_port, until};
 
 /// What the browser does without: a sandbox that a superuser cannot have, and the world outside.
@@ -77,21 +77,47 @@ fn post(url: &str, body: &Value) -> Value {
     answer["value"].clone()
 }
 
+fn page() -> String {
+    std::fs::read_to_string(format!("{}/browser/tail.html", clients())).unwrap()
+}
+
+fn state(browser: &Browser) -> Value {
+    browser.run("return document.getElementById('state').textContent")
+}
+
+/// The entries in the page, once the one before `end` is there.
+fn seen(browser: &Browser, end: u64) -> Vec<u64> {
+    let lines =
+        "return [...document.querySelectorAll('li')].map((line) => Number(line.textContent))";
+    until("the last entry in the page", || {
+        let seen: Vec<u64> = serde_json::from_value(browser.run(lines)).unwrap();
+        (seen.last() >= Some(&(end - 1))).then_some(seen)
+    })
+}
+
 #[test]
 fn a_browsers_eventsource_follows() {
     let mut course = Course::new();
-    let page = std::fs::read_to_string(format!("{}/browser/tail.html", clients())).unwrap();
-    let road = Road::with_page(&course.world, &CUTS, &page);
+    let road = Road::with_page(&course.world, &CUTS, &page());
     let browser = Browser::new();
     browser.open(&road.url("/?since=0"));
     course.go_on(&road);
-    let lines =
-        "return [...document.querySelectorAll('li')].map((line) => Number(line.textContent))";
-    let last = course.end - 1;
-    let seen: Vec<u64> = until("the last entry in the page", || {
-        let seen: Vec<u64> = serde_json::from_value(browser.run(lines)).unwrap();
-        (seen.last() >= Some(&last)).then_some(seen)
-    });
-    assert_eq!(browser.run("return document.getElementById('state').textContent"), "connected");
+    let seen = seen(&browser, course.end);
+    assert_eq!(state(&browser), "connected");
     course.finish(&seen);
+}
+
+#[test]
+fn a_page_that_has_seen_no_entry_yet_misses_none() {
+    // In the first entry, when the place alone is known; then the browser gives its own connection up for ever.
+    const FATES: &[Fate] = &[Fate::Cut(1_200), BUSY];
+    let mut course = Course::new();
+    let road = Road::with_page(&course.world, FATES, &page());
+    let browser = Browser::new();
+    browser.open(&road.url("/"));
+    until("the connection", || (state(&browser) == "connected").then_some(()));
+    publish(&course.world, &mut course.agent, HALF);
+    let seen = seen(&browser, course.end);
+    assert!(seen.iter().copied().eq(course.end - HALF as u64..course.end), "{seen:?}");
+    course.world.stop();
 }
