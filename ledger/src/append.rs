@@ -261,6 +261,7 @@ impl Writer {
         } else {
             self.head.borrow().published.clone()
         };
+        let erased = if draft.redacts { size } else { self.head.borrow().erased };
         Arc::new(Head {
             size,
             root,
@@ -268,6 +269,7 @@ impl Writer {
             received_at: draft.received_at,
             note,
             published,
+            erased,
             edge: Arc::new(self.fold.growth.edge.clone()),
         })
     }

@@ -20,6 +20,9 @@ pub struct Head {
     pub note: String,
     /// Size and note of the newest published checkpoint.
     pub published: (TreeSize, String),
+    /// Size as of the last commit that erased something, since the store was opened: whoever read before that has to
+    /// read again.
+    pub erased: TreeSize,
     /// Hashes of the tiles that are not full.
     pub(crate) edge: std::sync::Arc<Edge>,
 }

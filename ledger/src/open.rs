@@ -385,6 +385,7 @@ impl Loaded {
             received_at: self.received_at,
             published: self.published.unwrap_or_else(|| (TreeSize(0), String::new())),
             note,
+            erased: TreeSize(0),
             edge: Arc::new(growth.edge.clone()),
         };
         Writer {

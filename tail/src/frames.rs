@@ -7,12 +7,12 @@
 use std::collections::VecDeque;
 use std::num::NonZero;
 use std::ops::{ControlFlow, Range};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use ledger::{Entry, Ledger, ReadError};
-use schemas::id::{ChainHash, Index, Micros};
+use schemas::id::{ChainHash, Index, Micros, TreeSize};
 use schemas::kind::Kind;
 use schemas::limits::{
     TAIL_READ_ENTRIES, TAIL_READS_MAX, TAIL_RING_BEGINS, TAIL_RING_BYTES_MAX, TAIL_RING_FRAMES,
@@ -110,6 +110,11 @@ impl Ring {
         self.frames.clear();
         self.chunks.clear();
         self.bytes = 0;
+    }
+
+    /// Size of the log as of the last frame.
+    fn end(&self) -> TreeSize {
+        TreeSize(self.frames.back().map_or(0, |last| last.link.index.0.saturating_add(1)))
     }
 
     /// Up to [`TAKE_FRAMES`] frames from `next` on; `None` if that one is not here.
@@ -214,12 +219,12 @@ impl Frames {
 
     /// Frames from `next` on, if the ring still holds that one.
     pub(crate) fn hot(&self, next: Index) -> Option<Vec<Arc<Frame>>> {
-        self.ring.read().unwrap_or_else(PoisonError::into_inner).take(next)
+        self.clean()?.take(next)
     }
 
     /// The same frames joined, as many as make a chunk, for a reader that sees everything.
     pub(crate) fn chunk(&self, next: Index) -> Option<Chunk> {
-        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        let ring = self.clean()?;
         if let Some(chunk) = ring.chunk(next) {
             return Some(chunk);
         }
@@ -228,6 +233,13 @@ impl Frames {
         let chunk = Chunk::join(&frames?)?;
         self.ring.write().unwrap_or_else(PoisonError::into_inner).keep(&chunk);
         Some(chunk)
+    }
+
+    /// The ring, unless it holds what was erased since: its task may not have heard of that yet.
+    fn clean(&self) -> Option<RwLockReadGuard<'_, Ring>> {
+        let erased = self.ledger.head().erased;
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        (erased <= ring.end()).then_some(ring)
     }
 
     /// Runs a job that reads history from the store where it may block. Only so many run at once; the

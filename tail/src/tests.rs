@@ -27,6 +27,7 @@ use crate::{Decoder, Event, Permit, Token, routes};
 mod crowd;
 mod extending;
 mod permits;
+mod redaction;
 mod splice;
 mod world;
 

@@ -7,7 +7,7 @@ use schemas::id::{BodyDigest, EventId, Micros, SignerId, Tenant, hex};
 use schemas::key::PublicKey;
 use schemas::limits::ITEMS_MAX;
 use schemas::{json, submission};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 /// When the ledger begins, in microseconds.
 pub(super) const START: u64 = 1_775_000_000_000_000;
@@ -67,37 +67,67 @@ impl World {
         self.writer.ledger()
     }
 
-    fn body(&mut self) -> Vec<u8> {
+    /// The operator's next body, with the fields that all have.
+    fn body(&mut self, event: Json) -> Vec<u8> {
         self.seq += 1;
-        let mut random = [0; 10];
-        random[2..].copy_from_slice(&self.seq.to_be_bytes());
-        let body = body::from_json(&json!({
-            "v": 1,
+        let body = filled(event, self.now, "op", (self.seq, self.previous));
+        self.previous = Body::digest(&body);
+        body
+    }
+
+    fn registration(&mut self) -> Vec<u8> {
+        let agent = format!("agent-{}", self.seq + 1);
+        self.body(json!({
             "kind": "agent.registered",
-            "id": EventId::new(self.now / 1000, &random).to_string(),
-            "salt": hex(&[9; 16]),
-            "tenant": "acme",
-            "time": Micros(self.now).to_string(),
-            "signer": "op",
-            "session": hex(&[7; 16]),
-            "seq": { "n": self.seq, "prev": self.previous.to_string() },
-            "agent": { "id": format!("agent-{}", self.seq) },
+            "agent": { "id": agent },
             "owner": HOSTILE,
             "registry": { "purpose": HOSTILE },
         }))
-        .unwrap();
-        self.previous = Body::digest(&body);
-        body
     }
 
     /// One commit of `count` entries, one `step_us` after the last.
     pub(crate) fn append(&mut self, count: usize, step_us: u64) {
         self.now += step_us;
-        let bodies: Vec<_> = (0..count).map(|_| (self.body(), None)).collect();
-        let (signer, tenant) = (SignerId::parse("op").unwrap(), Tenant::parse("acme").unwrap());
-        let messages: Vec<_> = bodies
+        let bodies: Vec<_> = (0..count).map(|_| self.registration()).collect();
+        self.commit(&self.operator.clone(), "op", bodies);
+    }
+
+    /// A commit of what an agent of its own is about to do, which may be erased; gives its index.
+    pub(super) fn act(&mut self) -> u64 {
+        let key = SigningKey::from_bytes(&[99; 32]);
+        let public = hex(PublicKey::of(&key).as_bytes());
+        let registered =
+            json!({ "kind": "agent.registered", "agent": { "id": "actor" }, "owner": "ops" });
+        let enrolled =
+            json!({ "kind": "key.enrolled", "registry": { "signer": "actor", "key": public } });
+        let bodies = vec![self.body(registered), self.body(enrolled)];
+        self.commit(&self.operator.clone(), "op", bodies);
+        let intent = json!({
+            "kind": "action.intent", "agent": { "id": "actor" }, "correlation": "w",
+            "action": { "name": "email.send", "class": "communication", "system": "mail",
+                        "target": "finance@example.com" },
+            "mode": "self", "credential": { "id": "cred-1" }, "scope": ["email.send"],
+            "environment": "production", "prompt": "none", "input": "none",
+            "principals": [{ "type": "agent", "id": "actor" }],
+        });
+        let body = filled(intent, self.now, "actor", (1, BodyDigest::ZERO));
+        self.commit(&key, "actor", vec![body]);
+        self.ledger().head().size.0 - 1
+    }
+
+    /// Erases the body of an entry.
+    pub(super) fn redact(&mut self, index: u64) {
+        let redact = json!({ "ranges": [[index, index]], "parts": ["body"], "basis": "gdpr-17" });
+        let body = self.body(json!({ "kind": "redaction", "redact": redact }));
+        self.commit(&self.operator.clone(), "op", vec![body]);
+    }
+
+    fn commit(&mut self, key: &SigningKey, signer: &str, bodies: Vec<Vec<u8>>) {
+        let (signer, tenant) = (SignerId::parse(signer).unwrap(), Tenant::parse("acme").unwrap());
+        let items: Vec<_> = bodies.into_iter().map(|body| (body, None)).collect();
+        let messages: Vec<_> = items
             .chunks(ITEMS_MAX)
-            .map(|items| submission::sign(&self.operator, &signer, &tenant, items))
+            .map(|items| submission::sign(key, &signer, &tenant, items))
             .collect();
         let keys = self.ledger().key_set();
         let batch = messages.iter().map(|message| Submission {
@@ -111,4 +141,27 @@ impl World {
             assert_eq!(json::outcome(outcome)["fate"], "committed", "{outcome:?}");
         }
     }
+}
+
+/// A body with the fields that all have, of a signer's `n`-th event after `previous`.
+fn filled(mut event: Json, now: u64, signer: &str, (n, previous): (u64, BodyDigest)) -> Vec<u8> {
+    let mut random = [0; 10];
+    random[0] = u8::from(signer == "op");
+    random[2..].copy_from_slice(&n.to_be_bytes());
+    let common = json!({
+        "v": 1,
+        "id": EventId::new(now / 1000, &random).to_string(),
+        "salt": hex(&[9; 16]),
+        "tenant": "acme",
+        "time": Micros(now).to_string(),
+        "session": hex(&[7; 16]),
+        "seq": { "n": n, "prev": previous.to_string() },
+    });
+    let fields = event.as_object_mut().unwrap();
+    fields.extend(common.as_object().unwrap().clone());
+    // An agent's own event names it already.
+    if fields.get("agent").is_none_or(|agent| agent["id"] != signer) {
+        fields.insert("signer".to_owned(), signer.into());
+    }
+    body::from_json(&event).unwrap()
 }
