@@ -13,6 +13,11 @@ use crate::walk::Link;
 /// A chunk ends where the index is a multiple of this, so that readers who came in anywhere soon share theirs.
 const FRAMES: u64 = 32;
 
+/// Where a chunk that begins with this entry ends at the latest.
+pub(crate) fn end_after(first: Index) -> Index {
+    Index((first.0 / FRAMES).saturating_add(1).saturating_mul(FRAMES))
+}
+
 /// Frames in one piece.
 #[derive(Clone, Debug)]
 pub(crate) struct Chunk {
@@ -27,7 +32,7 @@ impl Chunk {
     /// The first of these frames, as many as make a chunk; `None` where there are none.
     pub(crate) fn join(frames: &[Arc<Frame>]) -> Option<Self> {
         let first = frames.first()?;
-        let end = (first.link.index.0 / FRAMES).saturating_add(1).saturating_mul(FRAMES);
+        let end = end_after(first.link.index).0;
         let mut bytes = 0_usize;
         let fits = frames.iter().take_while(|frame| {
             let is_first = bytes == 0;

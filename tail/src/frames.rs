@@ -26,6 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::checkpoint::Published;
 use crate::chunks::{Chunk, Chunks};
 use crate::cursor::{Position, Token};
+use crate::past::Past;
 use crate::sse::{self, Name};
 use crate::walk::{Link, Walk};
 
@@ -62,6 +63,12 @@ impl Frame {
             terms: entry.terms(ledger, |terms| terms.iter().map(owned).collect())?,
             bytes: Self::encode(entry, genesis),
         })
+    }
+
+    /// The same for readers that see everything and look at no terms.
+    pub(crate) fn bare(entry: &Entry, genesis: &ChainHash) -> Arc<Self> {
+        let bytes = Self::encode(entry, genesis);
+        Arc::new(Self { link: Link::of(entry), terms: Vec::new(), bytes })
     }
 
     /// The `entry` event.
@@ -173,6 +180,7 @@ pub(crate) struct Tip {
 pub(crate) struct Frames {
     ledger: Ledger,
     ring: Arc<RwLock<Ring>>,
+    past: Arc<Past>,
     tip: watch::Receiver<Tip>,
     reads: Arc<Semaphore>,
     openings: Arc<Semaphore>,
@@ -200,6 +208,7 @@ impl Frames {
         Self {
             ledger,
             ring,
+            past: Arc::default(),
             tip: receiver,
             reads: Arc::new(Semaphore::new(reads())),
             openings: Arc::new(Semaphore::new(reads())),
@@ -240,6 +249,19 @@ impl Frames {
         let erased = self.ledger.head().erased;
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
         (erased <= ring.end()).then_some(ring)
+    }
+
+    /// A chunk of history from where a reader stands that sees everything, in a log of `size` entries; `None` where that
+    /// ends before it.
+    ///
+    /// # Errors
+    /// As for [`Frames::read`].
+    pub(crate) async fn past(&self, walk: &Walk, size: u64) -> Result<Option<Chunk>, ServeError> {
+        let (past, genesis, next) = (Arc::clone(&self.past), walk.genesis(), walk.next());
+        if let Some(chunk) = past.get(&self.ledger, next) {
+            return Ok(Some(chunk));
+        }
+        self.read(move |ledger| past.read(ledger, &genesis, next, size)).await
     }
 
     /// Runs a job that reads history from the store where it may block. Only so many run at once; the

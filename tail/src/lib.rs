@@ -37,6 +37,7 @@ mod chunks;
 mod cursor;
 mod filter;
 mod frames;
+mod past;
 mod permit;
 mod place;
 mod refusal;

@@ -235,6 +235,11 @@ impl Tail {
         } else if self.phase == Phase::Live {
             self.phase = Phase::History;
             return Ok(Step::Say(self.fell_behind(size)));
+        } else if self.walk.sees_all()
+            && let Some(chunk) = self.frames.past(&self.walk, size).await?
+            && let Some(bytes) = self.walk.offer_chunk(&chunk)?
+        {
+            return Ok(Step::Say(bytes));
         } else {
             self.walk = self.frames.read(move |ledger| walk_store(ledger, walk, size)).await?;
         }

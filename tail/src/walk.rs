@@ -52,6 +52,11 @@ impl Walk {
         Self { filter, genesis, position, unsaid: 0, out: Vec::new(), ended: false }
     }
 
+    /// Chain hash of the log's first entry.
+    pub(crate) fn genesis(&self) -> ChainHash {
+        self.genesis
+    }
+
     /// The entry to be considered next.
     pub(crate) fn next(&self) -> Index {
         self.position.next

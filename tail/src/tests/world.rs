@@ -93,7 +93,7 @@ impl World {
     }
 
     /// A commit of what an agent of its own is about to do, which may be erased; gives its index.
-    pub(super) fn act(&mut self) -> u64 {
+    pub(crate) fn act(&mut self) -> u64 {
         let key = SigningKey::from_bytes(&[99; 32]);
         let public = hex(PublicKey::of(&key).as_bytes());
         let registered =
@@ -116,7 +116,7 @@ impl World {
     }
 
     /// Erases the body of an entry.
-    pub(super) fn redact(&mut self, index: u64) {
+    pub(crate) fn redact(&mut self, index: u64) {
         let redact = json!({ "ranges": [[index, index]], "parts": ["body"], "basis": "gdpr-17" });
         let body = self.body(json!({ "kind": "redaction", "redact": redact }));
         self.commit(&self.operator.clone(), "op", vec![body]);
