@@ -251,29 +251,25 @@ impl Frames {
         (erased <= ring.end()).then_some(ring)
     }
 
-    /// A chunk of history from where a reader stands that sees everything, in a log of `size` entries; `None` where that
-    /// ends before it.
-    ///
-    /// # Errors
-    /// As for [`Frames::read`].
-    pub(crate) async fn past(&self, walk: &Walk, size: u64) -> Result<Option<Chunk>, ServeError> {
-        let (past, genesis, next) = (Arc::clone(&self.past), walk.genesis(), walk.next());
-        if let Some(chunk) = past.get(&self.ledger, next) {
-            return Ok(Some(chunk));
-        }
-        self.read(move |ledger| past.read(ledger, &genesis, next, size)).await
+    /// A chunk of history that is kept, for a reader that sees everything.
+    pub(crate) fn kept(&self, next: Index) -> Option<Chunk> {
+        self.past.get(&self.ledger, next)
+    }
+
+    /// What is kept of history.
+    pub(crate) fn past(&self) -> Arc<Past> {
+        Arc::clone(&self.past)
     }
 
     /// Runs a job that reads history from the store where it may block. Only so many run at once; the
-    /// rest queue up in order, one of each reader. It is apart: most readers only listen, and keep the room for it.
+    /// rest queue up in order, one of each reader.
     ///
-    /// # Errors
-    /// [`ServeError`] of the job, or because the runtime ends.
+    /// Gives [`ServeError`] of the job, or because the runtime ends.
     pub(crate) fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Ledger) -> Result<T, ReadError> + Send + 'static,
-    ) -> BoxFuture<'_, Result<T, ServeError>> {
-        Box::pin(self.in_turn(&self.reads, job))
+    ) -> BoxFuture<'static, Result<T, ServeError>> {
+        Box::pin(in_turn(Arc::clone(&self.reads), self.ledger.clone(), job))
     }
 
     /// The same for a job that finds a new reader's place, which nobody's history delays.
@@ -284,7 +280,7 @@ impl Frames {
         &self,
         job: impl FnOnce(&Ledger) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ServeError> {
-        self.in_turn(&self.openings, job).await
+        in_turn(Arc::clone(&self.openings), self.ledger.clone(), job).await
     }
 
     /// The same at once, for a job that reads nothing.
@@ -297,26 +293,25 @@ impl Frames {
     ) -> Result<T, ServeError> {
         Ok(job(&self.ledger)?)
     }
+}
 
-    async fn in_turn<T: Send + 'static>(
-        &self,
-        turns: &Arc<Semaphore>,
-        job: impl FnOnce(&Ledger) -> Result<T, ReadError> + Send + 'static,
-    ) -> Result<T, ServeError> {
-        let turn = Arc::clone(turns).acquire_owned().await.ok();
-        let ledger = self.ledger.clone();
-        let job = move || {
-            let result = job(&ledger);
-            drop(turn);
-            result
-        };
-        Ok(tokio::task::spawn_blocking(job).await??)
-    }
+async fn in_turn<T: Send + 'static>(
+    turns: Arc<Semaphore>,
+    ledger: Ledger,
+    job: impl FnOnce(&Ledger) -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, ServeError> {
+    let turn = turns.acquire_owned().await.ok();
+    let job = move || {
+        let result = job(&ledger);
+        drop(turn);
+        result
+    };
+    Ok(tokio::task::spawn_blocking(job).await??)
 }
 
 /// Reads at once: more than there are cores would only take time from those who write. Two at least, so that one goes on
 /// while the other's turn passes to the next reader.
-fn reads() -> usize {
+pub(crate) fn reads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get).clamp(2, TAIL_READS_MAX)
 }
 

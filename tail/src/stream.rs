@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use futures_util::future::BoxFuture;
+use ledger::{Ledger, ReadError};
 use schemas::id::{Index, TreeSize};
 use schemas::limits::{TAIL_HEARTBEAT_S, TAIL_LIFE_S_MIN, TAIL_WRITE_S_MAX};
 use schemas::shape::time_json;
@@ -16,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::checkpoint::Published;
+use crate::chunks::Chunk;
 use crate::cursor::Reset;
 use crate::frames::{Frames, ServeError, Tip, walk_store};
 use crate::permit::Permit;
@@ -58,6 +61,8 @@ pub(crate) struct Tail {
     frames: Arc<Frames>,
     tip: watch::Receiver<Tip>,
     walk: Walk,
+    /// Kept from one chunk to the next, and with it the place in the queue.
+    reading: Option<Reading>,
     head: Index,
     phase: Phase,
     /// Size of the last checkpoint that it has.
@@ -90,10 +95,30 @@ enum Step {
     Say(Bytes),
     /// Entries were passed over; there are more.
     More,
-    /// Everything was considered.
+    /// Everything was considered, or something is being read.
     Wait,
     /// The reader's window has ended.
     End,
+}
+
+/// What a reader waits for in its turn at the store. It is apart: most readers only listen, and keep the room for it.
+type Reading = BoxFuture<'static, Result<Read, ServeError>>;
+
+/// What was read from the store for a reader.
+enum Read {
+    /// Its way, taken on.
+    Walk(Walk),
+    /// A chunk of history, if there is more.
+    Past(Option<Chunk>),
+    /// The event of a checkpoint of this size.
+    Checkpoint(TreeSize, Bytes),
+}
+
+/// What was read, once it is; `None` where nothing is being read.
+async fn answer(reading: &mut Option<Reading>) -> Option<Result<Read, ServeError>> {
+    let answer = reading.as_mut()?.await;
+    *reading = None;
+    Some(answer)
 }
 
 impl Tail {
@@ -103,6 +128,7 @@ impl Tail {
             tip: frames.tip(),
             frames,
             walk,
+            reading: None,
             head,
             phase: Phase::Opening,
             checkpoint,
@@ -147,21 +173,25 @@ impl Tail {
             if let Some(reason) = self.over() {
                 return self.bye(reason);
             }
-            match self.step().await {
+            let mut step = self.step();
+            if let Ok(Step::Wait) = step {
+                step = tokio::select! {
+                    biased;
+                    () = self.permit.revoked.cancelled() => continue,
+                    Some(read) = answer(&mut self.reading) => read.and_then(|read| self.take_in(read)),
+                    _rung = self.tip.changed() => continue,
+                    () = &mut alarm => match self.over() {
+                        Some(reason) => return self.bye(reason),
+                        None => return self.heartbeat(),
+                    },
+                };
+            }
+            match step {
                 Ok(Step::Say(bytes)) => return bytes,
                 // Passing over entries of the ring waits for nothing, and others have to run here too.
                 Ok(Step::More) => tokio::task::yield_now().await,
+                Ok(Step::Wait) => {}
                 Ok(Step::End) => return self.bye("until"),
-                Ok(Step::Wait) => {
-                    tokio::select! {
-                        biased;
-                        () = self.permit.revoked.cancelled() => {}
-                        _rung = self.tip.changed() => {}
-                        () = &mut alarm => if self.over().is_none() {
-                            return self.heartbeat();
-                        },
-                    }
-                }
                 Err(error) => return self.failed(&error),
             }
         }
@@ -177,18 +207,21 @@ impl Tail {
         self.permit.ended().or_else(life)
     }
 
-    async fn step(&mut self) -> Result<Step, ServeError> {
+    fn step(&mut self) -> Result<Step, ServeError> {
+        if self.reading.is_some() {
+            return Ok(Step::Wait);
+        }
         let tip = self.tip.borrow_and_update().clone();
         if let Some(published) = &tip.published
             && self.wants(published.size)
         {
-            return self.checkpoint(published).await.map(Step::Say);
+            return Ok(self.checkpoint(published));
         }
         if self.walk.has_ended() {
             return Ok(Step::End);
         }
         if self.walk.next().0 < tip.size {
-            return self.advance(tip.size).await;
+            return self.advance(tip.size);
         }
         if self.phase == Phase::Live || self.walk.next() < self.head {
             return Ok(Step::Wait);
@@ -203,47 +236,93 @@ impl Tail {
         self.checkpoint.is_none_or(|has| if self.witnessed { has < size } else { has <= size })
     }
 
-    async fn checkpoint(&mut self, published: &Arc<Published>) -> Result<Bytes, ServeError> {
-        let event = match (published.made(self.checkpoint), self.checkpoint) {
+    fn checkpoint(&mut self, published: &Arc<Published>) -> Step {
+        match (published.made(self.checkpoint), self.checkpoint) {
             (None, Some(sent)) => {
                 let published = Arc::clone(published);
-                self.frames.read(move |ledger| published.extending(ledger, sent)).await?
+                self.read(move |ledger| {
+                    let event = published.extending(ledger, sent)?;
+                    Ok(Read::Checkpoint(published.size, event))
+                })
             }
-            (made, _) => made.unwrap_or_default(),
-        };
-        self.checkpoint = Some(published.size);
-        self.witnessed = true;
-        Ok(event)
+            (made, _) => self.witness(published.size, made.unwrap_or_default()),
+        }
     }
 
-    async fn advance(&mut self, size: u64) -> Result<Step, ServeError> {
+    fn witness(&mut self, size: TreeSize, event: Bytes) -> Step {
+        self.checkpoint = Some(size);
+        self.witnessed = true;
+        Step::Say(event)
+    }
+
+    fn advance(&mut self, size: u64) -> Result<Step, ServeError> {
+        let next = self.walk.next();
         if self.walk.sees_all()
-            && let Some(chunk) = self.frames.chunk(self.walk.next())
+            && let Some(chunk) = self.frames.chunk(next)
             && let Some(bytes) = self.walk.offer_chunk(&chunk)?
         {
             return Ok(Step::Say(bytes));
         }
-        // A copy, so that an error leaves the cursor at what the reader was really sent.
-        let mut walk = self.walk.clone();
-        if let Some(frames) = self.frames.hot(walk.next()) {
+        if let Some(frames) = self.frames.hot(next) {
+            // A copy, so that an error leaves the cursor at what the reader was really sent.
+            let mut walk = self.walk.clone();
             for frame in frames {
                 if let ControlFlow::Break(()) = walk.offer(&frame)? {
                     break;
                 }
             }
-            self.walk = walk;
-        } else if self.phase == Phase::Live {
+            return Ok(self.walked(walk));
+        }
+        if self.phase == Phase::Live {
             self.phase = Phase::History;
             return Ok(Step::Say(self.fell_behind(size)));
-        } else if self.walk.sees_all()
-            && let Some(chunk) = self.frames.past(&self.walk, size).await?
-            && let Some(bytes) = self.walk.offer_chunk(&chunk)?
-        {
-            return Ok(Step::Say(bytes));
-        } else {
-            self.walk = self.frames.read(move |ledger| walk_store(ledger, walk, size)).await?;
         }
-        Ok(self.walk.take().map_or(Step::More, Step::Say))
+        if !self.walk.sees_all() {
+            return Ok(self.walk_on(size));
+        }
+        if let Some(chunk) = self.frames.kept(next) {
+            return self.pass_on(&chunk, size);
+        }
+        let (past, genesis) = (self.frames.past(), self.walk.genesis());
+        Ok(self.read(move |ledger| Ok(Read::Past(past.read(ledger, &genesis, next, size)?))))
+    }
+
+    /// Says a chunk of history; where that begins too early, goes through it.
+    fn pass_on(&mut self, chunk: &Chunk, size: u64) -> Result<Step, ServeError> {
+        Ok(match self.walk.offer_chunk(chunk)? {
+            Some(bytes) => Step::Say(bytes),
+            None => self.walk_on(size),
+        })
+    }
+
+    fn walk_on(&mut self, size: u64) -> Step {
+        let walk = self.walk.clone();
+        self.read(move |ledger| Ok(Read::Walk(walk_store(ledger, walk, size)?)))
+    }
+
+    fn walked(&mut self, walk: Walk) -> Step {
+        self.walk = walk;
+        self.walk.take().map_or(Step::More, Step::Say)
+    }
+
+    fn read(
+        &mut self,
+        job: impl FnOnce(&Ledger) -> Result<Read, ReadError> + Send + 'static,
+    ) -> Step {
+        self.reading = Some(self.frames.read(job));
+        Step::Wait
+    }
+
+    fn take_in(&mut self, read: Read) -> Result<Step, ServeError> {
+        match read {
+            Read::Walk(walk) => Ok(self.walked(walk)),
+            Read::Past(Some(chunk)) => {
+                let size = self.tip.borrow().size;
+                self.pass_on(&chunk, size)
+            }
+            Read::Past(None) => Ok(Step::More),
+            Read::Checkpoint(size, event) => Ok(self.witness(size, event)),
+        }
     }
 
     fn caught_up(&mut self, tip: &Tip) -> Bytes {
@@ -291,6 +370,8 @@ fn is_late(given: Instant) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::sync::Mutex;
+
     use schemas::id::Micros;
     use schemas::query::Query;
     use tokio_util::sync::CancellationToken;
@@ -298,6 +379,7 @@ mod tests {
     use super::*;
     use crate::cursor::Position;
     use crate::filter::Filter;
+    use crate::frames::reads;
     use crate::place::Places;
     use crate::sieve::Sieves;
     use crate::tests::World;
@@ -343,11 +425,48 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_waits_for_its_turn_is_told_of_its_end() {
+        let mut world = World::new(1);
+        for _ in 0..5 {
+            world.append(500, 1);
+        }
+        let mut tail = tail(&world, "");
+        let (begun, mut begins) = tokio::sync::mpsc::channel(reads());
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let ended = Arc::new(Mutex::new(ended));
+        // Others have all the turns, for as long as they like.
+        for _ in 0..reads() {
+            let (begun, ended) = (begun.clone(), Arc::clone(&ended));
+            tokio::spawn(tail.frames.read(move |_ledger| {
+                begun.blocking_send(()).unwrap();
+                ended.lock().unwrap().recv().ok();
+                Ok(())
+            }));
+        }
+        for _ in 0..reads() {
+            begins.recv().await.unwrap();
+        }
+        let revoked = tail.permit.revoked.clone();
+        let bye = async {
+            while !matches!(tail.phase, Phase::Closed) {
+                let chunk = tail.chunk().await.unwrap();
+                assert!(!chunk.starts_with(b"id: "), "{chunk:?}");
+            }
+        };
+        // First it waits for its turn, and then it learns of it.
+        let both = async { tokio::join!(bye, async { revoked.cancel() }) };
+        tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
+        drop(end);
+    }
+
+    #[tokio::test]
     async fn a_heartbeat_tells_what_was_passed_over() {
         let world = World::new(1);
         let mut tail = tail(&world, "agent:nobody");
         let size = world.ledger().head().size.0;
-        assert!(matches!(tail.advance(size).await.unwrap(), Step::More));
+        assert!(matches!(tail.advance(size).unwrap(), Step::Wait));
+        let read = answer(&mut tail.reading).await.unwrap().unwrap();
+        assert!(matches!(tail.take_in(read).unwrap(), Step::More));
         let heartbeat = tail.heartbeat();
         assert!(heartbeat.starts_with(b"id: ") && heartbeat.ends_with(b"\ndata:\n\n:\n\n"));
         assert_eq!(tail.heartbeat(), sse::comment());
