@@ -100,6 +100,7 @@ impl World {
             json!({ "kind": "agent.registered", "agent": { "id": "actor" }, "owner": "ops" });
         let enrolled =
             json!({ "kind": "key.enrolled", "registry": { "signer": "actor", "key": public } });
+        self.now += 1;
         let bodies = vec![self.body(registered), self.body(enrolled)];
         self.commit(&self.operator.clone(), "op", bodies);
         let intent = json!({
@@ -118,6 +119,7 @@ impl World {
     /// Erases the body of an entry.
     pub(crate) fn redact(&mut self, index: u64) {
         let redact = json!({ "ranges": [[index, index]], "parts": ["body"], "basis": "gdpr-17" });
+        self.now += 1;
         let body = self.body(json!({ "kind": "redaction", "redact": redact }));
         self.commit(&self.operator.clone(), "op", vec![body]);
     }
