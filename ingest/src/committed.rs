@@ -71,7 +71,8 @@ struct Herald {
     clean: u64,
 }
 
-/// A message as the stream keeps it.
+/// A message as the stream keeps it. What is no entry is one of no history.
+#[derive(Default)]
 struct Kept {
     index: u64,
     chain: String,
@@ -113,10 +114,7 @@ impl Herald {
     async fn kept(&self, request: &Value) -> Result<Option<Kept>, Trouble> {
         let name = format!("STREAM.MSG.GET.{}", self.stream);
         match ask(&self.context, &name, request).await {
-            Ok(answer) => {
-                let unreadable = || Trouble::Answer { request: name, error: "no entry".into() };
-                Kept::read(&answer).map(Some).ok_or_else(unreadable)
-            }
+            Ok(answer) => Ok(Some(Kept::read(&answer).unwrap_or_default())),
             Err(Trouble::Answer { error, .. }) if is(&*error, ErrorCode::NO_MESSAGE_FOUND) => {
                 Ok(None)
             }

@@ -124,6 +124,25 @@ async fn a_broker_that_lost_everything_gets_it_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_others_write_on_the_stream_stops_nothing() {
+    let mut world = world().await;
+    let running = world.up().await;
+    let (mut agent, publisher) = world.agent("agent-1", 10).await;
+    act(&mut agent, &publisher, 1).await;
+    all(&world, running.ledger.head().size.0).await;
+    let intruder = world.intruder().await;
+    let sent = intruder.publish("sworn.v1.test.committed", "{}".into()).await.unwrap();
+    sent.await.unwrap();
+    act(&mut agent, &publisher, 1).await;
+    // It is of no history of ours, so everything comes again behind it.
+    let entries = all(&world, running.ledger.head().size.0).await;
+    let place = entries.iter().position(|entry| *entry == json!({})).unwrap();
+    check(&entries[..place], 0);
+    check(&entries[place + 1..], 0);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_erased_leaves_the_stream() {
     let mut world = world().await;
     let running = world.up().await;
