@@ -18,12 +18,14 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use schemas::limits::{
-    HTTP_BACKLOG, HTTP_HEAD_BYTES_MAX, HTTP_HEADER_S_MAX, HTTP_SEND_BYTES, HTTP_STREAMS_MAX,
+    HTTP_ACCEPTS, HTTP_ACCEPTS_MS, HTTP_BACKLOG, HTTP_HEAD_BYTES_MAX, HTTP_HEADER_S_MAX,
+    HTTP_SEND_BYTES, HTTP_STREAMS_MAX,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -62,13 +64,13 @@ pub(crate) async fn serve(
     shutdown: CancellationToken,
 ) {
     let slots = Arc::new(Semaphore::new(files::connections()));
-    let mut connections = JoinSet::new();
+    let (mut connections, mut pace) = (JoinSet::new(), Pace::new());
     loop {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             Some(_ended) = connections.join_next() => {}
-            (stream, slot) = accept(&listener, &slots) => {
+            (stream, slot) = accept(&listener, &slots, &mut pace) => {
                 let (tls, router, shutdown) = (tls.clone(), router.clone(), shutdown.clone());
                 // NOTE: thousands idle, and each keeps the room of this. An `async fn` would keep what it was given
                 // beside what it makes of it.
@@ -94,14 +96,39 @@ pub(crate) async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
+/// The pace of a listener: thousands who come back at once are let in one after the other, and leave time between them
+/// to whoever is working.
+struct Pace {
+    since: Instant,
+    /// Connections accepted since then.
+    accepted: u32,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { since: Instant::now(), accepted: 0 }
+    }
+
+    /// Waits until another one may be accepted.
+    async fn keep(&mut self) {
+        if self.accepted >= HTTP_ACCEPTS {
+            tokio::time::sleep_until(self.since + Duration::from_millis(HTTP_ACCEPTS_MS)).await;
+            *self = Self::new();
+        }
+    }
+}
+
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
+    pace: &mut Pace,
 ) -> (TcpStream, OwnedSemaphorePermit) {
     loop {
+        pace.keep().await;
         let slot = Arc::clone(slots).acquire_owned().await.expect("nobody closes the semaphore");
         match listener.accept().await {
             Ok((stream, _peer)) => {
+                pace.accepted += 1;
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "TCP_NODELAY");
                 }
@@ -254,7 +281,6 @@ mod tests {
     use axum::routing::get;
     use schemas::limits::HTTP_WRITE_S_MAX;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-    use tokio::time::Instant;
 
     use super::*;
 
@@ -294,6 +320,24 @@ mod tests {
         let ended = tokio::time::timeout(Duration::from_secs(LONG), answer_pings(theirs)).await;
         assert_eq!(ended.is_err(), began.elapsed().as_secs() >= LONG);
         began.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_are_let_in_one_after_the_other_and_few_at_once() {
+        let mut pace = Pace::new();
+        let mut lasts = async |accepts: u32| {
+            let began = Instant::now();
+            for _ in 0..accepts {
+                pace.keep().await;
+                pace.accepted += 1;
+            }
+            began.elapsed()
+        };
+        let rest = Duration::from_millis(HTTP_ACCEPTS_MS);
+        assert_eq!(lasts(HTTP_ACCEPTS).await, Duration::ZERO);
+        assert!(lasts(HTTP_ACCEPTS * 10).await >= rest * 10);
+        tokio::time::sleep(rest * 2).await;
+        assert_eq!(lasts(HTTP_ACCEPTS).await, Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
