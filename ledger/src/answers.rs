@@ -3,6 +3,7 @@
 use std::collections::hash_map::Entry;
 
 use schemas::id::{Index, TreeSize};
+use schemas::map::Map;
 use schemas::receipt::SignedRoot;
 use schemas::reply::{Fate, Outcome, Reply};
 use schemas::tree;
@@ -10,7 +11,6 @@ use schemas::tree;
 use crate::draft::{Draft, End, Pending};
 use crate::error::ReadError;
 use crate::head::Head;
-use crate::keys::Map;
 use crate::read::Ledger;
 use crate::seal::receipt_of;
 use crate::tiles::Nodes;

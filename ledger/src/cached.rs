@@ -1,6 +1,6 @@
 //! Rows of the state that are kept in memory between commits.
 
-use crate::keys::Map;
+use schemas::map::Map;
 
 /// Rows of each half; one is 100 to 400 bytes.
 const HALF_ROWS_MAX: usize = 100_000;

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use schemas::map::Map;
 use schemas::rules::Row;
 
-use crate::keys::{self, Map};
+use crate::keys;
 
 /// A changed row: its value as of now, `None` if it goes.
 type Value = Option<Vec<u8>>;

@@ -2,12 +2,13 @@
 
 use schemas::encode::Value;
 use schemas::id::{BodyDigest, Digest, EventId, Index, Micros, TreeSize};
+use schemas::map::Map;
 use schemas::reject::{Reason, Reject};
 use schemas::rules::Finding;
 use schemas::submission::Verified;
 
 use crate::fold::Derived;
-use crate::keys::{self, Map};
+use crate::keys;
 use crate::read::statement_row;
 use crate::store::{ColumnFamily, Row};
 

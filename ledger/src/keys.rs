@@ -31,9 +31,6 @@ use schemas::leaf::Leaf;
 use schemas::rules::DEADLINE;
 use schemas::terms::Key;
 
-/// A map of the commit path, where hashing shows. Nothing depends on its order.
-pub(crate) type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
-
 /// First 16 bytes of a hash: enough that two names never meet.
 pub(crate) type Short = [u8; 16];
 

@@ -5,10 +5,11 @@
 
 use rocksdb::DBRawIterator;
 use schemas::id::{Index, TreeSize};
+use schemas::map::Map;
 use schemas::terms::Term;
 
 use crate::error::ReadError;
-use crate::keys::{self, Map, Short};
+use crate::keys::{self, Short};
 use crate::read::damaged;
 use crate::store::{ColumnFamily, Row, Store, term_row};
 

@@ -6,12 +6,13 @@ use std::collections::VecDeque;
 use rocksdb::Direction;
 use schemas::contract::Contract;
 use schemas::id::EventId;
+use schemas::map::Map;
 use schemas::rules::{Baseline, Engine, Row, Rows};
 
 use crate::cached::Cached;
 use crate::changed::Changed;
 use crate::error::ReadError;
-use crate::keys::{self, Map, Short};
+use crate::keys::{self, Short};
 use crate::state::look_up;
 use crate::store::{ColumnFamily, Store};
 

@@ -2,11 +2,12 @@
 
 use rocksdb::Direction;
 use schemas::id::{Index, TreeHash, TreeSize};
+use schemas::map::Map;
 use schemas::tree::{self, Frontier, Tile};
 
 use crate::error::ReadError;
 use crate::head::Head;
-use crate::keys::{self, Map};
+use crate::keys;
 use crate::read::damaged;
 use crate::store::{ColumnFamily, Row, Store};
 

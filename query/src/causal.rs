@@ -1,6 +1,6 @@
 //! `entries/{index}/causes`, `entries/{index}/effects`: from an entry up to what set it off, and down to all that it set off.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use axum::Json;
 use axum::extract::State;
@@ -8,6 +8,7 @@ use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{EventId, Index, TreeSize};
 use schemas::leaf::Status;
 use schemas::limits::CAUSAL_ENTRIES_MAX;
+use schemas::map::{Map, Set};
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
@@ -105,10 +106,10 @@ impl Found {
     /// From an entry without known causes, the trigger if there is one, down to the one asked for: the longest such way,
     /// and of several the oldest beginning.
     fn path(&self) -> Vec<u64> {
-        let above: HashSet<_> = self.items.iter().filter_map(|item| item.from).collect();
+        let above: Set<_> = self.items.iter().filter_map(|item| item.from).collect();
         let ends = self.items.iter().filter(|item| !above.contains(&item.entry.leaf.index.0));
         let best = ends.max_by_key(|item| (item.depth, std::cmp::Reverse(item.entry.leaf.index)));
-        let from: HashMap<_, _> =
+        let from: Map<_, _> =
             self.items.iter().map(|item| (item.entry.leaf.index.0, item.from)).collect();
         let mut path = Vec::new();
         let mut at = best.map(|item| item.entry.leaf.index.0);
@@ -136,7 +137,7 @@ impl Causality<'_> {
         let first = self.ledger.entry(asked)?.filter(|_| asked.0 < self.size.0);
         let Some(first) = first else { return Ok(None) };
         let mut found = Found::default();
-        let mut known = HashSet::from([asked.0]);
+        let mut known = Set::from_iter([asked.0]);
         let mut waiting = VecDeque::from([Item { entry: first, from: None, depth: 0 }]);
         while let Some(item) = waiting.pop_front() {
             let index = item.entry.leaf.index.0;

@@ -1,10 +1,11 @@
 //! Edges between entries of a workflow: cause, approval, delegation, spawn. And their causal order.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
 use schemas::id::{EventId, SessionId};
 use schemas::kind::Kind;
+use schemas::map::Map;
 use serde::Serialize;
 
 use crate::node::Node;
@@ -47,8 +48,8 @@ pub(crate) struct EdgeView {
 struct Places<'n> {
     ids: Events<'n>,
     requests: Events<'n>,
-    grants: HashMap<EventId, usize>,
-    sessions: HashMap<SessionId, usize>,
+    grants: Map<EventId, usize>,
+    sessions: Map<SessionId, usize>,
 }
 
 impl<'n> Places<'n> {
@@ -68,11 +69,11 @@ impl<'n> Places<'n> {
 
 /// Places by an id, which is its signer's alone: by whether the entry was accepted, and the agent that it is of; under no
 /// agent the first of all.
-struct Events<'n>(HashMap<(EventId, bool, Option<&'n str>), usize>);
+struct Events<'n>(Map<(EventId, bool, Option<&'n str>), usize>);
 
 impl<'n> Events<'n> {
     fn of(nodes: &'n [Node], id: impl Fn(&Node) -> Option<EventId>) -> Self {
-        let mut places = HashMap::with_capacity(2 * nodes.len());
+        let mut places = Map::with_capacity_and_hasher(2 * nodes.len(), Default::default());
         for (place, node) in nodes.iter().enumerate() {
             let Some(id) = id(node) else { continue };
             for agent in [None, node.known_agent()] {
@@ -93,8 +94,8 @@ impl<'n> Events<'n> {
 fn by_name<T: std::hash::Hash + Eq>(
     nodes: &[Node],
     name: &dyn Fn(&Node) -> Option<T>,
-) -> HashMap<T, usize> {
-    let mut names = HashMap::new();
+) -> Map<T, usize> {
+    let mut names = Map::default();
     for accepted in [true, false] {
         for (place, node) in nodes.iter().enumerate().filter(|(_, n)| n.accepted() == accepted) {
             if let Some(name) = name(node) {

@@ -1,11 +1,12 @@
 //! What a workflow lacks, each shown as such.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use schemas::id::{EventId, Index, Micros, SessionId};
 use schemas::json::{Time, Written};
 use schemas::kind::Kind;
 use schemas::limits::OUTCOME_S_MAX;
+use schemas::map::Set;
 use serde::Serialize;
 
 use crate::node::Node;
@@ -59,7 +60,7 @@ pub(crate) fn of_counts(nodes: &[Node]) -> Vec<Gap<'static>> {
 
 /// Causes that are no entry of the ledger.
 pub(crate) fn of_causes(nodes: &[Node]) -> Vec<Gap<'static>> {
-    let known: HashSet<_> = nodes.iter().filter_map(|node| node.id).collect();
+    let known: Set<_> = nodes.iter().filter_map(|node| node.id).collect();
     let mut gaps = Vec::new();
     for node in nodes.iter().filter(|node| node.accepted()) {
         let unknown = node.causes.iter().filter(|cause| !known.contains(*cause));

@@ -4,11 +4,10 @@
 //! asked for, by the vendor's reference or the call's id. Joined is what the findings engine joins, too: see
 //! `schemas::account`.
 
-use std::collections::{HashMap, HashSet};
-
 use schemas::account::Account;
 use schemas::id::{EventId, Index};
 use schemas::kind::Kind;
+use schemas::map::{Map, Set};
 
 use crate::node::Node;
 
@@ -66,20 +65,20 @@ pub(crate) fn groups(nodes: &[Node], order: &[usize]) -> Vec<Vec<usize>> {
 
 /// Groups by the ids under which others cite them, and by the agent whose action each is, since an id is its signer's
 /// alone and anybody may cite it; under no agent the first of all.
-type Cited<'n> = HashMap<(EventId, Option<&'n str>), usize>;
+type Cited<'n> = Map<(EventId, Option<&'n str>), usize>;
 
 #[derive(Default)]
 struct Join<'n> {
     groups: Vec<Vec<usize>>,
     /// The agent whose action a group is, where an entry of it names one.
-    agents: HashMap<usize, &'n str>,
+    agents: Map<usize, &'n str>,
     /// Where the intent of a group is.
-    intended: HashMap<usize, Index>,
-    known: HashSet<EventId>,
+    intended: Map<usize, Index>,
+    known: Set<EventId>,
     intents: Cited<'n>,
     members: Cited<'n>,
     /// By agent and vendor's reference or call id: where it was told first, and the group.
-    calls: HashMap<(&'n str, &'n str), (Index, usize)>,
+    calls: Map<(&'n str, &'n str), (Index, usize)>,
 }
 
 impl<'n> Join<'n> {

@@ -1,7 +1,5 @@
 //! `reports/models`: what an agent did under each model and version, and what changed from one to the next.
 
-use std::collections::HashMap;
-
 use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError};
@@ -12,6 +10,7 @@ use schemas::id::{EventId, Index, SessionId};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
 use schemas::limits::{MODELS_MAX, QUERY_SCAN_MAX, REACH_ENTRIES_MAX};
+use schemas::map::Map;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
@@ -145,8 +144,8 @@ fn is_erased(entry: &Entry) -> bool {
 struct Models {
     found: Vec<Model>,
     /// By signer: another's session of the same id is another one. `None` where it declared none.
-    sessions: HashMap<(String, SessionId), Option<usize>>,
-    events: HashMap<EventId, usize>,
+    sessions: Map<(String, SessionId), Option<usize>>,
+    events: Map<EventId, usize>,
     /// Entries that say no more under which model they were, nor what came of it: they are erased, or damaged.
     erased: u64,
 }

@@ -1,12 +1,12 @@
 //! Which agent an entry is of: it may give any of its names.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ledger::{Ledger, ReadError};
 use schemas::account::Account;
 use schemas::body::Body;
 use schemas::id::{EventId, Index, TreeSize};
+use schemas::map::Map;
 use schemas::registry::Registry;
 
 use crate::error::is_damage;
@@ -17,14 +17,14 @@ pub(crate) struct Names<'l> {
     pub(crate) ledger: &'l Ledger,
     size: TreeSize,
     /// Whether these are ids: an answer holds few of them, again and again.
-    ids: HashMap<String, bool>,
+    ids: Map<String, bool>,
     /// Read where an agent is named otherwise than by its id.
     registry: Option<Arc<Registry>>,
 }
 
 impl<'l> Names<'l> {
     pub(crate) fn new(ledger: &'l Ledger, size: TreeSize) -> Self {
-        Self { ledger, size, ids: HashMap::new(), registry: None }
+        Self { ledger, size, ids: Map::default(), registry: None }
     }
 
     /// The id of the agent that an entry is of, else the name that it gives. An agent that signs need not name itself.

@@ -3,7 +3,7 @@
 //! What was proven once is remembered by the hash of its leaf, together with the tree that it was proven
 //! in. Reading it again proves only that the newer tree extends that one.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger::{Entry, KeySet, Ledger, ReadError, StatementRow, TileProof};
@@ -11,6 +11,7 @@ use schemas::checkpoint::Note;
 use schemas::id::{BodyDigest, ChainHash, Digest, Index, SignerId, TreeHash, TreeSize, sha256};
 use schemas::leaf::Status;
 use schemas::limits::PROOFS_KEPT_MAX;
+use schemas::map::Map;
 use schemas::outline::Outline;
 use schemas::reject::Reason;
 use schemas::statement::{Preimage, Statement};
@@ -118,7 +119,7 @@ const PARTS: usize = 32;
 
 /// Proofs that held, by index, in parts.
 #[derive(Default)]
-pub(crate) struct Proofs([Mutex<HashMap<Index, Kept>>; PARTS]);
+pub(crate) struct Proofs([Mutex<Map<Index, Kept>>; PARTS]);
 
 impl Proofs {
     fn get(&self, index: Index, leaf: &TreeHash) -> Option<(Option<bool>, Tree)> {
@@ -135,7 +136,7 @@ impl Proofs {
         kept.insert(index, proof);
     }
 
-    fn part(&self, index: Index) -> Option<MutexGuard<'_, HashMap<Index, Kept>>> {
+    fn part(&self, index: Index) -> Option<MutexGuard<'_, Map<Index, Kept>>> {
         let place = usize::try_from(index.0).ok()?.checked_rem(PARTS)?;
         Some(self.0.get(place)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -154,11 +155,11 @@ pub(crate) struct Prover<'l> {
     /// The statement looked at last: entries side by side often share one.
     last: Option<Signed>,
     /// What the entries that are to be proven continue, and what continues them.
-    links: HashMap<Index, Link>,
+    links: Map<Index, Link>,
     /// Tiles that they are in and that were not looked at yet.
     places: BTreeSet<u64>,
     /// Leaf hashes of tiles that are in the tree, by the tiles' numbers.
-    tiles: HashMap<u64, Vec<TreeHash>>,
+    tiles: Map<u64, Vec<TreeHash>>,
 }
 
 /// A link of the chain.
@@ -216,7 +217,7 @@ impl<'l> Prover<'l> {
         entries: impl IntoIterator<Item = &'e Entry>,
     ) -> Self {
         let link = |entry: &Entry| Link { previous: entry.leaf.previous, chain: entry.chain };
-        let links: HashMap<_, _> =
+        let links: Map<_, _> =
             entries.into_iter().map(|entry| (entry.leaf.index, link(entry))).collect();
         let places = links.keys().map(|index| index.0 / u64::from(TILE_WIDTH)).collect();
         let index = links.keys().max().copied().unwrap_or_default();
@@ -232,7 +233,7 @@ impl<'l> Prover<'l> {
             .filter(|checkpoint| checkpoint.size == size)
             .map(|checkpoint| Tree { size, root: checkpoint.root });
         let keys = ledger.key_set();
-        let (related, tiles) = (BTreeMap::new(), HashMap::new());
+        let (related, tiles) = (BTreeMap::new(), Map::default());
         Self { ledger, proofs, keys, size, tree, related, last: None, links, places, tiles }
     }
 

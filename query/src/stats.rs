@@ -1,6 +1,6 @@
 //! `stats`: what fits a query, counted by one key, with what came of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
@@ -10,6 +10,7 @@ use schemas::id::{EventId, Index, TreeSize};
 use schemas::kind::Kind;
 use schemas::leaf::Status;
 use schemas::limits::{PAGE_ENTRIES_MAX, SESSION_SCAN_MAX, STATS_ENTRIES_MAX, STATS_GROUPS_MAX};
+use schemas::map::Map;
 use schemas::terms::Key;
 use serde_json::{Value, json};
 
@@ -165,9 +166,9 @@ struct Values<'l> {
     by: Key,
     names: Names<'l>,
     /// By event, who means it, and how many hops away it was asked for: from far away less is looked at.
-    known: HashMap<(EventId, Meant, usize), Vec<String>>,
+    known: Map<(EventId, Meant, usize), Vec<String>>,
     /// By session, signer and hops.
-    sessions: HashMap<(String, String, usize), Vec<String>>,
+    sessions: Map<(String, String, usize), Vec<String>>,
 }
 
 /// The agent that an entry names, if it does, and its signer.
@@ -175,7 +176,7 @@ type Meant = (Option<String>, String);
 
 impl<'l> Values<'l> {
     fn new(ledger: &'l Ledger, by: Key, size: TreeSize) -> Self {
-        let (known, sessions) = (HashMap::new(), HashMap::new());
+        let (known, sessions) = (Map::default(), Map::default());
         Self { ledger, by, names: Names::new(ledger, size), known, sessions }
     }
 

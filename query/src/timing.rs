@@ -2,11 +2,12 @@
 //!
 //! Every time is the ledger's, of receipt; what agents say of theirs decides nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use schemas::id::SessionId;
 use schemas::json::Time;
 use schemas::kind::Kind;
+use schemas::map::Map;
 use serde::Serialize;
 
 use crate::edges::{Edge, EdgeKind};
@@ -96,8 +97,8 @@ fn last_needed(
     nodes: &[Node],
     edges: &[Edge],
     groups: &[Vec<usize>],
-) -> HashMap<usize, (usize, Reason)> {
-    let mut last = HashMap::new();
+) -> Map<usize, (usize, Reason)> {
+    let mut last = Map::default();
     let is_there = |place: usize| nodes.get(place).is_some_and(counts);
     let mut need = |to: usize, from: usize, reason| {
         if from < to && is_there(from) && is_there(to) {
@@ -143,7 +144,7 @@ fn parts(nodes: &[Node], group: &[usize]) -> Vec<(usize, usize)> {
 
 /// For each entry, the one before it of the same signer in the same session.
 fn turns(nodes: &[Node]) -> Vec<(usize, usize)> {
-    let mut before: HashMap<(&str, SessionId), usize> = HashMap::new();
+    let mut before: Map<(&str, SessionId), usize> = Map::default();
     let mut found = Vec::new();
     for (place, node) in nodes.iter().enumerate().filter(|(_, node)| counts(node)) {
         if let (Some(signer), Some(session)) = (node.signer.as_deref(), node.session) {
@@ -154,15 +155,15 @@ fn turns(nodes: &[Node]) -> Vec<(usize, usize)> {
 }
 
 /// The number of the step at each place, from 1.
-fn steps(groups: &[Vec<usize>]) -> HashMap<usize, usize> {
+fn steps(groups: &[Vec<usize>]) -> Map<usize, usize> {
     let numbered = (1..).zip(groups);
     numbered.flat_map(|(n, places)| places.iter().map(move |place| (*place, n))).collect()
 }
 
 struct Clock<'n> {
     nodes: &'n [Node],
-    last: HashMap<usize, (usize, Reason)>,
-    steps: HashMap<usize, usize>,
+    last: Map<usize, (usize, Reason)>,
+    steps: Map<usize, usize>,
 }
 
 impl<'n> Clock<'n> {

@@ -1,6 +1,6 @@
 //! `workflows/{correlation}`: collecting what belongs to a workflow, for the graph.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{EventId, Index, TreeSize};
 use schemas::limits::{WORKFLOW_BYTES_MAX, WORKFLOW_ENTRIES_MAX};
+use schemas::map::{Map, Set};
 use schemas::terms::Key;
 use serde::Serialize;
 use serde_json::Value;
@@ -198,9 +199,9 @@ impl<'l> Collected<'l> {
 
     /// Takes in causes that are not of the correlation, and theirs, up to the triggers.
     fn take_causes(&mut self) -> Result<(), ReadError> {
-        let mut known: HashSet<_> = self.members.iter().map(|member| member.node.index).collect();
-        let own: HashSet<_> = self.members.iter().filter_map(|member| own(&member.node)).collect();
-        let mut asked = HashSet::new();
+        let mut known: Set<_> = self.members.iter().map(|member| member.node.index).collect();
+        let own: Set<_> = self.members.iter().filter_map(|member| own(&member.node)).collect();
+        let mut asked = Set::default();
         let mut names = Names::new(self.ledger, self.size);
         let mut place = 0;
         while let Some(member) = self.members.get(place) {
@@ -248,7 +249,7 @@ fn actor(node: &Node) -> Option<String> {
 /// Says of each node which agent it is of, by whichever of its names it names that.
 fn know_agents(names: &mut Names<'_>, nodes: &mut [Node]) -> Result<(), ReadError> {
     // By the name that is given, and the signer.
-    let mut known: HashMap<(Option<String>, String), Option<String>> = HashMap::new();
+    let mut known: Map<(Option<String>, String), Option<String>> = Map::default();
     for node in nodes {
         let Some(signer) = &node.signer else { continue };
         let named = (node.agent.clone(), signer.clone());
@@ -270,7 +271,7 @@ fn grants(
     nodes: &[Node],
     size: TreeSize,
 ) -> Result<BTreeMap<EventId, Index>, ReadError> {
-    let used: HashSet<_> = nodes.iter().flat_map(|node| node.hops.iter().flatten()).collect();
+    let used: Set<_> = nodes.iter().flat_map(|node| node.hops.iter().flatten()).collect();
     let mut grants = BTreeMap::new();
     for id in used {
         let granted = ledger.grant(*id)?.map(|record| record.granted);

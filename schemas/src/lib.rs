@@ -39,6 +39,7 @@ pub mod key;
 pub mod kind;
 pub mod leaf;
 pub mod limits;
+pub mod map;
 pub mod outline;
 pub mod policy;
 pub mod printable;

@@ -21,8 +21,6 @@ mod proposal;
 mod sound;
 mod text;
 
-use std::collections::HashMap;
-
 pub use agent::{AgentRecord, AgentState, Profile};
 pub use approval::HumanMark;
 pub use chain::{ChainCheck, ChainFault, HopCheck, Ungranted};
@@ -43,11 +41,9 @@ use crate::body::{Body, LEDGER_SIGNER};
 use crate::id::{Digest, EventId, Kid, Micros};
 use crate::key::PublicKey;
 use crate::kind::Role;
+use crate::map::Map;
 use crate::reject::{Reason, Reject};
 use crate::terms::Term;
-
-/// Asked about every event, so hashed fast; nothing depends on its order.
-type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// What a change of the registry leaves behind.
 #[derive(Clone, PartialEq, Eq, Debug)]
