@@ -18,6 +18,7 @@ use crate::entry::Entry;
 use crate::error::ReadError;
 use crate::fold::family_beside;
 use crate::head::Head;
+use crate::ids::Ids;
 use crate::keys;
 use crate::postings::Postings;
 use crate::refusal::Refusal;
@@ -229,19 +230,13 @@ impl Ledger {
     /// # Errors
     /// [`ReadError`] when the store fails.
     pub fn find(&self, id: EventId) -> Result<Vec<Index>, ReadError> {
-        let prefix = keys::event_prefix(id);
-        let size = self.head().size;
-        let mut found = Vec::new();
-        for row in self.store.scan_prefix(ColumnFamily::Ids, &prefix) {
-            let (key, value) = row?;
-            let (index, _digest) =
-                parse_id_row(&value).ok_or_else(|| damaged(ColumnFamily::Ids, &key))?;
-            if index.0 < size.0 {
-                found.push(index);
-            }
-        }
-        found.sort_unstable();
-        Ok(found)
+        self.ids().find(id)
+    }
+
+    /// The same for many of them, as a cursor.
+    #[must_use]
+    pub fn ids(&self) -> Ids<'_> {
+        Ids::new(&self.store, self.head().size)
     }
 
     /// First entry received at or after `time`, by binary search: times never decrease.
@@ -367,9 +362,4 @@ pub(crate) fn parse_statement(row: &[u8]) -> Option<StatementRow> {
 /// Value of an accepted event's row in `ids`: where it is and which body it has.
 pub(crate) fn id_row(index: Index, digest: &schemas::id::BodyDigest) -> Vec<u8> {
     [index.0.to_be_bytes().as_slice(), digest.as_bytes()].concat()
-}
-
-pub(crate) fn parse_id_row(row: &[u8]) -> Option<(Index, schemas::id::BodyDigest)> {
-    let (index, digest) = row.split_first_chunk::<8>()?;
-    Some((Index(u64::from_be_bytes(*index)), schemas::id::BodyDigest::from_slice(digest)?))
 }

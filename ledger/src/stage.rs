@@ -20,10 +20,11 @@ use crate::check::{Checked, verified};
 use crate::draft::{Draft, End, Pending, Placed, StatementPlace};
 use crate::error::{AppendError, ReadError};
 use crate::fold::{Beside, family_beside};
+use crate::ids::parse_id_row;
 use crate::keys;
 use crate::meta;
 use crate::own::Author;
-use crate::read::{damaged, parse_id_row};
+use crate::read::damaged;
 use crate::refusal::Refusal;
 use crate::store::{ColumnFamily, Row};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger::{Ledger, ReadError};
+use ledger::{Ids, Ledger, ReadError};
 use schemas::account::Account;
 use schemas::body::Body;
 use schemas::id::{EventId, Index, TreeSize};
@@ -20,11 +20,13 @@ pub(crate) struct Names<'l> {
     ids: Map<String, bool>,
     /// Read where an agent is named otherwise than by its id.
     registry: Option<Arc<Registry>>,
+    /// Made where an event is looked for: mostly many are.
+    events: Option<Ids<'l>>,
 }
 
 impl<'l> Names<'l> {
     pub(crate) fn new(ledger: &'l Ledger, size: TreeSize) -> Self {
-        Self { ledger, size, ids: Map::default(), registry: None }
+        Self { ledger, size, ids: Map::default(), registry: None, events: None }
     }
 
     /// The id of the agent that an entry is of, else the name that it gives. An agent that signs need not name itself.
@@ -79,7 +81,7 @@ impl<'l> Names<'l> {
         id: EventId,
         by: Option<(Option<&str>, &str)>,
     ) -> Result<Option<Index>, ReadError> {
-        let mut found = self.ledger.find(id)?;
+        let mut found = self.events.get_or_insert_with(|| self.ledger.ids()).find(id)?;
         found.retain(|index| index.0 < self.size.0);
         if found.len() > 1
             && let Some((named, signer)) = by
