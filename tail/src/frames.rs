@@ -10,7 +10,6 @@ use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{ChainHash, Index, Micros, TreeSize};
 use schemas::kind::Kind;
@@ -45,6 +44,10 @@ pub(crate) enum ServeError {
     #[error("reading was interrupted: {0}")]
     Interrupted(#[from] JoinError),
 }
+
+/// What is read for a reader in its turn. It is a task, for nobody asks a reader whose client takes nothing: a turn that
+/// came to it meanwhile would be kept from all others.
+pub(crate) type Reading<T> = AbortOnDropHandle<Result<T, ServeError>>;
 
 /// An entry as every reader gets it, with the terms that filters look at.
 #[derive(Debug)]
@@ -268,8 +271,9 @@ impl Frames {
     pub(crate) fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Ledger) -> Result<T, ReadError> + Send + 'static,
-    ) -> BoxFuture<'static, Result<T, ServeError>> {
-        Box::pin(in_turn(Arc::clone(&self.reads), self.ledger.clone(), job))
+    ) -> Reading<T> {
+        let reading = in_turn(Arc::clone(&self.reads), self.ledger.clone(), job);
+        AbortOnDropHandle::new(tokio::spawn(reading))
     }
 
     /// The same for a job that finds a new reader's place, which nobody's history delays.
@@ -418,7 +422,12 @@ impl Filler {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt as _;
+
     use super::*;
+    use crate::tests::World;
 
     fn frame(n: u64, kind: Kind) -> Frame {
         let hash = |n: u64| {
@@ -530,5 +539,21 @@ mod tests {
         ring.push(frame(9, Kind::Redaction));
         check(&ring, 8, None);
         check(&ring, 9, Some((9, 1)));
+    }
+
+    #[tokio::test]
+    async fn whoever_is_not_there_for_its_turn_keeps_it_from_nobody() {
+        let world = World::new(1);
+        let frames = Frames::start(world.ledger(), CancellationToken::new());
+        let turns = u32::try_from(reads()).unwrap_or(u32::MAX);
+        let taken = Arc::clone(&frames.reads).acquire_many_owned(turns).await;
+        let mut absent: Vec<_> = (0..reads()).map(|_| frames.read(|_ledger| Ok(()))).collect();
+        for reading in &mut absent {
+            assert!(reading.now_or_never().is_none(), "they wait");
+        }
+        // From here on nobody asks them.
+        drop(taken);
+        let next = frames.read(|_ledger| Ok(()));
+        assert!(tokio::time::timeout(Duration::from_secs(60), next).await.is_ok());
     }
 }

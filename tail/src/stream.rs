@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use futures_util::future::BoxFuture;
 use ledger::{Ledger, ReadError};
 use schemas::id::{Index, TreeSize};
 use schemas::limits::{TAIL_HEARTBEAT_S, TAIL_LIFE_S_MIN, TAIL_WRITE_S_MAX};
@@ -20,7 +19,7 @@ use tokio::time::Instant;
 use crate::checkpoint::Published;
 use crate::chunks::Chunk;
 use crate::cursor::Reset;
-use crate::frames::{Frames, ServeError, Tip, walk_store};
+use crate::frames::{Frames, Reading, ServeError, Tip, walk_store};
 use crate::permit::Permit;
 use crate::place::Place;
 use crate::sse::{self, Name};
@@ -62,7 +61,7 @@ pub(crate) struct Tail {
     tip: watch::Receiver<Tip>,
     walk: Walk,
     /// Kept from one chunk to the next, and with it the place in the queue.
-    reading: Option<Reading>,
+    reading: Option<Reading<Read>>,
     head: Index,
     phase: Phase,
     /// Size of the last checkpoint that it has.
@@ -101,9 +100,6 @@ enum Step {
     End,
 }
 
-/// What a reader waits for in its turn at the store. It is apart: most readers only listen, and keep the room for it.
-type Reading = BoxFuture<'static, Result<Read, ServeError>>;
-
 /// What was read from the store for a reader.
 enum Read {
     /// Its way, taken on.
@@ -115,10 +111,10 @@ enum Read {
 }
 
 /// What was read, once it is; `None` where nothing is being read.
-async fn answer(reading: &mut Option<Reading>) -> Option<Result<Read, ServeError>> {
+async fn answer(reading: &mut Option<Reading<Read>>) -> Option<Result<Read, ServeError>> {
     let answer = reading.as_mut()?.await;
     *reading = None;
-    Some(answer)
+    Some(answer.unwrap_or_else(|error| Err(error.into())))
 }
 
 impl Tail {
