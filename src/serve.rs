@@ -311,7 +311,8 @@ impl Server {
         let ended = tokio::select! {
             taken = &mut taken => taken?.map_err(ServeError::from),
             served = &mut served => return Err(served.map_or_else(ServeError::Task, |()| ServeError::Unserved)),
-            () = &mut late => Err(ServeError::Late),
+            // Readers have had their time, too.
+            () = &mut late => return Err(ServeError::Late),
         };
         // After a failure too: not ready any more, and the streams say that they end.
         shutdown.cancel();
@@ -420,5 +421,60 @@ impl Signals {
             }
         });
         Ok(Self { shutdown, hurry, _task: AbortOnDropHandle::new(task) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use ed25519_dalek::SigningKey;
+    use ingest::Broker;
+    use ledger::Genesis;
+    use schemas::id::{Micros, SignerId, Tenant};
+    use schemas::key::PublicKey;
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    const START: Micros = Micros(1_775_599_200_000_000);
+
+    #[test]
+    fn a_last_commit_that_does_not_end_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let tenant = Tenant::parse("acme").unwrap();
+        let genesis = Genesis {
+            tenant: tenant.clone(),
+            host: "localhost".to_owned(),
+            operator: SignerId::parse("operator").unwrap(),
+            operator_key: PublicKey::of(&key),
+            clock_start: None,
+            finds: false,
+        };
+        let config = ledger::Config { store: place("store"), mark: place("mark") };
+        let writer = ledger::create(&config, key, &genesis, START).unwrap();
+        let runtime =
+            || Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        // Nothing ever runs on the second.
+        let (readers, intake) = (runtime(), runtime());
+        let ended = readers.block_on(async {
+            let shutdown = CancellationToken::new();
+            shutdown.cancel();
+            let server = Server {
+                writer,
+                listener: http::listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap(),
+                ingest: ingest::Config::new(Broker::at("nats://127.0.0.1:4222"), tenant),
+                intake: intake.handle().clone(),
+                copies: place("copies"),
+                clock: Clock::simulated(START),
+                access: Access::default(),
+                policy: None,
+                routing: Routing { routes: Vec::new(), position: place("routes") },
+            };
+            server.run(shutdown).await
+        });
+        assert!(matches!(ended, Err(ServeError::Late)), "{ended:?}");
     }
 }
