@@ -11,11 +11,16 @@ pub(crate) fn connections() -> usize {
     if let Err(error) = make_table(files) {
         tracing::debug!(%error, "table of open files");
     }
-    let connections = files.saturating_sub(OTHER_FILES_MAX).clamp(1, HTTP_CONNECTIONS_MAX);
+    let connections = connections_of(files);
     if connections < HTTP_CONNECTIONS_MAX {
         tracing::warn!(files, connections, "few open files are allowed, and so few connections");
     }
     connections
+}
+
+/// The same of so many files.
+fn connections_of(files: usize) -> usize {
+    files.saturating_sub(OTHER_FILES_MAX).clamp(1, HTTP_CONNECTIONS_MAX)
 }
 
 /// Raises the limit of open files to `wanted` where it is lower, or as far as the system lets; gives what it is then.
@@ -50,5 +55,13 @@ mod tests {
         let allowed = getrlimit(Resource::Nofile).current;
         let needed = u64::try_from(connections + OTHER_FILES_MAX).unwrap_or(u64::MAX);
         assert!(connections == 1 || allowed.is_none_or(|allowed| allowed >= needed), "{allowed:?}");
+    }
+
+    #[test]
+    fn a_low_limit_leaves_connections_for_readers() {
+        assert_eq!(connections_of(1024), 256);
+        assert_eq!(connections_of(HTTP_CONNECTIONS_MAX), HTTP_CONNECTIONS_MAX - OTHER_FILES_MAX);
+        assert_eq!(connections_of(usize::MAX), HTTP_CONNECTIONS_MAX);
+        assert_eq!(connections_of(0), 1);
     }
 }
