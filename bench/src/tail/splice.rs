@@ -19,6 +19,8 @@ use crate::round::{Failure, rate};
 
 /// Events a second.
 const OFFERED: usize = 5_000;
+/// Connections that can be counted on in a second: a server lets thousands in at a pace.
+const CONNECTS_A_SECOND: usize = 600;
 /// Of them, under one signature.
 const BATCH: usize = 10;
 /// Readers; every tenth of everything, the others of one agent each.
@@ -204,8 +206,9 @@ fn below(random: &mut Random, end: usize) -> usize {
     usize::try_from(random.below(u64::try_from(end.max(1)).unwrap_or(1))).unwrap_or_default()
 }
 
-/// Makes at least so many connections while events come in for so many seconds.
+/// Makes at least so many connections while events come in for so many seconds, or for as many more as it takes.
 pub(crate) async fn run(connects: usize, seconds: usize) -> Result<(), Failure> {
+    let seconds = seconds.max(connects.div_ceil(CONNECTS_A_SECOND));
     let workload = Workload::new(OFFERED * seconds, BATCH);
     let sworn = Sworn::start(&workload).await?;
     let run = Arc::new(Run {
