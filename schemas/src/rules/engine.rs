@@ -78,7 +78,7 @@ impl Engine {
         let mut facts = Facts::read(leaf, body);
         let mut memory = Memory::session(rows, &facts, leaf)?;
         if leaf.status != Status::Accepted {
-            memory.after.leave_untold(&memory.session, memory.step);
+            memory.after.leave_untold(&memory.session);
             settle::session_row(rows, &memory, &memory.after, facts.at);
             return Ok(Vec::new());
         }

@@ -168,6 +168,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_refused_entries_fill_or_split_is_told_once() {
+        let lost = json!({ "gap": { "from": 90, "to": 91 } });
+        let jump = |n: u64| with(lost.clone(), &numbered(n));
+        for (high, refused, then, expected) in [
+            (3, [5, 4], 8, vec!["seq_gap 2", "seq_gap 6-7"]),
+            (9, [11, 5], 20, vec!["seq_gap 2-4", "seq_gap 12-19", "seq_gap 10"]),
+        ] {
+            let mut world = World::new();
+            world.entry("gap.declared", "gate", lost.clone());
+            world.entry("gap.declared", "gate", jump(high));
+            for n in refused {
+                world.refused("gap.declared", "gate", jump(n));
+            }
+            assert_eq!(world.entry("gap.declared", "gate", jump(then)), NONE);
+            assert_eq!(world.due_in(300), expected);
+        }
+    }
+
     fn intent_of(agent: &str) -> serde_json::Value {
         json!({
             "agent": { "id": agent }, "correlation": "w", "action": action("do", "read", "x"),

@@ -158,14 +158,13 @@ impl Session {
         }
     }
 
-    /// Counts the gaps that a refused entry left, or split: refused ones are not flagged.
-    pub(crate) fn leave_untold(&mut self, before: &Self, step: Step) {
-        if step.gap.is_none() && self.untold == 0 {
-            return;
-        }
-        let more = self.gaps.len().saturating_sub(before.gaps.len());
-        let more = u8::try_from(more).unwrap_or(u8::MAX);
-        self.untold = self.untold.saturating_add(more).min(UNTOLD_MAX);
+    /// Counts the gaps before refused entries, which are not flagged: those behind the last for which something waits.
+    pub(crate) fn leave_untold(&mut self, before: &Self) {
+        let told = before.gaps.len().saturating_sub(usize::from(before.untold));
+        let last = told.checked_sub(1).and_then(|last| before.gaps.get(last));
+        let is_behind = |gap: &&Gap| last.is_none_or(|last| gap.from > last.to);
+        let untold = self.gaps.iter().filter(is_behind).count();
+        self.untold = u8::try_from(untold).unwrap_or(u8::MAX).min(UNTOLD_MAX);
     }
 
     /// Numbers before refused entries, some of which have not come.
