@@ -20,7 +20,9 @@ fn check(view: &View<'_>) -> Option<Flag> {
     };
     let record = view.registry.credential(credential);
     let other = record.and_then(|record| record.in_force().find(|holder| holder.agent != agent));
-    let met = view.memory.met.as_deref().filter(|met| *met != agent);
+    // It may have been seen under another name, before that was known to be one of this agent.
+    let id = |met| view.registry.named(met).map_or(met, |known| known.id.as_str());
+    let met = view.memory.met.as_deref().map(id).filter(|met| *met != agent);
     other.map(|holder| holder.agent.as_str()).or(met).map(Flag::named)
 }
 
@@ -38,6 +40,19 @@ mod tests {
         assert_eq!(world.intent("b", &of_a), ["unregistered_credential another"], "a claim only");
         let registered = json!({ "agent": { "id": "b" }, "credential": { "id": "cred-a" } });
         assert_eq!(world.entry("credential.registered", "op", registered), ["shared_credential a"]);
+    }
+
+    #[test]
+    fn an_agent_shares_nothing_with_itself_by_another_name() {
+        let mut world = World::new();
+        let unknown = json!({ "credential": { "id": "c" } });
+        world.witness("entra:7", "r", &unknown);
+        let names = json!({ "agent": { "id": "a" }, "registry": { "external": ["entra:7"] } });
+        assert_eq!(world.entry("agent.updated", "op", names), NONE);
+        let seen = world.witness("entra:7", "s", &unknown);
+        assert_eq!(seen, ["unregistered_credential unknown"]);
+        let registered = json!({ "agent": { "id": "a" }, "credential": { "id": "c" } });
+        assert_eq!(world.entry("credential.registered", "op", registered), NONE);
     }
 
     #[test]
