@@ -25,8 +25,8 @@ struct Counting {
     held: Option<Held>,
 }
 
-/// All numbers that the ledger holds, each with its ordinal in the session and its place: of several entries with one
-/// number the highest.
+/// Those of the numbers that the ledger holds, each with its ordinal in the session and its place: of several entries with
+/// one number the highest.
 type Held = BTreeMap<u64, (u64, Index)>;
 
 impl Counting {
@@ -85,8 +85,8 @@ impl Gathered {
             return Ok(());
         }
         let held = self.held(ledger, counting, size)?;
-        let within = || held.range(counting.first..=counting.last);
-        for ((n, (ordinal, at)), (next, (following, after))) in within().zip(within().skip(1)) {
+        let pairs = held.iter().zip(held.iter().skip(1));
+        for ((n, (ordinal, at)), (next, (following, after))) in pairs {
             let is_gap = next - n > 1;
             if !is_gap && *ordinal > 0 && *following == ordinal + 1 {
                 continue;
@@ -149,7 +149,8 @@ impl Gathered {
         while let Some(index) = self.seek(&mut source, from, &mut budget)?.filter(|at| *at < size.0)
         {
             let Some(entry) = ledger.entry(Index(index))? else { break };
-            if let Some(seq) = signed(&entry).and_then(|body| body.seq()) {
+            let seq = signed(&entry).and_then(|body| body.seq());
+            if let Some(seq) = seq.filter(|seq| (counting.first..=counting.last).contains(&seq.n)) {
                 let here = (entry.leaf.counts.session, Index(index));
                 let highest = held.entry(seq.n).or_insert(here);
                 *highest = here.max(*highest);
