@@ -63,10 +63,11 @@ impl Gathered {
             gathered.take(ledger, era.from, false)?;
         }
         gathered.take_history(ledger, History::Agreed, size)?;
+        let mut counted = gathered.counted(ledger)?;
         // Either can bring in what the other has to look at.
         loop {
             let before = gathered.entries.len();
-            gathered.take_missing_numbers(ledger, size)?;
+            gathered.take_missing_numbers(ledger, &mut counted, size)?;
             gathered.take_histories(ledger, size)?;
             if gathered.entries.len() == before {
                 return Ok(gathered);

@@ -14,7 +14,7 @@ use crate::source::Source;
 use crate::terms::term;
 
 /// One signer's numbers in one session, from the first to the last that are asked for.
-struct Counting {
+pub(super) struct Counting {
     signer: String,
     session: SessionId,
     first: u64,
@@ -49,21 +49,26 @@ impl Counting {
 }
 
 impl Gathered {
+    /// Whose numbers are asked for.
+    pub(super) fn counted(&self, ledger: &Ledger) -> Result<Vec<Counting>, ReadError> {
+        let asked = self.asked.iter();
+        asked
+            .map(|((signer, session), ends)| Counting::of(ledger, (signer, *session), *ends))
+            .collect()
+    }
+
     /// Takes what is needed to tell, from the bundle alone, what is missing of the signers' numbers. Ordinals alone do
     /// not tell: refused entries have none, and they count what everybody writes in a session.
     pub(super) fn take_missing_numbers(
         &mut self,
         ledger: &Ledger,
+        counted: &mut [Counting],
         size: TreeSize,
     ) -> Result<(), Error> {
-        let mut all = Vec::with_capacity(self.asked.len());
-        for ((signer, session), ends) in &self.asked {
-            all.push(Counting::of(ledger, (signer, *session), *ends)?);
-        }
         // What shows one signer's numbers can leave it open whether another's are held.
         loop {
             let before = self.entries.len();
-            for counting in &mut all {
+            for counting in &mut *counted {
                 self.take_ends(ledger, counting, size)?;
             }
             if self.entries.len() == before {
