@@ -131,16 +131,12 @@ impl Numbers {
             };
             at = walk.order.beyond(index);
             let entry = match ledger.entry(Index(index)) {
+                Err(failure) if !is_damage(&failure) => return Err(failure.into()),
                 Ok(Some(entry)) if !entry.is_damaged() => entry,
-                Ok(_) => {
+                _ => {
                     numbers.damaged.push(index);
                     continue;
                 }
-                Err(damage) if is_damage(&damage) => {
-                    numbers.damaged.push(index);
-                    continue;
-                }
-                Err(failure) => return Err(failure.into()),
             };
             let node = Node::of(&entry);
             if node.signer.as_ref() == Some(signer) {
