@@ -144,6 +144,12 @@ impl Registry {
         self.agents.get(self.names.get(name)?)
     }
 
+    /// The agent with this id, else with this address or name elsewhere.
+    #[must_use]
+    pub fn known(&self, name: &str) -> Option<&AgentRecord> {
+        self.agent(name).or_else(|| self.named(name))
+    }
+
     /// The person or service with this id.
     #[must_use]
     pub fn principal(&self, id: &str) -> Option<&PrincipalRecord> {

@@ -119,8 +119,7 @@ fn shadows(seen: Vec<TermRow>, past: &Past) -> impl Iterator<Item = (String, Val
     let stranger = move |row: &TermRow| {
         let registry = &past.registry;
         row.first.0 < past.size.0
-            && registry.agent(&row.value).is_none()
-            && registry.named(&row.value).is_none()
+            && registry.known(&row.value).is_none()
             && registry.principal(&row.value).is_none()
     };
     let row = |row: TermRow| {
@@ -145,8 +144,7 @@ pub(crate) async fn one(
 fn read_one(api: &Api, name: &str, params: &Params) -> Result<Value, Error> {
     let past = Past::of(api, params)?;
     let registry = &past.registry;
-    let record = registry.agent(name).or_else(|| registry.named(name));
-    let record = record.ok_or(Error::Unknown("agent"))?;
+    let record = registry.known(name).ok_or(Error::Unknown("agent"))?;
     let id = record.id.as_str();
     let keys = registry.keys();
     let keys: Vec<_> = keys.into_iter().filter(|key| key.signer == id).map(key_json).collect();

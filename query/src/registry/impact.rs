@@ -78,7 +78,7 @@ fn sharers(
         };
         for row in names.iter().filter(meets) {
             let id =
-                registry.named(&row.value).map_or(row.value.as_str(), |known| known.id.as_str());
+                registry.known(&row.value).map_or(row.value.as_str(), |known| known.id.as_str());
             if looks.has_ended {
                 sharers.are_all = false;
                 break;

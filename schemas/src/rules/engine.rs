@@ -87,8 +87,8 @@ impl Engine {
             facts.agent = Some(facts.signer);
         }
         // A witness may know an agent by another of its names.
-        if let Some(known) = facts.agent.filter(|agent| registry.agent(agent).is_none()) {
-            facts.agent = Some(registry.named(known).map_or(known, |agent| agent.id.as_str()));
+        if let Some(known) = facts.agent.and_then(|name| registry.known(name)) {
+            facts.agent = Some(known.id.as_str());
         }
         let mut entry = Entry { rows, registry, chain, leaf, body };
         entry.run(&facts, &mut memory)

@@ -39,6 +39,16 @@ mod tests {
     }
 
     #[test]
+    fn nor_where_another_agent_has_its_id_as_a_name() {
+        let mut world = World::new();
+        let names = json!({ "agent": { "id": "b" }, "registry": { "external": ["a"] } });
+        assert_eq!(world.entry("agent.updated", "op", names), NONE);
+        world.intent("a", &json!({ "mode": "approval" }));
+        let intent = world.id.clone();
+        assert_eq!(world.decide("a", &intent, "allow", None), ["self_approval"]);
+    }
+
+    #[test]
     fn nor_does_one_up_its_chain() {
         let mut world = World::new();
         let grant = "019d6b2c-ee80-7001-8002-030405060708";

@@ -21,7 +21,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
     let record = view.registry.credential(credential);
     let other = record.and_then(|record| record.in_force().find(|holder| holder.agent != agent));
     // It may have been seen under another name, before that was known to be one of this agent.
-    let id = |met| view.registry.named(met).map_or(met, |known| known.id.as_str());
+    let id = |met| view.registry.known(met).map_or(met, |known| known.id.as_str());
     let met = view.memory.met.as_deref().map(id).filter(|met| *met != agent);
     other.map(|holder| holder.agent.as_str()).or(met).map(Flag::named)
 }

@@ -10,7 +10,7 @@ use super::wait::{Cited, HELD, Wait};
 use super::{Finding, Rule};
 use crate::id::Micros;
 use crate::limits::FINDINGS_PER_HOUR_MAX;
-use crate::registry::{AgentRecord, Registry};
+use crate::registry::Registry;
 
 const HOUR_US: u64 = 3_600_000_000;
 
@@ -48,7 +48,7 @@ impl Tally {
 /// Whose findings are counted together.
 fn tally_of(registry: &Registry, rule: &Rule, cited: &Cited) -> [u8; 16] {
     let who = cited.who.as_str();
-    let known = match agent(registry, who) {
+    let known = match registry.known(who) {
         None => registry.principal(who).map(|principal| principal.id.as_str()),
         Some(agent) => Some(agent.id.as_str()),
     };
@@ -57,11 +57,6 @@ fn tally_of(registry: &Registry, rule: &Rule, cited: &Cited) -> [u8; 16] {
         None => hash(known, rule.name),
         Some(signer) => hash(known, &format!("{}\0{signer}", rule.name)),
     }
-}
-
-/// The agent that is registered under a name, its own or another.
-fn agent<'r>(registry: &'r Registry, name: &str) -> Option<&'r AgentRecord> {
-    registry.agent(name).or_else(|| registry.named(name))
 }
 
 /// The finding, unless its rule has had its share of its agent's hour; then it is counted.
@@ -119,7 +114,7 @@ pub(crate) fn held<R: Rows>(
 
 fn finding(registry: &Registry, rule: &'static Rule, cited: &Cited, flag: Flag) -> Finding {
     let name = cited.agent().filter(|_| rule.by_contract);
-    let agent = name.and_then(|name| agent(registry, name));
+    let agent = name.and_then(|name| registry.known(name));
     let contract = agent.and_then(|agent| super::in_force(registry, &agent.id));
     let mut causes = vec![cited.id];
     causes.extend(flag.also.into_iter().filter(|id| *id != cited.id));

@@ -252,7 +252,7 @@ pub(crate) fn is_self(view: &View<'_>, intent: &Intent) -> bool {
     let user = view.body.text("on_behalf_of");
     let names = std::iter::once(view.facts.signer).chain(user);
     names.into_iter().any(|name| {
-        let name = view.registry.named(name).map_or(name, |agent| agent.id.as_str());
+        let name = view.registry.known(name).map_or(name, |agent| agent.id.as_str());
         let name = mark(name);
         name == intent.agent || intent.chain.contains(&name)
     })
