@@ -96,7 +96,7 @@ fn list(context: &Context, query: Vec<(&'static str, String)>) -> Result<Exit, F
     }
     let routes = client.json("/api/v1/routes", &[])?;
     for finding in items {
-        out.line(&format!("{}{}", head(finding), delivery(finding, &routes)))?;
+        out.line(&row(finding, &routes))?;
         if let Some(resolution) = resolution(finding) {
             out.line(&format!("    {resolution}"))?;
         }
@@ -115,7 +115,7 @@ fn show(context: &Context, index: Index) -> Result<Exit, Failure> {
         return Ok(exit);
     }
     let routes = client.json("/api/v1/routes", &[])?;
-    out.line(&format!("{}{}", head(&finding), delivery(&finding, &routes)))?;
+    out.line(&row(&finding, &routes))?;
     let cited = finding.get("cited").and_then(Json::as_array).into_iter().flatten();
     for (n, entry) in cited.enumerate() {
         let mark = if n == 0 { "flags" } else { "cites" };
@@ -127,10 +127,12 @@ fn show(context: &Context, index: Index) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// What it says and where it went; whether one that is gone was delivered, nobody can tell any more.
+fn row(finding: &Json, routes: &Json) -> String {
+    gone(finding).unwrap_or_else(|| format!("{}{}", head(finding), delivery(finding, routes)))
+}
+
 fn head(finding: &Json) -> String {
-    if let Some(gone) = gone(finding) {
-        return gone;
-    }
     let detail = cell(finding, "detail");
     let detail = if detail.is_empty() { detail } else { format!(" ({detail})") };
     let flags = finding.get("flags").and_then(Json::as_u64);
@@ -183,7 +185,9 @@ mod tests {
         assert_eq!(head(&finding), "#7 volume  a  flags #3");
         let of_none = json!({ "index": 7, "rule": "volume", "agent": "a", "flags": null });
         assert_eq!(head(&of_none), "#7 volume  a");
-        assert_eq!(head(&json!({ "index": 7, "redacted": true })), "#7 is erased");
-        assert_eq!(head(&json!({ "index": 7, "damaged": true })), "#7 is damaged");
+        let routes = json!({ "items": [{ "name": "pager" }], "began": 3 });
+        assert_eq!(row(&finding, &routes), "#7 volume  a  flags #3  pending");
+        assert_eq!(row(&json!({ "index": 7, "redacted": true }), &routes), "#7 is erased");
+        assert_eq!(row(&json!({ "index": 7, "damaged": true }), &routes), "#7 is damaged");
     }
 }
