@@ -8,7 +8,6 @@ use ledger::Ledger;
 use schemas::id::{Index, SessionId};
 use schemas::kind::Kind;
 use schemas::limits::GAP_SESSIONS_MAX;
-use schemas::terms::Key;
 use serde_json::{Value, json};
 
 use crate::api::{Api, set};
@@ -18,7 +17,7 @@ use crate::node::Node;
 use crate::params::Params;
 use crate::search::Search;
 use crate::source::{Order, Seek, Walk};
-use crate::terms::term;
+use crate::terms::of_session;
 
 const PARAMS: &[&str] = &["q", "since", "until", "after", "cursor", "explain"];
 const ENTRIES_PER_LOOK: usize = 256;
@@ -98,7 +97,7 @@ struct Numbers {
     filled: Vec<(u64, u64, u64)>,
     /// What the signer says itself that it lost, and where it says so.
     lost: Vec<(u64, u64, u64)>,
-    /// Entries of the session that cannot be read: their numbers look as if they were missing.
+    /// Its entries that cannot be read: their numbers look as if they were missing.
     damaged: Vec<u64>,
     /// Where the budget ended.
     reached: Option<u64>,
@@ -118,7 +117,7 @@ impl Numbers {
         walk: &mut Walk,
     ) -> Result<Self, Error> {
         let mut numbers = Self::default();
-        let mut source = term(ledger, Key::Session, &session.to_string());
+        let mut source = of_session(ledger, signer, *session);
         let mut at = Some(0);
         while let Some(from) = at {
             let index = match source.seek(from, walk)? {
@@ -138,10 +137,7 @@ impl Numbers {
                     continue;
                 }
             };
-            let node = Node::of(&entry);
-            if node.signer.as_ref() == Some(signer) {
-                numbers.add(&node);
-            }
+            numbers.add(&Node::of(&entry));
         }
         Ok(numbers)
     }

@@ -12,12 +12,11 @@ use schemas::id::{Index, SessionId};
 use schemas::kind::Kind;
 use schemas::limits::SESSION_SCAN_MAX;
 use schemas::sequence;
-use schemas::terms::Key;
 
 use crate::error::is_damage;
 use crate::node::Node;
-use crate::source::{Order, Seek, Source, Walk};
-use crate::terms::term;
+use crate::source::{Order, Seek, Walk};
+use crate::terms::of_session;
 
 /// Numbers `from..=to` that are not there.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -108,10 +107,7 @@ fn look(
     walk: &mut Walk,
 ) -> Result<bool, ReadError> {
     let start = numbers.start.unwrap_or_default().0;
-    // What others write under the session's id is passed over, however much it is.
-    let terms = [(Key::Signer, signer.to_owned()), (Key::Session, session.to_string())];
-    let mut source =
-        Source::All(terms.iter().map(|(key, value)| term(ledger, *key, value)).collect());
+    let mut source = of_session(ledger, signer, session);
     // What is numbered later mostly came later; what overtook it stands before.
     for (order, from) in [(Order::Oldest, Some(start)), (Order::Newest, start.checked_sub(1))] {
         walk.order = order;

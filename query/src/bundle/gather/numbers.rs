@@ -10,8 +10,7 @@ use schemas::terms::Key;
 
 use super::{Gathered, signed};
 use crate::error::Error;
-use crate::source::Source;
-use crate::terms::term;
+use crate::terms::{of_session, term};
 
 /// One signer's numbers in one session, from the first to the last that are asked for.
 pub(super) struct Counting {
@@ -146,10 +145,7 @@ impl Gathered {
         if let Some(held) = counting.held.take() {
             return Ok(held);
         }
-        let terms =
-            [(Key::Signer, counting.signer.clone()), (Key::Session, counting.session.to_string())];
-        let mut source =
-            Source::All(terms.iter().map(|(key, value)| term(ledger, *key, value)).collect());
+        let mut source = of_session(ledger, &counting.signer, counting.session);
         let (mut held, mut from, mut budget) = (Held::new(), 0, usize::MAX);
         while let Some(index) = self.seek(&mut source, from, &mut budget)?.filter(|at| *at < size.0)
         {
