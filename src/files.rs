@@ -4,7 +4,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use schemas::limits::{HTTP_CONNECTIONS_MAX, OTHER_FILES_MAX};
 
-/// How many connections may be open at once: what the system lets this process have, less what the store and the broker
+/// How many connections may be open at once, once this process may have as many files as it wants: what the system lets this process have, less what the store and the broker
 /// need, for a writer that cannot open a file ends the server.
 pub(crate) fn connections() -> usize {
     let files = raise_limit(HTTP_CONNECTIONS_MAX + OTHER_FILES_MAX);

@@ -30,6 +30,7 @@ use axum::routing::get;
 use ingest::{Connection, Room};
 use ledger::Ledger;
 use schemas::access::{Param, Right, Route};
+use schemas::limits::RESTART_S;
 use schemas::problem::{PROBLEM_MEDIA_TYPE, Problem};
 use serde_json::json;
 use tokio::sync::watch;
@@ -45,8 +46,6 @@ pub(crate) use names::Names;
 pub(crate) use submissions::Intake;
 pub(crate) use tls::{Tls, TlsError};
 
-/// When to ask again a server that ends: another one may be in its place by then.
-const RESTART_S: u16 = 5;
 /// When to ask again while the broker is away; more often it is not looked for.
 const BROKER_S: u16 = 2;
 /// When to ask again while the disk is short: somebody has to make room first.

@@ -4,7 +4,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ledger::ReadError;
 use schemas::id::Index;
-use schemas::limits::{BUNDLE_JOBS_MAX, BUNDLE_JOBS_PER_READER_MAX, BUNDLE_KEPT_S, BUNDLE_WAIT_S};
+use schemas::limits::{
+    BUNDLE_JOBS_MAX, BUNDLE_JOBS_PER_READER_MAX, BUNDLE_KEPT_S, BUNDLE_WAIT_S, RESTART_S,
+};
 use schemas::problem::{PROBLEM_MEDIA_TYPE, Problem};
 use schemas::query::QueryError;
 
@@ -12,8 +14,6 @@ use crate::negotiate::Form;
 
 /// How long it takes at most until a checkpoint is published.
 const PUBLISH_S: u64 = 1;
-/// When to ask again a server that ends: another one may be in its place by then.
-const RESTART_S: u64 = 5;
 
 /// Why a cursor is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -244,7 +244,7 @@ impl Error {
         match self {
             Self::TooManyBundles | Self::BundlesBusy => Some(BUNDLE_WAIT_S),
             Self::Unpublished => Some(PUBLISH_S),
-            Self::GivenUp => Some(RESTART_S),
+            Self::GivenUp => Some(RESTART_S.into()),
             _ => None,
         }
     }

@@ -258,6 +258,8 @@ pub const TAIL_EVENT_BYTES_MAX: usize = 1 << 20;
 pub const HTTP_HEADER_S_MAX: u64 = 10;
 /// Most connections to the HTTP listener.
 pub const HTTP_CONNECTIONS_MAX: usize = 16_000;
+/// When to ask again a server that ends, in seconds: another one may be in its place by then.
+pub const RESTART_S: u16 = 5;
 /// Files of a server that are no connections, its store's most of all: fewer connections where that many are not allowed.
 /// Some systems allow 1,024 in all, which leaves a quarter.
 pub const OTHER_FILES_MAX: usize = 768;

@@ -2,26 +2,8 @@
 
 use axum::extract::RawPathParams;
 use axum::http::Uri;
-use schemas::access::Route;
-
-/// Parameters that are terms of a query.
-const TERMS: [&str; 15] = [
-    "corr",
-    "agent",
-    "principal",
-    "kind",
-    "outcome",
-    "approver",
-    "cred",
-    "grant",
-    "user",
-    "tool",
-    "tool_digest",
-    "digest",
-    "source",
-    "trigger",
-    "key",
-];
+use schemas::access::{Place, Route};
+use schemas::terms::Key;
 
 /// Parameters that are a query, or a term of one.
 const QUERIES: [&str; 2] = ["q", "term"];
@@ -53,7 +35,7 @@ impl Asked {
 }
 
 fn takes(route: &Route, name: &str) -> bool {
-    route.params.iter().any(|param| param.name == name)
+    route.params.iter().any(|param| param.place == Place::Query && param.name == name)
 }
 
 /// The terms beside the query, the workflow first, and then the query as it was written.
@@ -61,8 +43,10 @@ fn terms(route: &Route, uri: &Uri) -> String {
     let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri);
     let pairs = pairs.map(|axum::extract::Query(pairs)| pairs).unwrap_or_default();
     let of = |name: &'static str| pairs.iter().filter(move |(known, _)| known == name);
+    let others = Key::ALL.iter().filter(|key| **key != Key::Corr);
+    let keys = std::iter::once(&Key::Corr).chain(others).map(|key| key.as_str());
     // What the route does not take says nothing of what was read.
-    let beside = TERMS.into_iter().filter(|name| takes(route, name));
+    let beside = keys.filter(|name| takes(route, name));
     let beside = beside.flat_map(|name| of(name).map(|(name, value)| format!("{name}:{value}")));
     let asked = QUERIES.into_iter().filter(|name| takes(route, name));
     let asked = asked.flat_map(|name| of(name).map(|(_, value)| value.clone()));

@@ -1,16 +1,16 @@
 //! Registry and rules in memory, and what they flag.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::hash::BuildHasher as _;
 use std::time::{Duration, Instant};
 
-use foldhash::fast::RandomState;
 use schemas::body::Body;
 use schemas::id::{ChainHash, Digest, EventId, Index, Micros};
 use schemas::leaf::{Counts, Leaf, Status};
 use schemas::limits::FINDINGS_DUE_MAX;
+use schemas::map::Map;
 use schemas::registry::{ChainCheck, Registry};
 use schemas::rules::{DEADLINE, Engine, Finding, Row, Rows};
 use serde_json::json;
@@ -23,12 +23,11 @@ use crate::round::Failure;
 /// The engine's rows in memory, as cheap as they can be had: what is measured is the engine.
 #[derive(Default)]
 pub(crate) struct Memory {
-    rows: HashMap<Vec<u8>, Vec<u8>, RandomState>,
+    rows: Map<Vec<u8>, Vec<u8>>,
     /// By when they fall due, then by their keys.
     deadlines: BTreeMap<(u64, Vec<u8>), Vec<u8>>,
     /// Hash of the signer of each event.
-    signers: HashMap<EventId, u64, RandomState>,
-    hasher: RandomState,
+    signers: Map<EventId, u64>,
 }
 
 /// When a row falls due: what stands in its key behind the letter.
@@ -39,7 +38,7 @@ fn due(key: &[u8]) -> u64 {
 
 impl Memory {
     pub(crate) fn accepted(&mut self, id: EventId, signer: &str) {
-        let signer = self.hasher.hash_one(signer);
+        let signer = self.signers.hasher().hash_one(signer);
         self.signers.entry(id).or_insert(signer);
     }
 
@@ -78,7 +77,7 @@ impl Rows for Memory {
     }
 
     fn is_taken(&mut self, id: EventId, signer: &str) -> Result<bool, Infallible> {
-        let signer = self.hasher.hash_one(signer);
+        let signer = self.signers.hasher().hash_one(signer);
         Ok(self.signers.get(&id).is_some_and(|by| *by != signer))
     }
 }

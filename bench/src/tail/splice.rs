@@ -19,10 +19,10 @@ use crate::round::{Failure, rate};
 
 /// Events a second.
 const OFFERED: usize = 5_000;
-/// Connections that can be counted on in a second: a server lets thousands in at a pace.
-const CONNECTS_A_SECOND: usize = 600;
 /// Of them, under one signature.
 const BATCH: usize = 10;
+/// Connections that can be counted on in a second: a server lets thousands in at a pace.
+const CONNECTS_A_SECOND: usize = 600;
 /// Readers; every tenth of everything, the others of one agent each.
 const READERS: usize = 100;
 const ALL_EVERY: usize = 10;
