@@ -107,6 +107,12 @@ struct Arguments {
     /// Times that each question is asked.
     #[arg(long, default_value_t = 300, requires = "queries")]
     requests: usize,
+    /// Only the questions whose names hold this, as `workflow of 1,000`.
+    #[arg(long, value_name = "TEXT", default_value = "", requires = "queries")]
+    only: String,
+    /// GiB of memory that each side may keep what it read in, but for a PostgreSQL that is there already.
+    #[arg(long, value_name = "GIB", default_value = "2", requires = "queries")]
+    cache: std::num::NonZero<usize>,
     /// Entries of the ledger that is verified or asked.
     #[arg(long, default_value_t = 1_000_000)]
     entries: usize,
@@ -122,10 +128,20 @@ fn main() -> Result<(), round::Failure> {
     }
     let Arguments { events, rounds, batch, receipts, admission, .. } = arguments;
     let Arguments { noise, rules, verify, entries, keep, .. } = arguments;
-    let Arguments { queries, postgres, growth, alone, requests, .. } = arguments;
+    let Arguments { queries, postgres, growth, alone, requests, only, cache, .. } = arguments;
     if queries {
-        let (keep, postgres) = (keep.as_deref(), postgres.as_deref());
-        return queries::run(&queries::Plan { entries, requests, growth, keep, postgres, alone });
+        let (keep, postgres, only) = (keep.as_deref(), postgres.as_deref(), only.as_str());
+        let cache_gib = cache.get();
+        return queries::run(&queries::Plan {
+            entries,
+            requests,
+            growth,
+            keep,
+            postgres,
+            alone,
+            only,
+            cache_gib,
+        });
     }
     if verify {
         return verify::run(&verify::Plan { entries, batch, rounds, keep: keep.as_deref() });

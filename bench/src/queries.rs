@@ -21,6 +21,7 @@ use std::time::Instant;
 use ledger::Ledger;
 use schemas::id::{Index, TreeSize};
 use schemas::terms::Key;
+use schemas::tree::TILE_WIDTH;
 use tempfile::TempDir;
 
 use crate::round::Failure;
@@ -34,8 +35,6 @@ use table::Row;
 /// Questions of each sort that are asked before the measured ones.
 const WARM_UP: usize = 30;
 
-/// Memory that each side may keep what it read in.
-pub(crate) const CACHE_BYTES: usize = 2 << 30;
 /// Entries that are read at a time beforehand.
 const CHUNK: u64 = 10_000;
 
@@ -56,6 +55,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) postgres: Option<&'a str>,
     /// Without any PostgreSQL: it takes about 5 KB of disk for an entry.
     pub(crate) alone: bool,
+    /// Only questions whose names hold this; their values are not those of a run of all.
+    pub(crate) only: &'a str,
+    /// GiB of memory that each side may keep what it read in.
+    pub(crate) cache_gib: usize,
 }
 
 /// Asks and prints.
@@ -63,7 +66,7 @@ pub(crate) struct Plan<'a> {
 /// # Errors
 /// If a side fails, or both answer differently.
 pub(crate) fn run(plan: &Plan<'_>) -> Result<(), Failure> {
-    ledger::share_block_cache(CACHE_BYTES);
+    ledger::share_block_cache(plan.cache_gib << 30);
     let whole = u64::try_from(plan.entries)?;
     let sizes = if plan.growth { vec![whole / 10, whole] } else { vec![whole] };
     let mut tables = Vec::new();
@@ -99,7 +102,7 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
     let ledger = generate::ledger(&place.path, entries)?;
     let data = Place::of(plan.keep, &format!("postgres-{entries}"))?;
     let cluster = match plan.postgres {
-        None if !plan.alone => Cluster::start(&data.path)?,
+        None if !plan.alone => Cluster::start(&data.path, plan.cache_gib)?,
         _ => None,
     };
     let mut postgres = match (plan.postgres, &cluster) {
@@ -119,7 +122,7 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
     let mut sides = Sides { client: server.connect()?, postgres };
     let mut rows = Vec::new();
     let mut draw = Draw::new(&ledger)?;
-    for (name, sort) in Sort::ALL {
+    for (name, sort) in Sort::ALL.iter().filter(|(name, _)| name.contains(plan.only)) {
         let count = plan.requests + WARM_UP;
         let questions = draw.questions(*sort, count, &mut sides.client, sides.postgres.as_mut())?;
         rows.push((Row::new(name, questions.len()), questions));
@@ -147,8 +150,11 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
 fn warm(ledger: &Ledger, entries: u64) -> Result<(), Failure> {
     for from in (0..entries).step_by(usize::try_from(CHUNK)?) {
         ledger.entries(from..from + CHUNK)?;
-        for index in (from..entries.min(from + CHUNK)).step_by(STRIDE).map(Index) {
+        let within = from..entries.min(from + CHUNK);
+        for index in within.clone().step_by(STRIDE).map(Index) {
             ledger.statement(index)?;
+        }
+        for index in within.step_by(TILE_WIDTH.into()).map(Index) {
             ledger.inclusion(index, TreeSize(entries))?;
         }
     }

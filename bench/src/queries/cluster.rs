@@ -16,8 +16,6 @@ use crate::round::Failure;
 const PLACES: &[&str] = &["/usr/lib/postgresql/15/bin", "/usr/local/bin", "/usr/bin"];
 /// What somebody would set who has read the manual, on a machine of 16 GiB or more.
 const SETTINGS: &[&str] = &[
-    // As much as `CACHE_BYTES`.
-    "shared_buffers=2GB",
     "effective_cache_size=8GB",
     "work_mem=64MB",
     "maintenance_work_mem=1GB",
@@ -46,8 +44,9 @@ struct User {
 }
 
 impl Cluster {
-    /// Starts a server over `data`, which is made if it is not there; `None` if PostgreSQL is not installed.
-    pub(crate) fn start(data: &Path) -> Result<Option<Self>, Failure> {
+    /// Starts a server over `data`, which is made if it is not there, with as much memory as the ledger may keep blocks
+    /// in; `None` if PostgreSQL is not installed.
+    pub(crate) fn start(data: &Path, cache_gib: usize) -> Result<Option<Self>, Failure> {
         let installed = |place: &&&str| Path::new(place).join("pg_ctl").exists();
         let Some(binaries) = PLACES.iter().find(installed) else { return Ok(None) };
         let user = user()?;
@@ -65,7 +64,8 @@ impl Cluster {
         }
         let settings: String = SETTINGS.iter().map(|setting| format!("-c {setting} ")).collect();
         let sockets = cluster.sockets.path().display();
-        let options = format!("{settings}-c unix_socket_directories={sockets} -p 5432");
+        let memory = format!("-c shared_buffers={cache_gib}GB");
+        let options = format!("{settings}{memory} -c unix_socket_directories={sockets} -p 5432");
         let log = cluster.data.join("log.txt");
         let asked = ["-w", "-t", "300", "-l"].map(OsStr::new);
         let asked = asked.into_iter().chain([log.as_os_str(), "-o".as_ref(), options.as_ref()]);
