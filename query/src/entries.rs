@@ -73,9 +73,9 @@ fn read_one(api: &Api, index: Index) -> Result<Value, Error> {
     let entry = api.ledger.entry(index)?.ok_or(Error::Unknown("entry"))?;
     // Whoever asks for one entry gets it checked now, not remembered.
     let fresh = Proofs::default();
-    let mut prover = Prover::over(&api.ledger, &fresh, [&entry]);
+    let prover = Prover::over(&api.ledger, &fresh, [&entry]);
     let mut answer = entry_json(&entry);
-    let proof = prover.prove(&entry)?;
+    let proof = prover.run([&entry]).prove(&entry)?;
     set(&mut answer, "proof", json!(proof.view(prover.size())));
     set(&mut answer, "as_of", as_of(&head));
     Ok(answer)

@@ -67,7 +67,7 @@ pub(crate) fn page(form: Form, page: &EntryPage) -> Response {
             entries_csv(&items, true).into_bytes()
         }
         CBOR => json_cbor(&json(page)),
-        _ => json_bytes(page),
+        _ => json_bytes(page, page.items.len()),
     };
     let mut response = ([(header::CONTENT_TYPE, form.media)], bytes).into_response();
     let headers = response.headers_mut();
@@ -86,9 +86,14 @@ pub(crate) fn json(view: &impl Serialize) -> Json {
     serde_json::to_value(view).expect(WHOLE)
 }
 
-/// A view as JSON text.
-pub(crate) fn json_bytes(view: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(view).expect(WHOLE)
+/// About as many bytes as an entry has in JSON at least.
+const ENTRY_BYTES: usize = 1 << 10;
+
+/// A view of so many entries as JSON text.
+pub(crate) fn json_bytes(view: &impl Serialize, entries: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(entries.saturating_mul(ENTRY_BYTES));
+    serde_json::to_writer(&mut text, view).expect(WHOLE);
+    text
 }
 
 fn json_lines(items: &[Found]) -> Vec<u8> {

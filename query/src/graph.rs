@@ -113,6 +113,13 @@ pub(crate) fn graph<'n>(nodes: &'n [Node], proofs: &[Proof], facts: &'n Facts) -
     }
 }
 
+impl Graph<'_> {
+    /// Its entries.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
 fn counts(nodes: &[Node]) -> Counts {
     let accepted = || nodes.iter().filter(|node| node.accepted());
     let joined = accepted().filter(|node| node.joined).count();

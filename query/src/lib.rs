@@ -28,6 +28,7 @@ mod causal;
 mod checkpoints;
 mod claims;
 mod consistency;
+mod cores;
 mod count;
 mod cursor;
 mod diagram;

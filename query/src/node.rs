@@ -2,12 +2,12 @@
 
 use ledger::Entry;
 use schemas::account::Account;
-use schemas::body::Body;
-use schemas::deterministic::Item;
 use schemas::id::{BodyDigest, ChainHash, Digest, EventId, Index, Micros, SessionId};
 use schemas::json::Content;
 use schemas::kind::Kind;
 use schemas::leaf::{Counts, Leaf, Status};
+use schemas::outline::Outline;
+use schemas::peek::Peek;
 
 /// A gate's decision.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,7 +74,7 @@ pub(crate) struct Node {
 impl Node {
     /// Of an entry of the workflow.
     pub(crate) fn of(entry: &Entry) -> Self {
-        match entry.content() {
+        match entry.shown() {
             Content::Signed(body) => Self::new(&entry.leaf, Some(&body)),
             Content::Refused { signed, .. } => Self::new(&entry.leaf, signed.as_ref()),
             Content::Redacted(left) => {
@@ -84,51 +84,90 @@ impl Node {
     }
 
     /// Of a leaf and what is known of its body.
-    pub(crate) fn new(leaf: &Leaf, body: Option<&Body<'_>>) -> Self {
-        let text = |path: &str| body.and_then(|body| body.text(path)).map(str::to_owned);
-        let field = |path: &str| body.and_then(|body| body.field(path));
-        let id = |path: &str| field(path).and_then(Item::bytes).and_then(EventId::from_slice);
-        let session =
-            |path: &str| field(path).and_then(Item::bytes).and_then(SessionId::from_slice);
-        let uint = |path: &str| field(path).and_then(Item::uint);
+    pub(crate) fn new(leaf: &Leaf, body: Option<&Outline<'_>>) -> Self {
+        let mut node = Self::bare(leaf);
+        if let Some(body) = body {
+            node.id = node.id.or(Some(body.id()));
+            node.kind = Some(body.kind());
+            node.agent = body.agent().map(str::to_owned);
+            node.signer = Some(body.signer().to_owned());
+            body.look().pairs().for_each(|(name, item)| node.read(name, &item));
+            let lost = node.lost.zip(node.seq);
+            node.lost = lost.map(|((from, to), own)| (from, to.min(own.saturating_sub(1))));
+        }
+        node
+    }
+
+    /// Of a leaf alone.
+    fn bare(leaf: &Leaf) -> Self {
         Self {
             index: leaf.index,
             status: leaf.status,
             received_at: leaf.received_at,
             counts: leaf.counts,
-            id: leaf.id.or_else(|| body.map(Body::id)),
+            id: leaf.id,
             joined: false,
             erased: false,
-            kind: body.map(Body::kind),
-            agent: text("agent.id"),
+            kind: None,
+            agent: None,
             agent_id: None,
-            signer: body.map(|body| body.signer().to_owned()),
-            session: session("session"),
-            parent_session: session("parent_session"),
-            correlation: text("correlation"),
-            seq: uint("seq.n"),
-            causes: body.map(Body::causes).unwrap_or_default(),
-            action: text("action.name"),
-            target: text("action.target"),
-            trigger: text("trigger.type").zip(text("trigger.ref")),
-            outcome: text("outcome.status"),
-            external_ref: text("outcome.external_ref"),
-            call_id: text("tool.call_id"),
-            verdicts: list(field("verdicts")).iter().filter_map(verdict).collect(),
-            assertions: pairs(field("assertions")),
-            request: id("approval.request"),
-            decision: text("approval.decision"),
-            grant: id("grant.id").map(|grant| Grant {
-                id: grant,
-                to: text("grant.to"),
-                scope: texts(field("grant.scope")),
-                parent: id("grant.parent"),
-            }),
-            hops: body.map(hops).unwrap_or_default(),
-            lost: uint("gap.from")
-                .zip(uint("gap.to"))
-                .zip(uint("seq.n"))
-                .map(|((from, to), own)| (from, to.min(own.saturating_sub(1)))),
+            signer: None,
+            session: None,
+            parent_session: None,
+            correlation: None,
+            seq: None,
+            causes: Vec::new(),
+            action: None,
+            target: None,
+            trigger: None,
+            outcome: None,
+            external_ref: None,
+            call_id: None,
+            verdicts: Vec::new(),
+            assertions: Vec::new(),
+            request: None,
+            decision: None,
+            grant: None,
+            hops: Vec::new(),
+            lost: None,
+        }
+    }
+
+    /// Takes in a field of the body.
+    fn read(&mut self, name: &[u8], item: &Peek<'_>) {
+        match name {
+            b"session" => self.session = session(item),
+            b"parent_session" => self.parent_session = session(item),
+            b"correlation" => self.correlation = text(item),
+            b"seq" => self.seq = uint_in(item, "n"),
+            b"causes" => self.causes = item.items().filter_map(|id| event(&id)).collect(),
+            b"action" => {
+                self.action = text_in(item, "name");
+                self.target = text_in(item, "target");
+            }
+            b"trigger" => self.trigger = text_in(item, "type").zip(text_in(item, "ref")),
+            b"outcome" => {
+                self.outcome = text_in(item, "status");
+                self.external_ref = text_in(item, "external_ref");
+            }
+            b"tool" => self.call_id = text_in(item, "call_id"),
+            b"verdicts" => self.verdicts = item.items().filter_map(|it| verdict(&it)).collect(),
+            b"assertions" => {
+                let said = |(name, value): (&[u8], Peek<'_>)| {
+                    Some((std::str::from_utf8(name).ok()?.to_owned(), text(&value)?))
+                };
+                self.assertions = item.pairs().filter_map(said).collect();
+            }
+            b"approval" => {
+                self.request = event_in(item, "request");
+                self.decision = text_in(item, "decision");
+            }
+            b"grant" => self.grant = grant(item),
+            b"principals" => {
+                self.hops = item.items().skip(1).map(|hop| event_in(&hop, "grant_id")).collect();
+            }
+            b"gap" => self.lost = uint_in(item, "from").zip(uint_in(item, "to")),
+            _ => {}
         }
     }
 
@@ -146,7 +185,7 @@ impl Node {
             counts: Counts::default(),
             source: None,
         };
-        Self::new(&nothing, None)
+        Self::bare(&nothing)
     }
 
     pub(crate) fn accepted(&self) -> bool {
@@ -171,33 +210,47 @@ impl Node {
     }
 }
 
-fn list<'i, 'a>(item: Option<&'i Item<'a>>) -> &'i [Item<'a>] {
-    item.and_then(Item::array).unwrap_or_default()
+fn text(item: &Peek<'_>) -> Option<String> {
+    item.text().map(str::to_owned)
 }
 
-fn texts(item: Option<&Item<'_>>) -> Vec<String> {
-    list(item).iter().filter_map(|item| Some(item.text()?.to_owned())).collect()
+fn event(item: &Peek<'_>) -> Option<EventId> {
+    item.bytes().and_then(EventId::from_slice)
 }
 
-fn pairs(item: Option<&Item<'_>>) -> Vec<(String, String)> {
-    let pairs = item.and_then(Item::map).unwrap_or_default();
-    pairs
-        .iter()
-        .filter_map(|(key, value)| Some((key.text()?.into(), value.text()?.into())))
-        .collect()
+fn session(item: &Peek<'_>) -> Option<SessionId> {
+    item.bytes().and_then(SessionId::from_slice)
 }
 
-fn verdict(item: &Item<'_>) -> Option<Verdict> {
-    let text = |path: &str| item.path(path).and_then(Item::text).map(str::to_owned);
+fn text_in(item: &Peek<'_>, name: &str) -> Option<String> {
+    item.get(name).as_ref().and_then(text)
+}
+
+fn event_in(item: &Peek<'_>, name: &str) -> Option<EventId> {
+    item.get(name).as_ref().and_then(event)
+}
+
+fn uint_in(item: &Peek<'_>, name: &str) -> Option<u64> {
+    item.get(name)?.uint()
+}
+
+fn verdict(item: &Peek<'_>) -> Option<Verdict> {
+    let basis = item.get("basis");
     Some(Verdict {
-        gate: text("gate")?,
-        decision: text("decision")?,
-        reason: text("reason")?,
-        source: text("basis.source"),
-        as_of: item.path("basis.as_of").and_then(Item::uint).map(Micros),
+        gate: text_in(item, "gate")?,
+        decision: text_in(item, "decision")?,
+        reason: text_in(item, "reason")?,
+        source: basis.as_ref().and_then(|basis| text_in(basis, "source")),
+        as_of: basis.as_ref().and_then(|basis| uint_in(basis, "as_of")).map(Micros),
     })
 }
 
-fn hops(body: &Body<'_>) -> Vec<Option<EventId>> {
-    body.principals().iter().skip(1).map(|hop| hop.grant).collect()
+fn grant(item: &Peek<'_>) -> Option<Grant> {
+    let scope = item.get("scope");
+    Some(Grant {
+        id: event_in(item, "id")?,
+        to: text_in(item, "to"),
+        scope: scope.iter().flat_map(Peek::items).filter_map(|each| text(&each)).collect(),
+        parent: event_in(item, "parent"),
+    })
 }

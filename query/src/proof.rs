@@ -150,13 +150,18 @@ pub(crate) struct Prover<'l> {
     size: TreeSize,
     /// `None` if the checkpoint is not signed by the ledger's key: then nothing is in it.
     tree: Option<Tree>,
+    /// What the entries that are to be proven continue, and what continues them.
+    links: Map<Index, Link>,
+}
+
+/// A run over some of them, one after the other: what is remembered from one to the next.
+pub(crate) struct Run<'p> {
+    prover: &'p Prover<'p>,
     /// Whether the tree extends these earlier ones, or is extended by these later ones.
     related: BTreeMap<TreeSize, (TreeHash, bool)>,
     /// The statement looked at last: entries side by side often share one.
     last: Option<Signed>,
-    /// What the entries that are to be proven continue, and what continues them.
-    links: Map<Index, Link>,
-    /// Tiles that they are in and that were not looked at yet.
+    /// Tiles that the entries are in and that were not looked at yet.
     places: BTreeSet<u64>,
     /// Leaf hashes of tiles that are in the tree, by the tiles' numbers.
     tiles: Map<u64, Vec<TreeHash>>,
@@ -217,9 +222,9 @@ impl<'l> Prover<'l> {
         entries: impl IntoIterator<Item = &'e Entry>,
     ) -> Self {
         let link = |entry: &Entry| Link { previous: entry.leaf.previous, chain: entry.chain };
-        let links: Map<_, _> =
-            entries.into_iter().map(|entry| (entry.leaf.index, link(entry))).collect();
-        let places = links.keys().map(|index| index.0 / u64::from(TILE_WIDTH)).collect();
+        let links = entries.into_iter().map(|entry| (entry.leaf.index, link(entry)));
+        // Of known length, so that the map is made as large as it gets.
+        let links: Map<_, _> = links.collect::<Vec<_>>().into_iter().collect();
         let index = links.keys().max().copied().unwrap_or_default();
         let head = ledger.head();
         let (size, note) = match &head.published {
@@ -233,46 +238,19 @@ impl<'l> Prover<'l> {
             .filter(|checkpoint| checkpoint.size == size)
             .map(|checkpoint| Tree { size, root: checkpoint.root });
         let keys = ledger.key_set();
-        let (related, tiles) = (BTreeMap::new(), Map::default());
-        Self { ledger, proofs, keys, size, tree, related, last: None, links, places, tiles }
+        Self { ledger, proofs, keys, size, tree, links }
+    }
+
+    /// Proves these of the entries; each run is its own, so that several may go on at the same time.
+    pub(crate) fn run<'p>(&'p self, entries: impl IntoIterator<Item = &'p Entry>) -> Run<'p> {
+        let tile = |entry: &Entry| entry.leaf.index.0 / u64::from(TILE_WIDTH);
+        let places = entries.into_iter().map(tile).collect();
+        Run { prover: self, related: BTreeMap::new(), last: None, places, tiles: Map::default() }
     }
 
     /// The checkpoint's size.
     pub(crate) fn size(&self) -> TreeSize {
         self.size
-    }
-
-    /// Checks an entry. Damage is an answer; only a failing store is an error.
-    pub(crate) fn prove(&mut self, entry: &Entry) -> Result<Proof, ReadError> {
-        let (index, leaf) = (entry.leaf.index, tree::leaf_hash(&entry.bytes));
-        let held = Held::of(entry);
-        if let Some((signature, tree)) = self.proofs.get(index, &leaf)
-            && self.is_related(tree)?
-        {
-            return Ok(Proof { chain: true, held, signature, inclusion: true });
-        }
-        let proof = Proof {
-            chain: sound(self.is_linked(entry))?,
-            held,
-            signature: self.signature(entry)?,
-            inclusion: self.includes(index, &leaf)?,
-        };
-        if let (Some(tree), true) = (self.tree, proof.holds()) {
-            self.proofs.keep(index, Kept { leaf, signature: proof.signature, tree });
-        }
-        Ok(proof)
-    }
-
-    /// Whether `other` and this tree are two ages of one history.
-    fn is_related(&mut self, other: Tree) -> Result<bool, ReadError> {
-        let Some(tree) = self.tree else { return Ok(false) };
-        if let Some((root, related)) = self.related.get(&other.size) {
-            return Ok(*related && *root == other.root);
-        }
-        let (old, new) = if other.size <= tree.size { (other, tree) } else { (tree, other) };
-        let related = sound(self.extends(old, new))?;
-        self.related.insert(other.size, (other.root, related));
-        Ok(related)
     }
 
     fn extends(&self, old: Tree, new: Tree) -> Result<bool, ReadError> {
@@ -281,46 +259,6 @@ impl<'l> Prover<'l> {
         }
         let path = self.ledger.consistency(old.size, new.size)?;
         Ok(tree::verify_consistency(old.size, &old.root, new.size, &new.root, &path).is_ok())
-    }
-
-    fn includes(&mut self, index: Index, leaf: &TreeHash) -> Result<bool, ReadError> {
-        let Some(tree) = self.tree else { return Ok(false) };
-        let n = index.0 / u64::from(TILE_WIDTH);
-        if !self.tiles.contains_key(&n) {
-            self.load_tiles(n, tree)?;
-        }
-        let place = usize::try_from(index.0 % u64::from(TILE_WIDTH)).ok();
-        let kept = self.tiles.get(&n).zip(place).and_then(|(leaves, place)| leaves.get(place));
-        if kept == Some(leaf) {
-            return Ok(true);
-        }
-        // The tile as it is kept does not hold, but the leaf itself still may.
-        let path = sound(self.ledger.inclusion(index, tree.size))?;
-        Ok(tree::verify_inclusion(leaf, index, tree.size, &path, &tree.root).is_ok())
-    }
-
-    /// Takes in tile `n`, and those after it that will be asked for: they share most of what is above them.
-    fn load_tiles(&mut self, n: u64, tree: Tree) -> Result<(), ReadError> {
-        self.tiles.clear();
-        let mut next: Vec<_> = self.places.range(n..).take(TILES_TOGETHER).copied().collect();
-        next.iter().for_each(|n| _ = self.places.remove(n));
-        if next.first() != Some(&n) {
-            next = vec![n];
-        }
-        let tiles = match self.ledger.inclusion_of_tiles(&next, tree.size) {
-            Err(damage) if is_damage(&damage) => Vec::new(),
-            tiles => tiles?,
-        };
-        // Where one of them is damaged, each of its entries is looked at for itself.
-        self.tiles.insert(n, Vec::new());
-        for (n, TileProof { leaves, path }) in next.into_iter().zip(tiles) {
-            let first = Index(n.saturating_mul(u64::from(TILE_WIDTH)));
-            let holds = leaves.first().is_some_and(|leaf| {
-                tree::verify_inclusion(leaf, first, tree.size, &path, &tree.root).is_ok()
-            });
-            self.tiles.insert(n, if holds { leaves } else { Vec::new() });
-        }
-        Ok(())
     }
 
     fn is_linked(&self, entry: &Entry) -> Result<bool, ReadError> {
@@ -340,6 +278,81 @@ impl<'l> Prover<'l> {
         };
         Ok(before == entry.leaf.previous && after == entry.chain)
     }
+}
+
+impl Run<'_> {
+    /// Checks an entry. Damage is an answer; only a failing store is an error.
+    pub(crate) fn prove(&mut self, entry: &Entry) -> Result<Proof, ReadError> {
+        let (index, leaf) = (entry.leaf.index, tree::leaf_hash(&entry.bytes));
+        let held = Held::of(entry);
+        if let Some((signature, tree)) = self.prover.proofs.get(index, &leaf)
+            && self.is_related(tree)?
+        {
+            return Ok(Proof { chain: true, held, signature, inclusion: true });
+        }
+        let proof = Proof {
+            chain: sound(self.prover.is_linked(entry))?,
+            held,
+            signature: self.signature(entry)?,
+            inclusion: self.includes(index, &leaf)?,
+        };
+        if let (Some(tree), true) = (self.prover.tree, proof.holds()) {
+            self.prover.proofs.keep(index, Kept { leaf, signature: proof.signature, tree });
+        }
+        Ok(proof)
+    }
+
+    /// Whether `other` and this tree are two ages of one history.
+    fn is_related(&mut self, other: Tree) -> Result<bool, ReadError> {
+        let Some(tree) = self.prover.tree else { return Ok(false) };
+        if let Some((root, related)) = self.related.get(&other.size) {
+            return Ok(*related && *root == other.root);
+        }
+        let (old, new) = if other.size <= tree.size { (other, tree) } else { (tree, other) };
+        let related = sound(self.prover.extends(old, new))?;
+        self.related.insert(other.size, (other.root, related));
+        Ok(related)
+    }
+
+    fn includes(&mut self, index: Index, leaf: &TreeHash) -> Result<bool, ReadError> {
+        let Some(tree) = self.prover.tree else { return Ok(false) };
+        let n = index.0 / u64::from(TILE_WIDTH);
+        if !self.tiles.contains_key(&n) {
+            self.load_tiles(n, tree)?;
+        }
+        let place = usize::try_from(index.0 % u64::from(TILE_WIDTH)).ok();
+        let kept = self.tiles.get(&n).zip(place).and_then(|(leaves, place)| leaves.get(place));
+        if kept == Some(leaf) {
+            return Ok(true);
+        }
+        // The tile as it is kept does not hold, but the leaf itself still may.
+        let path = sound(self.prover.ledger.inclusion(index, tree.size))?;
+        Ok(tree::verify_inclusion(leaf, index, tree.size, &path, &tree.root).is_ok())
+    }
+
+    /// Takes in tile `n`, and those after it that will be asked for: they share most of what is above them.
+    fn load_tiles(&mut self, n: u64, tree: Tree) -> Result<(), ReadError> {
+        self.tiles.clear();
+        let mut next: Vec<_> = self.places.range(n..).take(TILES_TOGETHER).copied().collect();
+        next.iter().for_each(|n| _ = self.places.remove(n));
+        if next.first() != Some(&n) {
+            next = vec![n];
+        }
+        let tiles = match self.prover.ledger.inclusion_of_tiles(&next, tree.size) {
+            Err(damage) if is_damage(&damage) => Vec::new(),
+            tiles => tiles?,
+        };
+        // Where one of them is damaged, each of its entries is looked at for itself.
+        self.tiles.insert(n, Vec::new());
+        for (n, TileProof { leaves, path }) in next.into_iter().zip(tiles) {
+            let first = Index(n.saturating_mul(u64::from(TILE_WIDTH)));
+            let holds = leaves.first().is_some_and(|leaf| {
+                tree::verify_inclusion(leaf, first, tree.size, &path, &tree.root).is_ok()
+            });
+            self.tiles.insert(n, if holds { leaves } else { Vec::new() });
+        }
+        Ok(())
+    }
 
     fn signature(&mut self, entry: &Entry) -> Result<Option<bool>, ReadError> {
         let leaf = &entry.leaf;
@@ -347,11 +360,11 @@ impl<'l> Prover<'l> {
             return Ok(None);
         }
         if self.last.as_ref().is_none_or(|last| last.statement != leaf.statement) {
-            let row = match self.ledger.statement(leaf.index) {
+            let row = match self.prover.ledger.statement(leaf.index) {
                 Ok(row) => row,
                 Err(damage) => return sound::<bool>(Err(damage)).map(Some),
             };
-            self.last = row.and_then(|row| Signed::of(&row, leaf.statement, &self.keys));
+            self.last = row.and_then(|row| Signed::of(&row, leaf.statement, &self.prover.keys));
         }
         Ok(Some(self.last.as_ref().is_some_and(|signed| signed.covers(entry))))
     }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::api::{Api, as_of};
+use crate::cores::each_share;
 use crate::diagram::{render_dot, render_mermaid};
 use crate::error::{Error, is_damage};
 use crate::formats::{json, json_bytes};
@@ -29,7 +30,7 @@ use crate::terms::term_row;
 use crate::text::render_chain;
 
 /// Entries that are read in one go.
-const READ_TOGETHER: usize = 256;
+const READ_TOGETHER: usize = 512;
 
 const MERMAID: Form = Form { name: "mermaid", media: "text/vnd.mermaid; charset=utf-8" };
 const DOT: Form = Form { name: "dot", media: "text/vnd.graphviz; charset=utf-8" };
@@ -68,7 +69,7 @@ struct Answer<'n> {
 impl Answer<'_> {
     fn bytes(&self, form: Form) -> Vec<u8> {
         if form == Form::JSON {
-            return json_bytes(self);
+            return json_bytes(self, self.graph.len());
         }
         let json = json(self);
         let render = match form {
@@ -93,15 +94,10 @@ fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result
         counted = None;
     }
     let entries = collected.members.iter().filter_map(|member| member.entry.as_ref());
-    let mut prover = Prover::over(&api.ledger, &api.proofs, entries);
-    let (mut nodes, mut proofs) = (Vec::new(), Vec::new());
-    for member in collected.members {
-        proofs.push(match &member.entry {
-            Some(entry) => prover.prove(entry)?,
-            None => Proof::BROKEN,
-        });
-        nodes.push(member.node);
-    }
+    let prover = Prover::over(&api.ledger, &api.proofs, entries);
+    let proofs = each_share(&collected.members, |members| prove_all(&prover, members));
+    let proofs = proofs.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+    let mut nodes: Vec<_> = collected.members.into_iter().map(|member| member.node).collect();
     know_agents(&mut Names::new(&api.ledger, head.size), &mut nodes)?;
     let facts = Facts {
         correlation: correlation.to_owned(),
@@ -137,6 +133,20 @@ impl Member {
     }
 }
 
+fn prove_all(prover: &Prover<'_>, members: &[Member]) -> Result<Vec<Proof>, ReadError> {
+    let mut run = prover.run(members.iter().filter_map(|member| member.entry.as_ref()));
+    let proof = |member: &Member| match &member.entry {
+        Some(entry) => run.prove(entry),
+        None => Ok(Proof::BROKEN),
+    };
+    members.iter().map(proof).collect()
+}
+
+fn read_all(ledger: &Ledger, indexes: &[Index]) -> Vec<Result<Member, ReadError>> {
+    let entries = indexes.iter().zip(ledger.entries_at(indexes));
+    entries.map(|(index, entry)| Member::of(*index, entry)).collect()
+}
+
 struct Collected<'l> {
     ledger: &'l Ledger,
     size: TreeSize,
@@ -163,9 +173,11 @@ impl<'l> Collected<'l> {
             }
         }
         for indexes in indexes.chunks(READ_TOGETHER) {
-            for (index, entry) in indexes.iter().zip(self.ledger.entries_at(indexes)) {
-                if !self.add(Member::of(*index, entry)?) {
-                    return self.count(correlation);
+            for members in each_share(indexes, |indexes| read_all(self.ledger, indexes)) {
+                for member in members {
+                    if !self.add(member?) {
+                        return self.count(correlation);
+                    }
                 }
             }
         }
@@ -176,8 +188,11 @@ impl<'l> Collected<'l> {
     /// them is gone; less what was committed since.
     fn count(&self, correlation: &str) -> Result<Option<usize>, ReadError> {
         let Some(row) = term_row(self.ledger, Key::Corr, correlation)? else { return Ok(None) };
-        let mut postings = self.ledger.postings(Key::Corr, correlation);
         let (mut at, mut later) = (self.size.0, 0);
+        if row.last.0 < at {
+            return Ok(usize::try_from(row.count).ok());
+        }
+        let mut postings = self.ledger.postings(Key::Corr, correlation);
         while let Some(index) = postings.at_or_after(at)?.filter(|index| *index <= row.last) {
             (at, later) = (index.0 + 1, later + 1);
         }

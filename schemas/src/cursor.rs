@@ -4,19 +4,20 @@ use std::cell::Cell;
 
 /// What the next item is; of an array or a map only how many items or pairs follow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Lead<'a> {
+pub(crate) enum Lead<'a, T = &'a str> {
     Uint(u64),
     /// The value is `-1 - n`.
     Negative(u64),
     Bytes(&'a [u8]),
-    Text(&'a str),
+    Text(T),
     Array(usize),
     Map(usize),
     Bool(bool),
     Null,
 }
 
-/// A place in bytes that are one deterministic item. In others everything is null from the first fault on.
+/// A place in bytes that are one deterministic item. In others everything is null from the first fault on
+/// that is met.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a> {
     rest: Cell<&'a [u8]>,
@@ -29,51 +30,51 @@ impl<'a> Cursor<'a> {
 
     /// The next item, and on past it; into an array or a map.
     pub(crate) fn next(&self) -> Lead<'a> {
+        let lead = self.pass().checked();
+        if lead.is_none() {
+            self.rest.set(&[]);
+        }
+        lead.unwrap_or(Lead::Null)
+    }
+
+    /// The same without a look at whether a text is one, which takes longer than all the rest.
+    pub(crate) fn pass(&self) -> Raw<'a> {
         let (lead, rest) = read(self.rest.get()).unwrap_or((Lead::Null, &[]));
         self.rest.set(rest);
         lead
     }
 
     /// On past what `lead` holds, which was read last.
-    pub(crate) fn skip(&self, lead: Lead<'a>) {
+    pub(crate) fn skip<T: Copy>(&self, lead: Lead<'a, T>) {
         let mut inside = items(lead);
         // What faulty bytes declare may be far more than they hold.
         while inside > 0 && !self.rest.get().is_empty() {
-            inside = (inside - 1).saturating_add(items(self.next()));
+            inside = (inside - 1).saturating_add(items(self.pass()));
         }
     }
+}
 
-    /// Calls `take` with the name and the value of each of the next `len` pairs, and a place inside that value, until
-    /// it wants no more. What is not named by a text is passed over.
-    pub(crate) fn pairs(&self, len: usize, mut take: impl FnMut(&'a str, Lead<'a>, &Self) -> bool) {
-        for _ in 0..len {
-            let name = self.next();
-            self.skip(name);
-            let value = self.next();
-            if let Lead::Text(name) = name
-                && !take(name, value, &self.clone())
-            {
-                return;
-            }
-            self.skip(value);
-        }
-    }
+/// What the next item is, its text as it lies there.
+pub(crate) type Raw<'a> = Lead<'a, &'a [u8]>;
 
-    /// The text called `name` among the next `len` pairs.
-    pub(crate) fn text(&self, name: &str, len: usize) -> Option<&'a str> {
-        let mut found = None;
-        self.pairs(len, |key, value, _| {
-            if let (true, Lead::Text(text)) = (key == name, value) {
-                found = Some(text);
-            }
-            key != name
-        });
-        found
+impl<'a> Raw<'a> {
+    /// With its text as such; `None` if it is none.
+    fn checked(self) -> Option<Lead<'a>> {
+        Some(match self {
+            Self::Uint(uint) => Lead::Uint(uint),
+            Self::Negative(negative) => Lead::Negative(negative),
+            Self::Bytes(bytes) => Lead::Bytes(bytes),
+            Self::Text(text) => Lead::Text(std::str::from_utf8(text).ok()?),
+            Self::Array(len) => Lead::Array(len),
+            Self::Map(len) => Lead::Map(len),
+            Self::Bool(bool) => Lead::Bool(bool),
+            Self::Null => Lead::Null,
+        })
     }
 }
 
 /// Items directly inside.
-fn items(lead: Lead<'_>) -> usize {
+fn items<T: Copy>(lead: Lead<'_, T>) -> usize {
     match lead {
         Lead::Array(len) => len,
         Lead::Map(len) => len.saturating_mul(2),
@@ -81,7 +82,7 @@ fn items(lead: Lead<'_>) -> usize {
     }
 }
 
-fn read(bytes: &[u8]) -> Option<(Lead<'_>, &[u8])> {
+fn read(bytes: &[u8]) -> Option<(Raw<'_>, &[u8])> {
     let (lead, rest) = bytes.split_first()?;
     let (argument, rest) = match lead & 31 {
         info @ 0..24 => (u64::from(info), rest),
@@ -102,7 +103,7 @@ fn read(bytes: &[u8]) -> Option<(Lead<'_>, &[u8])> {
         }
         3 => {
             let (text, rest) = rest.split_at_checked(len)?;
-            return Some((Lead::Text(std::str::from_utf8(text).ok()?), rest));
+            return Some((Lead::Text(text), rest));
         }
         4 => Lead::Array(len.min(rest.len())),
         5 => Lead::Map(len.min(rest.len())),

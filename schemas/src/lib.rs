@@ -41,6 +41,7 @@ pub mod leaf;
 pub mod limits;
 pub mod map;
 pub mod outline;
+pub mod peek;
 pub mod policy;
 pub mod printable;
 pub mod problem;

@@ -6,10 +6,11 @@ use std::borrow::Cow;
 use serde::ser::{self, Serializer};
 
 use crate::body::Body;
-use crate::cursor::{Cursor, Lead};
+use crate::cursor::Cursor;
 use crate::fields::{FIELDS, registry_fields};
 use crate::id::{EventId, Micros};
 use crate::kind::Kind;
+use crate::peek::Peek;
 use crate::shown::{Record, Shown};
 
 /// The longest name of a field that an outline reads.
@@ -33,20 +34,18 @@ impl<'a> Outline<'a> {
     #[must_use]
     pub fn admitted(bytes: &'a [u8]) -> Option<Self> {
         let (mut kind, mut id, mut time, mut agent, mut signer) = (None, None, None, None, None);
-        let cursor = Cursor::new(bytes);
-        let Lead::Map(len) = cursor.next() else { return None };
-        cursor.pairs(len, |name, value, inside| {
-            match (name, value) {
-                ("kind", Lead::Text(name)) => kind = Kind::parse(name),
-                ("id", Lead::Bytes(bytes)) => id = EventId::from_slice(bytes),
-                ("time", Lead::Uint(us)) => time = Some(Micros(us)),
-                ("agent", Lead::Map(len)) => agent = inside.text("id", len),
-                ("signer", Lead::Text(name)) => signer = Some(name),
+        // Shorter names come first.
+        let early = Peek::of(bytes).pairs().take_while(|(name, _)| name.len() <= LONGEST);
+        for (name, item) in early {
+            match name {
+                b"kind" => kind = item.text().and_then(Kind::parse),
+                b"id" => id = item.bytes().and_then(EventId::from_slice),
+                b"time" => time = item.uint().map(Micros),
+                b"agent" => agent = item.get("id").and_then(|id| id.text()),
+                b"signer" => signer = item.text(),
                 _ => {}
             }
-            // Shorter names come first.
-            name.len() <= LONGEST
-        });
+        }
         Some(Self {
             bytes: Cow::Borrowed(bytes),
             kind: kind?,
@@ -55,6 +54,30 @@ impl<'a> Outline<'a> {
             agent,
             signer: signer.or(agent)?,
         })
+    }
+
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The event id.
+    #[must_use]
+    pub fn id(&self) -> EventId {
+        self.id
+    }
+
+    /// The agent that acted, or that a registry entry is about.
+    #[must_use]
+    pub fn agent(&self) -> Option<&'a str> {
+        self.agent
+    }
+
+    /// The whole, to be looked into.
+    #[must_use]
+    pub fn look(&self) -> Peek<'_> {
+        Peek::of(&self.bytes)
     }
 
     /// Who signs: `signer`, else the agent.

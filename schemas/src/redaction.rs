@@ -1,10 +1,10 @@
 //! Redactions: which entries lose what.
 
 use crate::body::Body;
-use crate::cursor::{Cursor, Lead};
 use crate::deterministic::Item;
 use crate::id::Index;
 use crate::kind::Kind;
+use crate::peek::Peek;
 
 /// What an entry of kind `redaction` says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,9 +40,8 @@ impl Redaction {
     /// most rows need not be read.
     #[must_use]
     pub fn in_row(row: &[u8]) -> Option<Self> {
-        let place = Cursor::new(row);
-        let Lead::Map(len) = place.next() else { return None };
-        (place.text("kind", len)? == Kind::Redaction.as_str()).then_some(())?;
+        let kind = Peek::of(row).get("kind")?;
+        (kind.text()? == Kind::Redaction.as_str()).then_some(())?;
         Self::of(&Body::parse(row).ok()?)
     }
 

@@ -57,7 +57,7 @@ impl Nodes {
             counts: Counts { agent: 0, session: 0, correlation },
             source: None,
         };
-        self.nodes.push(Node::new(&leaf, Some(&Body::parse(&bytes).unwrap())));
+        self.nodes.push(Node::new(&leaf, Some(&Body::parse(&bytes).unwrap().into())));
         self.nodes.last_mut().unwrap()
     }
 
