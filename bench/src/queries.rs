@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ledger::Ledger;
-use schemas::id::{Index, TreeSize};
+use schemas::id::Index;
 use schemas::terms::Key;
 use schemas::tree::TILE_WIDTH;
 use tempfile::TempDir;
@@ -117,7 +117,7 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
         load::load(postgres, &ledger)?;
         load::warm(postgres)?;
     }
-    warm(&ledger, entries)?;
+    warm(&ledger)?;
     let server = Server::start(ledger.clone())?;
     let mut sides = Sides { client: server.connect()?, postgres };
     let mut rows = Vec::new();
@@ -147,7 +147,9 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
 }
 
 /// Reads in what will be asked for, as PostgreSQL's side does.
-fn warm(ledger: &Ledger, entries: u64) -> Result<(), Failure> {
+fn warm(ledger: &Ledger) -> Result<(), Failure> {
+    let size = ledger.head().size;
+    let entries = size.0;
     for from in (0..entries).step_by(usize::try_from(CHUNK)?) {
         ledger.entries(from..from + CHUNK)?;
         let within = from..entries.min(from + CHUNK);
@@ -155,7 +157,7 @@ fn warm(ledger: &Ledger, entries: u64) -> Result<(), Failure> {
             ledger.statement(index)?;
         }
         for index in within.step_by(TILE_WIDTH.into()).map(Index) {
-            ledger.inclusion(index, TreeSize(entries))?;
+            ledger.inclusion(index, size)?;
         }
     }
     for key in [draw::KEYS, &[Key::Corr, Key::Principal]].concat() {

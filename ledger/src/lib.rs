@@ -78,7 +78,6 @@ pub use rebuild::rebuild;
 pub use retain::Retention;
 pub use schemas::registry::{AgentRecord, AgentState, HoldRecord, KeyRecord, PrincipalRecord};
 pub use seal::Identity;
-pub use shares::in_shares;
 pub use store::{BLOCK_CACHE_BYTES, ColumnFamily, share_block_cache};
 pub use tamper::{Tampered, plant, tamper};
 pub use vouch::Vouched;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, ScopedJoinHandle, scope};
 
-/// Threads that are started for this in all, whoever asks.
+/// Threads that wait for the disk in all, whoever asks.
 const THREADS_MAX: usize = 64;
 
 /// How many more may be started.
@@ -27,7 +27,7 @@ impl Drop for Leave {
 
 /// What `work` makes of each `share` of the items, in their order. This thread takes the first, and the others as far as
 /// no more threads can be had.
-pub fn in_shares<T: Sync, R: Send>(
+pub(crate) fn in_shares<T: Sync, R: Send>(
     items: &[T],
     share: usize,
     work: impl Fn(&[T]) -> R + Sync,
