@@ -47,6 +47,15 @@ pub struct Seq {
     pub prev: BodyDigest,
 }
 
+impl Seq {
+    /// What `seq` says.
+    pub(crate) fn read(seq: &Item<'_>) -> Option<Self> {
+        let n = seq.get("n")?.uint()?;
+        let prev = BodyDigest::from_slice(seq.get("prev")?.bytes()?)?;
+        Some(Self { n, prev })
+    }
+}
+
 /// One hop of a principal chain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Principal<'a> {
@@ -206,9 +215,7 @@ impl<'a> Body<'a> {
     /// The signer's count and link.
     #[must_use]
     pub fn seq(&self) -> Option<Seq> {
-        let n = self.field("seq.n")?.uint()?;
-        let prev = BodyDigest::from_slice(self.field("seq.prev")?.bytes()?)?;
-        Some(Seq { n, prev })
+        Seq::read(self.field("seq")?)
     }
 
     /// The workflow that it belongs to.

@@ -225,7 +225,9 @@ pub fn permits(operation: &str, used: &str) -> bool {
 /// Whether two names are of one action: `drop  table` is `DROP TABLE`, `pull_request.comment` is
 /// `pull_request:comment`.
 pub(crate) fn same_name(a: &str, b: &str) -> bool {
-    letters(a).eq(letters(b))
+    let is_spaced = |name: &str| name.bytes().any(|byte| byte.is_ascii_whitespace());
+    let same = a.len() == b.len() && a.bytes().map(letter).eq(b.bytes().map(letter));
+    same || ((is_spaced(a) || is_spaced(b)) && letters(a).eq(letters(b)))
 }
 
 /// Whether a name, or a pattern that ends in `*`, stands for an action however that is spelled.
@@ -248,7 +250,12 @@ fn letters(name: &str) -> impl Iterator<Item = u8> {
     let spaced = words.flat_map(|(place, word)| {
         std::iter::repeat_n(b' ', usize::from(place > 0)).chain(word.bytes())
     });
-    spaced.map(|byte| if byte == b':' { b'.' } else { byte.to_ascii_lowercase() })
+    spaced.map(letter)
+}
+
+/// What a byte of a name is compared by.
+fn letter(byte: u8) -> u8 {
+    if byte == b':' { b'.' } else { byte.to_ascii_lowercase() }
 }
 
 fn texts(item: &Item<'_>) -> Vec<String> {

@@ -18,8 +18,8 @@ fn check(view: &View<'_>) -> Option<Flag> {
     if !view.uses_credential() && !is_registered {
         return None;
     }
-    let time = |path: &str| view.body.uint(path).map(Micros);
-    let claimed = (time("credential.issued"), time("credential.expires"));
+    let time = |name: &str| view.facts.credential_told?.get(name)?.uint().map(Micros);
+    let claimed = (time("issued"), time("expires"));
     let held = holder(view).filter(|_| !is_registered).map(|holder| (holder.issued, holder.expires));
     let lives = std::iter::once(claimed).chain(held);
     let max = view.contract.and_then(|contract| contract.max_credential_age);

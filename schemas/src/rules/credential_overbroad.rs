@@ -1,6 +1,7 @@
 //! `credential_overbroad`: a credential opens more than the contract permits.
 
 use super::{Flag, Rule, View};
+use crate::deterministic::Item;
 use crate::grant::covers;
 use crate::kind::Kind;
 
@@ -15,13 +16,16 @@ pub(super) static RULE: Rule = Rule::at_entry(
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let contract = view.contract?;
-    let permits = |scope: &str| contract.operations().any(|operation| covers(operation, scope));
-    let claims_more = view.list("credential.scopes").any(|scope| !permits(scope));
-    if view.facts.kind == Kind::CredentialRegistered {
-        return claims_more.then(Flag::plain);
-    }
-    if !view.uses_credential() {
+    let is_registered = view.facts.kind == Kind::CredentialRegistered;
+    if !view.uses_credential() && !is_registered {
         return None;
+    }
+    let permits = |scope: &str| contract.operations().any(|operation| covers(operation, scope));
+    let told = view.facts.credential_told.and_then(|told| told.get("scopes")?.array());
+    let mut told = told.unwrap_or_default().iter().filter_map(Item::text);
+    let claims_more = told.any(|scope| !permits(scope));
+    if is_registered {
+        return claims_more.then(Flag::plain);
     }
     let record = view.registry.credential(view.facts.credential?);
     let holders = record.map(|record| record.holders.as_slice()).unwrap_or_default();

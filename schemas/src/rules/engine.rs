@@ -82,14 +82,7 @@ impl Engine {
             settle::session_row(rows, &memory, &memory.after, facts.at);
             return Ok(Vec::new());
         }
-        // An agent that signs need not name itself.
-        if facts.agent.is_none() && registry.agent(facts.signer).is_some() {
-            facts.agent = Some(facts.signer);
-        }
-        // A witness may know an agent by another of its names.
-        if let Some(known) = facts.agent.and_then(|name| registry.known(name)) {
-            facts.agent = Some(known.id.as_str());
-        }
+        facts.look_up(registry);
         let mut entry = Entry { rows, registry, chain, leaf, body };
         entry.run(&facts, &mut memory)
     }
@@ -175,11 +168,9 @@ impl<R: Rows> Entry<'_, R> {
         let is_judged = facts.action.is_some() && (memory.intents.is_empty() || memory.is_another);
         let mapped = facts.action.zip(contract).and_then(|(a, c)| c.known(a.name));
         // Whoever acts under another agent's name uses up none of its caps, and is not what it usually does.
-        let forged =
-            self.registry.agent(facts.signer).is_some() && facts.agent != Some(facts.signer);
+        let forged = facts.by_agent && facts.agent != Some(facts.signer);
         memory.count_caps(self.rows, facts, contract.filter(|_| !forged))?;
-        let is_known = facts.agent.is_some_and(|agent| self.registry.agent(agent).is_some());
-        if is_judged && is_known && !forged {
+        if is_judged && facts.is_known && !forged {
             let days_min = view::bound(contract, &odd_hour::RULE);
             memory.take_habits(self.rows, facts, mapped, days_min)?;
         }
@@ -193,6 +184,8 @@ impl<R: Rows> Entry<'_, R> {
             mapped,
             memory,
             is_judged,
+            gates: contract.zip(facts.action).map_or(&[], |(c, a)| view::gates_of(c, a.name)),
+            is_listed: contract.zip(facts.action).is_some_and(|(c, a)| view::asks(c, a.name)),
         };
         let findings = check(self.rows, &view)?;
         settle::settle(self.rows, &view)?;
@@ -216,7 +209,7 @@ fn check<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<Vec<Finding>, R::Erro
             }
         };
         if let Some(flag) = flag {
-            let cited = Cited::of(view.facts, view.body);
+            let cited = Cited::of(view.facts);
             let now = view.facts.at;
             findings.extend(flood::bounded(rows, view.registry, rule, &cited, flag, now)?);
         }

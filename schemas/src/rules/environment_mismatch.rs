@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
 ).by_contract();
 
 fn check(view: &View<'_>) -> Option<Flag> {
-    let attested = view.body.text("attestation.environment");
+    let attested = view.facts.attested;
     let expected = view.contract.and_then(|contract| contract.environment.as_deref());
     if let (Some(attested), Some(expected)) = (attested, expected)
         && attested != expected

@@ -19,7 +19,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
 fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
     let allows = match view.facts.kind {
         Kind::ActionIntent => {
-            let free = view.gates().is_empty() && !view.needs_approval();
+            let free = view.gates.is_empty() && !view.needs_approval();
             if free && view.is_by_agent() && !view.memory.is_taken {
                 waits.push(due(view, view.facts.id, view.wait(&RULE)));
             }

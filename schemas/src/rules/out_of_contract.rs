@@ -47,7 +47,7 @@ fn operation(view: &View<'_>, contract: &Contract) -> bool {
     };
     let permits = |used: &str| permitted.iter().any(|operation| permits(operation, used));
     let needed = view.mapped.and_then(|mapped| mapped.scope.as_deref());
-    let mut used = view.list("scope").chain(needed).peekable();
+    let mut used = view.scopes().chain(needed).peekable();
     match used.peek() {
         Some(_) => !used.all(permits),
         // What came of an intent need not say again what that said.

@@ -25,7 +25,7 @@ fn is_of_itself(view: &View<'_>) -> bool {
     match view.facts.kind {
         Kind::ActionIntent | Kind::ActionOutcome => true,
         Kind::SessionEnd | Kind::EpochOpened | Kind::ScopeRequested | Kind::GapDeclared => {
-            view.registry.agent(view.facts.signer).is_some()
+            view.facts.by_agent
         }
         _ => false,
     }

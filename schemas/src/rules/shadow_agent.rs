@@ -12,8 +12,8 @@ pub(super) static RULE: Rule = Rule::at_entry(
 );
 
 fn check(view: &View<'_>) -> Option<Flag> {
-    let seen = view.facts.agent.filter(|_| view.facts.kind == Kind::WitnessObserved)?;
-    view.registry.agent(seen).is_none().then(Flag::plain)
+    let seen = view.facts.agent.is_some() && view.facts.kind == Kind::WitnessObserved;
+    (seen && !view.facts.is_known).then(Flag::plain)
 }
 
 #[cfg(test)]

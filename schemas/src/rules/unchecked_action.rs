@@ -20,7 +20,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
         let gate = mark(gate);
         view.intent().is_some_and(|intent| intent.gates.iter().any(|(known, _)| *known == gate))
     };
-    view.gates().iter().find(|gate| !heard(gate)).map(|gate| Flag::named(gate))
+    view.gates.iter().find(|gate| !heard(gate)).map(|gate| Flag::named(gate))
 }
 
 #[cfg(test)]

@@ -17,8 +17,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
     let counts = view.facts.session.is_some() && begins(view.facts.kind);
     let first = counts && !view.memory.session.begun;
     // Whatever agent it names, or none: the session is the signer's.
-    let by_agent = view.registry.agent(view.facts.signer).is_some();
-    let undeclared = by_agent && view.facts.kind != Kind::SessionStart;
+    let undeclared = view.facts.by_agent && view.facts.kind != Kind::SessionStart;
     (first && undeclared).then(Flag::plain)
 }
 

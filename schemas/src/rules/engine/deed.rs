@@ -3,7 +3,6 @@
 use super::facts::Facts;
 use super::pack::{Pack, Unpack};
 use super::rows::{Mark, NOTHING, mark_of};
-use crate::body::Body;
 use crate::deterministic::Item;
 
 /// Marks of what an action says; [`NOTHING`] where it says nothing.
@@ -18,13 +17,13 @@ pub(crate) struct Deed {
 }
 
 impl Deed {
-    pub(crate) fn of(facts: &Facts<'_>, body: &Body<'_>) -> Self {
+    pub(crate) fn of(facts: &Facts<'_>) -> Self {
         let action = facts.action;
         Self {
             class: action.map_or(NOTHING, |action| class_mark(action.class)),
             system: mark_of(action.and_then(|action| action.system)),
             target: mark_of(action.and_then(|action| action.target)),
-            scope: scope_mark(body),
+            scope: scope_mark(facts.scope),
             environment: mark_of(facts.environment),
             credential: mark_of(facts.credential),
         }
@@ -72,8 +71,7 @@ fn class_mark(class: &str) -> Mark {
 }
 
 /// Mark of the scopes used, whatever their order.
-fn scope_mark(body: &Body<'_>) -> Mark {
-    let items = body.list("scope");
+fn scope_mark(items: &[Item<'_>]) -> Mark {
     match items {
         [] => NOTHING,
         [one] => mark_of(one.text()),

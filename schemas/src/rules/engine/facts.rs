@@ -2,9 +2,11 @@
 
 use super::rows::{Mark, mark};
 use crate::body::{Body, Seq};
+use crate::deterministic::Item;
 use crate::id::{EventId, Index, Micros, SessionId};
 use crate::kind::Kind;
 use crate::leaf::Leaf;
+use crate::registry::Registry;
 
 /// An action, as a body tells it. Of an erased one only name and class are left.
 #[derive(Clone, Copy, Debug)]
@@ -25,16 +27,28 @@ pub(crate) struct Facts<'a> {
     pub(crate) at: Micros,
     /// When its signer says it was.
     pub(crate) time: Micros,
+    /// Its agent, by the id that the registry knows it by.
     pub(crate) agent: Option<&'a str>,
+    /// The agent that it names.
+    pub(crate) named: Option<&'a str>,
     pub(crate) signer: &'a str,
     /// Its mark.
     pub(crate) by: Mark,
+    /// A registered agent signs it.
+    pub(crate) by_agent: bool,
+    /// Its agent is registered.
+    pub(crate) is_known: bool,
     pub(crate) session: Option<SessionId>,
     pub(crate) seq: Option<Seq>,
     pub(crate) correlation: Option<&'a str>,
+    pub(crate) causes: &'a [Item<'a>],
+    pub(crate) principals: &'a [Item<'a>],
     pub(crate) action: Option<Action<'a>>,
+    pub(crate) scope: &'a [Item<'a>],
     pub(crate) environment: Option<&'a str>,
     pub(crate) credential: Option<&'a str>,
+    /// What it says of a credential.
+    pub(crate) credential_told: Option<&'a Item<'a>>,
     pub(crate) mode: Option<&'a str>,
     pub(crate) user: Option<&'a str>,
     pub(crate) tool: Option<&'a str>,
@@ -42,10 +56,24 @@ pub(crate) struct Facts<'a> {
     /// The vendor's reference.
     pub(crate) reference: Option<&'a str>,
     pub(crate) status: Option<&'a str>,
+    /// The environment that it attests.
+    pub(crate) attested: Option<&'a str>,
+}
+
+impl<'a> Action<'a> {
+    fn read(item: &'a Item<'a>) -> Option<Self> {
+        let text = |name: &str| item.get(name)?.text();
+        Some(Self {
+            name: text("name")?,
+            class: text("class")?,
+            system: text("system"),
+            target: text("target"),
+        })
+    }
 }
 
 impl<'a> Facts<'a> {
-    pub(crate) fn read(leaf: &Leaf, body: &Body<'a>) -> Self {
+    pub(crate) fn read(leaf: &Leaf, body: &'a Body<'a>) -> Self {
         let mut facts = Self {
             kind: body.kind(),
             id: body.id(),
@@ -53,47 +81,86 @@ impl<'a> Facts<'a> {
             at: leaf.received_at,
             time: body.time(),
             agent: body.agent(),
+            named: body.agent(),
             signer: body.signer(),
             by: mark(body.signer()),
-            session: body.session(),
-            seq: body.seq(),
-            correlation: body.correlation(),
+            by_agent: false,
+            is_known: false,
+            session: None,
+            seq: None,
+            correlation: None,
+            causes: &[],
+            principals: &[],
             action: None,
+            scope: &[],
             environment: None,
             credential: None,
+            credential_told: None,
             mode: None,
             user: None,
             tool: None,
             call: None,
             reference: None,
             status: None,
+            attested: None,
         };
-        if facts.kind.is_action() {
-            facts.read_action(body);
+        let is_action = facts.kind.is_action();
+        for (name, value) in body.fields() {
+            let Some(name) = name.text() else { continue };
+            facts.take(name, value);
+            if is_action {
+                facts.take_of_action(name, value);
+            }
         }
         facts
     }
 
-    fn read_action(&mut self, body: &Body<'a>) {
-        self.action = body.field("action").and_then(|action| {
-            let text = |name: &str| action.get(name)?.text();
-            Some(Action {
-                name: text("name")?,
-                class: text("class")?,
-                system: text("system"),
-                target: text("target"),
-            })
-        });
-        self.environment = body.text("environment");
-        self.credential = body.text("credential.id");
-        self.mode = body.text("mode");
-        self.user = body.text("on_behalf_of");
-        let tool = body.field("tool");
-        self.tool = tool.and_then(|tool| tool.get("name")?.text());
-        self.call = tool.and_then(|tool| tool.get("call_id")?.text());
-        let outcome = body.field("outcome");
-        self.reference = outcome.and_then(|outcome| outcome.get("external_ref")?.text());
-        self.status = outcome.and_then(|outcome| outcome.get("status")?.text());
+    fn take(&mut self, name: &str, value: &'a Item<'a>) {
+        match name {
+            "seq" => self.seq = Seq::read(value),
+            "scope" => self.scope = value.array().unwrap_or_default(),
+            "causes" => self.causes = value.array().unwrap_or_default(),
+            "session" => self.session = value.bytes().and_then(SessionId::from_slice),
+            "principals" => self.principals = value.array().unwrap_or_default(),
+            "attestation" => self.attested = value.get("environment").and_then(Item::text),
+            "credential" => self.credential_told = Some(value),
+            "correlation" => self.correlation = value.text(),
+            _ => {}
+        }
+    }
+
+    fn take_of_action(&mut self, name: &str, value: &'a Item<'a>) {
+        let text = |name: &str| value.get(name)?.text();
+        match name {
+            "mode" => self.mode = value.text(),
+            "tool" => (self.tool, self.call) = (text("name"), text("call_id")),
+            "action" => self.action = Action::read(value),
+            "outcome" => (self.reference, self.status) = (text("external_ref"), text("status")),
+            "credential" => self.credential = text("id"),
+            "environment" => self.environment = value.text(),
+            "on_behalf_of" => self.user = value.text(),
+            _ => {}
+        }
+    }
+
+    /// Looks its signer and its agent up.
+    pub(crate) fn look_up(&mut self, registry: &'a Registry) {
+        let signer = registry.agent(self.signer);
+        self.by_agent = signer.is_some();
+        // An agent that signs need not name itself.
+        let agent = self.agent.or(signer.map(|agent| agent.id.as_str()));
+        // A witness may know an agent by another of its names.
+        let known = match agent {
+            Some(name) if name == self.signer => signer.or_else(|| registry.named(name)),
+            name => name.and_then(|name| registry.known(name)),
+        };
+        self.is_known = known.is_some();
+        self.agent = known.map_or(agent, |known| Some(known.id.as_str()));
+    }
+
+    /// Ids of the events that caused it.
+    pub(crate) fn causes(&self) -> impl Iterator<Item = EventId> + use<'a> {
+        self.causes.iter().filter_map(|id| EventId::from_slice(id.bytes()?))
     }
 
     /// Whether something was done: a service saw it, or its agent says so.

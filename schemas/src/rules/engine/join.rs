@@ -51,13 +51,14 @@ pub(crate) fn intent<R: Rows>(
 pub(crate) fn action<R: Rows>(
     rows: &mut R,
     facts: &Facts<'_>,
-    body: &Body<'_>,
     reference: &Reference,
 ) -> Result<Option<(EventId, Intent)>, R::Error> {
     let account = Account::of(facts.kind, facts.signer, facts.agent);
     let Some(agent) = account.agent() else { return Ok(None) };
-    if let Some(joined) = caused(rows, facts.agent, body)?.into_iter().next() {
-        return Ok(Some(joined));
+    for id in facts.causes() {
+        if let Some(joined) = intent(rows, id, facts.agent)? {
+            return Ok(Some(joined));
+        }
     }
     if let Some((id, _)) = reference.intent
         && let Some(joined) = intent(rows, id, facts.agent)?
@@ -75,12 +76,11 @@ pub(crate) fn action<R: Rows>(
 /// The intents among an entry's causes.
 pub(crate) fn caused<R: Rows>(
     rows: &mut R,
-    agent: Option<&str>,
-    body: &Body<'_>,
+    facts: &Facts<'_>,
 ) -> Result<Vec<(EventId, Intent)>, R::Error> {
     let mut joined = Vec::new();
-    for id in body.causes() {
-        joined.extend(intent(rows, id, agent)?);
+    for id in facts.causes() {
+        joined.extend(intent(rows, id, facts.agent)?);
     }
     Ok(joined)
 }

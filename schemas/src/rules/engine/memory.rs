@@ -85,10 +85,10 @@ impl Memory {
         self.is_taken = rows.is_taken(facts.id, facts.signer)?;
         match facts.kind {
             Kind::ActionIntent | Kind::ActionOutcome | Kind::WitnessObserved => {
-                self.load_action(rows, facts, body)?;
+                self.load_action(rows, facts)?;
             }
             Kind::GateVerdict | Kind::ApprovalRequested => {
-                self.intents = join::caused(rows, facts.agent, body)?;
+                self.intents = join::caused(rows, facts)?;
             }
             Kind::ApprovalDecided => {
                 let of = account::Account::of(facts.kind, facts.signer, facts.agent);
@@ -114,9 +114,8 @@ impl Memory {
         &mut self,
         rows: &mut R,
         facts: &Facts<'_>,
-        body: &Body<'_>,
     ) -> Result<(), R::Error> {
-        let deed = Deed::of(facts, body);
+        let deed = Deed::of(facts);
         self.deed = Some(deed);
         if facts.kind == Kind::ActionIntent {
             return Ok(());
@@ -129,7 +128,7 @@ impl Memory {
         }
         let seen = self.reference.witness.is_some_and(|(_, seen)| seen == deed);
         self.is_repeat = facts.kind == Kind::WitnessObserved && seen;
-        self.intents = join::action(rows, facts, body, &self.reference)?.into_iter().collect();
+        self.intents = join::action(rows, facts, &self.reference)?.into_iter().collect();
         self.is_fresh = facts.is_execution() && !self.is_repeat;
         if let Some((_, intent)) = self.intents.first() {
             self.is_fresh &= intent.told.with(facts).executions() > intent.told.executions();

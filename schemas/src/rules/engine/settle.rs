@@ -63,7 +63,7 @@ fn session<R: Rows>(rows: &mut R, view: &View<'_>) {
     match view.facts.kind {
         Kind::SessionStart => {
             after.declared = true;
-            after.attested = view.body.text("attestation.environment").map(str::to_owned);
+            after.attested = view.facts.attested.map(str::to_owned);
         }
         Kind::SessionEnd => after.ended = true,
         Kind::GapDeclared => {
@@ -117,18 +117,22 @@ fn intent<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
 }
 
 fn new_intent(view: &View<'_>, agent: &str, deed: Deed) -> Intent {
-    let hops = view.body.principals();
-    let agents = hops.iter().filter(|hop| view.registry.agent(hop.id).is_some());
+    let hops = view.facts.principals.iter().filter_map(|hop| hop.get("id")?.text());
+    let is_agent = |hop: &&str| match *hop == agent {
+        true => view.facts.by_agent,
+        false => view.registry.agent(hop).is_some(),
+    };
+    let agents = hops.filter(is_agent);
     Intent {
-        cited: Cited::of(view.facts, view.body),
+        cited: Cited::of(view.facts),
         agent: view.facts.by,
         deed,
         asks: view.needs_approval(),
-        needed: view.gates().iter().map(|gate| mark(gate)).collect(),
+        needed: view.gates.iter().map(|gate| mark(gate)).collect(),
         is_dangerous: view.is_dangerous(),
         is_mislabelled: view.mislabels().next().is_some(),
         chain: agents
-            .map(|hop| if hop.id == agent { view.facts.by } else { mark(hop.id) })
+            .map(|hop| if hop == agent { view.facts.by } else { mark(hop) })
             .collect(),
         gates: Vec::new(),
         allowed: Micros(0),
@@ -291,7 +295,7 @@ fn uses<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
         if cited.len() >= GRANT_USES_MAX {
             continue;
         }
-        cited.push(Cited::of(view.facts, view.body));
+        cited.push(Cited::of(view.facts));
         let mut value = Pack::default();
         value.u64(until);
         cited.iter().for_each(|cited| cited.pack(&mut value));
@@ -302,11 +306,11 @@ fn uses<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
 
 /// Whom a credential that nobody holds was seen with first.
 fn met<R: Rows>(rows: &mut R, view: &View<'_>) {
-    let (Some(credential), Some(agent)) = (view.facts.credential, view.facts.agent) else { return };
-    let record = view.registry.credential(credential);
-    let is_held = record.is_some_and(|record| record.in_force().next().is_some());
     let is_seen = view.facts.kind == Kind::WitnessObserved;
-    if !is_seen || is_held || view.memory.met.is_some() {
+    let seen = view.facts.credential.zip(view.facts.agent).filter(|_| is_seen);
+    let Some((credential, agent)) = seen.filter(|_| view.memory.met.is_none()) else { return };
+    let record = view.registry.credential(credential);
+    if record.is_some_and(|record| record.in_force().next().is_some()) {
         return;
     }
     let until = view.facts.at.0.saturating_add(CREDENTIAL_DAYS_KEPT * DAY_US);

@@ -6,7 +6,7 @@ use super::intent::Intent;
 use super::memory::Memory;
 use super::wait::{Cited, Wait};
 use crate::body::Body;
-use crate::contract::{Contract, Mapped, same_name};
+use crate::contract::{Contract, ExecutionMode, Mapped, same_name};
 use crate::deterministic::Item;
 use crate::id::Micros;
 use crate::kind::Kind;
@@ -30,6 +30,10 @@ pub(crate) struct View<'v> {
     /// Action rules run on it: an intent, what no earlier intent is joined to, or another execution than the one that
     /// its intent is for.
     pub(crate) is_judged: bool,
+    /// Gates that its action has to pass.
+    pub(crate) gates: &'v [String],
+    /// The contract says that its action needs an approval each time.
+    pub(crate) is_listed: bool,
 }
 
 impl<'v> View<'v> {
@@ -45,7 +49,7 @@ impl<'v> View<'v> {
     /// Whether its agent signed it, and is registered.
     pub(crate) fn is_by_agent(&self) -> bool {
         self.facts.agent == Some(self.facts.signer)
-            && self.registry.agent(self.facts.signer).is_some()
+            && self.facts.by_agent
     }
 
     /// Whether it is another execution than those known of.
@@ -81,7 +85,7 @@ impl<'v> View<'v> {
     /// What its action is labelled otherwise than the contract's `actions` says of it.
     pub(crate) fn mislabels(&self) -> impl Iterator<Item = &'static str> + use<'v> {
         let differs = |own: Option<&str>, known: Option<&String>| matches!((own, known), (Some(own), Some(known)) if own != known);
-        let mut scopes = self.list("scope").peekable();
+        let mut scopes = self.scopes().peekable();
         let lacks = |scope: &String| scopes.peek().is_some() && !scopes.any(|own| own == scope);
         let ways = self.facts.action.zip(self.mapped).map(|(action, mapped)| {
             [
@@ -96,26 +100,20 @@ impl<'v> View<'v> {
 
     /// Whether nobody may act so without being allowed each time.
     pub(crate) fn needs_approval(&self) -> bool {
-        use crate::contract::ExecutionMode;
-        let Some(action) = self.facts.action else { return false };
-        let listed = |contract: &Contract| {
-            contract.mode == ExecutionMode::Approval
-                || contract.approval_required.iter().any(|name| same_name(name, action.name))
-        };
-        self.contract.is_some_and(listed)
-            || self.facts.mode == Some("approval")
-            || self.intent().is_some_and(|intent| intent.asks)
-    }
-
-    /// Gates that its action has to pass.
-    pub(crate) fn gates(&self) -> &'v [String] {
-        let (Some(contract), Some(action)) = (self.contract, self.facts.action) else { return &[] };
-        gates_of(contract, action.name)
+        self.facts.action.is_some()
+            && (self.is_listed
+                || self.facts.mode == Some("approval")
+                || self.intent().is_some_and(|intent| intent.asks))
     }
 
     /// Whether it is an agent's session that begins.
     pub(crate) fn starts(&self) -> bool {
         self.facts.kind == Kind::SessionStart
+    }
+
+    /// The scopes that it uses.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &'v str> + use<'v> {
+        self.facts.scope.iter().filter_map(Item::text)
     }
 
     /// Texts of a list in what it says.
@@ -175,7 +173,7 @@ impl<'v> View<'v> {
 
     /// A deadline at a time.
     pub(crate) fn wait_until(&self, at: Micros) -> Wait {
-        Wait::new(at, Cited::of(self.facts, self.body))
+        Wait::new(at, Cited::of(self.facts))
     }
 }
 
@@ -191,6 +189,12 @@ pub(crate) fn latest_s(contract: Option<&Contract>) -> u64 {
     let of = |rule: &str| bounds.and_then(|bounds| bounds.get(rule).copied());
     let rules = ["no_outcome", "unclaimed_action", "unwitnessed"];
     rules.into_iter().filter_map(of).max().unwrap_or_default().min(DEADLINE_S_MAX)
+}
+
+/// Whether a contract says that an action needs an approval each time.
+pub(crate) fn asks(contract: &Contract, action: &str) -> bool {
+    contract.mode == ExecutionMode::Approval
+        || contract.approval_required.iter().any(|name| same_name(name, action))
 }
 
 /// The gates that a contract lists for an action.

@@ -7,7 +7,6 @@ use super::pack::{Pack, Unpack};
 use super::reference::Reference;
 use super::rows::DEADLINE;
 use super::session::{Session, SessionKey};
-use crate::body::Body;
 use crate::id::{EventId, Index, Micros};
 use crate::registry::Registry;
 
@@ -28,8 +27,8 @@ pub(crate) struct Cited {
 }
 
 impl Cited {
-    pub(crate) fn of(facts: &Facts<'_>, body: &Body<'_>) -> Self {
-        let who = body.agent().unwrap_or(facts.signer);
+    pub(crate) fn of(facts: &Facts<'_>) -> Self {
+        let who = facts.named.unwrap_or(facts.signer);
         Self {
             id: facts.id,
             index: facts.index,
