@@ -28,7 +28,7 @@ use std::sync::LazyLock;
 use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
 use schemas::id::{EventId, Index, Kid, SessionId, TreeSize, sha256};
 use schemas::leaf::Leaf;
-use schemas::rules::DEADLINE;
+use schemas::rules::{DEADLINE, Deadline};
 use schemas::terms::Key;
 
 /// First 16 bytes of a hash: enough that two names never meet.
@@ -151,6 +151,11 @@ pub(crate) const REMEMBERED: u8 = b'w';
 /// A row that the rules remember.
 pub(crate) fn remembered(key: &[u8]) -> Vec<u8> {
     joined([&[REMEMBERED], key])
+}
+
+/// A row that falls due, by its key in the store.
+pub(crate) fn parse_deadline(key: &[u8]) -> Option<Deadline> {
+    Deadline::from_slice(key.strip_prefix(&[REMEMBERED])?)
 }
 
 /// What the keys of rows begin with that fall due.

@@ -1,18 +1,18 @@
 //! The rows that the rules remember, in the fold's state.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use rocksdb::Direction;
 use schemas::contract::Contract;
-use schemas::id::EventId;
+use schemas::id::{EventId, Micros};
 use schemas::map::Map;
-use schemas::rules::{Baseline, Engine, Row, Rows};
+use schemas::rules::{Baseline, Deadline, Engine, Key, Rows};
 
 use crate::cached::Cached;
 use crate::changed::Changed;
 use crate::error::ReadError;
 use crate::keys::{self, Short};
+use crate::read::damaged;
 use crate::state::look_up;
 use crate::store::{ColumnFamily, Store};
 
@@ -24,9 +24,9 @@ const AHEAD_ROWS_MAX: usize = 64;
 pub(crate) struct Recall {
     /// No deadline lies before this key: what fell due is deleted from the front, and reading over the deleted again
     /// and again would cost more and more.
-    front: Vec<u8>,
+    front: Option<Deadline>,
     /// Stored deadlines, from the front on.
-    ahead: VecDeque<Row>,
+    ahead: VecDeque<(Deadline, Vec<u8>)>,
     /// Signers of the events accepted in the commit under way.
     accepted: Map<EventId, Vec<Short>>,
 }
@@ -41,34 +41,35 @@ impl Recall {
         self.ahead.clear();
     }
 
-    /// The first stored deadline at or after `from` that has not changed meanwhile.
-    fn stored(
-        &mut self,
-        store: &Store,
-        changed: &Changed,
-        from: &[u8],
-    ) -> Result<Option<Row>, ReadError> {
-        let is_past = |row: &Row| row.0.as_slice() < from || changed.has_deadline(&row.0);
-        loop {
-            while self.ahead.front().is_some_and(is_past) {
-                self.ahead.pop_front();
+    /// The first stored deadline at or after the front that has not changed meanwhile.
+    fn stored(&mut self, store: &Store, changed: &Changed) -> Result<Option<Deadline>, ReadError> {
+        let front = self.front;
+        let is_past = |(key, _): &(Deadline, Vec<u8>)| {
+            front.is_some_and(|front| *key < front) || changed.has_deadline(key)
+        };
+        while self.ahead.front().is_some_and(is_past) {
+            self.ahead.pop_front();
+        }
+        if self.ahead.is_empty() {
+            self.read_ahead(store, changed)?;
+        }
+        Ok(self.ahead.front().map(|(key, _)| *key))
+    }
+
+    fn read_ahead(&mut self, store: &Store, changed: &Changed) -> Result<(), ReadError> {
+        let from = self.front.map_or(keys::DEADLINES.to_vec(), |f| keys::remembered(f.as_slice()));
+        for row in store.scan(ColumnFamily::State, &from, Direction::Forward) {
+            let (key, value) = row?;
+            if !keys::is_deadline(&key) || self.ahead.len() >= AHEAD_ROWS_MAX {
+                break;
             }
-            if let Some(row) = self.ahead.front() {
-                return Ok(Some(row.clone()));
-            }
-            for row in store.scan(ColumnFamily::State, from, Direction::Forward) {
-                let (key, value) = row?;
-                if !keys::is_deadline(&key) || self.ahead.len() >= AHEAD_ROWS_MAX {
-                    break;
-                }
-                if !changed.has_deadline(&key) {
-                    self.ahead.push_back((key.into_vec(), value.into_vec()));
-                }
-            }
-            if self.ahead.is_empty() {
-                return Ok(None);
+            let parsed = keys::parse_deadline(&key);
+            let deadline = parsed.ok_or_else(|| damaged(ColumnFamily::State, &key))?;
+            if !changed.has_deadline(&deadline) {
+                self.ahead.push_back((deadline, value.into_vec()));
             }
         }
+        Ok(())
     }
 }
 
@@ -95,33 +96,49 @@ pub(crate) struct Remembered<'s> {
     pub(crate) recall: &'s mut Recall,
 }
 
+impl Remembered<'_> {
+    fn first_deadline(&mut self) -> Result<Option<Deadline>, ReadError> {
+        let here = self.changed.first_deadline(self.recall.front);
+        let stored = self.recall.stored(self.store, self.changed)?;
+        let first = here.into_iter().chain(stored).min();
+        self.recall.front = first.or(self.recall.front);
+        Ok(first)
+    }
+}
+
 impl Rows for Remembered<'_> {
     type Error = ReadError;
 
-    fn get(&mut self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, ReadError> {
-        look_up(self.store, self.cached, self.changed, &keys::remembered(key))
+    fn get(&mut self, key: &Key) -> Result<Option<&[u8]>, ReadError> {
+        look_up(self.store, self.cached, self.changed, &keys::remembered(key.as_slice()))
     }
 
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        let key = keys::remembered(&key);
-        if keys::is_deadline(&key) && key < self.recall.front {
-            self.recall.front.clone_from(&key);
-        }
-        self.changed.put(key, value);
+    fn put(&mut self, key: Key) -> &mut Vec<u8> {
+        self.changed.write(keys::remembered(key.as_slice()))
     }
 
-    fn delete(&mut self, key: Vec<u8>) {
-        self.changed.delete(keys::remembered(&key));
+    fn delete(&mut self, key: &Key) {
+        self.changed.delete(keys::remembered(key.as_slice()));
     }
 
-    fn first_deadline(&mut self) -> Result<Option<Row>, ReadError> {
-        let from = self.recall.front.clone().max(keys::DEADLINES.to_vec());
-        let here = self.changed.first_deadline(&from);
-        let stored = self.recall.stored(self.store, self.changed, &from)?;
-        let first = [here, stored].into_iter().flatten().min_by(|a, b| a.0.cmp(&b.0));
-        let Some((key, value)) = first else { return Ok(None) };
-        self.recall.front.clone_from(&key);
-        Ok(key.split_first().map(|(_, key)| (key.to_vec(), value)))
+    fn put_deadline(&mut self, key: Deadline) -> &mut Vec<u8> {
+        self.recall.front = self.recall.front.map(|front| front.min(key));
+        self.changed.write_deadline(key)
+    }
+
+    fn next_deadline(&mut self) -> Result<Option<Micros>, ReadError> {
+        Ok(self.first_deadline()?.map(|key| key.time()))
+    }
+
+    fn take_deadline(&mut self, now: Micros) -> Result<Option<(Deadline, Vec<u8>)>, ReadError> {
+        let Some(key) = self.first_deadline()?.filter(|key| key.time() <= now) else {
+            return Ok(None);
+        };
+        let row = match self.changed.take_deadline(key) {
+            Some(row) => row,
+            None => self.recall.ahead.pop_front().map(|(_, row)| row).unwrap_or_default(),
+        };
+        Ok(Some((key, row)))
     }
 
     fn is_taken(&mut self, id: EventId, signer: &str) -> Result<bool, ReadError> {

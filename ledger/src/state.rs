@@ -1,8 +1,6 @@
 //! The fold over the log: registry, counters, signer chains. The same code runs in a commit, in a
 //! rebuild and in an audit, so that all three agree.
 
-use std::borrow::Cow;
-
 use schemas::body::Body;
 use schemas::id::Micros;
 use schemas::kind::Kind;
@@ -64,7 +62,7 @@ impl State {
         let count = match self.row(store, &row)? {
             None => 1,
             Some(bytes) => {
-                let before = <[u8; 8]>::try_from(&*bytes).ok().map(u64::from_be_bytes);
+                let before = <[u8; 8]>::try_from(bytes).ok().map(u64::from_be_bytes);
                 before.ok_or_else(|| damaged(ColumnFamily::State, &row))?.saturating_add(1)
             }
         };
@@ -86,7 +84,7 @@ impl State {
             let mut sequence = match self.row(store, &row)? {
                 None => Sequence::default(),
                 Some(bytes) => {
-                    Sequence::decode(&bytes).ok_or_else(|| damaged(ColumnFamily::State, &row))?
+                    Sequence::decode(bytes).ok_or_else(|| damaged(ColumnFamily::State, &row))?
                 }
             };
             sequence.take(seq, leaf.body);
@@ -170,7 +168,7 @@ impl State {
         (registry, Remembered { store, cached, changed, recall })
     }
 
-    fn row(&mut self, store: &Store, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, ReadError> {
+    fn row(&mut self, store: &Store, key: &[u8]) -> Result<Option<&[u8]>, ReadError> {
         look_up(store, &mut self.cached, &self.changed, key)
     }
 
@@ -199,13 +197,13 @@ pub(crate) fn look_up<'r>(
     cached: &'r mut Cached,
     changed: &'r Changed,
     key: &[u8],
-) -> Result<Option<Cow<'r, [u8]>>, ReadError> {
+) -> Result<Option<&'r [u8]>, ReadError> {
     if let Some(value) = changed.get(key) {
-        return Ok(value.as_deref().map(Cow::Borrowed));
+        return Ok(value.as_deref());
     }
     if !cached.holds(key) {
         let Some(stored) = store.get(ColumnFamily::State, key)? else { return Ok(None) };
         cached.put(key, &stored);
     }
-    Ok(cached.get(key).map(Cow::Borrowed))
+    Ok(cached.get(key))
 }

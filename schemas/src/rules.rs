@@ -14,7 +14,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-pub use engine::{DEADLINE, Engine, Row, Rows};
+pub use engine::{DEADLINE, Deadline, Engine, Key, Rows};
 use engine::{Flag, Late, Ruling, View, Wait};
 
 use crate::id::{Digest, EventId, Index};
@@ -41,8 +41,11 @@ enum When {
     /// About each accepted entry.
     Entry(fn(&View<'_>) -> Option<Flag>),
     /// At a deadline that an entry sets.
-    Deadline { watch: fn(&View<'_>, &mut Vec<Wait>), judge: fn(&Late<'_>) -> Ruling },
+    Deadline { watch: Watch, judge: fn(&Late<'_>) -> Ruling },
 }
+
+/// What a rule waits for after an entry.
+type Watch = for<'v> fn(&View<'v>, &mut Vec<Wait<'v>>);
 
 impl Rule {
     /// Whether its findings follow a deadline instead of the entry that they flag.
@@ -62,7 +65,7 @@ impl Rule {
 
     const fn at_deadline(
         name: &'static str,
-        watch: fn(&View<'_>, &mut Vec<Wait>),
+        watch: Watch,
         judge: fn(&Late<'_>) -> Ruling,
         text: &'static str,
     ) -> Self {

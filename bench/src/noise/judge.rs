@@ -1,6 +1,5 @@
 //! Registry and rules in memory, and what they flag.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::hash::BuildHasher as _;
@@ -12,7 +11,7 @@ use schemas::leaf::{Counts, Leaf, Status};
 use schemas::limits::FINDINGS_DUE_MAX;
 use schemas::map::Map;
 use schemas::registry::{ChainCheck, Registry};
-use schemas::rules::{DEADLINE, Engine, Finding, Row, Rows};
+use schemas::rules::{Deadline, Engine, Finding, Key, Rows};
 use serde_json::json;
 
 use super::month::Arrival;
@@ -23,17 +22,10 @@ use crate::round::Failure;
 /// The engine's rows in memory, as cheap as they can be had: what is measured is the engine.
 #[derive(Default)]
 pub(crate) struct Memory {
-    rows: Map<Vec<u8>, Vec<u8>>,
-    /// By when they fall due, then by their keys.
-    deadlines: BTreeMap<(u64, Vec<u8>), Vec<u8>>,
+    rows: Map<Key, Vec<u8>>,
+    deadlines: BTreeMap<Deadline, Vec<u8>>,
     /// Hash of the signer of each event.
     signers: Map<EventId, u64>,
-}
-
-/// When a row falls due: what stands in its key behind the letter.
-fn due(key: &[u8]) -> u64 {
-    let time = key.get(1..).and_then(<[u8]>::first_chunk::<8>);
-    time.map_or(u64::MAX, |time| u64::from_be_bytes(*time))
 }
 
 impl Memory {
@@ -44,41 +36,48 @@ impl Memory {
 
     /// Rows, and bytes of keys and values.
     pub(crate) fn size(&self) -> (usize, usize) {
-        let rows = self.rows.iter().map(|(key, row)| key.len() + row.len());
-        let deadlines = self.deadlines.iter().map(|((_, key), row)| key.len() + row.len());
-        (self.rows.len() + self.deadlines.len(), rows.chain(deadlines).sum())
+        let rows = self.rows.iter().map(|(key, row)| key.as_slice().len() + row.len());
+        let due = self.deadlines.iter().map(|(key, row)| key.as_slice().len() + row.len());
+        (self.rows.len() + self.deadlines.len(), rows.chain(due).sum())
     }
+}
+
+fn emptied(row: &mut Vec<u8>) -> &mut Vec<u8> {
+    row.clear();
+    row
 }
 
 impl Rows for Memory {
     type Error = Infallible;
 
-    fn get(&mut self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, Infallible> {
-        Ok(self.rows.get(key).map(|row| Cow::Borrowed(row.as_slice())))
+    fn get(&mut self, key: &Key) -> Result<Option<&[u8]>, Infallible> {
+        Ok(self.rows.get(key).map(Vec::as_slice))
     }
 
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        match key.first() {
-            Some(&DEADLINE) => drop(self.deadlines.insert((due(&key), key), value)),
-            _ => drop(self.rows.insert(key, value)),
-        }
+    fn put(&mut self, key: Key) -> &mut Vec<u8> {
+        emptied(self.rows.entry(key).or_default())
     }
 
-    fn delete(&mut self, key: Vec<u8>) {
-        match key.first() {
-            Some(&DEADLINE) => drop(self.deadlines.remove(&(due(&key), key))),
-            _ => drop(self.rows.remove(&key)),
-        }
+    fn delete(&mut self, key: &Key) {
+        self.rows.remove(key);
     }
 
-    fn first_deadline(&mut self) -> Result<Option<Row>, Infallible> {
-        let first = self.deadlines.first_key_value();
-        Ok(first.map(|((_, key), row)| (key.clone(), row.clone())))
+    fn put_deadline(&mut self, key: Deadline) -> &mut Vec<u8> {
+        emptied(self.deadlines.entry(key).or_default())
+    }
+
+    fn next_deadline(&mut self) -> Result<Option<Micros>, Infallible> {
+        Ok(self.deadlines.first_key_value().map(|(key, _)| key.time()))
+    }
+
+    fn take_deadline(&mut self, now: Micros) -> Result<Option<(Deadline, Vec<u8>)>, Infallible> {
+        let first = self.deadlines.first_entry().filter(|first| first.key().time() <= now);
+        Ok(first.map(|first| first.remove_entry()))
     }
 
     fn is_taken(&mut self, id: EventId, signer: &str) -> Result<bool, Infallible> {
-        let signer = self.signers.hasher().hash_one(signer);
-        Ok(self.signers.get(&id).is_some_and(|by| *by != signer))
+        let Some(by) = self.signers.get(&id) else { return Ok(false) };
+        Ok(*by != self.signers.hasher().hash_one(signer))
     }
 }
 

@@ -27,8 +27,9 @@ pub(super) mod zone;
 pub(super) use caps::offset_s;
 pub(super) use flag::Flag;
 pub(super) use intent::Intent;
+pub(super) use memory::unpack_uses;
 pub(super) use rows::mark;
-pub use rows::{DEADLINE, Row, Rows};
+pub use rows::{DEADLINE, Deadline, Key, Rows};
 pub(super) use session::{begins, link, session_key};
 pub(super) use settle::{is_self, words};
 pub(super) use view::View;
@@ -107,12 +108,10 @@ impl Engine {
             if findings.len() >= limit || is_enough {
                 break;
             }
-            let Some((key, row)) = rows.first_deadline()? else { break };
-            let Some((at, rest)) = deadline(&key).filter(|(at, _)| *at <= now) else { break };
-            rows.delete(key.clone());
-            match rest.split_first() {
-                Some((0, swept)) => sweep::end(rows, swept, at)?,
-                _ => findings.extend(judge(rows, registry, now, at, rest, &row)?),
+            let Some((key, row)) = rows.take_deadline(now)? else { break };
+            match key.rest().split_first() {
+                Some((0, swept)) => sweep::end(rows, swept, key.time())?,
+                _ => findings.extend(judge(rows, registry, now, &key, &row)?),
             }
         }
         Ok(findings)
@@ -123,8 +122,7 @@ impl Engine {
     /// # Errors
     /// If the rows cannot be read.
     pub fn next_due<R: Rows>(&self, rows: &mut R) -> Result<Option<Micros>, R::Error> {
-        let first = rows.first_deadline()?;
-        Ok(first.and_then(|(key, _)| deadline(&key).map(|(at, _)| at)))
+        rows.next_deadline()
     }
 
     /// What an agent usually does, and the bounds that its habits and its contract in force set.
@@ -203,7 +201,7 @@ fn check<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<Vec<Finding>, R::Erro
             When::Deadline { watch, .. } => {
                 watch(view, &mut waits);
                 for wait in waits.drain(..) {
-                    rows.put(wait.key(rule.name), wait.pack());
+                    wait.put(rows, rule.name);
                 }
                 None
             }
@@ -217,23 +215,16 @@ fn check<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<Vec<Finding>, R::Erro
     Ok(findings)
 }
 
-/// A deadline's time and the rest of its key.
-fn deadline(key: &[u8]) -> Option<(Micros, &[u8])> {
-    let (at, rest) = key.strip_prefix(&[DEADLINE])?.split_first_chunk::<8>()?;
-    Some((Micros(u64::from_be_bytes(*at)), rest))
-}
-
 fn judge<R: Rows>(
     rows: &mut R,
     registry: &Registry,
     now: Micros,
-    at: Micros,
-    rest: &[u8],
+    key: &Deadline,
     row: &[u8],
 ) -> Result<Option<Finding>, R::Error> {
-    let name = rest.split(|byte| *byte == 0).next().unwrap_or_default();
+    let name = key.rest().split(|byte| *byte == 0).next().unwrap_or_default();
     let rule = std::str::from_utf8(name).ok().and_then(rule);
-    let (Some(rule), Some(mut wait)) = (rule, Wait::unpack(at, row)) else { return Ok(None) };
+    let (Some(rule), Some(mut wait)) = (rule, Wait::unpack(key.time(), row)) else { return Ok(None) };
     if wait.tag == HELD {
         return flood::held(rows, registry, rule, &wait);
     }
@@ -244,7 +235,7 @@ fn judge<R: Rows>(
         Ruling::Clear => Ok(None),
         Ruling::Later(at) => {
             wait.at = at;
-            rows.put(wait.key(rule.name), wait.pack());
+            wait.put(rows, rule.name);
             Ok(None)
         }
         Ruling::Flagged(mut flag) => {
@@ -257,9 +248,9 @@ fn judge<R: Rows>(
 type Awaited = (Option<Session>, Option<Intent>, Option<Reference>);
 
 /// The rows that a deadline asks for.
-fn awaited<R: Rows>(rows: &mut R, wait: &Wait) -> Result<Awaited, R::Error> {
+fn awaited<R: Rows>(rows: &mut R, wait: &Wait<'_>) -> Result<Awaited, R::Error> {
     let session = match wait.session {
-        Some(key) => rows.get(&key)?.and_then(|row| Session::unpack(&row)),
+        Some(key) => rows.get(&key)?.and_then(Session::unpack),
         None => None,
     };
     let intent = match wait.intent {
@@ -267,7 +258,7 @@ fn awaited<R: Rows>(rows: &mut R, wait: &Wait) -> Result<Awaited, R::Error> {
         None => None,
     };
     let reference = match wait.reference {
-        Some(at) => rows.get(&rows::key(b'R', &at))?.and_then(|row| Reference::unpack(&row)),
+        Some(at) => rows.get(&rows::key(b'R', &at))?.and_then(Reference::unpack),
         None => None,
     };
     Ok((session, intent, reference))

@@ -1,5 +1,6 @@
 //! `grant_late`: a grant was recorded after its use.
 
+use super::engine::unpack_uses;
 use super::{Flag, Late, Rule, Ruling, View, Wait};
 
 pub(super) static RULE: Rule = Rule::at_deadline(
@@ -14,9 +15,9 @@ pub(super) static RULE: Rule = Rule::at_deadline(
 );
 
 /// The uses were remembered; the grant itself is the deadline.
-fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
-    for cited in &view.memory.uses {
-        let mut wait = Wait::new(view.facts.at, cited.clone());
+fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
+    for cited in unpack_uses(&view.memory.uses) {
+        let mut wait = Wait::new(view.facts.at, cited);
         wait.also = Some(view.facts.id);
         // One use may have waited for several grants that come together; the last tag is taken.
         wait.tag = u8::try_from(view.facts.index.0 % u64::from(u8::MAX)).unwrap_or_default();

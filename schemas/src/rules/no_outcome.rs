@@ -16,7 +16,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
 ).threshold(900);
 
 /// From the intent where nothing has to allow it; from each allow, of which the last counts.
-fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
+fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     let allows = match view.facts.kind {
         Kind::ActionIntent => {
             let free = view.gates.is_empty() && !view.needs_approval();
@@ -31,12 +31,12 @@ fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
     };
     if allows {
         for (id, intent) in &view.memory.intents {
-            waits.push(due(view, *id, view.wait_for(&RULE, intent.cited.clone())));
+            waits.push(due(view, *id, view.wait_for(&RULE, intent)));
         }
     }
 }
 
-fn due(view: &View<'_>, id: EventId, mut wait: Wait) -> Wait {
+fn due<'v>(view: &View<'v>, id: EventId, mut wait: Wait<'v>) -> Wait<'v> {
     wait.intent = Some(id);
     wait.numbers.0 = view.facts.at.0;
     wait

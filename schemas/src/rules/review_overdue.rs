@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      owner reviews the contract, narrows it, or withdraws it.",
 ).by_contract();
 
-fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
+fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     if view.facts.kind != Kind::ContractRegistered {
         return;
     }

@@ -22,7 +22,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      publisher's spool, and for the broker's record of that signer.",
 ).threshold(300);
 
-fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
+fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     let memory = view.memory;
     if let Some((from, to, is_kept)) = memory.step.gap {
         let mut wait = view.wait_of_signer(&RULE);
@@ -48,7 +48,7 @@ fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
 }
 
 /// What a session says of the signer's last one.
-fn previous(view: &View<'_>) -> Option<Wait> {
+fn previous<'v>(view: &View<'v>) -> Option<Wait<'v>> {
     let field = |path: &str| view.body.field(path);
     let session = SessionId::from_slice(field("previous.session")?.bytes()?)?;
     let digest = BodyDigest::from_slice(field("previous.digest")?.bytes()?)?;

@@ -14,7 +14,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      missing.",
 ).threshold(86_400);
 
-fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
+fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     let session = view.memory.session_key;
     if view.facts.kind == Kind::SessionStart && session.is_some() {
         let mut wait = view.wait_of_signer(&RULE);

@@ -18,7 +18,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
     }
     let heard = |gate: &String| {
         let gate = mark(gate);
-        view.intent().is_some_and(|intent| intent.gates.iter().any(|(known, _)| *known == gate))
+        view.intent().is_some_and(|intent| intent.word_of(&gate).is_some())
     };
     view.gates.iter().find(|gate| !heard(gate)).map(|gate| Flag::named(gate))
 }

@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      compare the agent's own log, and rotate the credential if it knows nothing of it.",
 ).threshold(300);
 
-fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
+fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     let seen = view.facts.kind == Kind::WitnessObserved && !view.memory.is_repeat;
     if seen && view.memory.intents.is_empty() {
         let mut wait = view.wait(&RULE);

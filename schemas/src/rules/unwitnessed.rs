@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      itself, by the reference that the outcome names.",
 ).threshold(300).by_contract();
 
-fn watch(view: &View<'_>, waits: &mut Vec<Wait>) {
+fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     let told = view.facts.kind == Kind::ActionOutcome && view.facts.status == Some("confirmed");
     let (Some(contract), Some(action)) = (view.contract.filter(|_| told), view.facts.action) else {
         return;

@@ -43,11 +43,9 @@ pub(crate) fn count<R: Rows>(
             counts.push((cap, count));
             continue;
         }
-        let mut row = hash(&contract.agent, &cap.action).to_vec();
-        row.push(u8::from(cap.daily));
-        let row = key(b'A', &row);
+        let row = key(b'A', &hash(&contract.agent, &cap.action)).with(&[u8::from(cap.daily)]);
         let window = window(contract, cap, at);
-        let mut accounts = rows.get(&row)?.and_then(|row| unpack(&row, window)).unwrap_or_default();
+        let mut accounts = rows.get(&row)?.and_then(|row| unpack(row, window)).unwrap_or_default();
         let before = accounts.into_iter().max().unwrap_or_default();
         let [intents, outcomes, witnesses] = &mut accounts;
         let counted = match account {
@@ -58,12 +56,11 @@ pub(crate) fn count<R: Rows>(
         *counted = counted.saturating_add(1);
         let reached = accounts.into_iter().max().unwrap_or_default();
         counts.push((cap, Count { max: cap.max, reached, is_raised: reached > before }));
-        let mut packed = Pack::with_capacity(32);
-        packed.u64(window);
+        let mut packed = Pack(rows.put(row));
+        packed.room(32).u64(window);
         for account in accounts {
             packed.u64(account);
         }
-        rows.put(row, packed.done());
     }
     Ok(counts.into_iter().map(|(_, count)| count).collect())
 }

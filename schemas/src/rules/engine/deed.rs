@@ -43,7 +43,7 @@ impl Deed {
         pairs.into_iter().filter(differs).map(|(name, ..)| name)
     }
 
-    pub(crate) fn pack(&self, row: &mut Pack) {
+    pub(crate) fn pack(&self, row: &mut Pack<'_>) {
         for mark in
             [self.class, self.system, self.target, self.scope, self.environment, self.credential]
         {

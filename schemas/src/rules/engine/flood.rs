@@ -4,7 +4,7 @@
 
 use super::flag::Flag;
 use super::pack::{Pack, Unpack};
-use super::rows::{Rows, hash, key};
+use super::rows::{Key, Rows, hash, key};
 use super::sweep;
 use super::wait::{Cited, HELD, Wait};
 use super::{Finding, Rule};
@@ -29,9 +29,9 @@ impl Tally {
         Some(Self { hour: row.u64()?, told: row.u32()?, held: row.u64()? })
     }
 
-    fn pack(&self) -> Vec<u8> {
-        let mut row = Pack::with_capacity(28);
-        row.u64(self.until().0).u64(self.hour).u32(self.told).u64(self.held).done()
+    fn put<R: Rows>(&self, rows: &mut R, row: Key) {
+        let mut row = Pack(rows.put(row));
+        row.room(28).u64(self.until().0).u64(self.hour).u32(self.told).u64(self.held);
     }
 
     /// When the hour is over.
@@ -46,14 +46,13 @@ impl Tally {
 }
 
 /// Whose findings are counted together.
-fn tally_of(registry: &Registry, rule: &Rule, cited: &Cited) -> [u8; 16] {
-    let who = cited.who.as_str();
-    let known = match registry.known(who) {
-        None => registry.principal(who).map(|principal| principal.id.as_str()),
+fn tally_of(registry: &Registry, rule: &Rule, cited: &Cited<'_>) -> [u8; 16] {
+    let known = match registry.known(cited.who) {
+        None => registry.principal(cited.who).map(|principal| principal.id.as_str()),
         Some(agent) => Some(agent.id.as_str()),
     };
     let known = known.unwrap_or_default();
-    match &cited.signer {
+    match cited.signer {
         None => hash(known, rule.name),
         Some(signer) => hash(known, &format!("{}\0{signer}", rule.name)),
     }
@@ -64,14 +63,14 @@ pub(crate) fn bounded<R: Rows>(
     rows: &mut R,
     registry: &Registry,
     rule: &'static Rule,
-    cited: &Cited,
+    cited: &Cited<'_>,
     flag: Flag,
     now: Micros,
 ) -> Result<Option<Finding>, R::Error> {
     let whose = tally_of(registry, rule, cited);
     let row = key(b'F', &whose);
     let hour = now.0 / HOUR_US;
-    let before = rows.get(&row)?.and_then(|row| Tally::unpack(&row));
+    let before = rows.get(&row)?.and_then(Tally::unpack);
     if before.is_none() {
         sweep::plan(rows, &row, Tally { hour, ..Tally::default() }.until());
     }
@@ -82,16 +81,16 @@ pub(crate) fn bounded<R: Rows>(
     };
     if tally.told < FINDINGS_PER_HOUR_MAX {
         tally.told += 1;
-        rows.put(row, tally.pack());
+        tally.put(rows, row);
         return Ok(Some(finding(registry, rule, cited, flag)));
     }
     if tally.held == 0 {
-        let mut wait = Wait::new(tally.ends(), cited.clone());
+        let mut wait = Wait::new(tally.ends(), *cited);
         (wait.tag, wait.reference) = (HELD, Some(whose));
-        rows.put(wait.key(rule.name), wait.pack());
+        wait.put(rows, rule.name);
     }
     tally.held += 1;
-    rows.put(row, tally.pack());
+    tally.put(rows, row);
     Ok(None)
 }
 
@@ -100,19 +99,19 @@ pub(crate) fn held<R: Rows>(
     rows: &mut R,
     registry: &Registry,
     rule: &'static Rule,
-    wait: &Wait,
+    wait: &Wait<'_>,
 ) -> Result<Option<Finding>, R::Error> {
     let row = key(b'F', &wait.reference.unwrap_or_default());
-    let Some(mut tally) = rows.get(&row)?.and_then(|row| Tally::unpack(&row)) else {
+    let Some(mut tally) = rows.get(&row)?.and_then(Tally::unpack) else {
         return Ok(None);
     };
     let count = std::mem::take(&mut tally.held);
-    rows.put(row, tally.pack());
+    tally.put(rows, row);
     let finding = finding(registry, rule, &wait.cited, Flag::plain());
     Ok((count > 0).then_some(Finding { count: Some(count), ..finding }))
 }
 
-fn finding(registry: &Registry, rule: &'static Rule, cited: &Cited, flag: Flag) -> Finding {
+fn finding(registry: &Registry, rule: &'static Rule, cited: &Cited<'_>, flag: Flag) -> Finding {
     let name = cited.agent().filter(|_| rule.by_contract);
     let agent = name.and_then(|name| registry.known(name));
     let contract = agent.and_then(|agent| super::in_force(registry, &agent.id));
@@ -123,7 +122,7 @@ fn finding(registry: &Registry, rule: &'static Rule, cited: &Cited, flag: Flag) 
         causes,
         cited: cited.index,
         agent: cited.agent().map(str::to_owned),
-        correlation: cited.correlation.clone(),
+        correlation: cited.correlation.map(str::to_owned),
         detail: flag.detail,
         contract: contract.map(|contract| contract.digest),
         count: None,

@@ -5,7 +5,7 @@
 //! hour begins or something is new.
 
 use super::pack::{Pack, Unpack};
-use super::rows::{Mark, NOTHING, Rows, key};
+use super::rows::{Key, Mark, NOTHING, Rows, key};
 use crate::id::Micros;
 use crate::limits::{HABIT_TARGETS_MAX, HABIT_TOOLS_MAX};
 
@@ -56,7 +56,7 @@ impl Habits {
     /// Takes an action in.
     pub(crate) fn take<R: Rows>(rows: &mut R, doing: &Doing<'_>) -> Result<Self, R::Error> {
         let at = key(b'B', &doing.agent);
-        let mut habits = rows.get(&at)?.and_then(|row| Self::unpack(&row)).unwrap_or_default();
+        let mut habits = rows.get(&at)?.and_then(Self::unpack).unwrap_or_default();
         let hour = u32::try_from(doing.at.0 / HOUR_US).unwrap_or(u32::MAX);
         if hour != habits.hour {
             habits.turn(rows, doing, hour)?;
@@ -73,7 +73,7 @@ impl Habits {
             habits.groups_before = learn(rows, key(b'N', &doing.agent), doing.group, groups)?;
             habits.group = doing.group;
         }
-        rows.put(at, habits.pack());
+        habits.pack(&mut Pack(rows.put(at)));
         Ok(habits)
     }
 
@@ -85,16 +85,16 @@ impl Habits {
         hour: u32,
     ) -> Result<(), R::Error> {
         let at = key(b'V', &doing.agent);
-        let mut hours = past_hours(&rows.get(&at)?.unwrap_or_default());
+        let mut hours = past_hours(rows.get(&at)?.unwrap_or_default());
         if self.count > 0 {
             hours.push((self.hour, self.count));
         }
         hours.retain(|(past, _)| past.saturating_add(HOURS_KEPT) >= hour);
-        let mut row = Pack::with_capacity(hours.len() * 8);
+        let mut row = Pack(rows.put(at));
+        row.room(hours.len() * 8);
         for (hour, count) in &hours {
             row.u32(*hour).u32(*count);
         }
-        rows.put(at, row.done());
         self.usual = usual(&hours, hour);
         (self.hour, self.count, self.seen) = (hour, 0, 0);
         Ok(())
@@ -107,22 +107,20 @@ impl Habits {
         let bit = 1_u8.checked_shl(u32::try_from(class).unwrap_or_default()).unwrap_or_default();
         if self.seen & bit == 0 {
             let at = key(b'O', &doing.agent);
-            let mut hours = ClassHours::unpack(&rows.get(&at)?.unwrap_or_default());
+            let mut hours = ClassHours::unpack(rows.get(&at)?.unwrap_or_default());
             hours.turn(self.hour / 24);
             let hour = usize::try_from(self.hour % 24).unwrap_or_default();
             self.is_odd = hours.is_odd(class, hour, doing.days_min);
             hours.mark(class, hour);
-            rows.put(at, hours.pack());
+            hours.pack(&mut Pack(rows.put(at)));
             self.seen |= bit;
         }
         Ok(())
     }
 
-    fn pack(&self) -> Vec<u8> {
-        let mut row = Pack::with_capacity(49);
-        row.u64(self.total.saturating_add(1)).u32(self.hour).u32(self.count).u32(self.usual);
+    fn pack(&self, row: &mut Pack<'_>) {
+        row.room(49).u64(self.total.saturating_add(1)).u32(self.hour).u32(self.count).u32(self.usual);
         row.u8(self.seen).raw(&self.tool).raw(&self.group);
-        row.done()
     }
 
     fn unpack(row: &[u8]) -> Option<Self> {
@@ -142,7 +140,7 @@ impl Habits {
     /// What is known of an agent as of its last action: its actions, and the bound that its volume sets.
     pub(crate) fn known<R: Rows>(rows: &mut R, agent: [u8; 16]) -> Result<Self, R::Error> {
         let row = rows.get(&key(b'B', &agent))?;
-        Ok(row.and_then(|row| Self::unpack(&row)).unwrap_or_default())
+        Ok(row.and_then(Self::unpack).unwrap_or_default())
     }
 }
 
@@ -171,7 +169,7 @@ fn usual(hours: &[(u32, u32)], now: u32) -> u32 {
 /// longest time; so that not every action writes it, only what stands in the older half is moved to the front.
 fn learn<R: Rows>(
     rows: &mut R,
-    at: Vec<u8>,
+    at: Key,
     mark: Mark,
     max: usize,
 ) -> Result<Option<u64>, R::Error> {
@@ -180,7 +178,7 @@ fn learn<R: Rows>(
     let place = list.chunks_exact(8).position(|known| known == mark);
     let mut list = match place {
         Some(place) if known < max || place >= max / 2 => return Ok(None),
-        _ => list.into_owned(),
+        _ => list.to_vec(),
     };
     match place {
         Some(place) => drop(list.drain(place * 8..(place + 1) * 8)),
@@ -188,7 +186,7 @@ fn learn<R: Rows>(
         None => {}
     }
     list.extend_from_slice(&mark);
-    rows.put(at, list);
+    Pack(rows.put(at)).raw(&list);
     Ok(place.is_none().then(|| u64::try_from(known).unwrap_or(u64::MAX)))
 }
 
@@ -206,13 +204,11 @@ impl ClassHours {
         Self { day, bits }
     }
 
-    fn pack(&self) -> Vec<u8> {
-        let mut row = Pack::with_capacity(4 + self.bits.len() * 4);
-        row.u32(self.day);
+    fn pack(&self, row: &mut Pack<'_>) {
+        row.room(4 + self.bits.len() * 4).u32(self.day);
         for bits in &self.bits {
             row.u32(*bits);
         }
-        row.done()
     }
 
     fn turn(&mut self, day: u32) {

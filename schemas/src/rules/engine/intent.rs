@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::pack::{Pack, Unpack};
 use super::rows::Mark;
 use super::wait::Cited;
-use crate::id::Micros;
+use crate::id::{EventId, Index, Micros};
 use crate::kind::Kind;
 use crate::limits::{PRINCIPALS_MAX, SCOPES_MAX};
 
@@ -15,7 +15,9 @@ const GATES_MAX: usize = 2 * SCOPES_MAX;
 /// What is kept of an intent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Intent {
-    pub(crate) cited: Cited,
+    pub(crate) id: EventId,
+    pub(crate) index: Index,
+    /// Who signed it.
     pub(crate) agent: Mark,
     pub(crate) deed: Deed,
     /// Somebody has to allow it.
@@ -24,12 +26,6 @@ pub(crate) struct Intent {
     pub(crate) is_dangerous: bool,
     /// Its label is not what the contract says of it, and that was said: see `View::mislabels`.
     pub(crate) is_mislabelled: bool,
-    /// Agents of its chain.
-    pub(crate) chain: Vec<Mark>,
-    /// Gates that it had to pass when it was meant.
-    pub(crate) needed: Vec<Mark>,
-    /// Gates, and whether the last word of each was to allow.
-    pub(crate) gates: Vec<(Mark, bool)>,
     /// An approval holds until then; zero if there is none.
     pub(crate) allowed: Micros,
     /// One by a human holds until then.
@@ -45,6 +41,60 @@ pub(crate) struct Intent {
     pub(crate) is_weighed: bool,
     /// It ran though it was denied, and that was said.
     pub(crate) is_told: bool,
+    pub(crate) rest: Rest,
+}
+
+/// What of an intent differs in length, as it is packed: most of it is only asked for when something is wrong.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Rest {
+    /// What a finding of it names: texts as of [`Cited`]; agents of the chain, each a mark; gates that had to be passed when it was meant, each a
+    /// mark; gates that judged, each a mark and whether its last word was to allow.
+    bytes: Vec<u8>,
+    chain_at: usize,
+    needed_at: usize,
+    gates_at: usize,
+}
+
+impl Rest {
+    pub(crate) fn new(
+        cited: &Cited<'_>,
+        chain: impl Iterator<Item = Mark>,
+        needed: impl Iterator<Item = Mark>,
+    ) -> Self {
+        let mut rest = Self::default();
+        let mut row = Pack(&mut rest.bytes);
+        cited.pack_names(row.room(cited.len() + 32));
+        rest.chain_at = row.0.len();
+        for mark in chain.take(PRINCIPALS_MAX) {
+            row.raw(&mark);
+        }
+        rest.needed_at = row.0.len();
+        for mark in needed.take(SCOPES_MAX) {
+            row.raw(&mark);
+        }
+        rest.gates_at = row.0.len();
+        rest
+    }
+
+    fn between(&self, from: usize, to: usize) -> &[u8] {
+        self.bytes.get(from..to).unwrap_or_default()
+    }
+
+    fn pack(&self, row: &mut Pack<'_>) {
+        let count = |from: usize, to: usize| u8::try_from((to - from) / 8).unwrap_or(u8::MAX);
+        row.u8(count(self.chain_at, self.needed_at)).u8(count(self.needed_at, self.gates_at));
+        row.raw(&self.bytes);
+    }
+
+    fn unpack(row: &[u8]) -> Option<Self> {
+        let (counts, bytes) = row.split_first_chunk::<2>()?;
+        let [chain, needed] = counts.map(|count| usize::from(count) * 8);
+        let mut texts = Unpack(bytes);
+        (0..3).try_for_each(|_| texts.text().map(drop))?;
+        let chain_at = bytes.len() - texts.0.len();
+        let (needed_at, gates_at) = (chain_at + chain, chain_at + chain + needed);
+        Some(Self { bytes: bytes.to_vec(), chain_at, needed_at, gates_at })
+    }
 }
 
 /// How often outcomes and witnesses told of an intent's execution.
@@ -91,17 +141,52 @@ impl Told {
 }
 
 impl Intent {
+    /// What a finding of it cites.
+    pub(crate) fn cited(&self) -> Cited<'_> {
+        let mut names = Unpack(&self.rest.bytes);
+        let mut name = || names.text().unwrap_or_default();
+        let (who, correlation, signer) = (name(), name(), name());
+        let told = |name: &&str| !name.is_empty();
+        Cited {
+            id: self.id,
+            index: self.index,
+            who,
+            is_agent: true,
+            signer: Some(signer).filter(told),
+            correlation: Some(correlation).filter(told),
+        }
+    }
+
+    /// Agents of its chain.
+    pub(crate) fn chain(&self) -> impl Iterator<Item = &[u8]> {
+        self.rest.between(self.rest.chain_at, self.rest.needed_at).chunks_exact(8)
+    }
+
+    /// Gates that it had to pass when it was meant.
+    fn needed(&self) -> impl Iterator<Item = &[u8]> {
+        self.rest.between(self.rest.needed_at, self.rest.gates_at).chunks_exact(8)
+    }
+
+    /// The gates that judged it, and whether the last word of each was to allow.
+    fn gates(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        let gates = self.rest.bytes.get(self.rest.gates_at..).unwrap_or_default();
+        gates.chunks_exact(9).filter_map(|gate| gate.split_last()).map(|(word, gate)| (gate, *word > 0))
+    }
+
+    /// The last word of a gate, if it had one: whether it was to allow.
+    pub(crate) fn word_of(&self, gate: &[u8]) -> Option<bool> {
+        self.gates().find(|(known, _)| *known == gate).map(|(_, allows)| allows)
+    }
+
     /// Whether a gate or an approver has the last word, and it is no.
     pub(crate) fn is_denied(&self) -> bool {
-        self.refused || self.gates.iter().any(|(_, allows)| !allows)
+        self.refused || self.gates().any(|(_, allows)| !allows)
     }
 
     /// Whether it may run: every gate that it needs allows it, and an approver where one is needed.
     pub(crate) fn is_allowed(&self) -> bool {
-        let passed =
-            |gate: &Mark| self.gates.iter().any(|(known, allows)| known == gate && *allows);
         let approved = !self.asks || self.allowed > Micros(0);
-        approved && !self.is_denied() && self.needed.iter().all(passed)
+        approved && !self.is_denied() && self.needed().all(|gate| self.word_of(gate) == Some(true))
     }
 
     /// Counts what an outcome or a witness tells.
@@ -112,46 +197,39 @@ impl Intent {
 
     /// Takes in a gate's word.
     pub(crate) fn judge(&mut self, gate: Mark, allows: bool) {
-        let has_room = self.gates.len() < GATES_MAX;
-        match self.gates.iter_mut().find(|(known, _)| *known == gate) {
-            Some(known) => known.1 = allows,
-            None if has_room => self.gates.push((gate, allows)),
+        let has_room = self.gates().count() < GATES_MAX;
+        let gates = self.rest.bytes.get_mut(self.rest.gates_at..).unwrap_or_default();
+        match gates.chunks_exact_mut(9).find(|known| known.starts_with(&gate)) {
+            Some(known) => known.iter_mut().skip(8).for_each(|word| *word = u8::from(allows)),
+            None if has_room => drop(Pack(&mut self.rest.bytes).raw(&gate).u8(u8::from(allows))),
             // IMPORTANT: a refusal is not forgotten for lack of room.
             None => self.refused |= !allows,
         }
     }
 
-    pub(crate) fn pack(&self, until: u64) -> Vec<u8> {
-        let mut row = Pack::with_capacity(224);
-        row.u64(until).raw(&self.agent);
-        self.cited.pack(&mut row);
-        self.deed.pack(&mut row);
+    pub(crate) fn pack(&self, until: u64, row: &mut Pack<'_>) {
+        row.room(135 + self.rest.bytes.len()).u64(until);
+        row.raw(&self.id.0).u64(self.index.0).raw(&self.agent);
+        self.deed.pack(row);
         let flags = [self.asks, self.refused, self.is_over, self.is_weighed, self.is_told];
         let more = [self.is_dangerous, self.told.reverted, self.is_mislabelled];
         let flags = flags.into_iter().chain(more);
         row.u8(flags.rev().fold(0, |bits, flag| bits << 1 | u8::from(flag)));
         row.u64(self.allowed.0).u64(self.by_human.0).u64(self.clock.0);
         row.u32(self.told.dispatched).u32(self.told.confirmed).u32(self.told.witnessed);
-        for (marks, max) in [(&self.chain, PRINCIPALS_MAX), (&self.needed, SCOPES_MAX)] {
-            row.u8(u8::try_from(marks.len().min(max)).unwrap_or_default());
-            for mark in marks.iter().take(max) {
-                row.raw(mark);
-            }
-        }
-        for (gate, allows) in &self.gates {
-            row.raw(gate).u8(u8::from(*allows));
-        }
-        row.done()
+        self.rest.pack(row);
     }
 
     pub(crate) fn unpack(row: &[u8]) -> Option<Self> {
         let mut row = Unpack(row);
         row.u64()?;
-        let (agent, cited) = (row.array()?, Cited::unpack(&mut row)?);
+        let (id, index) = (EventId(row.array()?), Index(row.u64()?));
+        let agent = row.array()?;
         let deed = Deed::unpack(&mut row)?;
         let flags = row.u8()?;
-        let mut intent = Self {
-            cited,
+        Some(Self {
+            id,
+            index,
             agent,
             deed,
             asks: flags & 1 > 0,
@@ -170,19 +248,7 @@ impl Intent {
                 witnessed: row.u32()?,
                 reverted: flags & 64 > 0,
             },
-            chain: Vec::new(),
-            needed: Vec::new(),
-            gates: Vec::new(),
-        };
-        for _ in 0..row.u8()? {
-            intent.chain.push(row.array()?);
-        }
-        for _ in 0..row.u8()? {
-            intent.needed.push(row.array()?);
-        }
-        while let Some(gate) = row.array() {
-            intent.gates.push((gate, row.u8()? > 0));
-        }
-        Some(intent)
+            rest: Rest::unpack(row.0)?,
+        })
     }
 }

@@ -3,36 +3,32 @@
 //! An intent is joined by its event id, by a vendor's reference that something joined to it carries, or by its call
 //! id; and only to what names the same agent, so that nobody hides behind another's.
 
-use std::borrow::Cow;
-
 use super::facts::Facts;
 use super::intent::Intent;
 use super::pack::Unpack;
 use super::reference::Reference;
-use super::rows::{Rows, hash, key, mark};
+use super::rows::{Key, Rows, hash, key, mark};
 use crate::account::Account;
 use crate::body::Body;
 use crate::id::{EventId, Micros};
 
 /// Key of an intent's row.
-pub(crate) fn intent_key(id: EventId) -> Vec<u8> {
+pub(crate) fn intent_key(id: EventId) -> Key {
     key(b'I', &id.0)
 }
 
 /// Key of a call's row.
-pub(crate) fn call_key(agent: &str, call: &str) -> Vec<u8> {
+pub(crate) fn call_key(agent: &str, call: &str) -> Key {
     key(b'C', &hash(agent, call))
 }
 
 /// Key of the row of a request that others call by this id, which is no event's.
-pub(crate) fn alias_key(id: EventId) -> Vec<u8> {
-    let mut key = request_key(id);
-    key.push(b'=');
-    key
+pub(crate) fn alias_key(id: EventId) -> Key {
+    request_key(id).with(b"=")
 }
 
 /// Key of a request's row, by its event.
-pub(crate) fn request_key(id: EventId) -> Vec<u8> {
+pub(crate) fn request_key(id: EventId) -> Key {
     key(b'Q', &id.0)
 }
 
@@ -42,7 +38,7 @@ pub(crate) fn intent<R: Rows>(
     id: EventId,
     agent: Option<&str>,
 ) -> Result<Option<(EventId, Intent)>, R::Error> {
-    let intent = rows.get(&intent_key(id))?.and_then(|row| Intent::unpack(&row));
+    let intent = rows.get(&intent_key(id))?.and_then(Intent::unpack);
     let own = |intent: &Intent| agent.is_none_or(|agent| mark(agent) == intent.agent);
     Ok(intent.filter(own).map(|intent| (id, intent)))
 }
@@ -98,9 +94,9 @@ pub(crate) fn decided<R: Rows>(
         let is_intent = rows.get(&intent_key(cited))?.is_some();
         let mut intents = vec![cited];
         // An id that a request only calls itself by never stands before the event that has it.
-        let mut known = rows.get(&request_key(cited))?.map(Cow::into_owned);
+        let mut known = rows.get(&request_key(cited))?.map(<[u8]>::to_vec);
         if known.is_none() {
-            known = rows.get(&alias_key(cited))?.map(Cow::into_owned);
+            known = rows.get(&alias_key(cited))?.map(<[u8]>::to_vec);
         }
         if let Some(row) = known {
             let mut row = Unpack(row.get(8..).unwrap_or_default());

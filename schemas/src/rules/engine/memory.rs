@@ -8,8 +8,8 @@ use super::intent::Intent;
 use super::join;
 use super::pack::Unpack;
 use super::reference::Reference;
-use super::rows::{Rows, hash, key, mark_of};
-use super::session::{Session, SessionKey, Step, session_key};
+use super::rows::{Key, Rows, hash, key, mark_of};
+use super::session::{Session, Step, session_key};
 use super::target;
 use super::wait::Cited;
 use crate::account;
@@ -23,7 +23,7 @@ use crate::registry::Registry;
 /// The rows that bear on an entry.
 #[derive(Default, Debug)]
 pub(crate) struct Memory {
-    pub(crate) session_key: Option<SessionKey>,
+    pub(crate) session_key: Option<Key>,
     /// The session before the entry, and with it.
     pub(crate) session: Session,
     pub(crate) after: Session,
@@ -47,7 +47,7 @@ pub(crate) struct Memory {
     pub(crate) habits: Option<Habits>,
     pub(crate) caps: Vec<Count>,
     /// Uses of the grant that it gives.
-    pub(crate) uses: Vec<Cited>,
+    pub(crate) uses: Vec<u8>,
     /// An agent that was seen with its credential while nobody held that.
     pub(crate) met: Option<String>,
     /// When its agent, or a holder of its credential, was stopped first, and by which event.
@@ -65,7 +65,7 @@ impl Memory {
         if let (Some(session), Some(seq)) = (facts.session, facts.seq) {
             let at = session_key(session, &facts.by);
             memory.session =
-                rows.get(&at)?.and_then(|row| Session::unpack(&row)).unwrap_or_default();
+                rows.get(&at)?.and_then(Session::unpack).unwrap_or_default();
             memory.after = memory.session.clone();
             memory.step = memory.after.step(seq, &leaf.body, facts.time);
             memory.after.last = facts.at;
@@ -123,7 +123,7 @@ impl Memory {
         if let (Some(agent), Some(reference)) = (facts.agent, facts.reference) {
             let at = hash(agent, reference);
             let row = rows.get(&key(b'R', &at))?;
-            self.reference = row.and_then(|row| Reference::unpack(&row)).unwrap_or_default();
+            self.reference = row.and_then(Reference::unpack).unwrap_or_default();
             self.reference_key = Some(at);
         }
         let seen = self.reference.witness.is_some_and(|(_, seen)| seen == deed);
@@ -193,29 +193,29 @@ impl Memory {
 }
 
 /// Key of what waits for a grant.
-pub(crate) fn uses_key(grant: EventId) -> Vec<u8> {
+pub(crate) fn uses_key(grant: EventId) -> Key {
     key(b'G', &grant.0)
 }
 
 /// Key of when an agent was stopped.
-pub(crate) fn stopped_key(agent: &str) -> Vec<u8> {
+pub(crate) fn stopped_key(agent: &str) -> Key {
     key(b'X', &hash(agent, ""))
 }
 
 /// Key of whom an unregistered credential was seen with.
-pub(crate) fn met_key(credential: &str) -> Vec<u8> {
+pub(crate) fn met_key(credential: &str) -> Key {
     key(b'K', &hash(credential, ""))
 }
 
-fn uses<R: Rows>(rows: &mut R, body: &Body<'_>) -> Result<Vec<Cited>, R::Error> {
+fn uses<R: Rows>(rows: &mut R, body: &Body<'_>) -> Result<Vec<u8>, R::Error> {
     let Some(grant) = body.event_id("grant.id") else { return Ok(Vec::new()) };
-    Ok(rows.get(&uses_key(grant))?.map(|row| unpack_uses(&row)).unwrap_or_default())
+    Ok(rows.get(&uses_key(grant))?.unwrap_or_default().to_vec())
 }
 
 /// Uses in a row, behind when it ends.
-pub(crate) fn unpack_uses(row: &[u8]) -> Vec<Cited> {
+pub(crate) fn unpack_uses(row: &[u8]) -> impl Iterator<Item = Cited<'_>> {
     let mut row = Unpack(row.get(8..).unwrap_or_default());
-    std::iter::from_fn(|| Cited::unpack(&mut row)).collect()
+    std::iter::from_fn(move || Cited::unpack(&mut row))
 }
 
 fn met<R: Rows>(
@@ -228,7 +228,7 @@ fn met<R: Rows>(
         return Ok(None);
     }
     let row = rows.get(&met_key(credential))?;
-    Ok(row.and_then(|row| Unpack(row.get(8..).unwrap_or_default()).text()))
+    Ok(row.and_then(|row| Unpack(row.get(8..).unwrap_or_default()).text()).map(str::to_owned))
 }
 
 fn stopped<R: Rows>(
@@ -249,7 +249,7 @@ fn stopped<R: Rows>(
             continue;
         }
         if let Some(row) = rows.get(&stopped_key(agent))? {
-            let mut row = Unpack(&row);
+            let mut row = Unpack(row);
             if let (Some(at), Some(id)) = (row.u64().map(Micros), row.array().map(EventId))
                 && first.is_none_or(|(before, _)| at < before)
             {

@@ -1,12 +1,13 @@
 //! The bytes of the engine's rows: numbers big-endian, texts behind their length.
 
 /// Writes a row.
-#[derive(Default)]
-pub(crate) struct Pack(Vec<u8>);
+pub(crate) struct Pack<'r>(pub(crate) &'r mut Vec<u8>);
 
-impl Pack {
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self(Vec::with_capacity(bytes))
+impl Pack<'_> {
+    /// Makes room for so many bytes at once.
+    pub(crate) fn room(&mut self, bytes: usize) -> &mut Self {
+        self.0.reserve_exact(bytes);
+        self
     }
 
     pub(crate) fn u8(&mut self, value: u8) -> &mut Self {
@@ -22,6 +23,7 @@ impl Pack {
         self.raw(&value.to_be_bytes())
     }
 
+    #[inline]
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> &mut Self {
         self.0.extend_from_slice(bytes);
         self
@@ -39,41 +41,47 @@ impl Pack {
             None => self.u8(0),
         }
     }
-
-    pub(crate) fn done(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.0)
-    }
 }
 
 /// Reads a row; `None` where it has ended.
 pub(crate) struct Unpack<'r>(pub(crate) &'r [u8]);
 
-impl Unpack<'_> {
+impl<'r> Unpack<'r> {
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*head)
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(u8::from_be_bytes)
     }
 
+    #[inline]
     pub(crate) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
+    #[inline]
     pub(crate) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
     }
 
-    pub(crate) fn text(&mut self) -> Option<String> {
-        let len = usize::from(self.array().map(u16::from_be_bytes)?);
-        let (text, rest) = self.0.split_at_checked(len)?;
+    /// So many bytes.
+    pub(crate) fn raw(&mut self, bytes: usize) -> Option<&'r [u8]> {
+        let (raw, rest) = self.0.split_at_checked(bytes)?;
         self.0 = rest;
-        std::str::from_utf8(text).ok().map(str::to_owned)
+        Some(raw)
     }
 
+    pub(crate) fn text(&mut self) -> Option<&'r str> {
+        let len = usize::from(self.array().map(u16::from_be_bytes)?);
+        std::str::from_utf8(self.raw(len)?).ok()
+    }
+
+    #[inline]
     pub(crate) fn maybe<const N: usize>(&mut self) -> Option<Option<[u8; N]>> {
         match self.u8()? {
             0 => Some(None),

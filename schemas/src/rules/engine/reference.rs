@@ -5,7 +5,7 @@ use super::pack::{Pack, Unpack};
 use crate::id::{EventId, Index};
 
 /// What was told under a reference.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Reference {
     /// The intent of the first outcome, or the first witness, that has one.
     pub(crate) intent: Option<(EventId, Index)>,
@@ -14,17 +14,15 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    pub(crate) fn pack(&self, until: u64) -> Vec<u8> {
-        let mut row = Pack::with_capacity(96);
-        row.u64(until).maybe(self.intent.map(|(id, _)| id.0));
+    pub(crate) fn pack(&self, until: u64, row: &mut Pack<'_>) {
+        row.room(81).u64(until).maybe(self.intent.map(|(id, _)| id.0));
         if let Some((_, index)) = self.intent {
             row.u64(index.0);
         }
         if let Some((index, deed)) = &self.witness {
             row.u64(index.0);
-            deed.pack(&mut row);
+            deed.pack(row);
         }
-        row.done()
     }
 
     pub(crate) fn unpack(row: &[u8]) -> Option<Self> {

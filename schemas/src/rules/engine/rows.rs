@@ -13,46 +13,140 @@
 //! 'B' 'V' 'O' 'T' 'N' agent:16  habits
 //! 'F' agent+rule:16           findings of this hour                 an hour longer
 //! 'D' deadline:8 rule:* 0 index:8 n:1       what falls due
-//! 'D' deadline:8 0 index:8 key:*            a row that ends
+//! 'D' deadline:8 0 key:*                    a row that ends
 //! ```
 //!
 //! Names are hashed: rows hold no text of an event but agents, correlations and environments, so that a forged name
 //! costs no more than a true one.
 
-use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 
-use crate::id::EventId;
+use crate::id::{EventId, Micros};
 
 /// First byte of the keys of deadlines, which are found in their order and never asked for by their keys; all other
 /// rows are asked for by their keys alone.
 pub const DEADLINE: u8 = b'D';
 
-/// A row: its key and its value.
-pub type Row = (Vec<u8>, Vec<u8>);
+/// Key of a row that is asked for.
+pub type Key = Short<25>;
+
+/// Key of a row that falls due.
+pub type Deadline = Short<47>;
+
+/// A few bytes in place: a key costs no allocation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Short<const N: usize> {
+    bytes: [u8; N],
+    len: u8,
+}
+
+impl<const N: usize> Short<N> {
+    /// A key of a letter, to which the rest is added.
+    pub(crate) const fn new(letter: u8) -> Self {
+        let mut bytes = [0; N];
+        if let Some(first) = bytes.first_mut() {
+            *first = letter;
+        }
+        Self { bytes, len: 1 }
+    }
+
+    /// With more bytes behind.
+    #[inline]
+    pub(crate) fn with(mut self, more: &[u8]) -> Self {
+        let from = usize::from(self.len);
+        let to = from + more.len();
+        let room = self.bytes.get_mut(from..to).expect("room for the longest key");
+        room.copy_from_slice(more);
+        self.len = u8::try_from(to).expect("room for the longest key");
+        self
+    }
+
+    /// The key with these bytes, if they are no more than one has.
+    #[must_use]
+    pub fn from_slice(key: &[u8]) -> Option<Self> {
+        let mut bytes = [0; N];
+        bytes.get_mut(..key.len())?.copy_from_slice(key);
+        Some(Self { bytes, len: u8::try_from(key.len()).ok()? })
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> Hash for Short<N> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.as_slice());
+    }
+}
+
+/// The order of the bytes; mostly the time decides.
+impl Ord for Deadline {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.time().cmp(&other.time()).then_with(|| self.as_slice().cmp(other.as_slice()))
+    }
+}
+
+impl PartialOrd for Deadline {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Deadline {
+    /// The key of what falls due at a time.
+    pub(crate) fn at(at: Micros) -> Self {
+        Self::new(DEADLINE).with(&at.0.to_be_bytes())
+    }
+
+    /// When it falls due.
+    #[must_use]
+    pub fn time(&self) -> Micros {
+        let time = self.bytes.get(1..).and_then(<[u8]>::first_chunk);
+        Micros(time.map_or(u64::MAX, |time| u64::from_be_bytes(*time)))
+    }
+
+    /// What stands behind the time.
+    pub(crate) fn rest(&self) -> &[u8] {
+        self.as_slice().get(9..).unwrap_or_default()
+    }
+}
 
 /// Where the engine's rows are: small, keyed, in order. A row that is put is read back at once.
 pub trait Rows {
     /// Why they cannot be read.
     type Error;
 
-    /// The row with this key, borrowed where it is in memory: one has up to 5,568 bytes.
+    /// The row with this key.
     ///
     /// # Errors
     /// If the store cannot be read.
-    fn get(&mut self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, Self::Error>;
+    fn get(&mut self, key: &Key) -> Result<Option<&[u8]>, Self::Error>;
 
-    /// Writes a row.
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>);
+    /// The row with this key, empty, to be written anew.
+    fn put(&mut self, key: Key) -> &mut Vec<u8>;
 
     /// Removes a row.
-    fn delete(&mut self, key: Vec<u8>);
+    fn delete(&mut self, key: &Key);
 
-    /// The deadline with the smallest key. They are removed from the front, so that an implementation may remember
-    /// where it stopped.
+    /// A row that falls due, empty, to be written.
+    fn put_deadline(&mut self, key: Deadline) -> &mut Vec<u8>;
+
+    /// When the first deadline is.
     ///
     /// # Errors
     /// If the store cannot be read.
-    fn first_deadline(&mut self) -> Result<Option<Row>, Self::Error>;
+    fn next_deadline(&mut self) -> Result<Option<Micros>, Self::Error>;
+
+    /// Takes out the deadline with the smallest key, if it is due by now. They are removed from the front alone, so
+    /// that an implementation may remember where it stopped.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn take_deadline(&mut self, now: Micros) -> Result<Option<(Deadline, Vec<u8>)>, Self::Error>;
 
     /// Whether an event with this id by another signer was accepted before.
     ///
@@ -89,9 +183,7 @@ pub(crate) fn hash(first: &str, second: &str) -> [u8; 16] {
 }
 
 /// A key: its letter and the rest.
-pub(crate) fn key(letter: u8, rest: &[u8]) -> Vec<u8> {
-    let mut key = Vec::with_capacity(1 + rest.len());
-    key.push(letter);
-    key.extend_from_slice(rest);
-    key
+#[inline]
+pub(crate) fn key(letter: u8, rest: &[u8; 16]) -> Key {
+    Key::new(letter).with(rest)
 }

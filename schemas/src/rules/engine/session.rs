@@ -1,7 +1,7 @@
 //! A signer's session: its own numbers, and what it declared.
 
 use super::pack::{Pack, Unpack};
-use super::rows::Mark;
+use super::rows::{Key, Mark, key};
 use crate::body::Seq;
 use crate::id::{BodyDigest, Micros, SessionId};
 use crate::kind::Kind;
@@ -75,15 +75,9 @@ pub(crate) fn begins(kind: Kind) -> bool {
     !matches!(kind, Kind::DelegationGranted | Kind::DelegationRevoked)
 }
 
-/// Key of a session's row.
-pub(crate) type SessionKey = [u8; 25];
-
 /// The key of a signer's session.
-pub(crate) fn session_key(session: SessionId, signer: &Mark) -> SessionKey {
-    let mut key = [b'S'; 25];
-    let rest = session.0.iter().chain(signer);
-    key.iter_mut().skip(1).zip(rest).for_each(|(to, from)| *to = *from);
-    key
+pub(crate) fn session_key(session: SessionId, signer: &Mark) -> Key {
+    key(b'S', &session.0).with(signer)
 }
 
 impl Session {
@@ -180,17 +174,17 @@ impl Session {
         within.map(|gap| (gap.from.max(from), gap.to.min(to))).min()
     }
 
-    pub(crate) fn pack(&self, until: u64) -> Vec<u8> {
-        let mut row = Pack::with_capacity(64);
+    pub(crate) fn pack(&self, until: u64, row: &mut Pack<'_>) {
+        let attested = self.attested.as_deref().unwrap_or_default();
+        row.room(43 + attested.len() + 32 * self.gaps.len());
         let flags = u8::from(self.begun) | u8::from(self.declared) << 1 | u8::from(self.ended) << 2;
         let flags = flags | self.untold.min(UNTOLD_MAX) << 3;
         row.u64(until).u8(flags).u64(self.high).raw(&self.digest);
         row.u64(self.last.0).u64(self.claimed.0);
-        row.text(self.attested.as_deref().unwrap_or_default());
+        row.text(attested);
         for gap in &self.gaps {
             row.u64(gap.from).u64(gap.to).raw(&gap.before).raw(&gap.after);
         }
-        row.done()
     }
 
     pub(crate) fn unpack(row: &[u8]) -> Option<Self> {
@@ -205,7 +199,7 @@ impl Session {
             digest: row.array()?,
             last: Micros(row.u64()?),
             claimed: Micros(row.u64()?),
-            attested: row.text().filter(|text| !text.is_empty()),
+            attested: row.text().filter(|text| !text.is_empty()).map(str::to_owned),
             gaps: Vec::new(),
             untold: flags >> 3,
         };

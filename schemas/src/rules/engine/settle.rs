@@ -1,11 +1,11 @@
 //! What an accepted entry leaves behind for later ones.
 
 use super::deed::Deed;
-use super::intent::{Intent, Told};
+use super::intent::{Intent, Rest, Told};
 use super::join::{alias_key, call_key, intent_key, request_key};
 use super::memory::{Memory, met_key, stopped_key, unpack_uses, uses_key};
 use super::pack::Pack;
-use super::rows::{Mark, Rows, key, mark};
+use super::rows::{Key, Mark, Rows, key, mark};
 use super::session::{Session, begins};
 use super::sweep;
 use super::view::{View, latest_s};
@@ -32,11 +32,11 @@ pub(crate) fn settle<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Er
         Kind::ApprovalDecided => decided(rows, view),
         Kind::AgentSuspended | Kind::AgentDisabled | Kind::AgentRetired => stop(rows, view)?,
         Kind::AgentEnabled => {
-            rows.delete(stopped_key(view.facts.agent.unwrap_or_default()));
+            rows.delete(&stopped_key(view.facts.agent.unwrap_or_default()));
         }
         Kind::DelegationGranted => {
             if let Some(grant) = view.body.event_id("grant.id") {
-                rows.delete(uses_key(grant));
+                rows.delete(&uses_key(grant));
             }
         }
         _ => {}
@@ -53,7 +53,7 @@ pub(crate) fn session_row<R: Rows>(rows: &mut R, memory: &Memory, after: &Sessio
     if memory.session.last == Micros(0) {
         sweep::plan(rows, row, Micros(until));
     }
-    rows.put(row.to_vec(), after.pack(until));
+    after.pack(until, &mut Pack(rows.put(*row)));
 }
 
 fn session<R: Rows>(rows: &mut R, view: &View<'_>) {
@@ -86,14 +86,16 @@ fn kept_until(view: &View<'_>, contract: Option<&Contract>) -> u64 {
 
 /// The row of an intent that something came of.
 fn keep<R: Rows>(rows: &mut R, view: &View<'_>, id: EventId, intent: &Intent) {
-    let until = kept_until(view, view.contract_of(&intent.cited));
-    rows.put(intent_key(id), intent.pack(until));
+    let until = kept_until(view, view.contract_of(intent));
+    intent.pack(until, &mut Pack(rows.put(intent_key(id))));
 }
 
-/// Puts a row that ends, and plans its end.
-fn put_for<R: Rows>(rows: &mut R, row: Vec<u8>, value: Vec<u8>, until: u64) {
+/// A new row that ends, up to its end, which is planned.
+fn put_for<R: Rows>(rows: &mut R, row: Key, until: u64) -> Pack<'_> {
     sweep::plan(rows, &row, Micros(until));
-    rows.put(row, value);
+    let mut row = Pack(rows.put(row));
+    row.u64(until);
+    row
 }
 
 /// IMPORTANT: an id that another signer used first stays his, or outcomes of his would join another's intent.
@@ -105,12 +107,13 @@ fn intent<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
     }
     let until = kept_until(view, view.contract);
     let intent = new_intent(view, agent, deed);
-    put_for(rows, intent_key(facts.id), intent.pack(until), until);
+    let row = intent_key(facts.id);
+    sweep::plan(rows, &row, Micros(until));
+    intent.pack(until, &mut Pack(rows.put(row)));
     if let Some(call) = facts.call {
         let row = call_key(agent, call);
         if rows.get(&row)?.is_none() {
-            let value = Pack::default().u64(until).raw(&facts.id.0).done();
-            put_for(rows, row, value, until);
+            put_for(rows, row, until).raw(&facts.id.0);
         }
     }
     Ok(())
@@ -122,19 +125,18 @@ fn new_intent(view: &View<'_>, agent: &str, deed: Deed) -> Intent {
         true => view.facts.by_agent,
         false => view.registry.agent(hop).is_some(),
     };
-    let agents = hops.filter(is_agent);
+    let chain = hops.filter(is_agent).map(|hop| match hop == agent {
+        true => view.facts.by,
+        false => mark(hop),
+    });
     Intent {
-        cited: Cited::of(view.facts),
+        id: view.facts.id,
+        index: view.facts.index,
         agent: view.facts.by,
         deed,
         asks: view.needs_approval(),
-        needed: view.gates.iter().map(|gate| mark(gate)).collect(),
         is_dangerous: view.is_dangerous(),
         is_mislabelled: view.mislabels().next().is_some(),
-        chain: agents
-            .map(|hop| if hop == agent { view.facts.by } else { mark(hop) })
-            .collect(),
-        gates: Vec::new(),
         allowed: Micros(0),
         by_human: Micros(0),
         refused: false,
@@ -143,6 +145,7 @@ fn new_intent(view: &View<'_>, agent: &str, deed: Deed) -> Intent {
         is_over: false,
         is_weighed: false,
         is_told: false,
+        rest: Rest::new(&Cited::of(view.facts), chain, view.gates.iter().map(|gate| mark(gate))),
     }
 }
 
@@ -160,7 +163,7 @@ fn execution<R: Rows>(rows: &mut R, view: &View<'_>) {
         }
         // A witness that had waited for its outcome is this intent's from now on.
         let waited = memory.reference.intent.is_none() && !is_witness;
-        if waited && memory.reference.witness.is_some_and(|(seen, _)| before.cited.index < seen) {
+        if waited && memory.reference.witness.is_some_and(|(seen, _)| before.index < seen) {
             intent.told.witnessed = intent.told.witnessed.saturating_add(1);
         }
         keep(rows, view, *id, &intent);
@@ -171,8 +174,8 @@ fn execution<R: Rows>(rows: &mut R, view: &View<'_>) {
 fn reference<R: Rows>(rows: &mut R, view: &View<'_>, is_witness: bool) {
     let memory = view.memory;
     let Some(at) = memory.reference_key else { return };
-    let mut after = memory.reference.clone();
-    let joined = memory.intents.first().map(|(id, intent)| (*id, intent.cited.index));
+    let mut after = memory.reference;
+    let joined = memory.intents.first().map(|(id, intent)| (*id, intent.index));
     after.intent = after.intent.or(joined);
     if is_witness && after.witness.is_none() {
         after.witness = memory.deed.map(|deed| (view.facts.index, deed));
@@ -185,7 +188,7 @@ fn reference<R: Rows>(rows: &mut R, view: &View<'_>, is_witness: bool) {
     if memory.reference == super::reference::Reference::default() {
         sweep::plan(rows, &row, Micros(until));
     }
-    rows.put(row, after.pack(until));
+    after.pack(until, &mut Pack(rows.put(row)));
 }
 
 fn verdict<R: Rows>(rows: &mut R, view: &View<'_>) {
@@ -217,12 +220,11 @@ fn requested<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
     let alias = request.map(alias_key);
     for row in std::iter::once(request_key(view.facts.id)).chain(alias) {
         if rows.get(&row)?.is_none() {
-            let mut value = Pack::default();
-            value.u64(until).u64(ends);
+            let mut value = put_for(rows, row, until);
+            value.u64(ends);
             for (intent, _) in &view.memory.intents {
                 value.raw(&intent.0);
             }
-            put_for(rows, row, value.done(), until);
         }
     }
     Ok(())
@@ -258,7 +260,7 @@ pub(crate) fn is_self(view: &View<'_>, intent: &Intent) -> bool {
     names.into_iter().any(|name| {
         let name = view.registry.known(name).map_or(name, |agent| agent.id.as_str());
         let name = mark(name);
-        name == intent.agent || intent.chain.contains(&name)
+        name == intent.agent || intent.chain().any(|agent| agent == name)
     })
 }
 
@@ -271,8 +273,7 @@ fn is_human(view: &View<'_>) -> bool {
 fn stop<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
     let row = stopped_key(view.facts.agent.unwrap_or_default());
     if rows.get(&row)?.is_none() {
-        let value = Pack::default().u64(view.facts.at.0).raw(&view.facts.id.0).done();
-        rows.put(row, value);
+        Pack(rows.put(row)).u64(view.facts.at.0).raw(&view.facts.id.0);
     }
     Ok(())
 }
@@ -286,20 +287,18 @@ fn uses<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
     let hops = view.body.principals();
     for grant in hops.iter().filter_map(|hop| hop.grant).filter(unknown) {
         let row = uses_key(grant);
-        let known = rows.get(&row)?.map(|row| unpack_uses(&row));
+        let known = rows.get(&row)?.map(<[u8]>::to_vec);
         let until = view.facts.at.0.saturating_add(USE_DAYS_KEPT * DAY_US);
         if known.is_none() {
             sweep::plan(rows, &row, Micros(until));
         }
-        let mut cited = known.unwrap_or_default();
-        if cited.len() >= GRANT_USES_MAX {
+        let known = known.unwrap_or_default();
+        if unpack_uses(&known).count() >= GRANT_USES_MAX {
             continue;
         }
-        cited.push(Cited::of(view.facts));
-        let mut value = Pack::default();
-        value.u64(until);
-        cited.iter().for_each(|cited| cited.pack(&mut value));
-        rows.put(row, value.done());
+        let mut value = Pack(rows.put(row));
+        value.u64(until).raw(known.get(8..).unwrap_or_default());
+        Cited::of(view.facts).pack(&mut value);
     }
     Ok(())
 }
@@ -314,6 +313,5 @@ fn met<R: Rows>(rows: &mut R, view: &View<'_>) {
         return;
     }
     let until = view.facts.at.0.saturating_add(CREDENTIAL_DAYS_KEPT * DAY_US);
-    let value = Pack::default().u64(until).text(agent).done();
-    put_for(rows, met_key(credential), value, until);
+    put_for(rows, met_key(credential), until).text(agent);
 }

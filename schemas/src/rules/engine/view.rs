@@ -139,7 +139,7 @@ impl<'v> View<'v> {
     }
 
     /// A deadline by that bound.
-    pub(crate) fn wait_of_signer(&self, rule: &Rule) -> Wait {
+    pub(crate) fn wait_of_signer(&self, rule: &Rule) -> Wait<'v> {
         self.wait_by(rule, self.contract_of_signer())
     }
 
@@ -148,31 +148,32 @@ impl<'v> View<'v> {
     }
 
     /// A deadline so many seconds from now, by a rule's bound.
-    pub(crate) fn wait(&self, rule: &Rule) -> Wait {
+    pub(crate) fn wait(&self, rule: &Rule) -> Wait<'v> {
         self.wait_by(rule, self.contract)
     }
 
-    /// The same by the contract of the agent that an entry is of, where another one signs and names none.
-    pub(crate) fn wait_for(&self, rule: &Rule, cited: Cited) -> Wait {
-        let wait = self.wait_by(rule, self.contract_of(&cited));
-        Wait { cited, ..wait }
+    /// The same for an intent, by the contract of its agent, where another one signs and names none.
+    pub(crate) fn wait_for(&self, rule: &Rule, intent: &'v Intent) -> Wait<'v> {
+        let wait = self.wait_by(rule, self.contract_of(intent));
+        Wait { cited: intent.cited(), ..wait }
     }
 
-    fn wait_by(&self, rule: &Rule, contract: Option<&Contract>) -> Wait {
+    fn wait_by(&self, rule: &Rule, contract: Option<&Contract>) -> Wait<'v> {
         let us = bound(contract, rule).min(DEADLINE_S_MAX).saturating_mul(1_000_000);
         self.wait_until(Micros(self.facts.at.0.saturating_add(us)))
     }
 
-    /// The contract in force of the agent that an earlier entry is of.
-    pub(crate) fn contract_of(&self, cited: &Cited) -> Option<&'v Contract> {
-        if cited.agent() == self.facts.agent {
+    /// The contract in force of the agent that an intent is of.
+    pub(crate) fn contract_of(&self, intent: &Intent) -> Option<&'v Contract> {
+        let agent = intent.cited().agent();
+        if agent == self.facts.agent {
             return self.contract;
         }
-        cited.agent().and_then(|agent| super::in_force(self.registry, agent))
+        agent.and_then(|agent| super::in_force(self.registry, agent))
     }
 
     /// A deadline at a time.
-    pub(crate) fn wait_until(&self, at: Micros) -> Wait {
+    pub(crate) fn wait_until(&self, at: Micros) -> Wait<'v> {
         Wait::new(at, Cited::of(self.facts))
     }
 }

@@ -12,7 +12,6 @@
     reason = "tests"
 )]
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value as Json, json};
@@ -23,7 +22,7 @@ use crate::kind::Kind;
 use crate::leaf::{Counts, Leaf, Status};
 use crate::registry::{ChainCheck, Registry};
 use crate::reject::Reason;
-use crate::rules::{DEADLINE, Engine, Finding, Row, Rows};
+use crate::rules::{DEADLINE, Deadline, Engine, Finding, Key, Rows};
 
 /// Rows in memory.
 #[derive(Default)]
@@ -34,27 +33,47 @@ pub(in crate::rules) struct Memory {
     pub(in crate::rules) puts: usize,
 }
 
+impl Memory {
+    fn empty(&mut self, key: &[u8]) -> &mut Vec<u8> {
+        self.puts += 1;
+        let row = self.rows.entry(key.to_vec()).or_default();
+        row.clear();
+        row
+    }
+
+    fn first_deadline(&self) -> Option<Deadline> {
+        let (key, _) = self.rows.range(vec![DEADLINE]..).next()?;
+        Deadline::from_slice(key).filter(|_| key.first() == Some(&DEADLINE))
+    }
+}
+
 impl Rows for Memory {
     type Error = std::convert::Infallible;
 
-    fn get(&mut self, key: &[u8]) -> Result<Option<Cow<'_, [u8]>>, Self::Error> {
+    fn get(&mut self, key: &Key) -> Result<Option<&[u8]>, Self::Error> {
         self.gets += 1;
-        Ok(self.rows.get(key).map(|row| Cow::Borrowed(row.as_slice())))
+        Ok(self.rows.get(key.as_slice()).map(Vec::as_slice))
     }
 
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.puts += 1;
-        self.rows.insert(key, value);
+    fn put(&mut self, key: Key) -> &mut Vec<u8> {
+        self.empty(key.as_slice())
     }
 
-    fn delete(&mut self, key: Vec<u8>) {
-        self.rows.remove(&key);
+    fn delete(&mut self, key: &Key) {
+        self.rows.remove(key.as_slice());
     }
 
-    fn first_deadline(&mut self) -> Result<Option<Row>, Self::Error> {
-        let next = self.rows.range(vec![DEADLINE]..).next();
-        let row = next.filter(|(key, _)| key.first() == Some(&DEADLINE));
-        Ok(row.map(|(key, value)| (key.clone(), value.clone())))
+    fn put_deadline(&mut self, key: Deadline) -> &mut Vec<u8> {
+        self.empty(key.as_slice())
+    }
+
+    fn next_deadline(&mut self) -> Result<Option<Micros>, Self::Error> {
+        Ok(self.first_deadline().map(|key| key.time()))
+    }
+
+    fn take_deadline(&mut self, now: Micros) -> Result<Option<(Deadline, Vec<u8>)>, Self::Error> {
+        let due = self.first_deadline().filter(|key| key.time() <= now);
+        Ok(due.and_then(|key| Some((key, self.rows.remove(key.as_slice())?))))
     }
 
     fn is_taken(&mut self, id: EventId, signer: &str) -> Result<bool, Self::Error> {
