@@ -40,6 +40,7 @@ pub mod kind;
 pub mod leaf;
 pub mod limits;
 pub mod map;
+pub mod mark;
 pub mod outline;
 pub mod peek;
 pub mod policy;

@@ -15,7 +15,7 @@ mod tests;
 use std::borrow::Cow;
 
 pub use engine::{DEADLINE, Deadline, Engine, Key, Rows};
-use engine::{Flag, Late, Ruling, View, Wait};
+use engine::{Flag, Late, Ruling, Sorts, View, Wait};
 
 use crate::id::{Digest, EventId, Index};
 
@@ -32,6 +32,8 @@ pub struct Rule {
     pub by_contract: bool,
     /// What it means that an entry is flagged, and what to do about it.
     pub text: &'static str,
+    /// The sorts of entries that it is asked about.
+    about: Sorts,
     when: When,
 }
 
@@ -60,7 +62,7 @@ impl Rule {
         text: &'static str,
     ) -> Self {
         let when = When::Entry(check);
-        Self { name, version: 1, threshold: None, by_contract: false, text, when }
+        Self { name, version: 1, threshold: None, by_contract: false, text, about: Sorts::ALL, when }
     }
 
     const fn at_deadline(
@@ -70,11 +72,16 @@ impl Rule {
         text: &'static str,
     ) -> Self {
         let when = When::Deadline { watch, judge };
-        Self { name, version: 1, threshold: None, by_contract: false, text, when }
+        Self { name, version: 1, threshold: None, by_contract: false, text, about: Sorts::ALL, when }
     }
 
     const fn threshold(self, bound: u64) -> Self {
         Self { threshold: Some(bound), ..self }
+    }
+
+    /// It has nothing to say of entries of other sorts.
+    const fn about(self, about: Sorts) -> Self {
+        Self { about, ..self }
     }
 
     const fn by_contract(self) -> Self {

@@ -4,6 +4,7 @@ use schemas::contract::ExecutionMode;
 use schemas::deterministic::Item;
 use schemas::encode::Encoder;
 use schemas::id::{Digest, Index};
+use schemas::mark::mark;
 use schemas::registry::{AgentRecord, AgentState, Profile};
 
 use super::{list, owned, text, texts};
@@ -41,6 +42,7 @@ pub(super) fn decode(id: &str, fields: &[Item<'_>]) -> Option<AgentRecord> {
     ] = <&[Item<'_>; 11]>::try_from(fields).ok()?;
     Some(AgentRecord {
         id: id.to_owned(),
+        mark: mark(id),
         owner: owned(owner)?,
         state: AgentState::parse(state.text()?)?,
         registered: Index(registered.uint()?),

@@ -4,6 +4,7 @@ use crate::body::Body;
 use crate::contract::ExecutionMode;
 use crate::deterministic::Item;
 use crate::id::{Digest, Index};
+use crate::mark::Mark;
 
 /// Whether an agent may act.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +45,8 @@ impl AgentState {
 pub struct AgentRecord {
     /// Its id.
     pub id: String,
+    /// The mark of its id, by which the rules remember it.
+    pub mark: Mark,
     /// Who answers for it.
     pub owner: String,
     /// Whether it may act.

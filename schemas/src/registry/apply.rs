@@ -13,6 +13,7 @@ use crate::deterministic::Item;
 use crate::id::{Digest, EventId, Index, Kid, Micros};
 use crate::key::PublicKey;
 use crate::kind::{Kind, Role};
+use crate::mark::mark;
 
 impl Registry {
     /// Takes an accepted entry in; returns the records that it changed.
@@ -134,8 +135,10 @@ impl Registry {
     fn register_agent(&mut self, index: Index, body: &Body<'_>) -> Vec<Record> {
         let mut profile = Profile::default();
         profile.update(body);
+        let id = body.agent().unwrap_or_default();
         self.put_agent(AgentRecord {
-            id: body.agent().unwrap_or_default().to_owned(),
+            id: id.to_owned(),
+            mark: mark(id),
             owner: body.text("owner").unwrap_or_default().to_owned(),
             state: AgentState::Active,
             profile,

@@ -1,6 +1,6 @@
 //! `acted_after_disable`: a witness saw a stopped agent, or a credential of one, act at or after it was stopped.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 use crate::kind::Kind;
 
 pub(super) static RULE: Rule = Rule::at_entry(
@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      The kill switch stops what the agent records, not what it still can do: revoke its \
      credentials at the system that was reached, find out what else they reached, and \
      treat the agent as compromised until its process is known to be gone.",
-);
+).about(Sorts::WITNESS);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let (at, stop) = view.memory.stopped?;

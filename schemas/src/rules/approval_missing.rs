@@ -1,6 +1,6 @@
 //! `approval_missing`: something ran that somebody had to allow, and nobody had.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "approval_missing",
@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      approval that still held came before. Ask the agent's owner why the runtime \
      dispatched it without waiting; if an approval was given elsewhere, have it recorded \
      where the ledger sees it.",
-);
+).about(Sorts::EXECUTION);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let ran = view.facts.is_execution() && view.is_fresh() && view.needs_approval();

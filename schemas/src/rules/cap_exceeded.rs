@@ -1,6 +1,6 @@
 //! `cap_exceeded`: an action ran more often in its hour or day than the contract allows.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "cap_exceeded",
@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      outcome that tells of the same execution again does not count twice. See whether the \
      gate that should have stopped it knows the cap; if witnesses lead, the agent does \
      more than it says.",
-).by_contract();
+).about(Sorts::ACTION).by_contract();
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let mut caps = view.memory.caps.iter();

@@ -1,6 +1,6 @@
 //! `claim_mismatch`: an intent, an outcome and a witness of one action, or the contract, say different things of it.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "claim_mismatch",
@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      that action. The witness is the one to believe. Somebody mislabelled the action, the \
      agent was led to do something else than it declared, or its runtime lies: read the \
      chain from the intent down, and the sources that were read before it.",
-);
+).about(Sorts::ACTION);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let own = view.memory.deed?;

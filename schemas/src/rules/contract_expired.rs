@@ -1,6 +1,6 @@
 //! `contract_expired`: an agent acted at or after the end of its contract.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "contract_expired",
@@ -8,7 +8,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
     "The contract of the agent ended at 00:00 UTC of its expiry date, by the ledger's \
      clock, and the agent still acts. Its owner either renews the contract, after looking \
      at what the agent needs, or has the agent stopped.",
-).by_contract();
+).about(Sorts::JUDGED).by_contract();
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let expired = view.contract?.is_expired(view.facts.at);

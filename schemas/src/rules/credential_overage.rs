@@ -1,6 +1,6 @@
 //! `credential_overage`: a credential was used past its end, or lives longer than the contract allows.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 use crate::id::Micros;
 use crate::kind::Kind;
 use crate::registry::Holder;
@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
     "The credential had ended when it was used, or its life from issue to end is longer \
      than the contract's max_credential_age. The second is told when it is registered as \
      well. Issue a shorter one, and see which system still takes one that has ended.",
-).by_contract();
+).about(Sorts::USE.or(Sorts::CREDENTIAL)).by_contract();
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let is_registered = view.facts.kind == Kind::CredentialRegistered;

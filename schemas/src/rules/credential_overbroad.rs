@@ -1,6 +1,6 @@
 //! `credential_overbroad`: a credential opens more than the contract permits.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 use crate::deterministic::Item;
 use crate::grant::covers;
 use crate::kind::Kind;
@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      operation that the agent's contract permits. Whoever takes over the agent can do all \
      that the credential opens, whatever the contract says. Issue one with the contract's \
      scopes.",
-).by_contract();
+).about(Sorts::USE.or(Sorts::CREDENTIAL)).by_contract();
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let contract = view.contract?;

@@ -1,6 +1,6 @@
 //! `during_freeze`: something was done that is frozen.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 use crate::registry::{EVERYTHING, FreezeRecord};
 use crate::terms::{self, Key, Term};
 
@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      everything does not concern reading; one that names reading does. Find out who let \
      it through: the freeze is a statement in the ledger that gates can follow, it stops \
      nothing itself.",
-);
+).about(Sorts::JUDGED);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let action = view.facts.action.filter(|_| view.is_judged)?;

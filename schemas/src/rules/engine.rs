@@ -18,6 +18,7 @@ mod reference;
 mod rows;
 mod session;
 mod settle;
+mod sort;
 mod sweep;
 pub(super) mod target;
 mod view;
@@ -28,10 +29,10 @@ pub(super) use caps::offset_s;
 pub(super) use flag::Flag;
 pub(super) use intent::Intent;
 pub(super) use memory::unpack_uses;
-pub(super) use rows::mark;
 pub use rows::{DEADLINE, Deadline, Key, Rows};
 pub(super) use session::{begins, link, session_key};
 pub(super) use settle::{is_self, words};
+pub(super) use sort::Sorts;
 pub(super) use view::View;
 pub(super) use wait::{Late, Ruling, Wait};
 
@@ -47,6 +48,7 @@ use crate::body::{Body, LEDGER_SIGNER};
 use crate::contract::Contract;
 use crate::id::Micros;
 use crate::leaf::{Leaf, Status};
+use crate::mark::mark;
 use crate::limits::{FINDINGS_DUE_ROWS_MAX, FINDINGS_SEARCH_ROWS_MAX};
 use crate::registry::{ChainCheck, Registry};
 
@@ -76,7 +78,7 @@ impl Engine {
         if body.kind().is_own() || body.signer() == LEDGER_SIGNER {
             return Ok(Vec::new());
         }
-        let mut facts = Facts::read(leaf, body);
+        let mut facts = Facts::read(registry, leaf, body);
         let mut memory = Memory::session(rows, &facts, leaf)?;
         if leaf.status != Status::Accepted {
             memory.after.leave_untold(&memory.session);
@@ -110,7 +112,10 @@ impl Engine {
             }
             let Some((key, row)) = rows.take_deadline(now)? else { break };
             match key.rest().split_first() {
-                Some((0, swept)) => sweep::end(rows, swept, key.time())?,
+                Some((0, swept)) => {
+                    sweep::end(rows, swept, key.time())?;
+                    sweep::end(rows, &row, key.time())?;
+                }
                 _ => findings.extend(judge(rows, registry, now, &key, &row)?),
             }
         }
@@ -135,7 +140,7 @@ impl Engine {
         contract: Option<&Contract>,
         agent: &str,
     ) -> Result<Baseline, R::Error> {
-        let habits = Habits::known(rows, rows::hash(agent, ""))?;
+        let habits = Habits::known(rows, mark(agent))?;
         let bounded = RULES.iter().filter(|rule| rule.threshold.is_some());
         Ok(Baseline {
             actions: habits.total,
@@ -195,7 +200,8 @@ impl<R: Rows> Entry<'_, R> {
 fn check<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<Vec<Finding>, R::Error> {
     let mut findings = Vec::new();
     let mut waits = Vec::new();
-    for rule in RULES {
+    let sorts = Sorts::of(view);
+    for rule in RULES.iter().filter(|rule| rule.about.meet(sorts)) {
         let flag = match rule.when {
             When::Entry(check) => check(view),
             When::Deadline { watch, .. } => {

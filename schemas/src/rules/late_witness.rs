@@ -1,6 +1,6 @@
 //! `late_witness`: a witness is received after an agent was stopped, of something before.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 use crate::kind::Kind;
 
 pub(super) static RULE: Rule = Rule::at_entry(
@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      happened before the stop. Most often the report was merely on its way. The time is \
      the service's own claim: if many such reports arrive, or long after the stop, \
      compare the service's clock and its own log before trusting that nothing ran on.",
-);
+).about(Sorts::WITNESS);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let (at, stop) = view.memory.stopped?;

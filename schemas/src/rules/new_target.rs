@@ -1,6 +1,6 @@
 //! `new_target`: an agent with many actions reaches a group of targets for the first time.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "new_target",
@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      before the last slash, the domain of an address, the area of a telephone number. It \
      may be new work; it may be an agent that was led somewhere else. Compare with its \
      task. Who is meant to be somewhere new all the time has a higher bound.",
-).threshold(100);
+).about(Sorts::JUDGED).threshold(100);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let habits = view.memory.habits.as_ref()?;

@@ -1,6 +1,6 @@
 //! `new_tool`: an agent uses a tool that its contract does not list, or that it never used in many actions.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 use crate::grant::covers;
 
 pub(super) static RULE: Rule = Rule::at_entry(
@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      agent has at least 100 actions (or its contract's bound) and never used it. See what \
      the tool can do and how the agent came by it, and list its tools in the contract: \
      then each other one is told at once.",
-).threshold(100).by_contract();
+).about(Sorts::JUDGED).threshold(100).by_contract();
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let tool = view.facts.tool.filter(|_| view.is_judged)?;

@@ -1,6 +1,6 @@
 //! `obo_missing`: an agent that may act for a user only acted for none.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 use crate::contract::ExecutionMode;
 
 pub(super) static RULE: Rule = Rule::at_entry(
@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
     "The contract's execution mode is on_behalf_of, and the action names no user. Nobody \
      can say for whom it was done, nor whether that user might have done it. Have the \
      runtime pass the user on, or stop actions that have none.",
-).by_contract();
+).about(Sorts::JUDGED).by_contract();
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let for_users = view.contract?.mode == ExecutionMode::OnBehalfOf;

@@ -1,6 +1,6 @@
 //! `odd_hour`: a class of actions at an hour at which the agent hardly ever has any.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "odd_hour",
@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      quarter of them in an hour beside it. Told at the first action of the class in \
      the hour. Schedules change, and stolen credentials are used \
      at night: ask what set it off, and follow its trigger.",
-).threshold(20);
+).about(Sorts::JUDGED).threshold(20);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     view.memory.habits.as_ref()?.is_odd.then(Flag::plain)

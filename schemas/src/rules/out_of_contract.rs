@@ -1,6 +1,6 @@
 //! `out_of_contract`: an action is not what the contract permits, or there is no contract.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 use super::engine::{offset_s, target, zone};
 use crate::contract::{Contract, DESTINATION, Hours, permits, same_name};
 use crate::grant::covers;
@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      contract's actions say of the action and each scope that it uses; where there is \
      neither, the action's own name. Stop the agent if it should not have been able to; \
      else its owner changes the contract, and the change stays on record.",
-).by_contract();
+).about(Sorts::JUDGED).by_contract();
 
 fn check(view: &View<'_>) -> Option<Flag> {
     view.facts.action.filter(|_| view.is_judged)?;

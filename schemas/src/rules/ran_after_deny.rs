@@ -1,6 +1,6 @@
 //! `ran_after_deny`: something ran though a gate or an approver had denied it.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "ran_after_deny",
@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      a witness tells that it was dispatched or done after. The gate is not in the path of \
      the action, or was passed by: stop the agent, and find the way around the gate \
      before it acts again.",
-);
+).about(Sorts::EXECUTION);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let intent = view.intent()?;

@@ -1,6 +1,6 @@
 //! `revoked_credential_use`: a credential was used after it was revoked.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "revoked_credential_use",
@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      names it still. Either the agent holds on to a value that no longer works, or the \
      system that takes it was never told: revoke it there, and look for witnesses of what \
      it opened since.",
-);
+).about(Sorts::USE);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let credential = view.facts.credential.filter(|_| view.uses_credential())?;

@@ -1,13 +1,13 @@
 //! `root_unregistered`: the first hop of the principal chain is nobody who is registered.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "root_unregistered",
     check,
     "The chain begins with a person, service or agent that the registry does not know, so \
      nobody can be asked. Register who it is, or find out who made the name up.",
-);
+).about(Sorts::JUDGED);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     view.faults("root_unregistered").next().map(|_| Flag::plain())

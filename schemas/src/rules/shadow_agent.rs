@@ -1,6 +1,6 @@
 //! `shadow_agent`: a witness names an agent that nobody registered.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 use crate::kind::Kind;
 
 pub(super) static RULE: Rule = Rule::at_entry(
@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
     "A service saw an agent at work whose name, address or external id is not in the \
      registry. Somebody runs agents outside of it. Find out who by the credential and the \
      target; register the agent with an owner and a contract, or have it stopped.",
-);
+).about(Sorts::WITNESS);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let seen = view.facts.agent.is_some() && view.facts.kind == Kind::WitnessObserved;

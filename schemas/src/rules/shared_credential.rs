@@ -1,6 +1,6 @@
 //! `shared_credential`: a credential is registered to, or was witnessed with, two agents.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 use crate::kind::Kind;
 
 pub(super) static RULE: Rule = Rule::at_entry(
@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
     "One credential works for two agents, so that what it opened cannot be told to be \
      either's. The finding names the other one. A mere claim is not counted here: it is \
      an unregistered_credential. Issue one to each, and revoke this one.",
-);
+).about(Sorts::WITNESS.or(Sorts::CREDENTIAL));
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let agent = view.facts.agent?;

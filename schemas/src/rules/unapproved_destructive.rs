@@ -1,6 +1,6 @@
 //! `unapproved_destructive`: something dangerous ran, and no human had allowed it.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "unapproved_destructive",
@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      or seen, and no approval by a human that still held came before it. What it is, is \
      what the intent, the outcome, the witness or the contract's actions say, whichever \
      is worst. Undo it if it can be undone; then put a gate before that action that asks.",
-);
+).about(Sorts::EXECUTION);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     if !view.facts.is_execution() || !view.is_dangerous() {

@@ -1,7 +1,7 @@
 //! `unchecked_action`: something ran that lacks the verdict of a gate that the contract lists.
 
-use super::{Flag, Rule, View};
-use super::engine::mark;
+use super::{Flag, Rule, Sorts, View};
+use crate::mark::mark;
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "unchecked_action",
@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      on its intent when an outcome or a witness told that it ran. The check that the \
      contract relies on did not happen: find the way around the gate, and look for other \
      actions that took it.",
-).by_contract();
+).about(Sorts::EXECUTION).by_contract();
 
 fn check(view: &View<'_>) -> Option<Flag> {
     if !view.facts.is_execution() || !view.is_fresh() {

@@ -1,6 +1,6 @@
 //! `unclaimed_action`: a service saw an action that the agent had not said it would do.
 
-use super::{Flag, Late, Rule, Ruling, View, Wait};
+use super::{Flag, Late, Rule, Ruling, Sorts, View, Wait};
 use crate::kind::Kind;
 
 pub(super) static RULE: Rule = Rule::at_deadline(
@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      causes, the vendor's reference or the call id. An intent that is recorded afterwards \
      claims nothing. The agent, or somebody with its credential, acts without telling: \
      compare the agent's own log, and rotate the credential if it knows nothing of it.",
-).threshold(300);
+).about(Sorts::WITNESS).threshold(300);
 
 fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     let seen = view.facts.kind == Kind::WitnessObserved && !view.memory.is_repeat;

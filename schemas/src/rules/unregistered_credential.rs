@@ -1,6 +1,6 @@
 //! `unregistered_credential`: a credential is not registered, or is claimed and registered to another.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 use crate::kind::Kind;
 
 pub(super) static RULE: Rule = Rule::at_entry(
@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      that is registered to another. A witness of the second is a shared_credential. \
      Register each credential with its agent, scopes and end; one that nobody issued \
      through the registry should not exist.",
-);
+).about(Sorts::USE);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let credential = view.facts.credential.filter(|_| view.uses_credential())?;

@@ -1,6 +1,6 @@
 //! `volume`: an agent acts far more often in an hour than it usually does.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "volume",
@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      than three times the 95th percentile of the agent's active hours in the 28 days \
      before the last 24 hours. The last day is left out so that a surge does not explain \
      itself. Look for a loop, a batch that somebody started, or somebody in a hurry.",
-).threshold(60);
+).about(Sorts::JUDGED).threshold(60);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let habits = view.memory.habits.as_ref()?;

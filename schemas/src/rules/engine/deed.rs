@@ -2,8 +2,8 @@
 
 use super::facts::Facts;
 use super::pack::{Pack, Unpack};
-use super::rows::{Mark, NOTHING, mark_of};
 use crate::deterministic::Item;
+use crate::mark::{Mark, NOTHING, mark_of};
 
 /// Marks of what an action says; [`NOTHING`] where it says nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

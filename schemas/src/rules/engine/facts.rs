@@ -1,11 +1,11 @@
 //! The few fields of a body that rules ask for, read once.
 
-use super::rows::{Mark, mark};
 use crate::body::{Body, Seq};
 use crate::deterministic::Item;
 use crate::id::{EventId, Index, Micros, SessionId};
 use crate::kind::Kind;
 use crate::leaf::Leaf;
+use crate::mark::{Mark, mark};
 use crate::registry::Registry;
 
 /// An action, as a body tells it. Of an erased one only name and class are left.
@@ -38,6 +38,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) by_agent: bool,
     /// Its agent is registered.
     pub(crate) is_known: bool,
+    /// The mark of its agent.
+    pub(crate) of: Option<Mark>,
     pub(crate) session: Option<SessionId>,
     pub(crate) seq: Option<Seq>,
     pub(crate) correlation: Option<&'a str>,
@@ -73,7 +75,8 @@ impl<'a> Action<'a> {
 }
 
 impl<'a> Facts<'a> {
-    pub(crate) fn read(leaf: &Leaf, body: &'a Body<'a>) -> Self {
+    pub(crate) fn read(registry: &Registry, leaf: &Leaf, body: &'a Body<'a>) -> Self {
+        let signer = registry.agent(body.signer());
         let mut facts = Self {
             kind: body.kind(),
             id: body.id(),
@@ -83,8 +86,9 @@ impl<'a> Facts<'a> {
             agent: body.agent(),
             named: body.agent(),
             signer: body.signer(),
-            by: mark(body.signer()),
-            by_agent: false,
+            by: signer.map_or_else(|| mark(body.signer()), |agent| agent.mark),
+            by_agent: signer.is_some(),
+            of: None,
             is_known: false,
             session: None,
             seq: None,
@@ -143,19 +147,19 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Looks its signer and its agent up.
+    /// Looks its agent up.
     pub(crate) fn look_up(&mut self, registry: &'a Registry) {
-        let signer = registry.agent(self.signer);
-        self.by_agent = signer.is_some();
         // An agent that signs need not name itself.
-        let agent = self.agent.or(signer.map(|agent| agent.id.as_str()));
+        let agent = self.agent.or(Some(self.signer).filter(|_| self.by_agent));
+        if agent == Some(self.signer) && self.by_agent {
+            (self.agent, self.is_known, self.of) = (agent, true, Some(self.by));
+            return;
+        }
         // A witness may know an agent by another of its names.
-        let known = match agent {
-            Some(name) if name == self.signer => signer.or_else(|| registry.named(name)),
-            name => name.and_then(|name| registry.known(name)),
-        };
+        let known = agent.and_then(|name| registry.known(name));
         self.is_known = known.is_some();
         self.agent = known.map_or(agent, |known| Some(known.id.as_str()));
+        self.of = known.map(|known| known.mark).or_else(|| agent.map(mark));
     }
 
     /// Ids of the events that caused it.

@@ -5,9 +5,10 @@
 //! hour begins or something is new.
 
 use super::pack::{Pack, Unpack};
-use super::rows::{Key, Mark, NOTHING, Rows, key};
+use super::rows::{Key, Rows, key};
 use crate::id::Micros;
 use crate::limits::{HABIT_TARGETS_MAX, HABIT_TOOLS_MAX};
+use crate::mark::{Mark, NOTHING};
 
 const HOUR_US: u64 = 3_600_000_000;
 /// Hours before this one that volume is not held against.
@@ -43,7 +44,7 @@ pub(crate) struct Habits {
 
 /// What an action is for its agent's habits.
 pub(crate) struct Doing<'a> {
-    pub(crate) agent: [u8; 16],
+    pub(crate) agent: Mark,
     pub(crate) at: Micros,
     pub(crate) class: &'a str,
     pub(crate) tool: Mark,
@@ -138,7 +139,7 @@ impl Habits {
     }
 
     /// What is known of an agent as of its last action: its actions, and the bound that its volume sets.
-    pub(crate) fn known<R: Rows>(rows: &mut R, agent: [u8; 16]) -> Result<Self, R::Error> {
+    pub(crate) fn known<R: Rows>(rows: &mut R, agent: Mark) -> Result<Self, R::Error> {
         let row = rows.get(&key(b'B', &agent))?;
         Ok(row.and_then(Self::unpack).unwrap_or_default())
     }

@@ -3,11 +3,11 @@
 use super::deed::Deed;
 use super::facts::Facts;
 use super::pack::{Pack, Unpack};
-use super::rows::Mark;
 use super::wait::Cited;
 use crate::id::{EventId, Index, Micros};
 use crate::kind::Kind;
 use crate::limits::{PRINCIPALS_MAX, SCOPES_MAX};
+use crate::mark::Mark;
 
 /// Gates of an intent that are told apart.
 const GATES_MAX: usize = 2 * SCOPES_MAX;
@@ -155,6 +155,11 @@ impl Intent {
             signer: Some(signer).filter(told),
             correlation: Some(correlation).filter(told),
         }
+    }
+
+    /// Its agent, by the name that it gave.
+    pub(crate) fn who(&self) -> &str {
+        Unpack(&self.rest.bytes).text().unwrap_or_default()
     }
 
     /// Agents of its chain.

@@ -7,10 +7,11 @@ use super::facts::Facts;
 use super::intent::Intent;
 use super::pack::Unpack;
 use super::reference::Reference;
-use super::rows::{Key, Rows, hash, key, mark};
+use super::rows::{Key, Rows, hash, key};
 use crate::account::Account;
 use crate::body::Body;
 use crate::id::{EventId, Micros};
+use crate::mark::{Mark, mark};
 
 /// Key of an intent's row.
 pub(crate) fn intent_key(id: EventId) -> Key {
@@ -36,10 +37,10 @@ pub(crate) fn request_key(id: EventId) -> Key {
 pub(crate) fn intent<R: Rows>(
     rows: &mut R,
     id: EventId,
-    agent: Option<&str>,
+    agent: Option<Mark>,
 ) -> Result<Option<(EventId, Intent)>, R::Error> {
     let intent = rows.get(&intent_key(id))?.and_then(Intent::unpack);
-    let own = |intent: &Intent| agent.is_none_or(|agent| mark(agent) == intent.agent);
+    let own = |intent: &Intent| agent.is_none_or(|agent| agent == intent.agent);
     Ok(intent.filter(own).map(|intent| (id, intent)))
 }
 
@@ -52,19 +53,19 @@ pub(crate) fn action<R: Rows>(
     let account = Account::of(facts.kind, facts.signer, facts.agent);
     let Some(agent) = account.agent() else { return Ok(None) };
     for id in facts.causes() {
-        if let Some(joined) = intent(rows, id, facts.agent)? {
+        if let Some(joined) = intent(rows, id, facts.of)? {
             return Ok(Some(joined));
         }
     }
     if let Some((id, _)) = reference.intent
-        && let Some(joined) = intent(rows, id, facts.agent)?
+        && let Some(joined) = intent(rows, id, facts.of)?
     {
         return Ok(Some(joined));
     }
     let Some(call) = facts.call else { return Ok(None) };
     let id = rows.get(&call_key(agent, call))?;
     match id.and_then(|row| Unpack(row.get(8..).unwrap_or_default()).array()) {
-        Some(id) => intent(rows, EventId(id), facts.agent),
+        Some(id) => intent(rows, EventId(id), facts.of),
         None => Ok(None),
     }
 }
@@ -76,7 +77,7 @@ pub(crate) fn caused<R: Rows>(
 ) -> Result<Vec<(EventId, Intent)>, R::Error> {
     let mut joined = Vec::new();
     for id in facts.causes() {
-        joined.extend(intent(rows, id, facts.agent)?);
+        joined.extend(intent(rows, id, facts.of)?);
     }
     Ok(joined)
 }
@@ -90,6 +91,7 @@ pub(crate) fn decided<R: Rows>(
 ) -> Result<(Vec<(EventId, Intent)>, Option<Micros>), R::Error> {
     let request = body.event_id("approval.request");
     let (mut joined, mut ends) = (Vec::new(), None);
+    let agent = agent.map(mark);
     for cited in body.causes().into_iter().chain(request) {
         let is_intent = rows.get(&intent_key(cited))?.is_some();
         let mut intents = vec![cited];

@@ -8,7 +8,7 @@ use super::intent::Intent;
 use super::join;
 use super::pack::Unpack;
 use super::reference::Reference;
-use super::rows::{Key, Rows, hash, key, mark_of};
+use super::rows::{Key, Rows, hash, key};
 use super::session::{Session, Step, session_key};
 use super::target;
 use super::wait::Cited;
@@ -18,6 +18,7 @@ use crate::contract::{Contract, Mapped};
 use crate::id::{EventId, Micros};
 use crate::kind::Kind;
 use crate::leaf::Leaf;
+use crate::mark::mark_of;
 use crate::registry::Registry;
 
 /// The rows that bear on an entry.
@@ -162,10 +163,10 @@ impl Memory {
         mapped: Option<&Mapped>,
         days_min: u64,
     ) -> Result<(), R::Error> {
-        let (Some(agent), Some(action)) = (facts.agent, facts.action) else { return Ok(()) };
+        let (Some(agent), Some(action)) = (facts.of, facts.action) else { return Ok(()) };
         let class = mapped.and_then(|mapped| mapped.class.as_deref());
         let doing = Doing {
-            agent: hash(agent, ""),
+            agent,
             at: facts.at,
             class: class.unwrap_or(action.class),
             tool: mark_of(facts.tool),

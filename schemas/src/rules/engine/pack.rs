@@ -5,20 +5,24 @@ pub(crate) struct Pack<'r>(pub(crate) &'r mut Vec<u8>);
 
 impl Pack<'_> {
     /// Makes room for so many bytes at once.
+    #[inline]
     pub(crate) fn room(&mut self, bytes: usize) -> &mut Self {
         self.0.reserve_exact(bytes);
         self
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self, value: u8) -> &mut Self {
         self.0.push(value);
         self
     }
 
+    #[inline]
     pub(crate) fn u32(&mut self, value: u32) -> &mut Self {
         self.raw(&value.to_be_bytes())
     }
 
+    #[inline]
     pub(crate) fn u64(&mut self, value: u64) -> &mut Self {
         self.raw(&value.to_be_bytes())
     }
@@ -30,11 +34,13 @@ impl Pack<'_> {
     }
 
     /// Texts of events are far shorter than 64 KiB; a longer one is kept as nothing.
+    #[inline]
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {
         let (len, text) = u16::try_from(text.len()).map_or((0, ""), |len| (len, text));
         self.raw(&len.to_be_bytes()).raw(text.as_bytes())
     }
 
+    #[inline]
     pub(crate) fn maybe<const N: usize>(&mut self, bytes: Option<[u8; N]>) -> &mut Self {
         match bytes {
             Some(bytes) => self.u8(1).raw(&bytes),
@@ -70,12 +76,14 @@ impl<'r> Unpack<'r> {
     }
 
     /// So many bytes.
+    #[inline]
     pub(crate) fn raw(&mut self, bytes: usize) -> Option<&'r [u8]> {
         let (raw, rest) = self.0.split_at_checked(bytes)?;
         self.0 = rest;
         Some(raw)
     }
 
+    #[inline]
     pub(crate) fn text(&mut self) -> Option<&'r str> {
         let len = usize::from(self.array().map(u16::from_be_bytes)?);
         std::str::from_utf8(self.raw(len)?).ok()

@@ -10,10 +10,10 @@
 //! 'K' credential:16           who an unregistered credential was witnessed with   30 days
 //! 'X' agent:16                when an agent was stopped              until it is enabled
 //! 'A' agent+action:16 per:1   actions of this hour or day that have a cap
-//! 'B' 'V' 'O' 'T' 'N' agent:16  habits
+//! 'B' 'V' 'O' 'T' 'N' agent:8  habits
 //! 'F' agent+rule:16           findings of this hour                 an hour longer
 //! 'D' deadline:8 rule:* 0 index:8 n:1       what falls due
-//! 'D' deadline:8 0 key:*                    a row that ends
+//! 'D' deadline:8 0 key:*                    a row that ends; another in its value
 //! ```
 //!
 //! Names are hashed: rows hold no text of an event but agents, correlations and environments, so that a forged name
@@ -64,6 +64,7 @@ impl<const N: usize> Short<N> {
 
     /// The key with these bytes, if they are no more than one has.
     #[must_use]
+    #[inline]
     pub fn from_slice(key: &[u8]) -> Option<Self> {
         let mut bytes = [0; N];
         bytes.get_mut(..key.len())?.copy_from_slice(key);
@@ -72,12 +73,14 @@ impl<const N: usize> Short<N> {
 
     /// Its bytes.
     #[must_use]
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 }
 
 impl<const N: usize> Hash for Short<N> {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write(self.as_slice());
     }
@@ -85,6 +88,7 @@ impl<const N: usize> Hash for Short<N> {
 
 /// The order of the bytes; mostly the time decides.
 impl Ord for Deadline {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
         self.time().cmp(&other.time()).then_with(|| self.as_slice().cmp(other.as_slice()))
     }
@@ -104,6 +108,7 @@ impl Deadline {
 
     /// When it falls due.
     #[must_use]
+    #[inline]
     pub fn time(&self) -> Micros {
         let time = self.bytes.get(1..).and_then(<[u8]>::first_chunk);
         Micros(time.map_or(u64::MAX, |time| u64::from_be_bytes(*time)))
@@ -155,22 +160,6 @@ pub trait Rows {
     fn is_taken(&mut self, id: EventId, signer: &str) -> Result<bool, Self::Error>;
 }
 
-/// Hash of a text that is only ever compared.
-pub(crate) type Mark = [u8; 8];
-/// No text.
-pub(crate) const NOTHING: Mark = [0; 8];
-
-/// The mark of a text. Eight bytes of blake3: nobody finds another text with the same mark.
-pub(crate) fn mark(text: &str) -> Mark {
-    let [a, b, c, d, e, f, g, h, ..] = *blake3::hash(text.as_bytes()).as_bytes();
-    [a, b, c, d, e, f, g, h]
-}
-
-/// The mark of a text that may be absent.
-pub(crate) fn mark_of(text: Option<&str>) -> Mark {
-    text.map_or(NOTHING, mark)
-}
-
 /// Sixteen bytes of the hash of two texts.
 pub(crate) fn hash(first: &str, second: &str) -> [u8; 16] {
     let mut text = Vec::with_capacity(8 + first.len() + second.len());
@@ -184,6 +173,6 @@ pub(crate) fn hash(first: &str, second: &str) -> [u8; 16] {
 
 /// A key: its letter and the rest.
 #[inline]
-pub(crate) fn key(letter: u8, rest: &[u8; 16]) -> Key {
+pub(crate) fn key<const N: usize>(letter: u8, rest: &[u8; N]) -> Key {
     Key::new(letter).with(rest)
 }

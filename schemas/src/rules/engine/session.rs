@@ -1,11 +1,12 @@
 //! A signer's session: its own numbers, and what it declared.
 
 use super::pack::{Pack, Unpack};
-use super::rows::{Key, Mark, key};
+use super::rows::{Key, key};
 use crate::body::Seq;
 use crate::id::{BodyDigest, Micros, SessionId};
 use crate::kind::Kind;
 use crate::limits::SESSION_GAPS_MAX;
+use crate::mark::Mark;
 
 /// Numbers that have not come, and the links at both sides.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -5,7 +5,7 @@ use super::intent::{Intent, Rest, Told};
 use super::join::{alias_key, call_key, intent_key, request_key};
 use super::memory::{Memory, met_key, stopped_key, unpack_uses, uses_key};
 use super::pack::Pack;
-use super::rows::{Key, Mark, Rows, key, mark};
+use super::rows::{Key, Rows, key};
 use super::session::{Session, begins};
 use super::sweep;
 use super::view::{View, latest_s};
@@ -16,6 +16,7 @@ use crate::kind::Kind;
 use crate::limits::{
     CREDENTIAL_DAYS_KEPT, GRANT_USES_MAX, INTENT_HOURS_KEPT, SESSION_DAYS_KEPT, USE_DAYS_KEPT,
 };
+use crate::mark::{Mark, mark};
 use crate::registry::HumanMark;
 
 const HOUR_US: u64 = 3_600_000_000;
@@ -108,13 +109,14 @@ fn intent<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
     let until = kept_until(view, view.contract);
     let intent = new_intent(view, agent, deed);
     let row = intent_key(facts.id);
-    sweep::plan(rows, &row, Micros(until));
     intent.pack(until, &mut Pack(rows.put(row)));
-    if let Some(call) = facts.call {
-        let row = call_key(agent, call);
-        if rows.get(&row)?.is_none() {
-            put_for(rows, row, until).raw(&facts.id.0);
-        }
+    if let Some(call) = facts.call.map(|call| call_key(agent, call))
+        && rows.get(&call)?.is_none()
+    {
+        Pack(rows.put(call)).room(24).u64(until).raw(&facts.id.0);
+        sweep::plan_both(rows, &row, &call, Micros(until));
+    } else {
+        sweep::plan(rows, &row, Micros(until));
     }
     Ok(())
 }

@@ -1,12 +1,18 @@
 //! The end of rows: each that ends begins with the time until which it is kept.
 
-use super::pack::Unpack;
+use super::pack::{Pack, Unpack};
 use super::rows::{Deadline, Key, Rows};
 use crate::id::Micros;
 
 /// Plans to look at a row again at a time.
 pub(crate) fn plan<R: Rows>(rows: &mut R, row: &Key, at: Micros) {
     rows.put_deadline(Deadline::at(at).with(&[0]).with(row.as_slice()));
+}
+
+/// The same for two rows at once.
+pub(crate) fn plan_both<R: Rows>(rows: &mut R, row: &Key, other: &Key, at: Micros) {
+    let value = rows.put_deadline(Deadline::at(at).with(&[0]).with(row.as_slice()));
+    Pack(value).room(other.as_slice().len()).raw(other.as_slice());
 }
 
 /// Removes a row that has ended by the planned time, or looks again when it does: however late that is asked for, a row

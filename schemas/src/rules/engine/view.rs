@@ -165,11 +165,10 @@ impl<'v> View<'v> {
 
     /// The contract in force of the agent that an intent is of.
     pub(crate) fn contract_of(&self, intent: &Intent) -> Option<&'v Contract> {
-        let agent = intent.cited().agent();
-        if agent == self.facts.agent {
-            return self.contract;
+        match intent.who() {
+            who if Some(who) == self.facts.agent => self.contract,
+            who => super::in_force(self.registry, who),
         }
-        agent.and_then(|agent| super::in_force(self.registry, agent))
     }
 
     /// A deadline at a time.
@@ -186,10 +185,10 @@ pub(crate) fn bound(contract: Option<&Contract>, rule: &Rule) -> u64 {
 
 /// The latest deadline that a contract sets for what comes of an intent, in seconds from the last that came.
 pub(crate) fn latest_s(contract: Option<&Contract>) -> u64 {
-    let bounds = contract.map(|contract| &contract.thresholds).filter(|bounds| !bounds.is_empty());
-    let of = |rule: &str| bounds.and_then(|bounds| bounds.get(rule).copied());
-    let rules = ["no_outcome", "unclaimed_action", "unwitnessed"];
-    rules.into_iter().filter_map(of).max().unwrap_or_default().min(DEADLINE_S_MAX)
+    let bounds = contract.into_iter().flat_map(|contract| &contract.thresholds);
+    let waits = |rule: &str| matches!(rule, "no_outcome" | "unclaimed_action" | "unwitnessed");
+    let latest = bounds.filter(|(rule, _)| waits(rule)).map(|(_, bound)| *bound).max();
+    latest.unwrap_or_default().min(DEADLINE_S_MAX)
 }
 
 /// Whether a contract says that an action needs an approval each time.
