@@ -53,9 +53,9 @@ fn read_scopes(api: &Api, params: &Params) -> Result<Value, Error> {
         let (used, all_used) = used(&api.ledger, contract, from.0..head.size.0, &mut walk)?;
         let asked = from.0..head.size.0;
         let (requests, all_requests) = requests(api, &contract.agent, asked, &mut walk)?;
-        let unused = unused(&contract.permissions, &used, all_used);
+        let unused = unused(&contract.allowed.permissions, &used, all_used);
         let count = |unused: &Unused<'_>| unused.values().map(Vec::len).sum::<usize>();
-        let granted = contract.operations().count();
+        let granted = contract.allowed.operations().count();
         items.push(json!({
             "agent": contract.agent,
             "owner": contract.owner,
@@ -127,7 +127,7 @@ fn used(
 
 fn used_by(body: &Body<'_>, contract: &Contract) -> Vec<Used> {
     let name = body.text("action.name");
-    let known = name.and_then(|name| contract.known(name));
+    let known = name.and_then(|name| contract.allowed.known(name));
     let system = known.and_then(|known| known.system.as_deref());
     let system = system.or_else(|| body.text("action.system"));
     let scopes = body.list("scope").iter().filter_map(Item::text);

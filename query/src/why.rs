@@ -151,9 +151,9 @@ fn contract(
     };
     let ContractRecord { contract, registered, .. } = record;
     let mut json = contract_brief(record);
-    set(&mut json, "permissions", json!(contract.permissions));
-    set(&mut json, "environments", json!(contract.environments));
-    set(&mut json, "targets", json!(contract.targets));
+    set(&mut json, "permissions", json!(contract.allowed.permissions));
+    set(&mut json, "environments", json!(contract.allowed.environments));
+    set(&mut json, "targets", json!(contract.allowed.targets));
     set(&mut json, "execution_mode", contract.mode.as_str());
     set(&mut json, "expired", contract.is_expired(entry.leaf.received_at));
     set(&mut json, "yaml", texts::text(ledger, *registered)?);

@@ -2,6 +2,7 @@
 //! is unchecked.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::deterministic::Item;
 use crate::grant::covers;
@@ -42,7 +43,7 @@ impl ExecutionMode {
 }
 
 /// Hours of the day in which an action may run.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Hours {
     /// The action.
     pub action: String,
@@ -58,7 +59,7 @@ pub struct Hours {
 pub const DESTINATION: &str = "destination";
 
 /// How often an action may run.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Cap {
     /// The action.
     pub action: String,
@@ -69,7 +70,7 @@ pub struct Cap {
 }
 
 /// What an action is, whatever an agent says of it.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Mapped {
     /// Its class.
     pub class: Option<String>,
@@ -79,25 +80,11 @@ pub struct Mapped {
     pub scope: Option<String>,
 }
 
-/// A contract.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Contract {
-    /// SHA-256 of its text.
-    pub digest: Digest,
-    /// The agent.
-    pub agent: String,
-    /// Who answers for it.
-    pub owner: String,
-    /// What it is for.
-    pub purpose: Option<String>,
+/// What a contract allows: the same for all agents of a kind, so that those share it in memory.
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
+pub struct Allowed {
     /// Operations by system.
     pub permissions: BTreeMap<String, Vec<String>>,
-    /// How it may act.
-    pub mode: ExecutionMode,
-    /// It ends at this time.
-    pub expiry: Option<Micros>,
-    /// When its owner has to look at it again.
-    pub review_by: Option<Micros>,
     /// Tools.
     pub tools: Option<Vec<String>>,
     /// Patterns of targets.
@@ -120,6 +107,27 @@ pub struct Contract {
     pub approval_required: Vec<String>,
     /// Systems whose actions a witness sees.
     pub witnessed: Vec<String>,
+}
+
+/// A contract.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Contract {
+    /// SHA-256 of its text.
+    pub digest: Digest,
+    /// The agent.
+    pub agent: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// What it is for.
+    pub purpose: Option<String>,
+    /// What it allows.
+    pub allowed: Arc<Allowed>,
+    /// How it may act.
+    pub mode: ExecutionMode,
+    /// It ends at this time.
+    pub expiry: Option<Micros>,
+    /// When its owner has to look at it again.
+    pub review_by: Option<Micros>,
     /// The build that is expected.
     pub build: Option<Digest>,
     /// The environment that is expected.
@@ -138,6 +146,37 @@ fn invalid(path: &str, expected: impl Into<String>) -> Reject {
     Reject::new(Reason::InvalidField, format!("registry.{path}"), expected)
 }
 
+impl Allowed {
+    fn kept(registry: &Item<'_>) -> Result<Self, Reject> {
+        Ok(Self {
+            permissions: named(registry.path("agent.permissions"), |item| Some(texts(item))),
+            tools: list(registry, "tools"),
+            targets: list(registry, "targets"),
+            domains: list(registry, "domains"),
+            environments: list(registry, "environments"),
+            data_classes: list(registry, "data_classes"),
+            actions: named(registry.get("actions"), |item| Some(mapped(item))),
+            hours: each(registry.get("hours"), "hours", hours)?,
+            caps: each(registry.path("limits.caps"), "limits.caps", cap)?,
+            gates: named(registry.get("gates"), |item| Some(texts(item))),
+            approval_required: list(registry, "approval_required").unwrap_or_default(),
+            witnessed: list(registry, "witnessed").unwrap_or_default(),
+        })
+    }
+
+    /// Every operation that it permits, each once.
+    pub fn operations(&self) -> impl Iterator<Item = &str> {
+        self.permissions.values().flatten().map(String::as_str)
+    }
+
+    /// What it says of an action.
+    #[must_use]
+    pub fn known(&self, action: &str) -> Option<&Mapped> {
+        let same = || self.actions.iter().find(|(name, _)| same_name(name, action));
+        self.actions.get(action).or_else(|| same().map(|(_, mapped)| mapped))
+    }
+}
+
 impl Contract {
     /// Reads `registry` of a `contract.registered` whose shape was checked.
     ///
@@ -146,7 +185,7 @@ impl Contract {
     pub fn read(registry: &Item<'_>) -> Result<Self, Reject> {
         let contract = Self::kept(registry)?;
         let is_known = |zone: &str| zone == DESTINATION || jiff::tz::TimeZone::get(zone).is_ok();
-        let unknown = contract.hours.iter().position(|hours| !is_known(&hours.zone));
+        let unknown = contract.allowed.hours.iter().position(|hours| !is_known(&hours.zone));
         match unknown {
             Some(place) => {
                 let expected = "an IANA time zone, or destination";
@@ -174,21 +213,10 @@ impl Contract {
             agent: required("agent.name")?,
             owner: required("agent.owner")?,
             purpose: text("agent.purpose"),
-            permissions: named(registry.path("agent.permissions"), |item| Some(texts(item))),
+            allowed: Arc::new(Allowed::kept(registry)?),
             mode: mode.ok_or_else(|| invalid("agent.execution_mode", "a mode"))?,
             expiry: date(registry, "agent.expiry")?,
             review_by: date(registry, "review_by")?,
-            tools: list(registry, "tools"),
-            targets: list(registry, "targets"),
-            domains: list(registry, "domains"),
-            environments: list(registry, "environments"),
-            data_classes: list(registry, "data_classes"),
-            actions: named(registry.get("actions"), |item| Some(mapped(item))),
-            hours: each(registry.get("hours"), "hours", hours)?,
-            caps: each(registry.path("limits.caps"), "limits.caps", cap)?,
-            gates: named(registry.get("gates"), |item| Some(texts(item))),
-            approval_required: list(registry, "approval_required").unwrap_or_default(),
-            witnessed: list(registry, "witnessed").unwrap_or_default(),
             build: digest("build"),
             environment: text("environment"),
             max_credential_age: duration(registry, "max_credential_age")?,
@@ -201,18 +229,6 @@ impl Contract {
     #[must_use]
     pub fn is_expired(&self, at: Micros) -> bool {
         self.expiry.is_some_and(|expiry| at >= expiry)
-    }
-
-    /// Every operation that it permits, each once.
-    pub fn operations(&self) -> impl Iterator<Item = &str> {
-        self.permissions.values().flatten().map(String::as_str)
-    }
-
-    /// What it says of an action.
-    #[must_use]
-    pub fn known(&self, action: &str) -> Option<&Mapped> {
-        let same = || self.actions.iter().find(|(name, _)| same_name(name, action));
-        self.actions.get(action).or_else(|| same().map(|(_, mapped)| mapped))
     }
 }
 
@@ -395,7 +411,7 @@ mod tests {
         assert_eq!(read(&gone).unwrap_err(), "invalid_field registry.hours.0.zone");
         let value = Shape::Record(CONTRACT).read_json(&gone, &Path::root("registry")).unwrap();
         let record = ContractRecord::new(&encode(&value), Index(1), None, None).unwrap();
-        assert_eq!(record.contract.hours[0].zone, "Mars");
+        assert_eq!(record.contract.allowed.hours[0].zone, "Mars");
     }
 
     #[test]
@@ -404,13 +420,13 @@ mod tests {
         assert_eq!(contract.expiry, Some(Micros(1_782_864_000_000_000)));
         assert!(!contract.is_expired(Micros(1_782_863_999_999_999)));
         assert!(contract.is_expired(Micros(1_782_864_000_000_000)));
-        let operations: Vec<_> = contract.operations().collect();
+        let operations: Vec<_> = contract.allowed.operations().collect();
         assert_eq!(operations, ["repo:read", "pull_request:comment", "issue:read"]);
-        assert_eq!((contract.hours[0].from, contract.hours[0].to), (540, 1080));
+        assert_eq!((contract.allowed.hours[0].from, contract.allowed.hours[0].to), (540, 1080));
         assert_eq!(contract.max_credential_age, Some(3_600_000_000));
         assert_eq!(contract.retention, Some(7 * 365 * DAY_US));
-        assert!(contract.caps[0].daily && contract.tools.is_none());
-        assert_eq!(contract.actions["DROP TABLE"].class.as_deref(), Some("destructive"));
+        assert!(contract.allowed.caps[0].daily && contract.allowed.tools.is_none());
+        assert_eq!(contract.allowed.actions["DROP TABLE"].class.as_deref(), Some("destructive"));
     }
 
     #[test]

@@ -21,6 +21,8 @@ mod proposal;
 mod sound;
 mod text;
 
+use std::sync::Arc;
+
 pub use agent::{AgentRecord, AgentState, Profile};
 pub use approval::HumanMark;
 pub use chain::{ChainCheck, ChainFault, HopCheck, Ungranted};
@@ -38,10 +40,11 @@ pub use proposal::{EPOCH, ProposalRecord, QUORUM};
 pub use text::{text_fault, text_field};
 
 use crate::body::{Body, LEDGER_SIGNER};
+use crate::contract::Allowed;
 use crate::id::{Digest, EventId, Kid, Micros};
 use crate::key::PublicKey;
 use crate::kind::Role;
-use crate::map::Map;
+use crate::map::{Map, Set};
 use crate::reject::{Reason, Reject};
 use crate::terms::Term;
 
@@ -86,6 +89,8 @@ pub struct Registry {
     credentials: Map<String, CredentialRecord>,
     /// By agent.
     contracts: Map<String, ContractRecord>,
+    /// What those allow, each once.
+    allowed: Set<Arc<Allowed>>,
     grants: Map<EventId, GrantRecord>,
     given: Given,
     policies: Map<Digest, PolicyRecord>,
@@ -328,6 +333,19 @@ impl Registry {
         Err(Reject::new(Reason::RoleNotAllowed, "kind", expected))
     }
 
+    /// Agents of a kind share what their contracts allow.
+    fn put_contract(&mut self, agent: String, mut record: ContractRecord) {
+        let allowed = &mut record.contract.allowed;
+        match self.allowed.get(allowed) {
+            Some(known) => allowed.clone_from(known),
+            None => drop(self.allowed.insert(allowed.clone())),
+        }
+        self.contracts.insert(agent, record);
+        if self.allowed.len() > 2 * self.contracts.len() {
+            self.allowed.retain(|allowed| Arc::strong_count(allowed) > 1);
+        }
+    }
+
     /// Takes in a record of an earlier life.
     pub fn insert(&mut self, record: Record) {
         match record {
@@ -341,7 +359,7 @@ impl Registry {
             Record::Key(record) => drop(self.keys.insert(record.key.kid(), *record)),
             Record::Credential(record) => drop(self.credentials.insert(record.id.clone(), record)),
             Record::Contract(record) => {
-                self.contracts.insert(record.contract.agent.clone(), *record);
+                self.put_contract(record.contract.agent.clone(), *record);
             }
             Record::Grant(record) => {
                 self.given.take(&record);

@@ -103,7 +103,7 @@ fn is_overbroad(record: &CredentialRecord, registry: &Registry, flagged: &Flagge
         let contract = registry.contract(&holder.agent).filter(|known| known.is_in_force());
         contract.is_some_and(|known| {
             let permits =
-                |scope: &String| known.contract.operations().any(|own| covers(own, scope));
+                |scope: &String| known.contract.allowed.operations().any(|own| covers(own, scope));
             !holder.scopes.iter().all(permits)
         })
     };

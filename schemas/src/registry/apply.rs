@@ -56,7 +56,7 @@ impl Registry {
             Kind::ContractRegistered => {
                 let record = ContractRecord::new(&kept(body, "registry"), index, None, None);
                 let Some(record) = record else { return Vec::new() };
-                self.contracts.insert(agent.to_owned(), record.clone());
+                self.put_contract(agent.to_owned(), record.clone());
                 vec![Record::Contract(Box::new(record))]
             }
             Kind::ContractReviewed => {

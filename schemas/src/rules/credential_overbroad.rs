@@ -20,7 +20,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
     if !view.uses_credential() && !is_registered {
         return None;
     }
-    let permits = |scope: &str| contract.operations().any(|operation| covers(operation, scope));
+    let permits = |scope: &str| contract.allowed.operations().any(|operation| covers(operation, scope));
     let told = view.facts.credential_told.and_then(|told| told.get("scopes")?.array());
     let mut told = told.unwrap_or_default().iter().filter_map(Item::text);
     let claims_more = told.any(|scope| !permits(scope));

@@ -169,7 +169,7 @@ impl<R: Rows> Entry<'_, R> {
         let contract = facts.agent.and_then(|agent| in_force(self.registry, agent));
         memory.load(self.rows, self.registry, facts, self.body)?;
         let is_judged = facts.action.is_some() && (memory.intents.is_empty() || memory.is_another);
-        let mapped = facts.action.zip(contract).and_then(|(a, c)| c.known(a.name));
+        let mapped = facts.action.zip(contract).and_then(|(a, c)| c.allowed.known(a.name));
         // Whoever acts under another agent's name uses up none of its caps, and is not what it usually does.
         let forged = facts.by_agent && facts.agent != Some(facts.signer);
         memory.count_caps(self.rows, facts, contract.filter(|_| !forged))?;

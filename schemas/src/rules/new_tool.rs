@@ -14,7 +14,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let tool = view.facts.tool.filter(|_| view.is_judged)?;
-    if let Some(tools) = view.contract.and_then(|contract| contract.tools.as_ref()) {
+    if let Some(tools) = view.contract.and_then(|contract| contract.allowed.tools.as_ref()) {
         let listed = tools.iter().any(|known| covers(known, tool));
         return (!listed).then(|| Flag::of("unlisted"));
     }

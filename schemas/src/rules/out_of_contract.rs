@@ -21,10 +21,10 @@ fn check(view: &View<'_>) -> Option<Flag> {
     let ways = [
         ("operation", operation(view, contract)),
         ("system", system(view, contract)),
-        ("target", unlisted(contract.targets.as_ref(), view.facts.action.and_then(|a| a.target))),
+        ("target", unlisted(contract.allowed.targets.as_ref(), view.facts.action.and_then(|a| a.target))),
         ("domain", domain(view, contract)),
         ("hours", hours(view, contract)),
-        ("environment", unlisted(contract.environments.as_ref(), view.facts.environment)),
+        ("environment", unlisted(contract.allowed.environments.as_ref(), view.facts.environment)),
         ("data_class", data_class(view, contract)),
     ];
     Flag::each(ways.into_iter().filter(|(_, beyond)| *beyond).map(|(name, _)| name))
@@ -37,12 +37,12 @@ fn system_of<'v>(view: &View<'v>) -> Option<&'v str> {
 }
 
 fn system(view: &View<'_>, contract: &Contract) -> bool {
-    system_of(view).is_some_and(|system| !contract.permissions.contains_key(system))
+    system_of(view).is_some_and(|system| !contract.allowed.permissions.contains_key(system))
 }
 
 /// What the contract says that the action needs, and each scope that it uses; else its name.
 fn operation(view: &View<'_>, contract: &Contract) -> bool {
-    let Some(permitted) = system_of(view).and_then(|system| contract.permissions.get(system)) else {
+    let Some(permitted) = system_of(view).and_then(|system| contract.allowed.permissions.get(system)) else {
         return false;
     };
     let permits = |used: &str| permitted.iter().any(|operation| permits(operation, used));
@@ -63,14 +63,14 @@ fn unlisted(list: Option<&Vec<String>>, name: Option<&str>) -> bool {
 
 fn domain(view: &View<'_>, contract: &Contract) -> bool {
     let target = view.facts.action.and_then(|action| action.target);
-    let (Some(domains), Some(target)) = (&contract.domains, target) else { return false };
+    let (Some(domains), Some(target)) = (&contract.allowed.domains, target) else { return false };
     target::domains(target).any(|domain| !target::is_allowed(domains, domain))
 }
 
 /// Outside of all hours of the action; a zone that cannot be told allows it.
 fn hours(view: &View<'_>, contract: &Contract) -> bool {
     let Some(action) = view.facts.action else { return false };
-    let mut own = contract.hours.iter().filter(|hours| same_name(&hours.action, action.name)).peekable();
+    let mut own = contract.allowed.hours.iter().filter(|hours| same_name(&hours.action, action.name)).peekable();
     let is_outside = |hours: &Hours| {
         let zone = match hours.zone.as_str() {
             DESTINATION => action.target.and_then(zone::of),
@@ -91,7 +91,7 @@ fn minute(view: &View<'_>, zone: &str) -> Option<u64> {
 }
 
 fn data_class(view: &View<'_>, contract: &Contract) -> bool {
-    let listed = |class: &str| !unlisted(contract.data_classes.as_ref(), Some(class));
+    let listed = |class: &str| !unlisted(contract.allowed.data_classes.as_ref(), Some(class));
     !view.list("data_class").all(listed)
 }
 

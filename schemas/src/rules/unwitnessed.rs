@@ -20,7 +20,7 @@ fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     };
     let known = view.mapped.and_then(|mapped| mapped.system.as_deref());
     let on = |system: &String| [action.system, known].contains(&Some(system.as_str()));
-    if contract.witnessed.iter().any(on) {
+    if contract.allowed.witnessed.iter().any(on) {
         let joined = view.memory.intents.first();
         let mut wait = view.wait(&RULE);
         wait.intent = joined.map(|(id, _)| *id);

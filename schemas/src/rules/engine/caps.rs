@@ -34,7 +34,7 @@ pub(crate) fn count<R: Rows>(
     at: Micros,
 ) -> Result<Vec<Count>, R::Error> {
     let mut counts: Vec<(&Cap, Count)> = Vec::new();
-    for cap in contract.caps.iter().filter(|cap| stands_for(&cap.action, action)) {
+    for cap in contract.allowed.caps.iter().filter(|cap| stands_for(&cap.action, action)) {
         // Of two caps on the same, the first has counted it.
         let is_same =
             |(known, _): &&(&Cap, Count)| known.action == cap.action && known.daily == cap.daily;
@@ -76,7 +76,7 @@ fn window(contract: &Contract, cap: &Cap, at: Micros) -> u64 {
     if !cap.daily {
         return at.0 / 3_600_000_000;
     }
-    let hours = contract.hours.iter().find(|hours| same_name(&hours.action, &cap.action));
+    let hours = contract.allowed.hours.iter().find(|hours| same_name(&hours.action, &cap.action));
     let zone = hours.map(|hours| hours.zone.as_str()).filter(|zone| *zone != DESTINATION);
     let offset = zone.and_then(|zone| offset_s(zone, at)).unwrap_or_default();
     let local_s = i64::try_from(at.0 / 1_000_000).unwrap_or(i64::MAX).saturating_add(offset);

@@ -194,14 +194,14 @@ pub(crate) fn latest_s(contract: Option<&Contract>) -> u64 {
 /// Whether a contract says that an action needs an approval each time.
 pub(crate) fn asks(contract: &Contract, action: &str) -> bool {
     contract.mode == ExecutionMode::Approval
-        || contract.approval_required.iter().any(|name| same_name(name, action))
+        || contract.allowed.approval_required.iter().any(|name| same_name(name, action))
 }
 
 /// The gates that a contract lists for an action.
 pub(crate) fn gates_of<'c>(contract: &'c Contract, action: &str) -> &'c [String] {
-    if let Some(gates) = contract.gates.get(action) {
+    if let Some(gates) = contract.allowed.gates.get(action) {
         return gates;
     }
-    let same = contract.gates.iter().find(|(name, _)| same_name(name, action));
+    let same = contract.allowed.gates.iter().find(|(name, _)| same_name(name, action));
     same.map(|(_, gates)| gates.as_slice()).unwrap_or_default()
 }
