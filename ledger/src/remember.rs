@@ -85,7 +85,7 @@ pub(crate) fn baseline(
         changed: &mut Changed::default(),
         recall: &mut Recall::default(),
     };
-    Engine.baseline(&mut rows, contract, agent)
+    Engine::baseline(&mut rows, contract, agent)
 }
 
 /// The rows as of the entry before.

@@ -24,6 +24,7 @@ use crate::store::{ColumnFamily, Row, Store};
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) registry: Registry,
+    engine: Engine,
     cached: Cached,
     changed: Changed,
     recall: Recall,
@@ -99,8 +100,8 @@ impl State {
         let findings = match self.registry.rules() {
             0 => Vec::new(),
             _ => {
-                let (registry, mut rows) = self.remembered(store);
-                Engine.observe(&mut rows, registry, &check, leaf, body)?
+                let (engine, registry, mut rows) = self.remembered(store);
+                engine.observe(&mut rows, registry, &check, leaf, body)?
             }
         };
         if is_accepted {
@@ -138,9 +139,9 @@ impl State {
         if self.registry.rules() == 0 {
             return Ok(Vec::new());
         }
-        let (registry, mut rows) = self.remembered(store);
-        let findings = Engine.due(&mut rows, registry, now, FINDINGS_DUE_MAX)?;
-        let next = Engine.next_due(&mut rows)?;
+        let (_, registry, mut rows) = self.remembered(store);
+        let findings = Engine::due(&mut rows, registry, now, FINDINGS_DUE_MAX)?;
+        let next = Engine::next_due(&mut rows)?;
         self.quiet_until = next.or(Some(Micros(u64::MAX))).filter(|next| *next > now);
         Ok(findings)
     }
@@ -153,8 +154,8 @@ impl State {
         if let Some(next) = self.quiet_until {
             return Ok(next <= now);
         }
-        let (_, mut rows) = self.remembered(store);
-        Ok(Engine.next_due(&mut rows)?.is_some_and(|at| at <= now))
+        let (_, _, mut rows) = self.remembered(store);
+        Ok(Engine::next_due(&mut rows)?.is_some_and(|at| at <= now))
     }
 
     /// Takes back what changed since the last entry.
@@ -163,9 +164,12 @@ impl State {
         self.recall = Recall::default();
     }
 
-    fn remembered<'s>(&'s mut self, store: &'s Store) -> (&'s Registry, Remembered<'s>) {
-        let Self { registry, cached, changed, recall, .. } = self;
-        (registry, Remembered { store, cached, changed, recall })
+    fn remembered<'s>(
+        &'s mut self,
+        store: &'s Store,
+    ) -> (&'s mut Engine, &'s Registry, Remembered<'s>) {
+        let Self { engine, registry, cached, changed, recall, .. } = self;
+        (engine, registry, Remembered { store, cached, changed, recall })
     }
 
     fn row(&mut self, store: &Store, key: &[u8]) -> Result<Option<&[u8]>, ReadError> {

@@ -62,7 +62,15 @@ impl Rule {
         text: &'static str,
     ) -> Self {
         let when = When::Entry(check);
-        Self { name, version: 1, threshold: None, by_contract: false, text, about: Sorts::ALL, when }
+        Self {
+            name,
+            version: 1,
+            threshold: None,
+            by_contract: false,
+            text,
+            about: Sorts::ALL,
+            when,
+        }
     }
 
     const fn at_deadline(
@@ -72,7 +80,15 @@ impl Rule {
         text: &'static str,
     ) -> Self {
         let when = When::Deadline { watch, judge };
-        Self { name, version: 1, threshold: None, by_contract: false, text, about: Sorts::ALL, when }
+        Self {
+            name,
+            version: 1,
+            threshold: None,
+            by_contract: false,
+            text,
+            about: Sorts::ALL,
+            when,
+        }
     }
 
     const fn threshold(self, bound: u64) -> Self {

@@ -85,6 +85,7 @@ impl Rows for Memory {
 pub(crate) struct Judge {
     months: usize,
     registry: Registry,
+    engine: Engine,
     rows: Memory,
     index: u64,
     now: Micros,
@@ -102,6 +103,7 @@ impl Judge {
         let mut judge = Self {
             months,
             registry: Registry::default(),
+            engine: Engine::default(),
             rows: Memory::default(),
             index: 0,
             now: Micros(START_US),
@@ -152,7 +154,7 @@ impl Judge {
 
     fn due(&mut self) {
         let began = Instant::now();
-        let Ok(due) = Engine.due(&mut self.rows, &self.registry, self.now, FINDINGS_DUE_MAX);
+        let Ok(due) = Engine::due(&mut self.rows, &self.registry, self.now, FINDINGS_DUE_MAX);
         self.took += began.elapsed();
         self.count(due);
     }
@@ -174,7 +176,7 @@ impl Judge {
         };
         let leaf = self.leaf(&body, &arrival.body);
         let began = Instant::now();
-        let Ok(found) = Engine.observe(&mut self.rows, &self.registry, &chain, &leaf, &body);
+        let Ok(found) = self.engine.observe(&mut self.rows, &self.registry, &chain, &leaf, &body);
         self.took += began.elapsed();
         self.count(found);
         self.rows.accepted(body.id(), body.signer());

@@ -27,8 +27,7 @@ fn check(view: &View<'_>) -> Option<Flag> {
     if is_registered {
         return claims_more.then(Flag::plain);
     }
-    let record = view.registry.credential(view.facts.credential?);
-    let holders = record.map(|record| record.holders.as_slice()).unwrap_or_default();
+    let holders = view.credential.map(|record| record.holders.as_slice()).unwrap_or_default();
     let own = holders.iter().filter(|holder| Some(holder.agent.as_str()) == view.facts.agent);
     let opens_more = own.flat_map(|holder| &holder.scopes).any(|scope| !permits(scope));
     (claims_more || opens_more).then(Flag::plain)

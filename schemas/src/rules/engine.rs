@@ -1,7 +1,7 @@
 //! Runs every rule over the log, entry by entry, and keeps what they need between entries in small rows.
 //!
-//! `facts.rs` reads an entry once; `memory.rs` reads the rows that bear on it; the rules look at both through
-//! `view.rs`; `settle.rs` writes what the entry leaves behind. `wait.rs` is what falls due. Nothing here knows the
+//! `facts.rs` reads an entry once; `memory.rs` reads the rows that bear on it; the rules that `sort.rs` picks look at
+//! both through `view.rs`; `settle.rs` writes what the entry leaves behind. `wait.rs` is what falls due. Nothing here knows the
 //! time but from entries, nothing knows a store but through [`Rows`].
 
 mod caps;
@@ -12,6 +12,7 @@ mod flood;
 mod habits;
 mod intent;
 mod join;
+mod marks;
 mod memory;
 mod pack;
 mod reference;
@@ -38,6 +39,7 @@ pub(super) use wait::{Late, Ruling, Wait};
 
 use facts::Facts;
 use habits::Habits;
+use marks::Marks;
 use memory::Memory;
 use reference::Reference;
 use session::Session;
@@ -48,13 +50,15 @@ use crate::body::{Body, LEDGER_SIGNER};
 use crate::contract::Contract;
 use crate::id::Micros;
 use crate::leaf::{Leaf, Status};
-use crate::mark::mark;
 use crate::limits::{FINDINGS_DUE_ROWS_MAX, FINDINGS_SEARCH_ROWS_MAX};
+use crate::mark::mark;
 use crate::registry::{ChainCheck, Registry};
 
-/// Runs the rules.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Engine;
+/// Runs the rules. What it keeps itself it can do without.
+#[derive(Clone, Default, Debug)]
+pub struct Engine {
+    marks: Marks,
+}
 
 impl Engine {
     /// Takes an entry in, in log order, before the registry does; returns the findings that follow it at once, in
@@ -68,7 +72,7 @@ impl Engine {
     /// # Errors
     /// If the rows cannot be read.
     pub fn observe<R: Rows>(
-        &self,
+        &mut self,
         rows: &mut R,
         registry: &Registry,
         chain: &ChainCheck,
@@ -86,7 +90,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         facts.look_up(registry);
-        let mut entry = Entry { rows, registry, chain, leaf, body };
+        let mut entry = Entry { marks: &mut self.marks, rows, registry, chain, leaf, body };
         entry.run(&facts, &mut memory)
     }
 
@@ -98,7 +102,6 @@ impl Engine {
     /// # Errors
     /// If the rows cannot be read.
     pub fn due<R: Rows>(
-        &self,
         rows: &mut R,
         registry: &Registry,
         now: Micros,
@@ -114,7 +117,9 @@ impl Engine {
             match key.rest().split_first() {
                 Some((0, swept)) => {
                     sweep::end(rows, swept, key.time())?;
-                    sweep::end(rows, &row, key.time())?;
+                    if !row.is_empty() {
+                        sweep::end(rows, &row, key.time())?;
+                    }
                 }
                 _ => findings.extend(judge(rows, registry, now, &key, &row)?),
             }
@@ -126,7 +131,7 @@ impl Engine {
     ///
     /// # Errors
     /// If the rows cannot be read.
-    pub fn next_due<R: Rows>(&self, rows: &mut R) -> Result<Option<Micros>, R::Error> {
+    pub fn next_due<R: Rows>(rows: &mut R) -> Result<Option<Micros>, R::Error> {
         rows.next_deadline()
     }
 
@@ -135,7 +140,6 @@ impl Engine {
     /// # Errors
     /// If the rows cannot be read.
     pub fn baseline<R: Rows>(
-        &self,
         rows: &mut R,
         contract: Option<&Contract>,
         agent: &str,
@@ -157,6 +161,7 @@ fn in_force<'r>(registry: &'r Registry, agent: &str) -> Option<&'r Contract> {
 }
 
 struct Entry<'e, R> {
+    marks: &'e mut Marks,
     rows: &'e mut R,
     registry: &'e Registry,
     chain: &'e ChainCheck,
@@ -167,7 +172,7 @@ struct Entry<'e, R> {
 impl<R: Rows> Entry<'_, R> {
     fn run(&mut self, facts: &Facts<'_>, memory: &mut Memory) -> Result<Vec<Finding>, R::Error> {
         let contract = facts.agent.and_then(|agent| in_force(self.registry, agent));
-        memory.load(self.rows, self.registry, facts, self.body)?;
+        memory.load(self.rows, self.marks, self.registry, facts, self.body)?;
         let is_judged = facts.action.is_some() && (memory.intents.is_empty() || memory.is_another);
         let mapped = facts.action.zip(contract).and_then(|(a, c)| c.allowed.known(a.name));
         // Whoever acts under another agent's name uses up none of its caps, and is not what it usually does.
@@ -175,21 +180,26 @@ impl<R: Rows> Entry<'_, R> {
         memory.count_caps(self.rows, facts, contract.filter(|_| !forged))?;
         if is_judged && facts.is_known && !forged {
             let days_min = view::bound(contract, &odd_hour::RULE);
-            memory.take_habits(self.rows, facts, mapped, days_min)?;
+            let tool = self.marks.of(facts.tool);
+            memory.take_habits(self.rows, facts, tool, mapped, days_min)?;
         }
-        let view = View {
+        let mut view = View {
             registry: self.registry,
             chain: self.chain,
             leaf: self.leaf,
             body: self.body,
             facts,
             contract,
+            credential: None,
             mapped,
             memory,
             is_judged,
             gates: contract.zip(facts.action).map_or(&[], |(c, a)| view::gates_of(c, a.name)),
             is_listed: contract.zip(facts.action).is_some_and(|(c, a)| view::asks(c, a.name)),
         };
+        if let Some(credential) = facts.credential.filter(|_| view.uses_credential()) {
+            view.credential = self.registry.credential(credential);
+        }
         let findings = check(self.rows, &view)?;
         settle::settle(self.rows, &view)?;
         Ok(findings)
@@ -230,7 +240,9 @@ fn judge<R: Rows>(
 ) -> Result<Option<Finding>, R::Error> {
     let name = key.rest().split(|byte| *byte == 0).next().unwrap_or_default();
     let rule = std::str::from_utf8(name).ok().and_then(rule);
-    let (Some(rule), Some(mut wait)) = (rule, Wait::unpack(key.time(), row)) else { return Ok(None) };
+    let (Some(rule), Some(mut wait)) = (rule, Wait::unpack(key.time(), row)) else {
+        return Ok(None);
+    };
     if wait.tag == HELD {
         return flood::held(rows, registry, rule, &wait);
     }

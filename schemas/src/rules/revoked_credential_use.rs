@@ -12,8 +12,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
 ).about(Sorts::USE);
 
 fn check(view: &View<'_>) -> Option<Flag> {
-    let credential = view.facts.credential.filter(|_| view.uses_credential())?;
-    let record = view.registry.credential(credential)?;
+    let record = view.credential?;
     let own = record.holders.iter().find(|holder| Some(holder.agent.as_str()) == view.facts.agent);
     let revoked = match own {
         Some(own) => own.revoked.is_some(),

@@ -13,9 +13,10 @@ pub(super) static RULE: Rule = Rule::at_entry(
 ).about(Sorts::USE);
 
 fn check(view: &View<'_>) -> Option<Flag> {
-    let credential = view.facts.credential.filter(|_| view.uses_credential())?;
-    let record = view.registry.credential(credential);
-    let Some(record) = record.filter(|record| !record.holders.is_empty()) else {
+    if !view.uses_credential() {
+        return None;
+    }
+    let Some(record) = view.credential.filter(|record| !record.holders.is_empty()) else {
         return Some(Flag::of("unknown"));
     };
     let own = record.holders.iter().any(|holder| Some(holder.agent.as_str()) == view.facts.agent);

@@ -1,6 +1,7 @@
 //! What was done, in a form in which an intent, an outcome and a witness can be compared.
 
 use super::facts::Facts;
+use super::marks::Marks;
 use super::pack::{Pack, Unpack};
 use crate::deterministic::Item;
 use crate::mark::{Mark, NOTHING, mark_of};
@@ -17,14 +18,14 @@ pub(crate) struct Deed {
 }
 
 impl Deed {
-    pub(crate) fn of(facts: &Facts<'_>) -> Self {
+    pub(crate) fn of(facts: &Facts<'_>, marks: &mut Marks) -> Self {
         let action = facts.action;
         Self {
             class: action.map_or(NOTHING, |action| class_mark(action.class)),
-            system: mark_of(action.and_then(|action| action.system)),
+            system: marks.of(action.and_then(|action| action.system)),
             target: mark_of(action.and_then(|action| action.target)),
-            scope: scope_mark(facts.scope),
-            environment: mark_of(facts.environment),
+            scope: scope_mark(facts.scope, marks),
+            environment: marks.of(facts.environment),
             credential: mark_of(facts.credential),
         }
     }
@@ -71,10 +72,10 @@ fn class_mark(class: &str) -> Mark {
 }
 
 /// Mark of the scopes used, whatever their order.
-fn scope_mark(items: &[Item<'_>]) -> Mark {
+fn scope_mark(items: &[Item<'_>], marks: &mut Marks) -> Mark {
     match items {
         [] => NOTHING,
-        [one] => mark_of(one.text()),
+        [one] => marks.of(one.text()),
         items => {
             let mut scopes: Vec<_> = items.iter().filter_map(Item::text).collect();
             scopes.sort_unstable();

@@ -120,7 +120,11 @@ impl Habits {
     }
 
     fn pack(&self, row: &mut Pack<'_>) {
-        row.room(49).u64(self.total.saturating_add(1)).u32(self.hour).u32(self.count).u32(self.usual);
+        row.room(49)
+            .u64(self.total.saturating_add(1))
+            .u32(self.hour)
+            .u32(self.count)
+            .u32(self.usual);
         row.u8(self.seen).raw(&self.tool).raw(&self.group);
     }
 
@@ -168,12 +172,7 @@ fn usual(hours: &[(u32, u32)], now: u32) -> u32 {
 
 /// Puts a mark into a list, and tells how many were known if it is new. A full list forgets what was not seen for the
 /// longest time; so that not every action writes it, only what stands in the older half is moved to the front.
-fn learn<R: Rows>(
-    rows: &mut R,
-    at: Key,
-    mark: Mark,
-    max: usize,
-) -> Result<Option<u64>, R::Error> {
+fn learn<R: Rows>(rows: &mut R, at: Key, mark: Mark, max: usize) -> Result<Option<u64>, R::Error> {
     let list = rows.get(&at)?.unwrap_or_default();
     let known = list.len() / 8;
     let place = list.chunks_exact(8).position(|known| known == mark);

@@ -47,8 +47,8 @@ pub(crate) struct Intent {
 /// What of an intent differs in length, as it is packed: most of it is only asked for when something is wrong.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Rest {
-    /// What a finding of it names: texts as of [`Cited`]; agents of the chain, each a mark; gates that had to be passed when it was meant, each a
-    /// mark; gates that judged, each a mark and whether its last word was to allow.
+    /// The names that a finding cites, as [`Cited`] has them; agents of the chain, each a mark; gates that had to be
+    /// passed when it was meant, each a mark; gates that judged, each a mark and whether its last word was to allow.
     bytes: Vec<u8>,
     chain_at: usize,
     needed_at: usize,
@@ -175,7 +175,10 @@ impl Intent {
     /// The gates that judged it, and whether the last word of each was to allow.
     fn gates(&self) -> impl Iterator<Item = (&[u8], bool)> {
         let gates = self.rest.bytes.get(self.rest.gates_at..).unwrap_or_default();
-        gates.chunks_exact(9).filter_map(|gate| gate.split_last()).map(|(word, gate)| (gate, *word > 0))
+        gates
+            .chunks_exact(9)
+            .filter_map(|gate| gate.split_last())
+            .map(|(word, gate)| (gate, *word > 0))
     }
 
     /// The last word of a gate, if it had one: whether it was to allow.

@@ -6,6 +6,7 @@ use super::facts::Facts;
 use super::habits::{Doing, Habits};
 use super::intent::Intent;
 use super::join;
+use super::marks::Marks;
 use super::pack::Unpack;
 use super::reference::Reference;
 use super::rows::{Key, Rows, hash, key};
@@ -18,7 +19,7 @@ use crate::contract::{Contract, Mapped};
 use crate::id::{EventId, Micros};
 use crate::kind::Kind;
 use crate::leaf::Leaf;
-use crate::mark::mark_of;
+use crate::mark::{Mark, mark_of};
 use crate::registry::Registry;
 
 /// The rows that bear on an entry.
@@ -65,8 +66,7 @@ impl Memory {
         let mut memory = Self::default();
         if let (Some(session), Some(seq)) = (facts.session, facts.seq) {
             let at = session_key(session, &facts.by);
-            memory.session =
-                rows.get(&at)?.and_then(Session::unpack).unwrap_or_default();
+            memory.session = rows.get(&at)?.and_then(Session::unpack).unwrap_or_default();
             memory.after = memory.session.clone();
             memory.step = memory.after.step(seq, &leaf.body, facts.time);
             memory.after.last = facts.at;
@@ -79,6 +79,7 @@ impl Memory {
     pub(crate) fn load<R: Rows>(
         &mut self,
         rows: &mut R,
+        marks: &mut Marks,
         registry: &Registry,
         facts: &Facts<'_>,
         body: &Body<'_>,
@@ -86,6 +87,7 @@ impl Memory {
         self.is_taken = rows.is_taken(facts.id, facts.signer)?;
         match facts.kind {
             Kind::ActionIntent | Kind::ActionOutcome | Kind::WitnessObserved => {
+                self.deed = Some(Deed::of(facts, marks));
                 self.load_action(rows, facts)?;
             }
             Kind::GateVerdict | Kind::ApprovalRequested => {
@@ -111,13 +113,7 @@ impl Memory {
         Ok(())
     }
 
-    fn load_action<R: Rows>(
-        &mut self,
-        rows: &mut R,
-        facts: &Facts<'_>,
-    ) -> Result<(), R::Error> {
-        let deed = Deed::of(facts);
-        self.deed = Some(deed);
+    fn load_action<R: Rows>(&mut self, rows: &mut R, facts: &Facts<'_>) -> Result<(), R::Error> {
         if facts.kind == Kind::ActionIntent {
             return Ok(());
         }
@@ -127,7 +123,7 @@ impl Memory {
             self.reference = row.and_then(Reference::unpack).unwrap_or_default();
             self.reference_key = Some(at);
         }
-        let seen = self.reference.witness.is_some_and(|(_, seen)| seen == deed);
+        let seen = self.reference.witness.is_some_and(|(_, seen)| Some(seen) == self.deed);
         self.is_repeat = facts.kind == Kind::WitnessObserved && seen;
         self.intents = join::action(rows, facts, &self.reference)?.into_iter().collect();
         self.is_fresh = facts.is_execution() && !self.is_repeat;
@@ -160,6 +156,7 @@ impl Memory {
         &mut self,
         rows: &mut R,
         facts: &Facts<'_>,
+        tool: Mark,
         mapped: Option<&Mapped>,
         days_min: u64,
     ) -> Result<(), R::Error> {
@@ -169,7 +166,7 @@ impl Memory {
             agent,
             at: facts.at,
             class: class.unwrap_or(action.class),
-            tool: mark_of(facts.tool),
+            tool,
             group: mark_of(action.target.map(target::group).as_deref()),
             days_min: u32::try_from(days_min).unwrap_or(u32::MAX),
         };

@@ -31,6 +31,7 @@ impl Sorts {
     }
 
     /// Whether they have one in common.
+    #[inline]
     pub(crate) const fn meet(self, others: Self) -> bool {
         self.0 & others.0 > 0
     }

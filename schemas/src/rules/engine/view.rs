@@ -12,7 +12,7 @@ use crate::id::Micros;
 use crate::kind::Kind;
 use crate::leaf::Leaf;
 use crate::limits::DEADLINE_S_MAX;
-use crate::registry::{ChainCheck, ChainFault, Registry};
+use crate::registry::{ChainCheck, ChainFault, CredentialRecord, Registry};
 
 /// An accepted entry, before it changes anything.
 pub(crate) struct View<'v> {
@@ -24,6 +24,8 @@ pub(crate) struct View<'v> {
     pub(crate) facts: &'v Facts<'v>,
     /// The contract in force of its agent.
     pub(crate) contract: Option<&'v Contract>,
+    /// The record of a credential that [it uses](Self::uses_credential).
+    pub(crate) credential: Option<&'v CredentialRecord>,
     /// What that contract says of its action.
     pub(crate) mapped: Option<&'v Mapped>,
     pub(crate) memory: &'v Memory,
@@ -48,8 +50,7 @@ impl<'v> View<'v> {
 
     /// Whether its agent signed it, and is registered.
     pub(crate) fn is_by_agent(&self) -> bool {
-        self.facts.agent == Some(self.facts.signer)
-            && self.facts.by_agent
+        self.facts.agent == Some(self.facts.signer) && self.facts.by_agent
     }
 
     /// Whether it is another execution than those known of.

@@ -363,7 +363,7 @@ fn what_falls_due_and_says_nothing_hides_nothing_behind_it() {
     world.intent("b", &json!({}));
     // One look is enough, as where nothing else happens and a look without findings is taken back.
     let at = Micros(world.now.0 + 900_000_000);
-    let Ok(found) = Engine.due(&mut world.rows, &world.registry, at, 1000);
+    let Ok(found) = Engine::due(&mut world.rows, &world.registry, at, 1000);
     assert_eq!(names(&found), ["no_outcome"]);
 }
 
@@ -430,7 +430,7 @@ fn a_baseline_tells_each_bound() {
     world.contract("a", "owner", &json!({ "thresholds": { "volume": 7 } }));
     world.intent("a", &json!({}));
     let contract = world.registry.contract("a").map(|record| &record.contract);
-    let Ok(baseline) = Engine.baseline(&mut world.rows, contract, "a");
+    let Ok(baseline) = Engine::baseline(&mut world.rows, contract, "a");
     assert_eq!((baseline.actions, baseline.usual), (1, 0));
     let bounds = [
         ("clock_skew", 120),

@@ -368,7 +368,8 @@ impl World {
             true => self.registry.check_chain(body, self.now),
             false => ChainCheck::default(),
         };
-        let Ok(found) = Engine.observe(&mut self.rows, &self.registry, &chain, &leaf, body);
+        let Ok(found) =
+            Engine::default().observe(&mut self.rows, &self.registry, &chain, &leaf, body);
         assert!(found.iter().all(|finding| finding.causes[0] == body.id()));
         if status == Status::Accepted {
             self.rows.ids.push((body.id(), body.signer().to_owned()));
@@ -396,7 +397,7 @@ impl World {
         loop {
             let before = self.rows.puts;
             let left = self.rows.rows.len();
-            let Ok(found) = Engine.due(&mut self.rows, &self.registry, at, 1000);
+            let Ok(found) = Engine::due(&mut self.rows, &self.registry, at, 1000);
             let is_done =
                 found.is_empty() && self.rows.puts == before && self.rows.rows.len() == left;
             all.extend(found);
