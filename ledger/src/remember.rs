@@ -136,7 +136,10 @@ impl Rows for Remembered<'_> {
         };
         let row = match self.changed.take_deadline(key) {
             Some(row) => row,
-            None => self.recall.ahead.pop_front().map(|(_, row)| row).unwrap_or_default(),
+            None => match self.recall.ahead.pop_front() {
+                Some((_, row)) => row,
+                None => return Err(damaged(ColumnFamily::State, key.as_slice())),
+            },
         };
         Ok(Some((key, row)))
     }

@@ -199,8 +199,8 @@ impl Store {
         family: ColumnFamily,
         keys: &[K],
     ) -> Vec<Result<Option<Vec<u8>>, ReadError>> {
-        let sampled = keys.iter().step_by(keys.len().div_ceil(SAMPLES).max(1));
-        let is_in_memory = sampled.into_iter().all(|key| self.is_in_memory(family, key.as_ref()));
+        let mut sampled = keys.iter().step_by(keys.len().div_ceil(SAMPLES).max(1));
+        let is_in_memory = sampled.all(|key| self.is_in_memory(family, key.as_ref()));
         let share = if is_in_memory { keys.len() } else { keys.len().div_ceil(READERS_MAX) };
         let rows = in_shares(keys, share.max(READS_EACH_MIN), |keys| self.get_batch(family, keys));
         rows.into_iter().flatten().collect()

@@ -341,8 +341,10 @@ impl Registry {
             None => drop(self.allowed.insert(allowed.clone())),
         }
         self.contracts.insert(agent, record);
+        // A copy of the registry may still hold what no contract here allows any more: references are no count of that.
         if self.allowed.len() > 2 * self.contracts.len() {
-            self.allowed.retain(|allowed| Arc::strong_count(allowed) > 1);
+            let allowed = self.contracts.values().map(|record| &record.contract.allowed);
+            self.allowed = allowed.map(Arc::clone).collect();
         }
     }
 

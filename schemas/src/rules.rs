@@ -61,16 +61,7 @@ impl Rule {
         check: fn(&View<'_>) -> Option<Flag>,
         text: &'static str,
     ) -> Self {
-        let when = When::Entry(check);
-        Self {
-            name,
-            version: 1,
-            threshold: None,
-            by_contract: false,
-            text,
-            about: Sorts::ALL,
-            when,
-        }
+        Self::new(name, When::Entry(check), text)
     }
 
     const fn at_deadline(
@@ -79,16 +70,12 @@ impl Rule {
         judge: fn(&Late<'_>) -> Ruling,
         text: &'static str,
     ) -> Self {
-        let when = When::Deadline { watch, judge };
-        Self {
-            name,
-            version: 1,
-            threshold: None,
-            by_contract: false,
-            text,
-            about: Sorts::ALL,
-            when,
-        }
+        Self::new(name, When::Deadline { watch, judge }, text)
+    }
+
+    const fn new(name: &'static str, when: When, text: &'static str) -> Self {
+        let about = Sorts::ALL;
+        Self { name, version: 1, threshold: None, by_contract: false, text, about, when }
     }
 
     const fn threshold(self, bound: u64) -> Self {

@@ -1,8 +1,8 @@
 //! Runs every rule over the log, entry by entry, and keeps what they need between entries in small rows.
 //!
 //! `facts.rs` reads an entry once; `memory.rs` reads the rows that bear on it; the rules that `sort.rs` picks look at
-//! both through `view.rs`; `settle.rs` writes what the entry leaves behind. `wait.rs` is what falls due. Nothing here knows the
-//! time but from entries, nothing knows a store but through [`Rows`].
+//! both through `view.rs`; `settle.rs` writes what the entry leaves behind. `wait.rs` is what falls due. Nothing here
+//! knows the time but from entries, nothing knows a store but through [`Rows`].
 
 mod caps;
 mod deed;
@@ -30,6 +30,8 @@ pub(super) use caps::offset_s;
 pub(super) use flag::Flag;
 pub(super) use intent::Intent;
 pub(super) use memory::unpack_uses;
+#[cfg(test)]
+pub(super) use rows::NAME_BYTES_MAX;
 pub use rows::{DEADLINE, Deadline, Key, Rows};
 pub(super) use session::{begins, link, session_key};
 pub(super) use settle::{is_self, words};
@@ -211,6 +213,14 @@ fn check<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<Vec<Finding>, R::Erro
     let mut findings = Vec::new();
     let mut waits = Vec::new();
     let sorts = Sorts::of(view);
+    #[cfg(test)]
+    for rule in RULES.iter().filter(|rule| !rule.about.meet(sorts)) {
+        match rule.when {
+            When::Entry(check) => assert!(check(view).is_none(), "{}", rule.name),
+            When::Deadline { watch, .. } => watch(view, &mut waits),
+        }
+        assert!(waits.is_empty(), "{}", rule.name);
+    }
     for rule in RULES.iter().filter(|rule| rule.about.meet(sorts)) {
         let flag = match rule.when {
             When::Entry(check) => check(view),

@@ -4,6 +4,7 @@ mod evasion;
 mod examples;
 pub(super) mod testing;
 
+use super::engine::NAME_BYTES_MAX;
 use super::{RULES, rule};
 
 #[test]
@@ -12,7 +13,7 @@ fn every_rule_is_listed_once_and_explained() {
     assert!(RULES.is_sorted_by(|a, b| a.name < b.name));
     for known in RULES {
         assert_eq!(rule(known.name).map(|rule| rule.name), Some(known.name));
-        assert!(known.text.len() > 100 && known.name.len() <= 28, "{}", known.name);
+        assert!(known.text.len() > 100 && known.name.len() <= NAME_BYTES_MAX, "{}", known.name);
     }
     let late = RULES.iter().filter(|rule| rule.is_late()).map(|rule| rule.name);
     let expected = [

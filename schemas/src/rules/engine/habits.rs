@@ -120,7 +120,7 @@ impl Habits {
     }
 
     fn pack(&self, row: &mut Pack<'_>) {
-        row.room(49)
+        row.room(37)
             .u64(self.total.saturating_add(1))
             .u32(self.hour)
             .u32(self.count)

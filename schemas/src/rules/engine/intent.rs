@@ -216,7 +216,7 @@ impl Intent {
     }
 
     pub(crate) fn pack(&self, until: u64, row: &mut Pack<'_>) {
-        row.room(135 + self.rest.bytes.len()).u64(until);
+        row.room(127 + self.rest.bytes.len()).u64(until);
         row.raw(&self.id.0).u64(self.index.0).raw(&self.agent);
         self.deed.pack(row);
         let flags = [self.asks, self.refused, self.is_over, self.is_weighed, self.is_told];

@@ -29,3 +29,21 @@ impl Marks {
         mark
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_has_its_mark_whether_it_is_known_or_forgotten() {
+        let mut marks = Marks::default();
+        for _ in 0..2 {
+            for n in 0..=WORDS_MAX {
+                let word = format!("word-{n}");
+                assert_eq!(marks.of(Some(&word)), mark(&word));
+                assert!(marks.0.len() <= WORDS_MAX);
+            }
+        }
+        assert_eq!(marks.of(None), NOTHING);
+    }
+}

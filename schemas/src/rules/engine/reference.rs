@@ -15,7 +15,7 @@ pub(crate) struct Reference {
 
 impl Reference {
     pub(crate) fn pack(&self, until: u64, row: &mut Pack<'_>) {
-        row.room(81).u64(until).maybe(self.intent.map(|(id, _)| id.0));
+        row.room(89).u64(until).maybe(self.intent.map(|(id, _)| id.0));
         if let Some((_, index)) = self.intent {
             row.u64(index.0);
         }

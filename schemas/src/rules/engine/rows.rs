@@ -28,11 +28,14 @@ use crate::id::{EventId, Micros};
 /// rows are asked for by their keys alone.
 pub const DEADLINE: u8 = b'D';
 
-/// Key of a row that is asked for.
-pub type Key = Short<25>;
+/// Bytes of the longest name of a rule, which stands in the keys of its deadlines.
+pub(crate) const NAME_BYTES_MAX: usize = 28;
 
-/// Key of a row that falls due.
-pub type Deadline = Short<47>;
+/// Key of a row that is asked for: at most a letter, a session and a signer.
+pub type Key = Short<{ 1 + 16 + 8 }>;
+
+/// Key of a row that falls due: a letter, the time, a rule, zero, an index and a number.
+pub type Deadline = Short<{ 1 + 8 + NAME_BYTES_MAX + 1 + 8 + 1 }>;
 
 /// A few bytes in place: a key costs no allocation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

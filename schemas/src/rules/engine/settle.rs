@@ -107,7 +107,7 @@ fn intent<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
         return Ok(());
     }
     let until = kept_until(view, view.contract);
-    let intent = new_intent(view, agent, deed);
+    let intent = new_intent(view, deed);
     let row = intent_key(facts.id);
     intent.pack(until, &mut Pack(rows.put(row)));
     if let Some(call) = facts.call.map(|call| call_key(agent, call))
@@ -121,16 +121,9 @@ fn intent<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
     Ok(())
 }
 
-fn new_intent(view: &View<'_>, agent: &str, deed: Deed) -> Intent {
+fn new_intent(view: &View<'_>, deed: Deed) -> Intent {
     let hops = view.facts.principals.iter().filter_map(|hop| hop.get("id")?.text());
-    let is_agent = |hop: &&str| match *hop == agent {
-        true => view.facts.by_agent,
-        false => view.registry.agent(hop).is_some(),
-    };
-    let chain = hops.filter(is_agent).map(|hop| match hop == agent {
-        true => view.facts.by,
-        false => mark(hop),
-    });
+    let chain = hops.filter_map(|hop| Some(view.registry.agent(hop)?.mark));
     Intent {
         id: view.facts.id,
         index: view.facts.index,

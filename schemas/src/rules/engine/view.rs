@@ -85,7 +85,9 @@ impl<'v> View<'v> {
 
     /// What its action is labelled otherwise than the contract's `actions` says of it.
     pub(crate) fn mislabels(&self) -> impl Iterator<Item = &'static str> + use<'v> {
-        let differs = |own: Option<&str>, known: Option<&String>| matches!((own, known), (Some(own), Some(known)) if own != known);
+        let differs = |own: Option<&str>, known: Option<&String>| {
+            own.zip(known).is_some_and(|(own, known)| own != known)
+        };
         let mut scopes = self.scopes().peekable();
         let lacks = |scope: &String| scopes.peek().is_some() && !scopes.any(|own| own == scope);
         let ways = self.facts.action.zip(self.mapped).map(|(action, mapped)| {

@@ -91,6 +91,7 @@ impl Memory {
 
 pub(in crate::rules) struct World {
     pub(in crate::rules) registry: Registry,
+    engine: Engine,
     pub(in crate::rules) rows: Memory,
     pub(in crate::rules) now: Micros,
     index: u64,
@@ -141,6 +142,7 @@ impl World {
     pub(in crate::rules) fn empty(at: &str) -> Self {
         let mut world = Self {
             registry: Registry::default(),
+            engine: Engine::default(),
             rows: Memory::default(),
             now: time(at),
             index: 0,
@@ -368,8 +370,7 @@ impl World {
             true => self.registry.check_chain(body, self.now),
             false => ChainCheck::default(),
         };
-        let Ok(found) =
-            Engine::default().observe(&mut self.rows, &self.registry, &chain, &leaf, body);
+        let Ok(found) = self.engine.observe(&mut self.rows, &self.registry, &chain, &leaf, body);
         assert!(found.iter().all(|finding| finding.causes[0] == body.id()));
         if status == Status::Accepted {
             self.rows.ids.push((body.id(), body.signer().to_owned()));
