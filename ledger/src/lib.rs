@@ -46,7 +46,6 @@ mod replay;
 mod retain;
 mod seal;
 mod sequence;
-mod shares;
 mod snapshots;
 mod stage;
 mod state;

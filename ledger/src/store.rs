@@ -6,14 +6,13 @@ use std::sync::OnceLock;
 
 use rocksdb::{
     BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamilyDescriptor, CompactOptions,
-    DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Direction, ErrorKind, IteratorMode,
-    MergeOperands, Options, ReadOptions, ReadTier, WaitForCompactOptions, WriteBatch, WriteOptions,
+    DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Direction, IteratorMode, MergeOperands,
+    Options, ReadOptions, WaitForCompactOptions, WriteBatch, WriteOptions,
 };
 use schemas::id::Index;
 
 use crate::error::{OpenError, ReadError};
 use crate::keys;
-use crate::shares::in_shares;
 
 /// The parts of the store.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -123,12 +122,6 @@ const OPENING_THREADS: i32 = 2;
 /// Flushed files of a family that are compacted together: every read looks into each of them.
 const FILES_APART: i32 = 4;
 const SCRATCH_FILES_APART: i32 = 16;
-/// Threads that read rows of one answer from the disk at the same time.
-const READERS_MAX: usize = 16;
-/// Rows below which another of them would take longer to start than to read.
-const READS_EACH_MIN: usize = 4;
-/// Rows that are looked for in memory, to know whether the others are there.
-const SAMPLES: usize = 8;
 
 /// What all stores of this process share.
 static BLOCK_CACHE: OnceLock<Cache> = OnceLock::new();
@@ -192,21 +185,8 @@ impl Store {
         row.ok_or(ReadError::Missing { family, index })
     }
 
-    /// The rows under `keys`, in their order: blocks that several are in are read once. Where some have to come from the
-    /// disk several threads read, for it answers many at a time about as fast as one.
-    pub(crate) fn get_many<K: AsRef<[u8]> + PartialOrd + Sync>(
-        &self,
-        family: ColumnFamily,
-        keys: &[K],
-    ) -> Vec<Result<Option<Vec<u8>>, ReadError>> {
-        let mut sampled = keys.iter().step_by(keys.len().div_ceil(SAMPLES).max(1));
-        let is_in_memory = sampled.all(|key| self.is_in_memory(family, key.as_ref()));
-        let share = if is_in_memory { keys.len() } else { keys.len().div_ceil(READERS_MAX) };
-        let rows = in_shares(keys, share.max(READS_EACH_MIN), |keys| self.get_batch(family, keys));
-        rows.into_iter().flatten().collect()
-    }
-
-    fn get_batch<K: AsRef<[u8]> + PartialOrd>(
+    /// The rows under `keys`, in their order: blocks that several are in are read once.
+    pub(crate) fn get_many<K: AsRef<[u8]> + PartialOrd>(
         &self,
         family: ColumnFamily,
         keys: &[K],
@@ -216,14 +196,6 @@ impl Store {
             Ok(row?.map(|row| row.to_vec()))
         };
         rows.into_iter().map(owned).collect()
-    }
-
-    /// Whether no file has to be read to tell what is under `key`. Only reads of single rows can be held to that.
-    fn is_in_memory(&self, family: ColumnFamily, key: &[u8]) -> bool {
-        let mut options = ReadOptions::default();
-        options.set_read_tier(ReadTier::BlockCache);
-        let row = self.db.get_pinned_cf_opt(self.family(family), key, &options);
-        !row.is_err_and(|error| error.kind() == ErrorKind::Incomplete)
     }
 
     /// Rows from `key` on, in either direction, until the family ends or reading fails.
@@ -466,19 +438,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_come_in_the_order_of_their_keys_wherever_they_are() {
+    fn rows_come_in_the_order_in_which_they_are_asked_for_wherever_they_are() {
         let directory = tempfile::tempdir().unwrap();
         let row = |n: u64| Row::new(ColumnFamily::Leaves, n.to_be_bytes(), vec![7; 500]);
         let rows: Vec<_> = (0..600).filter(|n| n % 3 > 0).map(row).collect();
         let (filed, fresh) = rows.split_at(200);
         let store = Store::open(directory.path()).unwrap();
         store.write_synced(filed).unwrap();
-        // A flush leaves nothing in the cache.
         store.flush().unwrap();
         store.write_synced(fresh).unwrap();
-        let asked: Vec<_> = (0..700u64).rev().map(u64::to_be_bytes).collect();
-        let in_memory = |n: u64| store.is_in_memory(ColumnFamily::Leaves, &n.to_be_bytes());
-        assert!(!in_memory(100) && in_memory(400));
+        let mut asked: Vec<_> = (0..700u64).rev().map(u64::to_be_bytes).collect();
         for _ in 0..2 {
             let found = store.get_many(ColumnFamily::Leaves, &asked);
             let found = found.into_iter().map(Result::unwrap);
@@ -487,9 +456,8 @@ mod tests {
                 row.map(|row| row.value.clone())
             });
             assert!(found.eq(expected));
-            assert!(in_memory(100), "what was read is in memory");
+            asked.reverse();
         }
-        assert!(store.get_many::<[u8; 8]>(ColumnFamily::Leaves, &[]).is_empty());
     }
 
     #[test]
