@@ -3,7 +3,7 @@
 use rocksdb::Direction;
 use schemas::era::Eras;
 use schemas::id::{Index, TreeHash, TreeSize};
-use schemas::tree::{self, Tile};
+use schemas::tree::{self, Tile, TileSpan};
 
 use crate::eras::eras;
 use crate::error::ReadError;
@@ -69,11 +69,16 @@ impl Ledger {
         let head = self.head();
         let mut nodes = tiles::Nodes::new(&self.store, &head);
         let tile = |n: &u64| {
+            let width = tree::tile_width(0, *n, size);
+            let leaves = tiles::read(&self.store, &head, Tile { level: 0, n: *n, width })?;
             let first = n.saturating_mul(u64::from(tree::TILE_WIDTH));
-            let path = tree::inclusion_path(Index(first), size, |level, n| nodes.node(level, n))?;
-            let end = size.0.min(first.saturating_add(u64::from(tree::TILE_WIDTH)));
-            let leaves = (first..end).map(|index| nodes.node(0, index));
-            Ok(TileProof { leaves: leaves.collect::<Result<_, _>>()?, path })
+            let path = tree::inclusion_path(Index(first), size, |level, place| {
+                let TileSpan { level: below, n: tile, first, count } = tree::tile_of(level, place);
+                let within = (below, tile) == (0, *n);
+                let root = within.then(|| tree::subtree_from_tile(&leaves, first, count)).flatten();
+                root.map_or_else(|| nodes.node(level, place), Ok)
+            })?;
+            Ok(TileProof { leaves, path })
         };
         tiles.iter().map(tile).collect()
     }

@@ -39,11 +39,10 @@ fn stands_alone(kind: Kind) -> bool {
 
 /// Places in `nodes` that make up each step, in causal order, ties by index.
 pub(crate) fn groups(nodes: &[Node], order: &[usize]) -> Vec<Vec<usize>> {
-    let mut join = Join::default();
-    join.known.extend(nodes.iter().filter_map(|node| node.id));
+    let mut join = Join::over(nodes);
     for (place, node) in nodes.iter().enumerate() {
         if node.kind.is_some_and(stands_alone) {
-            join.groups.push(vec![place]);
+            join.groups.push(Group { places: vec![place], ..Group::default() });
         }
     }
     for part in PARTS {
@@ -58,22 +57,28 @@ pub(crate) fn groups(nodes: &[Node], order: &[usize]) -> Vec<Vec<usize>> {
     }
     let rank =
         |group: &Vec<usize>| group.iter().filter_map(|place| order.get(*place)).min().copied();
-    join.groups.iter_mut().for_each(|group| group.sort_unstable());
-    join.groups.sort_by_key(rank);
-    join.groups
+    let mut groups: Vec<_> = join.groups.into_iter().map(|group| group.places).collect();
+    groups.iter_mut().for_each(|group| group.sort_unstable());
+    groups.sort_by_key(rank);
+    groups
+}
+
+/// Entries that are joined.
+#[derive(Default)]
+struct Group<'n> {
+    places: Vec<usize>,
+    /// The agent whose action it is, where an entry of it names one.
+    agent: Option<&'n str>,
+    /// Where its intent is.
+    intended: Option<Index>,
 }
 
 /// Groups by the ids under which others cite them, and by the agent whose action each is, since an id is its signer's
 /// alone and anybody may cite it; under no agent the first of all.
 type Cited<'n> = Map<(EventId, Option<&'n str>), usize>;
 
-#[derive(Default)]
 struct Join<'n> {
-    groups: Vec<Vec<usize>>,
-    /// The agent whose action a group is, where an entry of it names one.
-    agents: Map<usize, &'n str>,
-    /// Where the intent of a group is.
-    intended: Map<usize, Index>,
+    groups: Vec<Group<'n>>,
     known: Set<EventId>,
     intents: Cited<'n>,
     members: Cited<'n>,
@@ -82,19 +87,29 @@ struct Join<'n> {
 }
 
 impl<'n> Join<'n> {
+    fn over(nodes: &[Node]) -> Self {
+        let cited = || Map::with_capacity_and_hasher(nodes.len(), Default::default());
+        Self {
+            groups: Vec::with_capacity(nodes.len()),
+            known: nodes.iter().filter_map(|node| node.id).collect(),
+            intents: cited(),
+            members: cited(),
+            calls: Map::default(),
+        }
+    }
+
     fn add(&mut self, place: usize, node: &'n Node) {
         let account = node.account();
-        let group = self.group_of(node, account).unwrap_or(self.groups.len());
-        match self.groups.get_mut(group) {
-            Some(members) => members.push(place),
-            None => self.groups.push(vec![place]),
+        let number = self.group_of(node, account).unwrap_or(self.groups.len());
+        if number == self.groups.len() {
+            self.groups.push(Group::default());
         }
-        if let Some(agent) = account.agent() {
-            self.agents.entry(group).or_insert(agent);
-        }
+        let Some(group) = self.groups.get_mut(number) else { return };
+        group.places.push(place);
+        group.agent = group.agent.or(account.agent());
         // What is nobody's account stands alone, whatever cites it.
         if account != Account::Nobody {
-            self.register(group, node);
+            self.register(number, node);
         }
     }
 
@@ -115,8 +130,8 @@ impl<'n> Join<'n> {
 
     /// Whether somebody agreed before there was an intent: what was asked can cite an id before it is used.
     fn is_ahead(&self, node: &Node, group: usize) -> bool {
-        let intended = self.intended.get(&group);
-        node.is(Kind::ApprovalDecided) && intended.is_some_and(|intended| node.index < *intended)
+        let intended = self.groups.get(group).and_then(|group| group.intended);
+        node.is(Kind::ApprovalDecided) && intended.is_some_and(|intended| node.index < intended)
     }
 
     /// The group that is cited by this id, if it is of the same agent, or of none yet.
@@ -125,21 +140,25 @@ impl<'n> Join<'n> {
         match account.agent() {
             Some(agent) => {
                 let own = cited.get(&(id, Some(agent))).copied();
-                own.or_else(|| first.filter(|group| !self.agents.contains_key(group)))
+                let is_nobodys = |group: &Group<'_>| group.agent.is_none();
+                own.or_else(|| {
+                    first.filter(|group| self.groups.get(*group).is_some_and(is_nobodys))
+                })
             }
             None => first,
         }
     }
 
-    fn register(&mut self, group: usize, node: &'n Node) {
-        let agent = self.agents.get(&group).copied();
+    fn register(&mut self, number: usize, node: &'n Node) {
+        let Some(group) = self.groups.get_mut(number) else { return };
+        let agent = group.agent;
         let enter = |cited: &mut Cited<'n>, id: EventId| {
             for key in [(id, None), (id, agent)] {
-                cited.entry(key).or_insert(group);
+                cited.entry(key).or_insert(number);
             }
         };
         if node.is(Kind::ActionIntent) {
-            self.intended.insert(group, node.index);
+            group.intended = Some(node.index);
             if let Some(id) = node.id {
                 enter(&mut self.intents, id);
             }
@@ -152,7 +171,7 @@ impl<'n> Join<'n> {
         }
         if node.accepted() {
             for call in calls(node) {
-                let told = (node.index, group);
+                let told = (node.index, number);
                 let first = self.calls.entry(call).or_insert(told);
                 *first = told.min(*first);
             }

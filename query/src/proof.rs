@@ -150,8 +150,8 @@ pub(crate) struct Prover<'l> {
     size: TreeSize,
     /// `None` if the checkpoint is not signed by the ledger's key: then nothing is in it.
     tree: Option<Tree>,
-    /// What the entries that are to be proven continue, and what continues them.
-    links: Map<Index, Link>,
+    /// What the entries that are to be proven continue, and what continues them; by index.
+    links: Vec<(Index, Link)>,
 }
 
 /// A run over some of them, one after the other: what is remembered from one to the next.
@@ -223,9 +223,9 @@ impl<'l> Prover<'l> {
     ) -> Self {
         let link = |entry: &Entry| Link { previous: entry.leaf.previous, chain: entry.chain };
         let links = entries.into_iter().map(|entry| (entry.leaf.index, link(entry)));
-        // Of known length, so that the map is made as large as it gets.
-        let links: Map<_, _> = links.collect::<Vec<_>>().into_iter().collect();
-        let index = links.keys().max().copied().unwrap_or_default();
+        let mut links: Vec<_> = links.collect();
+        links.sort_unstable_by_key(|(index, _)| *index);
+        let index = links.last().map(|(index, _)| *index).unwrap_or_default();
         let head = ledger.head();
         let (size, note) = match &head.published {
             (size, note) if size.0 > index.0 => (*size, note.as_str()),
@@ -261,17 +261,22 @@ impl<'l> Prover<'l> {
         Ok(tree::verify_consistency(old.size, &old.root, new.size, &new.root, &path).is_ok())
     }
 
+    fn link(&self, index: Index) -> Option<&Link> {
+        let place = self.links.binary_search_by_key(&index, |(at, _)| *at).ok()?;
+        self.links.get(place).map(|(_, link)| link)
+    }
+
     fn is_linked(&self, entry: &Entry) -> Result<bool, ReadError> {
         let index = entry.leaf.index.0;
         let before = match index.checked_sub(1).map(Index) {
-            Some(before) => match self.links.get(&before) {
+            Some(before) => match self.link(before) {
                 Some(link) => link.chain,
                 None => self.ledger.chain(before)?,
             },
             None => ChainHash::ZERO,
         };
         let (head, next) = (self.ledger.head(), Index(index.saturating_add(1)));
-        let after = match self.links.get(&next) {
+        let after = match self.link(next) {
             Some(link) => link.previous,
             None if next.0 == head.size.0 => head.chain,
             None => self.ledger.leaf(next)?.previous,

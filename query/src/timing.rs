@@ -98,7 +98,7 @@ fn last_needed(
     edges: &[Edge],
     groups: &[Vec<usize>],
 ) -> Map<usize, (usize, Reason)> {
-    let mut last = Map::default();
+    let mut last = Map::with_capacity_and_hasher(nodes.len(), Default::default());
     let is_there = |place: usize| nodes.get(place).is_some_and(counts);
     let mut need = |to: usize, from: usize, reason| {
         if from < to && is_there(from) && is_there(to) {

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{EventId, Index, TreeSize};
 use schemas::limits::{WORKFLOW_BYTES_MAX, WORKFLOW_ENTRIES_MAX};
-use schemas::map::{Map, Set};
+use schemas::map::Set;
 use schemas::terms::Key;
 use serde::Serialize;
 use serde_json::Value;
@@ -30,7 +30,7 @@ use crate::terms::term_row;
 use crate::text::render_chain;
 
 /// Entries that are read in one go.
-const READ_TOGETHER: usize = 512;
+const READ_TOGETHER: usize = 1024;
 
 const MERMAID: Form = Form { name: "mermaid", media: "text/vnd.mermaid; charset=utf-8" };
 const DOT: Form = Form { name: "dot", media: "text/vnd.graphviz; charset=utf-8" };
@@ -189,6 +189,7 @@ impl<'l> Collected<'l> {
     fn count(&self, correlation: &str) -> Result<Option<usize>, ReadError> {
         let Some(row) = term_row(self.ledger, Key::Corr, correlation)? else { return Ok(None) };
         let (mut at, mut later) = (self.size.0, 0);
+        // Mostly nothing was: no need to look.
         if row.last.0 < at {
             return Ok(usize::try_from(row.count).ok());
         }
@@ -215,29 +216,41 @@ impl<'l> Collected<'l> {
     /// Takes in causes that are not of the correlation, and theirs, up to the triggers.
     fn take_causes(&mut self) -> Result<(), ReadError> {
         let mut known: Set<_> = self.members.iter().map(|member| member.node.index).collect();
-        let own: Set<_> = self.members.iter().filter_map(|member| own(&member.node)).collect();
-        let mut asked = Set::default();
-        let mut names = Names::new(self.ledger, self.size);
-        let mut place = 0;
-        while let Some(member) = self.members.get(place) {
-            place += 1;
-            let mut meant = Vec::new();
-            for cause in &member.node.causes {
-                let cited = (*cause, actor(&member.node));
-                // Mostly it is an entry here of the same agent.
-                if own.contains(&cited) || !asked.insert(cited) {
-                    continue;
-                }
-                let index = names.meant(*cause, &member.node)?;
-                meant.extend(index.filter(|index| known.insert(*index)));
-            }
+        // Mostly it is an entry here of the same agent.
+        let mut meant = self.meant(self.elsewhere())?;
+        while !meant.is_empty() {
+            let joined = self.members.len();
             for index in meant {
-                if !self.take_cause(index)? {
+                if known.insert(index) && !self.take_cause(index)? {
                     return Ok(());
                 }
             }
+            let joined = self.members.get(joined..).unwrap_or_default();
+            meant = self.meant(joined.iter().flat_map(cited).collect())?;
         }
         Ok(())
+    }
+
+    /// What is cited here that is not its agent's own entry here, each once.
+    fn elsewhere(&self) -> Vec<(EventId, &Node)> {
+        let own: Set<_> = self.members.iter().filter_map(|member| own(&member.node)).collect();
+        let mut asked = Set::default();
+        let mut cited: Vec<_> = self.members.iter().flat_map(cited).collect();
+        cited.retain(|(cause, node)| {
+            let event = (*cause, actor(node));
+            !own.contains(&event) && asked.insert(event)
+        });
+        cited
+    }
+
+    /// The entries that are meant by these causes of nodes.
+    fn meant(&self, cited: Vec<(EventId, &Node)>) -> Result<Vec<Index>, ReadError> {
+        let found = each_share(&cited, |cited| {
+            let mut names = Names::new(self.ledger, self.size);
+            let meant = cited.iter().map(|(cause, node)| names.meant(*cause, node));
+            meant.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
+        });
+        Ok(found.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     fn take_cause(&mut self, index: Index) -> Result<bool, ReadError> {
@@ -249,33 +262,29 @@ impl<'l> Collected<'l> {
 }
 
 /// An event with whose it is: an id is its signer's alone.
-type Own = (EventId, Option<String>);
+type Own<'n> = (EventId, Option<&'n str>);
 
 /// The event of an entry that was accepted.
-fn own(node: &Node) -> Option<Own> {
+fn own(node: &Node) -> Option<Own<'_>> {
     node.id.filter(|_| node.accepted()).map(|id| (id, actor(node)))
 }
 
 /// Whose an entry is by its own words: the agent that it names, else its signer.
-fn actor(node: &Node) -> Option<String> {
-    node.agent.clone().or_else(|| node.signer.clone())
+fn actor(node: &Node) -> Option<&str> {
+    node.agent.as_deref().or(node.signer.as_deref())
+}
+
+/// The causes of a member, each with what cites it.
+fn cited(member: &Member) -> impl Iterator<Item = (EventId, &Node)> {
+    member.node.causes.iter().map(|cause| (*cause, &member.node))
 }
 
 /// Says of each node which agent it is of, by whichever of its names it names that.
 fn know_agents(names: &mut Names<'_>, nodes: &mut [Node]) -> Result<(), ReadError> {
-    // By the name that is given, and the signer.
-    let mut known: Map<(Option<String>, String), Option<String>> = Map::default();
     for node in nodes {
-        let Some(signer) = &node.signer else { continue };
-        let named = (node.agent.clone(), signer.clone());
-        node.agent_id = match known.get(&named) {
-            Some(id) => id.clone(),
-            None => {
-                let id = names.agent(node.agent.as_deref(), signer)?;
-                known.insert(named, id.clone());
-                id
-            }
-        };
+        if let Some(signer) = &node.signer {
+            node.agent_id = names.agent(node.agent.as_deref(), signer)?;
+        }
     }
     Ok(())
 }
