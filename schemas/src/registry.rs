@@ -384,3 +384,48 @@ fn sorted<'r, T, K: Ord>(
     records.sort_unstable_by_key(|record| key(record));
     records
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::encode::encode;
+    use crate::fields::CONTRACT;
+    use crate::id::Index;
+    use crate::shape::{Path, Shape};
+
+    fn contract(agent: &str, class: &str) -> Record {
+        let contract = json!({
+            "digest": "07".repeat(32),
+            "agent": {
+                "name": agent, "owner": "ana", "permissions": {}, "execution_mode": "autonomous",
+                "expiry": "2027-07-01",
+            },
+            "actions": { "email.send": { "class": class } },
+        });
+        let value = Shape::Record(CONTRACT).read_json(&contract, &Path::root("registry")).unwrap();
+        let record = ContractRecord::new(&encode(&value), Index(1), None, None).unwrap();
+        Record::Contract(Box::new(record))
+    }
+
+    #[test]
+    fn what_agents_are_allowed_is_shared_and_not_kept_beyond_their_contracts() {
+        let mut registry = Registry::default();
+        registry.insert(contract("a", "read"));
+        registry.insert(contract("b", "read"));
+        let allowed = |registry: &Registry, agent| {
+            Arc::clone(&registry.contract(agent).unwrap().contract.allowed)
+        };
+        assert!(Arc::ptr_eq(&allowed(&registry, "a"), &allowed(&registry, "b")));
+        let mut copies = Vec::new();
+        for class in ["write", "payment", "destructive", "communication", "read"] {
+            copies.push(registry.clone());
+            registry.insert(contract("a", class));
+            assert!(registry.allowed.len() <= 2 * registry.contracts.len());
+        }
+        assert!(Arc::ptr_eq(&allowed(&registry, "a"), &allowed(&registry, "b")));
+    }
+}
