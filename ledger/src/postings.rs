@@ -69,21 +69,32 @@ fn encode(indexes: &[u64]) -> Vec<u8> {
     row
 }
 
-fn decode(first: u64, row: &[u8]) -> Option<Vec<u64>> {
-    let mut indexes = vec![first];
-    let (mut at, mut distance, mut shift) = (first, 0u64, 0u32);
-    for byte in row {
-        distance |= u64::from(byte & 0x7f).checked_shl(shift)?;
-        if byte & 0x80 == 0 {
-            at = at.checked_add(distance).filter(|_| distance > 0)?;
-            indexes.push(at);
-            (distance, shift) = (0, 0);
-        } else {
-            shift += 7;
-            (shift < 64).then_some(())?;
-        }
+/// Puts the indexes of a row into `block` instead of what is there; `None` if the row is damaged.
+fn decode(first: u64, row: &[u8], block: &mut Vec<u64>) -> Option<()> {
+    block.clear();
+    block.reserve(1 + row.len());
+    block.push(first);
+    let (mut at, mut bytes) = (first, row.iter());
+    while let Some(byte) = bytes.next() {
+        // Mostly neighbours are near.
+        let distance = if *byte < 0x80 { u64::from(*byte) } else { far(*byte, &mut bytes)? };
+        at = at.checked_add(distance).filter(|_| distance > 0)?;
+        block.push(at);
     }
-    (shift == 0).then_some(indexes)
+    Some(())
+}
+
+/// A distance that takes more bytes than its first.
+fn far(first: u8, bytes: &mut std::slice::Iter<'_, u8>) -> Option<u64> {
+    let (mut distance, mut shift) = (u64::from(first & 0x7f), 7);
+    loop {
+        let byte = bytes.next()?;
+        distance |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if *byte < 0x80 {
+            return Some(distance);
+        }
+        shift += 7;
+    }
 }
 
 /// What taking entries out of a term's postings changes.
@@ -262,7 +273,35 @@ impl<'l> Postings<'l> {
         if term != self.term {
             return Ok(false);
         }
-        self.block = decode(first.0, value).ok_or_else(|| damaged(ColumnFamily::Postings, key))?;
+        if decode(first.0, value, &mut self.block).is_none() {
+            self.block.clear();
+            return Err(damaged(ColumnFamily::Postings, key));
+        }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(first: u64, row: &[u8]) -> Option<Vec<u64>> {
+        let mut block = vec![1, 2, 3];
+        decode(first, row, &mut block).map(|()| block)
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_a_damaged_row_is_none() {
+        let rows: [&[u64]; 4] =
+            [&[7], &[0, 1, 128, 129, 20_000], &[5, 132, 260, 1 << 40], &[1, u64::MAX]];
+        for indexes in rows {
+            let (first, row) = (indexes.first().copied().unwrap_or_default(), encode(indexes));
+            assert_eq!(decoded(first, &row).as_deref(), Some(indexes));
+        }
+        let (endless, too_far) = ([0x80; 12], [0xff; 9]);
+        for damaged in [&[0][..], &[1, 0], &[0x80], &[1, 0x81], &endless, &too_far] {
+            assert_eq!(decoded(7, damaged), None);
+        }
+        assert_eq!(decoded(u64::MAX, &[1]), None, "beyond the last index");
     }
 }

@@ -117,7 +117,7 @@ struct Kept {
 /// Parts that proofs are kept in, so that whoever keeps one never waits until all of them have moved to a larger table.
 const PARTS: usize = 32;
 
-/// Proofs that held, by index, in parts.
+/// Proofs that held, by index, in parts: those of a tile in one, for they are mostly asked for one after the other.
 #[derive(Default)]
 pub(crate) struct Proofs([Mutex<Map<Index, Kept>>; PARTS]);
 
@@ -137,7 +137,8 @@ impl Proofs {
     }
 
     fn part(&self, index: Index) -> Option<MutexGuard<'_, Map<Index, Kept>>> {
-        let place = usize::try_from(index.0).ok()?.checked_rem(PARTS)?;
+        let tile = index.0 / u64::from(TILE_WIDTH);
+        let place = usize::try_from(tile).ok()?.checked_rem(PARTS)?;
         Some(self.0.get(place)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

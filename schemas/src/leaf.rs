@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use blake3::Hasher;
 use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
 
-use crate::deterministic::{Bounds, Item, decode};
+use crate::cursor::{Cursor, Lead};
 use crate::encode::Encoder;
 use crate::id::{BodyDigest, ChainHash, Digest, EventId, Index, Micros};
 use crate::reject::Reason;
@@ -112,51 +112,42 @@ impl Leaf {
     /// Reads leaf bytes; `None` if they are not exactly what [`Leaf::encode`] writes.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let item = decode(bytes, Bounds::WIRE).ok()?;
-        let [
-            version,
-            index,
-            previous,
-            received_at,
-            status,
-            statement,
-            body,
-            position,
-            id,
-            counts,
-            source,
-        ] = <&[Item<'_>; 11]>::try_from(item.array()?).ok()?;
-        (version.uint()? == LEAF_VERSION).then_some(())?;
-        let [agent, session, correlation] = <&[Item<'_>; 3]>::try_from(counts.array()?).ok()?;
-        Some(Self {
-            index: Index(index.uint()?),
-            previous: ChainHash::from_slice(previous.bytes()?)?,
-            received_at: Micros(received_at.uint()?),
-            status: match status.uint()? {
+        let at = Cursor::new(bytes);
+        let list = |len| (at.pass() == Lead::Array(len)).then_some(());
+        let uint = || if let Lead::Uint(uint) = at.pass() { Some(uint) } else { None };
+        let hash = || if let Lead::Bytes(hash) = at.pass() { Some(hash) } else { None };
+        list(11)?;
+        (uint()? == LEAF_VERSION).then_some(())?;
+        let leaf = Self {
+            index: Index(uint()?),
+            previous: ChainHash::from_slice(hash()?)?,
+            received_at: Micros(uint()?),
+            status: match uint()? {
                 0 => Status::Accepted,
                 code => Status::Rejected(Reason::from_code(code)?),
             },
-            statement: Digest::from_slice(statement.bytes()?)?,
-            body: BodyDigest::from_slice(body.bytes()?)?,
-            position: position.uint()?,
-            id: match id {
-                Item::Null => None,
-                id => Some(EventId::from_slice(id.bytes()?)?),
+            statement: Digest::from_slice(hash()?)?,
+            body: BodyDigest::from_slice(hash()?)?,
+            position: uint()?,
+            id: match at.pass() {
+                Lead::Null => None,
+                Lead::Bytes(id) => Some(EventId::from_slice(id)?),
+                _ => return None,
             },
-            counts: Counts {
-                agent: agent.uint()?,
-                session: session.uint()?,
-                correlation: correlation.uint()?,
+            counts: {
+                list(3)?;
+                Counts { agent: uint()?, session: uint()?, correlation: uint()? }
             },
-            source: match source {
-                Item::Null => None,
-                source => {
-                    let [epoch, sequence] = <&[Item<'_>; 2]>::try_from(source.array()?).ok()?;
-                    let epoch = epoch.bytes()?.try_into().ok()?;
-                    Some(Source { epoch, sequence: sequence.uint()? })
+            source: match at.pass() {
+                Lead::Null => None,
+                Lead::Array(2) => {
+                    Some(Source { epoch: hash()?.try_into().ok()?, sequence: uint()? })
                 }
+                _ => return None,
             },
-        })
+        };
+        // The cursor lets other encodings pass, and what is behind the leaf.
+        (leaf.encode() == bytes).then_some(leaf)
     }
 
     /// Whether the message was refused as a whole, so that there is no statement row.
@@ -232,6 +223,26 @@ mod tests {
         ] {
             assert_eq!(Leaf::decode(&leaf.encode()), Some(leaf.clone()));
             assert_eq!(leaf.refused_whole(), whole);
+        }
+    }
+
+    #[test]
+    fn what_is_not_written_so_is_not_read() {
+        let bytes = leaf().encode();
+        for end in 0..bytes.len() {
+            assert_eq!(Leaf::decode(&bytes[..end]), None);
+        }
+        assert_eq!(Leaf::decode(&[&bytes[..], &[0]].concat()), None, "a byte behind");
+        // The index 7 in two bytes.
+        let longer = [&bytes[..2], &[0x18], &bytes[2..]].concat();
+        assert_eq!(Leaf::decode(&longer), None);
+        let mut changed = bytes.clone();
+        for place in 0..bytes.len() {
+            for byte in [0x40, 0x61, 0x80, 0xa0, 0xf6, 0xff] {
+                changed[place] = byte;
+                assert!(Leaf::decode(&changed).is_none_or(|leaf| leaf.encode() == changed));
+            }
+            changed[place] = bytes[place];
         }
     }
 
