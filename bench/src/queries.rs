@@ -1,5 +1,6 @@
 //! How long questions take over HTTP, beside the same ones to PostgreSQL over its socket, in turns and in one run; and
-//! beside the floor, a page's bytes that are there already.
+//! beside two floors: a page's bytes that are there already, and every core at work for as long as a large workflow takes
+//! at best.
 //!
 //! Both sides hold the same entries (`load.rs`) and answer with the same JSON of each; where both answers can be
 //! held against each other they are, outside of what is measured. Two differ: of a workflow sworn answers the
@@ -12,11 +13,12 @@ mod http;
 mod load;
 mod postgres;
 mod question;
+mod spin;
 mod table;
 mod team;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ledger::Ledger;
 use schemas::id::Index;
@@ -30,10 +32,16 @@ use draw::{Draw, Sort};
 use http::{Client, Server};
 use postgres::Postgres;
 use question::Question;
+use spin::Spin;
 use table::Row;
 
 /// Questions of each sort that are asked before the measured ones.
 const WARM_UP: usize = 30;
+/// Seconds after which a sort is not asked any more, whichever side took them; the first third is not measured.
+const SECONDS_MAX: f64 = 90.0;
+
+/// What the second floor takes where nothing comes in between.
+const SPIN: Duration = Duration::from_millis(5);
 
 /// Entries that are read at a time beforehand.
 const CHUNK: u64 = 10_000;
@@ -125,7 +133,7 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
     for (name, sort) in Sort::ALL.iter().filter(|(name, _)| name.contains(plan.only)) {
         let count = plan.requests + WARM_UP;
         let questions = draw.questions(*sort, count, &mut sides.client, sides.postgres.as_mut())?;
-        rows.push((Row::new(name, questions.len()), questions));
+        rows.push((Row::new(name, questions.len()), questions, 0.0));
     }
     let floor = Server::ready(sides.page(&rows)?)?;
     let (mut ready, mut floor_row) = (floor.connect()?, Row::new("floor: a page that is ready", 1));
@@ -135,15 +143,29 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
         if round >= WARM_UP {
             floor_row.add(began.elapsed().as_secs_f64(), None);
         }
-        for (row, questions) in &mut rows {
+        for (row, questions, spent) in &mut rows {
             let question = questions.get(round % questions.len().max(1));
-            let taken = question.map(|question| sides.ask(question, round % 2 == 0)).transpose()?;
-            if let Some((sworn, postgres)) = taken.filter(|_| round >= WARM_UP) {
+            let Some(question) = question.filter(|_| *spent < SECONDS_MAX) else { continue };
+            let (sworn, postgres) = sides.ask(question, round % 2 == 0)?;
+            if round >= WARM_UP || *spent > SECONDS_MAX / 3.0 {
                 row.add(sworn, postgres);
             }
+            *spent += sworn + postgres.unwrap_or_default();
         }
     }
-    Ok(std::iter::once(floor_row).chain(rows.into_iter().map(|(row, _)| row)).collect())
+    let floors = [floor_row, cores_row(plan.requests)];
+    Ok(floors.into_iter().chain(rows.into_iter().map(|(row, ..)| row)).collect())
+}
+
+/// Not in turns with the questions: what keeps every core busy shows in what is asked right behind it.
+fn cores_row(requests: usize) -> Row {
+    let (spin, mut row) = (Spin::of(SPIN), Row::new("floor: all cores for 5 ms", 1));
+    for _ in 0..requests {
+        // One core works on in between, as a client does.
+        spin.run(1);
+        row.add(spin.run(spin.cores()).as_secs_f64(), None);
+    }
+    row
 }
 
 /// Reads in what will be asked for, as PostgreSQL's side does.
@@ -180,8 +202,8 @@ struct Sides {
 
 impl Sides {
     /// The bytes of a page, which is the first sort of question.
-    fn page(&mut self, rows: &[(Row, Vec<Question>)]) -> Result<Vec<u8>, Failure> {
-        let question = rows.first().and_then(|(_, questions)| questions.first());
+    fn page(&mut self, rows: &[(Row, Vec<Question>, f64)]) -> Result<Vec<u8>, Failure> {
+        let question = rows.first().and_then(|(_, questions, _)| questions.first());
         let question = question.ok_or("no question")?;
         Ok(question.ask_sworn(&mut self.client)?.concat())
     }
