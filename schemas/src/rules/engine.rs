@@ -57,7 +57,7 @@ use crate::mark::mark;
 use crate::registry::{ChainCheck, Registry};
 
 /// Runs the rules. What it keeps itself it can do without.
-#[derive(Clone, Default, Debug)]
+#[derive(Default, Debug)]
 pub struct Engine {
     marks: Marks,
 }
@@ -127,14 +127,6 @@ impl Engine {
             }
         }
         Ok(findings)
-    }
-
-    /// When the next deadline is.
-    ///
-    /// # Errors
-    /// If the rows cannot be read.
-    pub fn next_due<R: Rows>(rows: &mut R) -> Result<Option<Micros>, R::Error> {
-        rows.next_deadline()
     }
 
     /// What an agent usually does, and the bounds that its habits and its contract in force set.

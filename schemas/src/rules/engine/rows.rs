@@ -143,14 +143,17 @@ pub trait Rows {
     /// A row that falls due, empty, to be written.
     fn put_deadline(&mut self, key: Deadline) -> &mut Vec<u8>;
 
+    /// Removes a row that falls due, if it has not yet.
+    fn delete_deadline(&mut self, key: &Deadline);
+
     /// When the first deadline is.
     ///
     /// # Errors
     /// If the store cannot be read.
     fn next_deadline(&mut self) -> Result<Option<Micros>, Self::Error>;
 
-    /// Takes out the deadline with the smallest key, if it is due by now. They are removed from the front alone, so
-    /// that an implementation may remember where it stopped.
+    /// Takes out the deadline with the smallest key, if it is due by now. An implementation may remember where it
+    /// stopped: what is put before that is put with [`Rows::put_deadline`].
     ///
     /// # Errors
     /// If the store cannot be read.
