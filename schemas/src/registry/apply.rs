@@ -232,7 +232,7 @@ impl Registry {
         let record = self
             .credentials
             .entry(id.to_owned())
-            .or_insert_with(|| CredentialRecord { id: id.to_owned(), holders: Vec::new() });
+            .or_insert_with(|| CredentialRecord { id: id.to_owned(), mark: mark(id), holders: Vec::new() });
         change(record);
         vec![Record::Credential(record.clone())]
     }

@@ -1,6 +1,6 @@
 //! `no_outcome`: an action that may run has no final outcome in time.
 
-use super::{Flag, Late, Rule, Ruling, View, Wait};
+use super::{Flag, Late, Rule, Ruling, Sorts, View, Wait};
 use super::engine::words;
 use crate::id::EventId;
 use crate::kind::Kind;
@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      to allow it, that the action was confirmed, failed or reverted. The agent died, its \
      events were suppressed, or it keeps silent about what it did: look for a witness of \
      the action, and for gaps in the session's numbers.",
-).threshold(900);
+).about(Sorts::MEANT).threshold(900);
 
 /// From the intent where nothing has to allow it; from each allow, of which the last counts. What says that it is over
 /// takes the deadline back: see `settle.rs`.

@@ -90,7 +90,7 @@ impl Rest {
         let (counts, bytes) = row.split_first_chunk::<2>()?;
         let [chain, needed] = counts.map(|count| usize::from(count) * 8);
         let mut texts = Unpack(bytes);
-        (0..3).try_for_each(|_| texts.text().map(drop))?;
+        (0..3).try_for_each(|_| texts.text_bytes().map(drop))?;
         let chain_at = bytes.len() - texts.0.len();
         let (needed_at, gates_at) = (chain_at + chain, chain_at + chain + needed);
         Some(Self { bytes: bytes.to_vec(), chain_at, needed_at, gates_at })

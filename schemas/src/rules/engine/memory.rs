@@ -20,7 +20,7 @@ use crate::id::{EventId, Micros};
 use crate::kind::Kind;
 use crate::leaf::Leaf;
 use crate::mark::{Mark, mark_of};
-use crate::registry::Registry;
+use crate::registry::{CredentialRecord, Registry};
 
 /// The rows that bear on an entry.
 #[derive(Default, Debug)]
@@ -75,6 +75,12 @@ impl Memory {
         Ok(memory)
     }
 
+    /// Whether its number or its link is not the one that follows, or what was missing before is to be told with it.
+    pub(crate) fn is_out_of_order(&self) -> bool {
+        let Step { reused, broken, gap, .. } = self.step;
+        reused || broken || gap.is_some() || self.session.untold > 0
+    }
+
     /// Reads what bears on an accepted entry.
     pub(crate) fn load<R: Rows>(
         &mut self,
@@ -82,12 +88,13 @@ impl Memory {
         marks: &mut Marks,
         registry: &Registry,
         facts: &Facts<'_>,
+        credential: Option<&CredentialRecord>,
         body: &Body<'_>,
     ) -> Result<(), R::Error> {
         self.is_taken = rows.is_taken(facts.id, facts.signer)?;
         match facts.kind {
             Kind::ActionIntent | Kind::ActionOutcome | Kind::WitnessObserved => {
-                self.deed = Some(Deed::of(facts, marks));
+                self.deed = Some(Deed::of(facts, marks, credential));
                 self.load_action(rows, facts)?;
             }
             Kind::GateVerdict | Kind::ApprovalRequested => {

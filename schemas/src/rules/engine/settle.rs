@@ -65,7 +65,7 @@ fn session<R: Rows>(rows: &mut R, view: &View<'_>) {
     match view.facts.kind {
         Kind::SessionStart => {
             after.declared = true;
-            after.attested = view.facts.attested.map(str::to_owned);
+            after.attested = view.facts.attested().map(str::to_owned);
         }
         Kind::SessionEnd => after.ended = true,
         Kind::GapDeclared => {
@@ -137,7 +137,11 @@ fn intent<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
 
 fn new_intent(view: &View<'_>, deed: Deed) -> Intent {
     let hops = view.facts.principals.iter().filter_map(|hop| hop.get("id")?.text());
-    let chain = hops.filter_map(|hop| Some(view.registry.agent(hop)?.mark));
+    // The last one is mostly itself.
+    let chain = hops.filter_map(|hop| match hop == view.facts.signer && view.facts.by_agent {
+        true => Some(view.facts.by),
+        false => Some(view.registry.agent(hop)?.mark),
+    });
     Intent {
         id: view.facts.id,
         index: view.facts.index,
