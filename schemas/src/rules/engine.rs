@@ -86,14 +86,16 @@ impl Engine {
         if body.kind().is_own() || body.signer() == LEDGER_SIGNER {
             return Ok(Vec::new());
         }
-        let mut facts = Facts::read(registry, leaf, body);
-        let mut memory = Memory::session(rows, &facts, leaf)?;
-        if leaf.status != Status::Accepted {
-            memory.after.leave_untold(&memory.session);
-            settle::session_row(rows, &memory, &memory.after, facts.at);
+        let facts = Facts::read(registry, leaf, body);
+        let is_accepted = leaf.status == Status::Accepted;
+        let mut memory = Memory::default();
+        memory.step(rows, &facts, leaf, |before, after| match is_accepted {
+            true => settle::session(after, &facts, body),
+            false => after.leave_untold(before),
+        })?;
+        if !is_accepted {
             return Ok(Vec::new());
         }
-        facts.look_up(registry);
         let mut entry = Entry { marks: &mut self.marks, rows, registry, chain, leaf, body };
         entry.run(&facts, &mut memory)
     }

@@ -75,7 +75,7 @@ impl<'a> Action<'a> {
 }
 
 impl<'a> Facts<'a> {
-    pub(crate) fn read(registry: &Registry, leaf: &Leaf, body: &'a Body<'a>) -> Self {
+    pub(crate) fn read(registry: &'a Registry, leaf: &Leaf, body: &'a Body<'a>) -> Self {
         let signer = registry.agent(body.signer());
         let mut facts = Self {
             kind: body.kind(),
@@ -116,6 +116,7 @@ impl<'a> Facts<'a> {
                 false => facts.take(name.as_bytes(), value),
             }
         }
+        facts.look_up(registry);
         facts
     }
 
@@ -156,7 +157,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Looks its agent up.
-    pub(crate) fn look_up(&mut self, registry: &'a Registry) {
+    fn look_up(&mut self, registry: &'a Registry) {
         // An agent that signs need not name itself.
         let agent = self.agent.or(Some(self.signer).filter(|_| self.by_agent));
         if agent == Some(self.signer) && self.by_agent {

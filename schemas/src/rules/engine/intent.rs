@@ -162,6 +162,11 @@ impl Intent {
         Unpack(&self.rest.bytes).text().unwrap_or_default()
     }
 
+    /// Whether that is this one.
+    pub(crate) fn is_of(&self, agent: &str) -> bool {
+        Unpack(&self.rest.bytes).text_bytes() == Some(agent.as_bytes())
+    }
+
     /// Agents of its chain.
     pub(crate) fn chain(&self) -> impl Iterator<Item = &[u8]> {
         self.rest.between(self.rest.chain_at, self.rest.needed_at).chunks_exact(8)

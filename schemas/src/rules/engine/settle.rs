@@ -1,31 +1,30 @@
 //! What an accepted entry leaves behind for later ones.
 
 use super::deed::Deed;
+use super::facts::Facts;
 use super::intent::{Intent, Rest, Told};
 use super::join::{alias_key, call_key, intent_key, request_key};
-use super::memory::{Memory, met_key, stopped_key, unpack_uses, uses_key};
+use super::memory::{met_key, stopped_key, unpack_uses, uses_key};
 use super::pack::Pack;
 use super::rows::{Key, Rows, key};
 use super::session::{Session, begins};
 use super::sweep;
 use super::view::{View, latest_s};
 use super::wait::{Cited, Wait};
+use crate::body::Body;
 use crate::contract::Contract;
-use crate::rules::no_outcome;
 use crate::id::{EventId, Micros};
 use crate::kind::Kind;
-use crate::limits::{
-    CREDENTIAL_DAYS_KEPT, GRANT_USES_MAX, INTENT_HOURS_KEPT, SESSION_DAYS_KEPT, USE_DAYS_KEPT,
-};
+use crate::limits::{CREDENTIAL_DAYS_KEPT, GRANT_USES_MAX, INTENT_HOURS_KEPT, USE_DAYS_KEPT};
 use crate::mark::{Mark, mark};
 use crate::registry::HumanMark;
+use crate::rules::no_outcome;
 
 const HOUR_US: u64 = 3_600_000_000;
 const DAY_US: u64 = 24 * HOUR_US;
 
 /// Writes what follows from an entry.
 pub(crate) fn settle<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
-    session(rows, view);
     match view.facts.kind {
         Kind::ActionIntent => intent(rows, view)?,
         Kind::ActionOutcome | Kind::WitnessObserved => execution(rows, view),
@@ -48,35 +47,23 @@ pub(crate) fn settle<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Er
     Ok(())
 }
 
-/// Writes the session of an entry; of a refused one only its number counts.
-pub(crate) fn session_row<R: Rows>(rows: &mut R, memory: &Memory, after: &Session, at: Micros) {
-    let Some(row) = &memory.session_key else { return };
-    let until = at.0.saturating_add(SESSION_DAYS_KEPT * DAY_US);
-    if memory.session.last == Micros(0) {
-        sweep::plan(rows, row, Micros(until));
-    }
-    after.pack(until, &mut Pack(rows.put(*row)));
-}
-
-fn session<R: Rows>(rows: &mut R, view: &View<'_>) {
-    let mut after = view.memory.after.clone();
+/// What an accepted entry changes in its session; of a refused one only its number counts.
+pub(crate) fn session(after: &mut Session, facts: &Facts<'_>, body: &Body<'_>) {
     after.untold = 0;
-    after.begun |= begins(view.facts.kind);
-    match view.facts.kind {
+    after.begun |= begins(facts.kind);
+    match facts.kind {
         Kind::SessionStart => {
             after.declared = true;
-            after.attested = view.facts.attested().map(str::to_owned);
+            after.attested = facts.attested().map(str::to_owned);
         }
         Kind::SessionEnd => after.ended = true,
         Kind::GapDeclared => {
-            let number = |path: &str| view.body.uint(path);
-            if let (Some(from), Some(to)) = (number("gap.from"), number("gap.to")) {
+            if let (Some(from), Some(to)) = (body.uint("gap.from"), body.uint("gap.to")) {
                 after.declare(from, to);
             }
         }
         _ => {}
     }
-    session_row(rows, view.memory, &after, view.facts.at);
 }
 
 /// Until when an intent and what belongs to it are kept: an hour longer than anything waits for it.
@@ -153,7 +140,11 @@ fn new_intent(view: &View<'_>, deed: Deed) -> Intent {
         allowed: Micros(0),
         by_human: Micros(0),
         refused: false,
-        due: if no_outcome::awaits(view) { view.due(&no_outcome::RULE, view.contract) } else { Micros(0) },
+        due: if no_outcome::awaits(view) {
+            view.due(&no_outcome::RULE, view.contract)
+        } else {
+            Micros(0)
+        },
         told: Told::default(),
         is_over: false,
         is_weighed: false,

@@ -173,9 +173,9 @@ impl<'v> View<'v> {
 
     /// The contract in force of the agent that an intent is of.
     pub(crate) fn contract_of(&self, intent: &Intent) -> Option<&'v Contract> {
-        match intent.who() {
-            who if Some(who) == self.facts.agent => self.contract,
-            who => super::in_force(self.registry, who),
+        match self.facts.agent.is_some_and(|agent| intent.is_of(agent)) {
+            true => self.contract,
+            false => super::in_force(self.registry, intent.who()),
         }
     }
 
