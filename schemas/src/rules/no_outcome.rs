@@ -2,7 +2,6 @@
 
 use super::{Flag, Late, Rule, Ruling, Sorts, View, Wait};
 use super::engine::words;
-use crate::id::EventId;
 use crate::kind::Kind;
 
 pub(super) static RULE: Rule = Rule::at_deadline(
@@ -21,7 +20,7 @@ fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     let allows = match view.facts.kind {
         Kind::ActionIntent => {
             if awaits(view) {
-                waits.push(of_intent(view.facts.id, view.wait(&RULE)));
+                waits.push(Wait { intent: Some(view.facts.id), ..view.wait(&RULE) });
             }
             return;
         }
@@ -31,7 +30,7 @@ fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     };
     if allows {
         for (id, intent) in &view.memory.intents {
-            waits.push(of_intent(*id, view.wait_for(&RULE, intent)));
+            waits.push(Wait { intent: Some(*id), ..view.wait_for(&RULE, intent) });
         }
     }
 }
@@ -40,10 +39,6 @@ fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
 pub(super) fn awaits(view: &View<'_>) -> bool {
     let free = view.gates.is_empty() && !view.needs_approval();
     free && view.is_by_agent() && !view.memory.is_taken
-}
-
-fn of_intent(id: EventId, wait: Wait<'_>) -> Wait<'_> {
-    Wait { intent: Some(id), ..wait }
 }
 
 fn judge(late: &Late<'_>) -> Ruling {
