@@ -7,7 +7,7 @@ use schemas::kind::Kind;
 use schemas::leaf::{Counts, Leaf, Status};
 use schemas::limits::FINDINGS_DUE_MAX;
 use schemas::registry::{ChainCheck, Registry};
-use schemas::rules::{Engine, Finding};
+use schemas::rules::{Engine, Finding, Rows as _};
 use schemas::terms::Key;
 
 use crate::cached::Cached;
@@ -141,7 +141,7 @@ impl State {
         }
         let (_, registry, mut rows) = self.remembered(store);
         let findings = Engine::due(&mut rows, registry, now, FINDINGS_DUE_MAX)?;
-        let next = Engine::next_due(&mut rows)?;
+        let next = rows.next_deadline()?;
         self.quiet_until = next.or(Some(Micros(u64::MAX))).filter(|next| *next > now);
         Ok(findings)
     }
@@ -155,7 +155,7 @@ impl State {
             return Ok(next <= now);
         }
         let (_, _, mut rows) = self.remembered(store);
-        Ok(Engine::next_due(&mut rows)?.is_some_and(|at| at <= now))
+        Ok(rows.next_deadline()?.is_some_and(|at| at <= now))
     }
 
     /// Takes back what changed since the last entry.

@@ -140,6 +140,9 @@ macro_rules! rules {
 
         /// Every rule, by name.
         pub static RULES: &[&Rule] = &[$(&$name::RULE,)*];
+
+        /// What each of them is about, side by side: most are not asked about most entries.
+        static ABOUT: &[Sorts] = &[$($name::RULE.about,)*];
     };
 }
 

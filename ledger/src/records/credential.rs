@@ -3,6 +3,7 @@
 use schemas::deterministic::Item;
 use schemas::encode::Encoder;
 use schemas::id::Index;
+use schemas::mark::mark;
 use schemas::registry::{CredentialRecord, Holder};
 
 use super::{index, list, number, owned, text, texts, time};
@@ -24,7 +25,7 @@ pub(super) fn encode(record: &CredentialRecord) -> Vec<u8> {
 
 pub(super) fn decode(id: &str, fields: &[Item<'_>]) -> Option<CredentialRecord> {
     let holders = fields.iter().map(holder).collect::<Option<_>>()?;
-    Some(CredentialRecord { id: id.to_owned(), holders })
+    Some(CredentialRecord { id: id.to_owned(), mark: mark(id), holders })
 }
 
 fn holder(item: &Item<'_>) -> Option<Holder> {

@@ -229,10 +229,11 @@ impl Registry {
         id: &str,
         change: impl FnOnce(&mut CredentialRecord),
     ) -> Vec<Record> {
-        let record = self
-            .credentials
-            .entry(id.to_owned())
-            .or_insert_with(|| CredentialRecord { id: id.to_owned(), holders: Vec::new() });
+        let record = self.credentials.entry(id.to_owned()).or_insert_with(|| CredentialRecord {
+            id: id.to_owned(),
+            mark: mark(id),
+            holders: Vec::new(),
+        });
         change(record);
         vec![Record::Credential(record.clone())]
     }

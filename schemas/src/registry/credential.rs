@@ -2,12 +2,15 @@
 
 use crate::body::Body;
 use crate::id::{Index, Micros};
+use crate::mark::Mark;
 
 /// A registered credential.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CredentialRecord {
     /// Its id.
     pub id: String,
+    /// The mark of its id, by which the rules remember it.
+    pub mark: Mark,
     /// The agents that it is registered to; more than one is a finding.
     pub holders: Vec<Holder>,
 }

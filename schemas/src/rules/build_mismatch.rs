@@ -1,7 +1,6 @@
 //! `build_mismatch`: an agent attested another build than its contract names.
 
-use super::{Flag, Rule, View};
-use crate::deterministic::Item;
+use super::{Flag, Rule, Sorts, View};
 use crate::id::Digest;
 
 pub(super) static RULE: Rule = Rule::at_entry(
@@ -11,11 +10,11 @@ pub(super) static RULE: Rule = Rule::at_entry(
      contract names. Either a release was not entered in the contract, or something else \
      runs under the agent's name. Compare the attested digest with what the build system \
      released; if it is unknown there, suspend the agent.",
-).by_contract();
+).about(Sorts::ATTESTED).by_contract();
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let expected = view.contract?.build?;
-    let attested = view.body.field("attestation.build").and_then(Item::bytes)?;
+    let attested = view.facts.attestation?.get("build")?.bytes()?;
     (Digest::from_slice(attested) != Some(expected)).then(Flag::plain)
 }
 

@@ -1,5 +1,6 @@
 //! `claim_mismatch`: an intent, an outcome and a witness of one action, or the contract, say different things of it.
 
+use super::engine::Deed;
 use super::{Flag, Rule, Sorts, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
@@ -14,15 +15,20 @@ pub(super) static RULE: Rule = Rule::at_entry(
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let own = view.memory.deed?;
-    let meant = view.intent().map(|intent| own.differences(&intent.deed));
+    let differs = |deed: &Deed| own.differs(deed);
+    let meant = view.intent().map(|intent| intent.deed).filter(differs);
     // A witness that waited for its outcome is held against it now: before, there was nothing to hold it against.
     let waited = view.memory.reference.witness.filter(|_| view.memory.reference.intent.is_none());
     let seen = waited.filter(|(index, _)| *index < view.facts.index).map(|(_, deed)| deed);
-    let seen = seen.map(|deed| own.differences(&deed));
+    let seen = seen.filter(differs);
     // A label that the intent had already was told of there.
     let is_told = !view.is_judged && view.intent().is_some_and(|intent| intent.is_mislabelled);
-    let known = view.mislabels().filter(|_| !is_told);
-    Flag::each(meant.into_iter().flatten().chain(seen.into_iter().flatten()).chain(known))
+    let mut known = view.mislabels().filter(|_| !is_told).peekable();
+    if meant.is_none() && seen.is_none() && known.peek().is_none() {
+        return None;
+    }
+    let differences = meant.into_iter().chain(seen).flat_map(|deed| own.differences(&deed));
+    Flag::each(differences.chain(known))
 }
 
 #[cfg(test)]

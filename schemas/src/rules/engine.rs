@@ -27,6 +27,7 @@ mod wait;
 pub(super) mod zone;
 
 pub(super) use caps::offset_s;
+pub(super) use deed::Deed;
 pub(super) use flag::Flag;
 pub(super) use intent::Intent;
 pub(super) use memory::unpack_uses;
@@ -47,17 +48,18 @@ use reference::Reference;
 use session::Session;
 use wait::{Cited, HELD};
 
-use super::{Baseline, Finding, RULES, Rule, When, odd_hour, rule};
+use super::{ABOUT, Baseline, Finding, RULES, Rule, When, odd_hour, rule};
 use crate::body::{Body, LEDGER_SIGNER};
 use crate::contract::Contract;
 use crate::id::Micros;
+use crate::kind::Kind;
 use crate::leaf::{Leaf, Status};
 use crate::limits::{FINDINGS_DUE_ROWS_MAX, FINDINGS_SEARCH_ROWS_MAX};
 use crate::mark::mark;
 use crate::registry::{ChainCheck, Registry};
 
 /// Runs the rules. What it keeps itself it can do without.
-#[derive(Clone, Default, Debug)]
+#[derive(Default, Debug)]
 pub struct Engine {
     marks: Marks,
 }
@@ -84,14 +86,16 @@ impl Engine {
         if body.kind().is_own() || body.signer() == LEDGER_SIGNER {
             return Ok(Vec::new());
         }
-        let mut facts = Facts::read(registry, leaf, body);
-        let mut memory = Memory::session(rows, &facts, leaf)?;
-        if leaf.status != Status::Accepted {
-            memory.after.leave_untold(&memory.session);
-            settle::session_row(rows, &memory, &memory.after, facts.at);
+        let facts = Facts::read(registry, leaf, body);
+        let is_accepted = leaf.status == Status::Accepted;
+        let mut memory = Memory::default();
+        memory.step(rows, &facts, leaf, |before, after| match is_accepted {
+            true => settle::session(after, &facts, body),
+            false => after.leave_untold(before),
+        })?;
+        if !is_accepted {
             return Ok(Vec::new());
         }
-        facts.look_up(registry);
         let mut entry = Entry { marks: &mut self.marks, rows, registry, chain, leaf, body };
         entry.run(&facts, &mut memory)
     }
@@ -127,14 +131,6 @@ impl Engine {
             }
         }
         Ok(findings)
-    }
-
-    /// When the next deadline is.
-    ///
-    /// # Errors
-    /// If the rows cannot be read.
-    pub fn next_due<R: Rows>(rows: &mut R) -> Result<Option<Micros>, R::Error> {
-        rows.next_deadline()
     }
 
     /// What an agent usually does, and the bounds that its habits and its contract in force set.
@@ -174,7 +170,11 @@ struct Entry<'e, R> {
 impl<R: Rows> Entry<'_, R> {
     fn run(&mut self, facts: &Facts<'_>, memory: &mut Memory) -> Result<Vec<Finding>, R::Error> {
         let contract = facts.agent.and_then(|agent| in_force(self.registry, agent));
-        memory.load(self.rows, self.marks, self.registry, facts, self.body)?;
+        let record = |id| self.registry.credential(id);
+        // An intent always uses its credential; others often say it again.
+        let is_intent = facts.kind == Kind::ActionIntent;
+        let credential = facts.credential.filter(|_| is_intent).and_then(record);
+        memory.load(self.rows, self.marks, self.registry, facts, credential, self.body)?;
         let is_judged = facts.action.is_some() && (memory.intents.is_empty() || memory.is_another);
         let mapped = facts.action.zip(contract).and_then(|(a, c)| c.allowed.known(a.name));
         // Whoever acts under another agent's name uses up none of its caps, and is not what it usually does.
@@ -192,15 +192,15 @@ impl<R: Rows> Entry<'_, R> {
             body: self.body,
             facts,
             contract,
-            credential: None,
+            credential,
             mapped,
             memory,
             is_judged,
             gates: contract.zip(facts.action).map_or(&[], |(c, a)| view::gates_of(c, a.name)),
             is_listed: contract.zip(facts.action).is_some_and(|(c, a)| view::asks(c, a.name)),
         };
-        if let Some(credential) = facts.credential.filter(|_| view.uses_credential()) {
-            view.credential = self.registry.credential(credential);
+        if !is_intent && view.uses_credential() {
+            view.credential = facts.credential.and_then(record);
         }
         let findings = check(self.rows, &view)?;
         settle::settle(self.rows, &view)?;
@@ -208,20 +208,14 @@ impl<R: Rows> Entry<'_, R> {
     }
 }
 
-/// Asks every rule.
+/// Asks every rule that is about the entry.
 fn check<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<Vec<Finding>, R::Error> {
     let mut findings = Vec::new();
     let mut waits = Vec::new();
     let sorts = Sorts::of(view);
     #[cfg(test)]
-    for rule in RULES.iter().filter(|rule| !rule.about.meet(sorts)) {
-        match rule.when {
-            When::Entry(check) => assert!(check(view).is_none(), "{}", rule.name),
-            When::Deadline { watch, .. } => watch(view, &mut waits),
-        }
-        assert!(waits.is_empty(), "{}", rule.name);
-    }
-    for rule in RULES.iter().filter(|rule| rule.about.meet(sorts)) {
+    others_are_silent(view, sorts);
+    for rule in about(sorts) {
         let flag = match rule.when {
             When::Entry(check) => check(view),
             When::Deadline { watch, .. } => {
@@ -239,6 +233,25 @@ fn check<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<Vec<Finding>, R::Erro
         }
     }
     Ok(findings)
+}
+
+/// The rules that are about entries of these sorts.
+fn about(sorts: Sorts) -> impl Iterator<Item = &'static Rule> {
+    let asked = RULES.iter().zip(ABOUT).filter(move |(_, about)| about.meet(sorts));
+    asked.map(|(rule, _)| *rule)
+}
+
+/// Holds that those which are not asked have nothing to say.
+#[cfg(test)]
+fn others_are_silent(view: &View<'_>, sorts: Sorts) {
+    let mut waits = Vec::new();
+    for rule in RULES.iter().filter(|rule| !rule.about.meet(sorts)) {
+        match rule.when {
+            When::Entry(check) => assert!(check(view).is_none(), "{}", rule.name),
+            When::Deadline { watch, .. } => watch(view, &mut waits),
+        }
+        assert!(waits.is_empty(), "{}", rule.name);
+    }
 }
 
 fn judge<R: Rows>(

@@ -1,6 +1,6 @@
 //! `environment_mismatch`: an environment was attested that the contract does not name, or another one acted in.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "environment_mismatch",
@@ -9,10 +9,10 @@ pub(super) static RULE: Rule = Rule::at_entry(
      action names another one than its session attested. A process that was started in \
      one environment reaches into another: check its configuration and the network \
      between them before anything else runs.",
-).by_contract();
+).about(Sorts::ATTESTED.or(Sorts::JUDGED)).by_contract();
 
 fn check(view: &View<'_>) -> Option<Flag> {
-    let attested = view.facts.attested;
+    let attested = view.facts.attested();
     let expected = view.contract.and_then(|contract| contract.environment.as_deref());
     if let (Some(attested), Some(expected)) = (attested, expected)
         && attested != expected

@@ -1,7 +1,7 @@
 //! `grant_late`: a grant was recorded after its use.
 
 use super::engine::unpack_uses;
-use super::{Flag, Late, Rule, Ruling, View, Wait};
+use super::{Flag, Late, Rule, Ruling, Sorts, View, Wait};
 
 pub(super) static RULE: Rule = Rule::at_deadline(
     "grant_late",
@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      grant_missing stays too. See that delegators record a grant before they pass it on; \
      if only the transport reordered the two, publish delegations and wait for the \
      receipt.",
-);
+).about(Sorts::GRANT);
 
 /// The uses were remembered; the grant itself is the deadline.
 fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {

@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      was taken back or has ended, itself or one up its chain. The agent acts without \
      recorded authority: find the delegator, and have the authority recorded before the \
      next action or the agent stopped.",
-).about(Sorts::JUDGED);
+).about(Sorts::FAULTY);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     Flag::each(view.faults("grant_missing").filter_map(|fault| fault.detail()))

@@ -8,7 +8,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
     "A person who gave a grant of this chain was disabled, or an agent in it disabled, \
      suspended or retired, before this action. What they passed on ends with them. Have \
      someone who answers for the work grant it again, or end it.",
-).about(Sorts::JUDGED);
+).about(Sorts::FAULTY);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     view.faults("grantor_inactive").next().map(|_| Flag::plain())

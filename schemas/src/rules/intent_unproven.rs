@@ -8,7 +8,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
     "The chain begins with a person and carries no digest of what that person asked for: \
      a ticket, a message, a signed request. The trust placed in the agent is no evidence \
      of a human's intent. Have the runtime attach the digest of the request.",
-).about(Sorts::JUDGED);
+).about(Sorts::FAULTY);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     view.faults("intent_unproven").next().map(|_| Flag::plain())

@@ -1,8 +1,7 @@
 //! `no_outcome`: an action that may run has no final outcome in time.
 
-use super::{Flag, Late, Rule, Ruling, View, Wait};
+use super::{Flag, Late, Rule, Ruling, Sorts, View, Wait};
 use super::engine::words;
-use crate::id::{EventId, Micros};
 use crate::kind::Kind;
 
 pub(super) static RULE: Rule = Rule::at_deadline(
@@ -13,15 +12,15 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      to allow it, that the action was confirmed, failed or reverted. The agent died, its \
      events were suppressed, or it keeps silent about what it did: look for a witness of \
      the action, and for gaps in the session's numbers.",
-).threshold(900);
+).about(Sorts::MEANT).threshold(900);
 
-/// From the intent where nothing has to allow it; from each allow, of which the last counts.
+/// From the intent where nothing has to allow it; from each allow, of which the last counts. What says that it is over
+/// takes the deadline back: see `settle.rs`.
 fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     let allows = match view.facts.kind {
         Kind::ActionIntent => {
-            let free = view.gates.is_empty() && !view.needs_approval();
-            if free && view.is_by_agent() && !view.memory.is_taken {
-                waits.push(due(view, view.facts.id, view.wait(&RULE)));
+            if awaits(view) {
+                waits.push(Wait { intent: Some(view.facts.id), ..view.wait(&RULE) });
             }
             return;
         }
@@ -31,20 +30,20 @@ fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     };
     if allows {
         for (id, intent) in &view.memory.intents {
-            waits.push(due(view, *id, view.wait_for(&RULE, intent)));
+            waits.push(Wait { intent: Some(*id), ..view.wait_for(&RULE, intent) });
         }
     }
 }
 
-fn due<'v>(view: &View<'v>, id: EventId, mut wait: Wait<'v>) -> Wait<'v> {
-    wait.intent = Some(id);
-    wait.numbers.0 = view.facts.at.0;
-    wait
+/// Whether nothing has to allow an intent: its outcome is due from the start.
+pub(super) fn awaits(view: &View<'_>) -> bool {
+    let free = view.gates.is_empty() && !view.needs_approval();
+    free && view.is_by_agent() && !view.memory.is_taken
 }
 
 fn judge(late: &Late<'_>) -> Ruling {
     let Some(intent) = &late.intent else { return Ruling::Clear };
-    let is_last = intent.clock == Micros(late.wait.numbers.0);
+    let is_last = intent.due == late.wait.at;
     if intent.is_over || !is_last || !intent.is_allowed() {
         return Ruling::Clear;
     }

@@ -91,8 +91,8 @@ fn minute(view: &View<'_>, zone: &str) -> Option<u64> {
 }
 
 fn data_class(view: &View<'_>, contract: &Contract) -> bool {
-    let listed = |class: &str| !unlisted(contract.allowed.data_classes.as_ref(), Some(class));
-    !view.list("data_class").all(listed)
+    let Some(listed) = &contract.allowed.data_classes else { return false };
+    view.list("data_class").any(|class| unlisted(Some(listed), Some(class)))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      the grant of its last hop. The agent used an authority for something it was not \
      given for. Compare the task of the grant with the action; revoke the grant if the \
      agent was led astray, or grant what was meant.",
-).about(Sorts::JUDGED);
+).about(Sorts::FAULTY);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     Flag::each(view.faults("out_of_scope").filter_map(|fault| fault.detail()))

@@ -1,6 +1,6 @@
 //! `principal_mismatch`: the principal chain is not that of the grants, or not that of who signs.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 use crate::kind::Kind;
 
 pub(super) static RULE: Rule = Rule::at_entry(
@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      session, is signed by another agent than the one it is said to be of. Somebody claims \
      an authority that was given to another: believe the grants and the signature, and look \
      at what else the signer recorded.",
-);
+).about(Sorts::FAULTY.or(Sorts::FOREIGN));
 
 fn check(view: &View<'_>) -> Option<Flag> {
     if is_of_itself(view) && view.facts.agent.is_some_and(|agent| agent != view.facts.signer) {

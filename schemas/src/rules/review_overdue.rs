@@ -1,6 +1,6 @@
 //! `review_overdue`: the date by which a contract is to be reviewed has passed.
 
-use super::{Flag, Late, Rule, Ruling, View, Wait};
+use super::{Flag, Late, Rule, Ruling, Sorts, View, Wait};
 use crate::kind::Kind;
 use crate::contract::Contract;
 
@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
     "The contract's review_by passed, at 00:00 UTC, and its owner has neither reviewed it \
      nor registered another. Permissions that nobody looks at outlive their reason: the \
      owner reviews the contract, narrows it, or withdraws it.",
-).by_contract();
+).about(Sorts::CONTRACT).by_contract();
 
 fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     if view.facts.kind != Kind::ContractRegistered {

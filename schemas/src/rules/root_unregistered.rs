@@ -7,7 +7,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
     check,
     "The chain begins with a person, service or agent that the registry does not know, so \
      nobody can be asked. Register who it is, or find out who made the name up.",
-).about(Sorts::JUDGED);
+).about(Sorts::FAULTY);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     view.faults("root_unregistered").next().map(|_| Flag::plain())

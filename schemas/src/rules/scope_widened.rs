@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      environment or time. The grant is flagged when it is given, and each action under \
      it. Revoke it, have it given anew within its parent, and look at what was done under \
      it.",
-).about(Sorts::JUDGED.or(Sorts::GRANT));
+).about(Sorts::FAULTY.or(Sorts::GRANT));
 
 fn check(view: &View<'_>) -> Option<Flag> {
     if view.facts.kind != Kind::DelegationGranted {

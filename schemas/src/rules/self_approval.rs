@@ -1,6 +1,6 @@
 //! `self_approval`: who approved is the agent that acts, or one of its chain.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 use super::engine::is_self;
 use crate::kind::Kind;
 
@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
     "An approval was given by the agent that it allows to act, or by an agent that \
      delegated to it. It counts for nothing. Take the approver's role from whoever is an \
      agent, and have a person who is not in the chain decide again.",
-);
+).about(Sorts::MEANT);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let allows = view.facts.kind == Kind::ApprovalDecided

@@ -1,6 +1,6 @@
 //! `seq_fork`: a signer's number was used before, for another body.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "seq_fork",
@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
      same would have been a duplicate. Two processes sign with one key and session: a \
      restored snapshot, or a cloned key. Rotate the key, and tell the two histories apart \
      by their links.",
-);
+).about(Sorts::DISORDER);
 
 fn check(view: &View<'_>) -> Option<Flag> {
     view.memory.step.reused.then(Flag::plain)

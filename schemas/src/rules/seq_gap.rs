@@ -1,6 +1,6 @@
 //! `seq_gap`: numbers or links of a signer's own chain are missing, and nobody declared them lost.
 
-use super::{Flag, Late, Rule, Ruling, View, Wait};
+use super::{Flag, Late, Rule, Ruling, Sorts, View, Wait};
 use super::engine::{link, session_key};
 use crate::id::{BodyDigest, SessionId};
 use crate::kind::Kind;
@@ -20,7 +20,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      it names as its last is not here; and no gap.declared says that they are lost. \
      Events were suppressed on their way, or the signer hides some. Ask for the \
      publisher's spool, and for the broker's record of that signer.",
-).threshold(300);
+).about(Sorts::DISORDER.or(Sorts::START)).threshold(300);
 
 fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     let memory = view.memory;

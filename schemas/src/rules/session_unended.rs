@@ -1,6 +1,6 @@
 //! `session_unended`: a declared session is silent for a day and never ended.
 
-use super::{Flag, Late, Rule, Ruling, View, Wait};
+use super::{Flag, Late, Rule, Ruling, Sorts, View, Wait};
 use crate::kind::Kind;
 use crate::id::Micros;
 
@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      process died, was killed, or its last events were suppressed. If it restarted, its \
      next session names the last number of this one: a seq_gap then tells what is \
      missing.",
-).threshold(86_400);
+).about(Sorts::START).threshold(86_400);
 
 fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     let session = view.memory.session_key;

@@ -1,6 +1,6 @@
 //! `unattested`: a session attests nothing though the contract names what to attest.
 
-use super::{Flag, Rule, View};
+use super::{Flag, Rule, Sorts, View};
 use crate::contract::Contract;
 
 pub(super) static RULE: Rule = Rule::at_entry(
@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule::at_entry(
     "The contract names a build or an environment, and the session says none, or leaves \
      it out. Nothing shows that the code under this key is the agent that was reviewed. \
      Start it where its runtime can attest, or take the expectation out of the contract.",
-).by_contract();
+).about(Sorts::START).by_contract();
 
 fn check(view: &View<'_>) -> Option<Flag> {
     let contract: &Contract = view.contract.filter(|_| view.starts() && view.is_by_agent())?;

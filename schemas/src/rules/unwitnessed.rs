@@ -1,6 +1,6 @@
 //! `unwitnessed`: an agent says that it did something where a witness should have seen it, and none did.
 
-use super::{Flag, Late, Rule, Ruling, View, Wait};
+use super::{Flag, Late, Rule, Ruling, Sorts, View, Wait};
 use crate::kind::Kind;
 
 pub(super) static RULE: Rule = Rule::at_deadline(
@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      one, and 300 seconds later no witness is joined to it. The claim is weak: the agent \
      may have done nothing, or something else, or the witness is down. Ask the system \
      itself, by the reference that the outcome names.",
-).threshold(300).by_contract();
+).about(Sorts::ACTION).threshold(300).by_contract();
 
 fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     let told = view.facts.kind == Kind::ActionOutcome && view.facts.status == Some("confirmed");

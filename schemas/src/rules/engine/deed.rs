@@ -5,6 +5,7 @@ use super::marks::Marks;
 use super::pack::{Pack, Unpack};
 use crate::deterministic::Item;
 use crate::mark::{Mark, NOTHING, mark_of};
+use crate::registry::CredentialRecord;
 
 /// Marks of what an action says; [`NOTHING`] where it says nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,7 +19,12 @@ pub(crate) struct Deed {
 }
 
 impl Deed {
-    pub(crate) fn of(facts: &Facts<'_>, marks: &mut Marks) -> Self {
+    /// What an entry says; `credential` is the record of the credential that it names, if that was looked up already.
+    pub(crate) fn of(
+        facts: &Facts<'_>,
+        marks: &mut Marks,
+        credential: Option<&CredentialRecord>,
+    ) -> Self {
         let action = facts.action;
         Self {
             class: action.map_or(NOTHING, |action| class_mark(action.class)),
@@ -26,22 +32,31 @@ impl Deed {
             target: mark_of(action.and_then(|action| action.target)),
             scope: scope_mark(facts.scope, marks),
             environment: marks.of(facts.environment),
-            credential: mark_of(facts.credential),
+            credential: credential.map_or_else(|| mark_of(facts.credential), |known| known.mark),
         }
     }
 
     /// What two accounts of one action say differently, where both say something.
     pub(crate) fn differences(&self, other: &Self) -> impl Iterator<Item = &'static str> + use<> {
-        let pairs = [
-            ("class", self.class, other.class),
-            ("system", self.system, other.system),
-            ("target", self.target, other.target),
-            ("scope", self.scope, other.scope),
-            ("environment", self.environment, other.environment),
-        ];
-        let told = |mark| mark != NOTHING;
-        let differs = move |(_, a, b): &(_, Mark, Mark)| told(*a) && told(*b) && a != b;
-        pairs.into_iter().filter(differs).map(|(name, ..)| name)
+        let names = ["class", "system", "target", "scope", "environment"];
+        let pairs = names.into_iter().zip(self.pairs(other));
+        pairs.filter(|(_, pair)| is_apart(pair)).map(|(name, _)| name)
+    }
+
+    /// Whether they say anything differently.
+    pub(crate) fn differs(&self, other: &Self) -> bool {
+        self.pairs(other).iter().any(is_apart)
+    }
+
+    /// What is compared.
+    fn pairs(&self, other: &Self) -> [(Mark, Mark); 5] {
+        [
+            (self.class, other.class),
+            (self.system, other.system),
+            (self.target, other.target),
+            (self.scope, other.scope),
+            (self.environment, other.environment),
+        ]
     }
 
     pub(crate) fn pack(&self, row: &mut Pack<'_>) {
@@ -62,6 +77,10 @@ impl Deed {
             credential: row.array()?,
         })
     }
+}
+
+fn is_apart((a, b): &(Mark, Mark)) -> bool {
+    a != b && *a != NOTHING && *b != NOTHING
 }
 
 /// A class is one of five words, so that its beginning tells it.

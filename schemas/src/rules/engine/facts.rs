@@ -58,8 +58,8 @@ pub(crate) struct Facts<'a> {
     /// The vendor's reference.
     pub(crate) reference: Option<&'a str>,
     pub(crate) status: Option<&'a str>,
-    /// The environment that it attests.
-    pub(crate) attested: Option<&'a str>,
+    /// What it attests.
+    pub(crate) attestation: Option<&'a Item<'a>>,
 }
 
 impl<'a> Action<'a> {
@@ -75,7 +75,7 @@ impl<'a> Action<'a> {
 }
 
 impl<'a> Facts<'a> {
-    pub(crate) fn read(registry: &Registry, leaf: &Leaf, body: &'a Body<'a>) -> Self {
+    pub(crate) fn read(registry: &'a Registry, leaf: &Leaf, body: &'a Body<'a>) -> Self {
         let signer = registry.agent(body.signer());
         let mut facts = Self {
             kind: body.kind(),
@@ -106,49 +106,58 @@ impl<'a> Facts<'a> {
             call: None,
             reference: None,
             status: None,
-            attested: None,
+            attestation: None,
         };
         let is_action = facts.kind.is_action();
         for (name, value) in body.fields() {
             let Some(name) = name.text() else { continue };
-            facts.take(name, value);
-            if is_action {
-                facts.take_of_action(name, value);
+            match is_action {
+                true => facts.take_of_action(name.as_bytes(), value),
+                false => facts.take(name.as_bytes(), value),
             }
         }
+        facts.look_up(registry);
         facts
     }
 
-    fn take(&mut self, name: &str, value: &'a Item<'a>) {
+    fn take(&mut self, name: &[u8], value: &'a Item<'a>) {
         match name {
-            "seq" => self.seq = Seq::read(value),
-            "scope" => self.scope = value.array().unwrap_or_default(),
-            "causes" => self.causes = value.array().unwrap_or_default(),
-            "session" => self.session = value.bytes().and_then(SessionId::from_slice),
-            "principals" => self.principals = value.array().unwrap_or_default(),
-            "attestation" => self.attested = value.get("environment").and_then(Item::text),
-            "credential" => self.credential_told = Some(value),
-            "correlation" => self.correlation = value.text(),
+            b"seq" => self.seq = Seq::read(value),
+            b"scope" => self.scope = value.array().unwrap_or_default(),
+            b"causes" => self.causes = value.array().unwrap_or_default(),
+            b"session" => self.session = value.bytes().and_then(SessionId::from_slice),
+            b"principals" => self.principals = value.array().unwrap_or_default(),
+            b"attestation" => self.attestation = Some(value),
+            b"credential" => self.credential_told = Some(value),
+            b"correlation" => self.correlation = value.text(),
             _ => {}
         }
     }
 
-    fn take_of_action(&mut self, name: &str, value: &'a Item<'a>) {
+    fn take_of_action(&mut self, name: &[u8], value: &'a Item<'a>) {
         let text = |name: &str| value.get(name)?.text();
         match name {
-            "mode" => self.mode = value.text(),
-            "tool" => (self.tool, self.call) = (text("name"), text("call_id")),
-            "action" => self.action = Action::read(value),
-            "outcome" => (self.reference, self.status) = (text("external_ref"), text("status")),
-            "credential" => self.credential = text("id"),
-            "environment" => self.environment = value.text(),
-            "on_behalf_of" => self.user = value.text(),
-            _ => {}
+            b"mode" => self.mode = value.text(),
+            b"tool" => (self.tool, self.call) = (text("name"), text("call_id")),
+            b"action" => self.action = Action::read(value),
+            b"outcome" => (self.reference, self.status) = (text("external_ref"), text("status")),
+            b"environment" => self.environment = value.text(),
+            b"on_behalf_of" => self.user = value.text(),
+            b"credential" => {
+                self.credential = text("id");
+                self.credential_told = Some(value);
+            }
+            _ => self.take(name, value),
         }
+    }
+
+    /// The environment that it attests.
+    pub(crate) fn attested(&self) -> Option<&'a str> {
+        self.attestation?.get("environment")?.text()
     }
 
     /// Looks its agent up.
-    pub(crate) fn look_up(&mut self, registry: &'a Registry) {
+    fn look_up(&mut self, registry: &'a Registry) {
         // An agent that signs need not name itself.
         let agent = self.agent.or(Some(self.signer).filter(|_| self.by_agent));
         if agent == Some(self.signer) && self.by_agent {

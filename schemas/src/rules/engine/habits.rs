@@ -1,11 +1,11 @@
 //! What an agent usually does: its actions by the hour, the hours of each class, its tools and its targets.
 //!
-//! Bytes an agent, at most: 49 for this hour, 5,568 for the hours of 29 days in which it acted, 484 for the hours of
-//! each class, 1,024 for tools, 2,048 for targets: 9 KiB. Only the 49 are written at every action; the rest when an
-//! hour begins or something is new.
+//! Bytes an agent, at most: 49 for this hour, 5,568 for the hours of 29 days in which it acted, 100 for the hours of
+//! each class, 3,073 for tools and targets: 9 KiB. Only the 49 are written at every action; the rest when an hour
+//! begins or something is new.
 
 use super::pack::{Pack, Unpack};
-use super::rows::{Key, Rows, key};
+use super::rows::{Rows, key};
 use crate::id::Micros;
 use crate::limits::{HABIT_TARGETS_MAX, HABIT_TOOLS_MAX};
 use crate::mark::{Mark, NOTHING};
@@ -64,16 +64,7 @@ impl Habits {
         }
         habits.count = habits.count.saturating_add(1);
         habits.take_class(rows, doing)?;
-        let (tools, groups) = (HABIT_TOOLS_MAX, HABIT_TARGETS_MAX);
-        if doing.tool != habits.tool && doing.tool != NOTHING {
-            let known = learn(rows, key(b'T', &doing.agent), doing.tool, tools)?;
-            habits.is_new_tool = known.is_some();
-            habits.tool = doing.tool;
-        }
-        if doing.group != habits.group && doing.group != NOTHING {
-            habits.groups_before = learn(rows, key(b'N', &doing.agent), doing.group, groups)?;
-            habits.group = doing.group;
-        }
+        habits.learn(rows, doing)?;
         habits.pack(&mut Pack(rows.put(at)));
         Ok(habits)
     }
@@ -107,15 +98,41 @@ impl Habits {
         };
         let bit = 1_u8.checked_shl(u32::try_from(class).unwrap_or_default()).unwrap_or_default();
         if self.seen & bit == 0 {
-            let at = key(b'O', &doing.agent);
+            let at = key(b'O', &doing.agent).with(&[bit]);
             let mut hours = ClassHours::unpack(rows.get(&at)?.unwrap_or_default());
             hours.turn(self.hour / 24);
             let hour = usize::try_from(self.hour % 24).unwrap_or_default();
-            self.is_odd = hours.is_odd(class, hour, doing.days_min);
-            hours.mark(class, hour);
+            self.is_odd = hours.is_odd(hour, doing.days_min);
+            hours.mark(hour);
             hours.pack(&mut Pack(rows.put(at)));
             self.seen |= bit;
         }
+        Ok(())
+    }
+
+    /// Takes its tool and its group of targets in, where they are others than the last ones.
+    fn learn<R: Rows>(&mut self, rows: &mut R, doing: &Doing<'_>) -> Result<(), R::Error> {
+        let changed = |last, now| Some(now).filter(|now| *now != last && *now != NOTHING);
+        let (tool, group) = (changed(self.tool, doing.tool), changed(self.group, doing.group));
+        if tool.is_none() && group.is_none() {
+            return Ok(());
+        }
+        let at = key(b'T', &doing.agent);
+        let (tools, groups) = lists(rows.get(&at)?.unwrap_or_default());
+        let new_tools = tool.and_then(|tool| learnt(tools, tool, HABIT_TOOLS_MAX));
+        let new_groups = group.and_then(|group| learnt(groups, group, HABIT_TARGETS_MAX));
+        self.is_new_tool = tool.is_some_and(|tool| !has(tools, tool));
+        let known = u64::try_from(groups.len() / 8).unwrap_or(u64::MAX);
+        self.groups_before = group.filter(|group| !has(groups, *group)).map(|_| known);
+        if new_tools.is_some() || new_groups.is_some() {
+            let new_tools = new_tools.unwrap_or_else(|| tools.to_vec());
+            let new_groups = new_groups.unwrap_or_else(|| groups.to_vec());
+            let mut row = Pack(rows.put(at));
+            row.u8(u8::try_from(new_tools.len() / 8).unwrap_or(u8::MAX));
+            row.raw(&new_tools).raw(&new_groups);
+        }
+        self.tool = tool.unwrap_or(self.tool);
+        self.group = group.unwrap_or(self.group);
         Ok(())
     }
 
@@ -170,14 +187,23 @@ fn usual(hours: &[(u32, u32)], now: u32) -> u32 {
     counts.get(rank).map_or(0, |count| count.saturating_mul(3))
 }
 
-/// Puts a mark into a list, and tells how many were known if it is new. A full list forgets what was not seen for the
-/// longest time; so that not every action writes it, only what stands in the older half is moved to the front.
-fn learn<R: Rows>(rows: &mut R, at: Key, mark: Mark, max: usize) -> Result<Option<u64>, R::Error> {
-    let list = rows.get(&at)?.unwrap_or_default();
+/// The tools in a row, and the groups.
+fn lists(row: &[u8]) -> (&[u8], &[u8]) {
+    let (tools, rest) = row.split_first().unwrap_or((&0, &[]));
+    rest.split_at_checked(usize::from(*tools) * 8).unwrap_or_default()
+}
+
+fn has(list: &[u8], mark: Mark) -> bool {
+    list.chunks_exact(8).any(|known| known == mark)
+}
+
+/// A list with a mark put into it, if that changes it. A full one forgets what was not seen for the longest time; so
+/// that not every action writes it, only what stands in the older half is moved to the front.
+fn learnt(list: &[u8], mark: Mark, max: usize) -> Option<Vec<u8>> {
     let known = list.len() / 8;
     let place = list.chunks_exact(8).position(|known| known == mark);
     let mut list = match place {
-        Some(place) if known < max || place >= max / 2 => return Ok(None),
+        Some(place) if known < max || place >= max / 2 => return None,
         _ => list.to_vec(),
     };
     match place {
@@ -186,21 +212,20 @@ fn learn<R: Rows>(rows: &mut R, at: Key, mark: Mark, max: usize) -> Result<Optio
         None => {}
     }
     list.extend_from_slice(&mark);
-    Pack(rows.put(at)).raw(&list);
-    Ok(place.is_none().then(|| u64::try_from(known).unwrap_or(u64::MAX)))
+    Some(list)
 }
 
-/// For each class and hour of the day, a bit for each of the last days: the lowest is today's.
+/// For each hour of the day, a bit for each of the last days on which a class was active: the lowest is today's.
 struct ClassHours {
     day: u32,
-    bits: Vec<u32>,
+    bits: [u32; 24],
 }
 
 impl ClassHours {
     fn unpack(row: &[u8]) -> Self {
         let mut row = Unpack(row);
         let day = row.u32().unwrap_or_default();
-        let bits = (0..CLASSES.len() * 24).map(|_| row.u32().unwrap_or_default()).collect();
+        let bits = std::array::from_fn(|_| row.u32().unwrap_or_default());
         Self { day, bits }
     }
 
@@ -219,14 +244,13 @@ impl ClassHours {
         self.day = day;
     }
 
-    /// Whether a class had at least `days_min` active days of the 28 before today, at most one of them in this hour,
+    /// Whether the class had at least `days_min` active days of the 28 before today, at most one of them in this hour,
     /// and in no hour beside it more than one in [`NEAR`].
-    fn is_odd(&self, class: usize, hour: usize, days_min: u32) -> bool {
+    fn is_odd(&self, hour: usize, days_min: u32) -> bool {
         let before = ((1_u32 << DAYS) - 1) << 1;
-        let of_class = self.bits.iter().skip(class * 24).take(24);
-        let days = (of_class.fold(0, |days, bits| days | bits) & before).count_ones();
+        let days = (self.bits.iter().fold(0, |days, bits| days | bits) & before).count_ones();
         let at = |hour: usize| {
-            let bits = self.bits.get(class * 24 + hour % 24).copied().unwrap_or_default();
+            let bits = self.bits.get(hour % 24).copied().unwrap_or_default();
             (bits & before).count_ones()
         };
         // Working hours have ragged ends; but whoever creeps from one to the next needs days for each.
@@ -234,8 +258,8 @@ impl ClassHours {
         days >= days_min && at(hour) <= 1 && near * NEAR < days
     }
 
-    fn mark(&mut self, class: usize, hour: usize) {
-        if let Some(bits) = self.bits.get_mut(class * 24 + hour) {
+    fn mark(&mut self, hour: usize) {
+        if let Some(bits) = self.bits.get_mut(hour) {
             *bits |= 1;
         }
     }

@@ -32,8 +32,8 @@ pub(crate) struct Intent {
     pub(crate) by_human: Micros,
     /// Whether the last approval was a refusal.
     pub(crate) refused: bool,
-    /// Since when an outcome is due.
-    pub(crate) clock: Micros,
+    /// When its outcome is due, which `no_outcome` waits for; zero if it waits for none.
+    pub(crate) due: Micros,
     pub(crate) told: Told,
     /// An outcome said that it is over.
     pub(crate) is_over: bool,
@@ -90,7 +90,7 @@ impl Rest {
         let (counts, bytes) = row.split_first_chunk::<2>()?;
         let [chain, needed] = counts.map(|count| usize::from(count) * 8);
         let mut texts = Unpack(bytes);
-        (0..3).try_for_each(|_| texts.text().map(drop))?;
+        (0..3).try_for_each(|_| texts.text_bytes().map(drop))?;
         let chain_at = bytes.len() - texts.0.len();
         let (needed_at, gates_at) = (chain_at + chain, chain_at + chain + needed);
         Some(Self { bytes: bytes.to_vec(), chain_at, needed_at, gates_at })
@@ -162,6 +162,11 @@ impl Intent {
         Unpack(&self.rest.bytes).text().unwrap_or_default()
     }
 
+    /// Whether that is this one.
+    pub(crate) fn is_of(&self, agent: &str) -> bool {
+        Unpack(&self.rest.bytes).text_bytes() == Some(agent.as_bytes())
+    }
+
     /// Agents of its chain.
     pub(crate) fn chain(&self) -> impl Iterator<Item = &[u8]> {
         self.rest.between(self.rest.chain_at, self.rest.needed_at).chunks_exact(8)
@@ -223,7 +228,7 @@ impl Intent {
         let more = [self.is_dangerous, self.told.reverted, self.is_mislabelled];
         let flags = flags.into_iter().chain(more);
         row.u8(flags.rev().fold(0, |bits, flag| bits << 1 | u8::from(flag)));
-        row.u64(self.allowed.0).u64(self.by_human.0).u64(self.clock.0);
+        row.u64(self.allowed.0).u64(self.by_human.0).u64(self.due.0);
         row.u32(self.told.dispatched).u32(self.told.confirmed).u32(self.told.witnessed);
         self.rest.pack(row);
     }
@@ -249,7 +254,7 @@ impl Intent {
             is_mislabelled: flags & 128 > 0,
             allowed: Micros(row.u64()?),
             by_human: Micros(row.u64()?),
-            clock: Micros(row.u64()?),
+            due: Micros(row.u64()?),
             told: Told {
                 dispatched: row.u32()?,
                 confirmed: row.u32()?,

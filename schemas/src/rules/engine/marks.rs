@@ -9,7 +9,7 @@ const WORDS_MAX: usize = 1024;
 const WORD_BYTES_MAX: usize = 32;
 
 /// The marks of words met lately, which cost more to hash than to look up. Nothing depends on which they are.
-#[derive(Clone, Default, Debug)]
+#[derive(Default, Debug)]
 pub(crate) struct Marks(Map<Box<str>, Mark>);
 
 impl Marks {

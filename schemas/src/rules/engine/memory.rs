@@ -7,10 +7,11 @@ use super::habits::{Doing, Habits};
 use super::intent::Intent;
 use super::join;
 use super::marks::Marks;
-use super::pack::Unpack;
+use super::pack::{Pack, Unpack};
 use super::reference::Reference;
 use super::rows::{Key, Rows, hash, key};
 use super::session::{Session, Step, session_key};
+use super::sweep;
 use super::target;
 use super::wait::Cited;
 use crate::account;
@@ -19,16 +20,18 @@ use crate::contract::{Contract, Mapped};
 use crate::id::{EventId, Micros};
 use crate::kind::Kind;
 use crate::leaf::Leaf;
+use crate::limits::SESSION_DAYS_KEPT;
 use crate::mark::{Mark, mark_of};
-use crate::registry::Registry;
+use crate::registry::{CredentialRecord, Registry};
+
+const DAY_US: u64 = 24 * 3_600_000_000;
 
 /// The rows that bear on an entry.
 #[derive(Default, Debug)]
 pub(crate) struct Memory {
     pub(crate) session_key: Option<Key>,
-    /// The session before the entry, and with it.
+    /// The session before the entry.
     pub(crate) session: Session,
-    pub(crate) after: Session,
     pub(crate) step: Step,
     /// Another signer's event has its id.
     pub(crate) is_taken: bool,
@@ -57,22 +60,34 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Takes in the number of an entry in its session.
-    pub(crate) fn session<R: Rows>(
+    /// Takes in the number of an entry in its session, and what `more` changes in that.
+    pub(crate) fn step<R: Rows>(
+        &mut self,
         rows: &mut R,
         facts: &Facts<'_>,
         leaf: &Leaf,
-    ) -> Result<Self, R::Error> {
-        let mut memory = Self::default();
-        if let (Some(session), Some(seq)) = (facts.session, facts.seq) {
-            let at = session_key(session, &facts.by);
-            memory.session = rows.get(&at)?.and_then(Session::unpack).unwrap_or_default();
-            memory.after = memory.session.clone();
-            memory.step = memory.after.step(seq, &leaf.body, facts.time);
-            memory.after.last = facts.at;
-            memory.session_key = Some(at);
+        more: impl FnOnce(&Session, &mut Session),
+    ) -> Result<(), R::Error> {
+        let (Some(session), Some(seq)) = (facts.session, facts.seq) else { return Ok(()) };
+        let at = session_key(session, &facts.by);
+        self.session = rows.get(&at)?.and_then(Session::unpack).unwrap_or_default();
+        self.session_key = Some(at);
+        let mut after = self.session.clone();
+        self.step = after.step(seq, &leaf.body, facts.time);
+        after.last = facts.at;
+        more(&self.session, &mut after);
+        let until = facts.at.0.saturating_add(SESSION_DAYS_KEPT * DAY_US);
+        if self.session.last == Micros(0) {
+            sweep::plan(rows, &at, Micros(until));
         }
-        Ok(memory)
+        after.pack(until, &mut Pack(rows.put(at)));
+        Ok(())
+    }
+
+    /// Whether its number or its link is not the one that follows, or what was missing before is to be told with it.
+    pub(crate) fn is_out_of_order(&self) -> bool {
+        let Step { reused, broken, gap, .. } = self.step;
+        reused || broken || gap.is_some() || self.session.untold > 0
     }
 
     /// Reads what bears on an accepted entry.
@@ -82,12 +97,13 @@ impl Memory {
         marks: &mut Marks,
         registry: &Registry,
         facts: &Facts<'_>,
+        credential: Option<&CredentialRecord>,
         body: &Body<'_>,
     ) -> Result<(), R::Error> {
         self.is_taken = rows.is_taken(facts.id, facts.signer)?;
         match facts.kind {
             Kind::ActionIntent | Kind::ActionOutcome | Kind::WitnessObserved => {
-                self.deed = Some(Deed::of(facts, marks));
+                self.deed = Some(Deed::of(facts, marks, credential));
                 self.load_action(rows, facts)?;
             }
             Kind::GateVerdict | Kind::ApprovalRequested => {

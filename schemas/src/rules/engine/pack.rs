@@ -85,8 +85,14 @@ impl<'r> Unpack<'r> {
 
     #[inline]
     pub(crate) fn text(&mut self) -> Option<&'r str> {
+        std::str::from_utf8(self.text_bytes()?).ok()
+    }
+
+    /// The same, which nobody reads.
+    #[inline]
+    pub(crate) fn text_bytes(&mut self) -> Option<&'r [u8]> {
         let len = usize::from(self.array().map(u16::from_be_bytes)?);
-        std::str::from_utf8(self.raw(len)?).ok()
+        self.raw(len)
     }
 
     #[inline]

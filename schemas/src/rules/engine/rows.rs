@@ -10,7 +10,8 @@
 //! 'K' credential:16           who an unregistered credential was witnessed with   30 days
 //! 'X' agent:16                when an agent was stopped              until it is enabled
 //! 'A' agent+action:16 per:1   actions of this hour or day that have a cap
-//! 'B' 'V' 'O' 'T' 'N' agent:8  habits
+//! 'B' 'V' 'T' agent:8         habits
+//! 'O' agent:8 class:1         habits of a class
 //! 'F' agent+rule:16           findings of this hour                 an hour longer
 //! 'D' deadline:8 rule:* 0 index:8 n:1       what falls due
 //! 'D' deadline:8 0 key:*                    a row that ends; another in its value
@@ -143,14 +144,17 @@ pub trait Rows {
     /// A row that falls due, empty, to be written.
     fn put_deadline(&mut self, key: Deadline) -> &mut Vec<u8>;
 
+    /// Removes a row that falls due, if it has not yet.
+    fn delete_deadline(&mut self, key: &Deadline);
+
     /// When the first deadline is.
     ///
     /// # Errors
     /// If the store cannot be read.
     fn next_deadline(&mut self) -> Result<Option<Micros>, Self::Error>;
 
-    /// Takes out the deadline with the smallest key, if it is due by now. They are removed from the front alone, so
-    /// that an implementation may remember where it stopped.
+    /// Takes out the deadline with the smallest key, if it is due by now. An implementation may remember where it
+    /// stopped: what is put before that is put with [`Rows::put_deadline`].
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -165,13 +169,25 @@ pub trait Rows {
 
 /// Sixteen bytes of the hash of two texts.
 pub(crate) fn hash(first: &str, second: &str) -> [u8; 16] {
-    let mut text = Vec::with_capacity(8 + first.len() + second.len());
-    text.extend_from_slice(&u64::try_from(first.len()).unwrap_or(u64::MAX).to_be_bytes());
-    text.extend_from_slice(first.as_bytes());
-    text.extend_from_slice(second.as_bytes());
-    let mut short = [0; 16];
-    short.iter_mut().zip(blake3::hash(&text).as_bytes()).for_each(|(to, from)| *to = *from);
-    short
+    let len = u64::try_from(first.len()).unwrap_or(u64::MAX).to_be_bytes();
+    let parts = [&len, first.as_bytes(), second.as_bytes()];
+    let mut place = [0; 256];
+    let hash = match joined(&mut place, parts) {
+        Some(text) => blake3::hash(text),
+        None => blake3::hash(&parts.concat()),
+    };
+    let (short, _) = hash.as_bytes().split_first_chunk().expect("a hash is longer");
+    *short
+}
+
+/// These parts one behind the other, if there is room.
+fn joined<'p>(place: &'p mut [u8], parts: [&[u8]; 3]) -> Option<&'p [u8]> {
+    let mut len = 0;
+    for part in parts {
+        place.get_mut(len..len + part.len())?.copy_from_slice(part);
+        len += part.len();
+    }
+    place.get(..len)
 }
 
 /// A key: its letter and the rest.

@@ -1,30 +1,30 @@
 //! What an accepted entry leaves behind for later ones.
 
 use super::deed::Deed;
+use super::facts::Facts;
 use super::intent::{Intent, Rest, Told};
 use super::join::{alias_key, call_key, intent_key, request_key};
-use super::memory::{Memory, met_key, stopped_key, unpack_uses, uses_key};
+use super::memory::{met_key, stopped_key, unpack_uses, uses_key};
 use super::pack::Pack;
 use super::rows::{Key, Rows, key};
 use super::session::{Session, begins};
 use super::sweep;
 use super::view::{View, latest_s};
-use super::wait::Cited;
+use super::wait::{Cited, Wait};
+use crate::body::Body;
 use crate::contract::Contract;
 use crate::id::{EventId, Micros};
 use crate::kind::Kind;
-use crate::limits::{
-    CREDENTIAL_DAYS_KEPT, GRANT_USES_MAX, INTENT_HOURS_KEPT, SESSION_DAYS_KEPT, USE_DAYS_KEPT,
-};
+use crate::limits::{CREDENTIAL_DAYS_KEPT, GRANT_USES_MAX, INTENT_HOURS_KEPT, USE_DAYS_KEPT};
 use crate::mark::{Mark, mark};
 use crate::registry::HumanMark;
+use crate::rules::no_outcome;
 
 const HOUR_US: u64 = 3_600_000_000;
 const DAY_US: u64 = 24 * HOUR_US;
 
 /// Writes what follows from an entry.
 pub(crate) fn settle<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
-    session(rows, view);
     match view.facts.kind {
         Kind::ActionIntent => intent(rows, view)?,
         Kind::ActionOutcome | Kind::WitnessObserved => execution(rows, view),
@@ -47,35 +47,23 @@ pub(crate) fn settle<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Er
     Ok(())
 }
 
-/// Writes the session of an entry; of a refused one only its number counts.
-pub(crate) fn session_row<R: Rows>(rows: &mut R, memory: &Memory, after: &Session, at: Micros) {
-    let Some(row) = &memory.session_key else { return };
-    let until = at.0.saturating_add(SESSION_DAYS_KEPT * DAY_US);
-    if memory.session.last == Micros(0) {
-        sweep::plan(rows, row, Micros(until));
-    }
-    after.pack(until, &mut Pack(rows.put(*row)));
-}
-
-fn session<R: Rows>(rows: &mut R, view: &View<'_>) {
-    let mut after = view.memory.after.clone();
+/// What an accepted entry changes in its session; of a refused one only its number counts.
+pub(crate) fn session(after: &mut Session, facts: &Facts<'_>, body: &Body<'_>) {
     after.untold = 0;
-    after.begun |= begins(view.facts.kind);
-    match view.facts.kind {
+    after.begun |= begins(facts.kind);
+    match facts.kind {
         Kind::SessionStart => {
             after.declared = true;
-            after.attested = view.facts.attested.map(str::to_owned);
+            after.attested = facts.attested().map(str::to_owned);
         }
         Kind::SessionEnd => after.ended = true,
         Kind::GapDeclared => {
-            let number = |path: &str| view.body.uint(path);
-            if let (Some(from), Some(to)) = (number("gap.from"), number("gap.to")) {
+            if let (Some(from), Some(to)) = (body.uint("gap.from"), body.uint("gap.to")) {
                 after.declare(from, to);
             }
         }
         _ => {}
     }
-    session_row(rows, view.memory, &after, view.facts.at);
 }
 
 /// Until when an intent and what belongs to it are kept: an hour longer than anything waits for it.
@@ -89,6 +77,19 @@ fn kept_until(view: &View<'_>, contract: Option<&Contract>) -> u64 {
 fn keep<R: Rows>(rows: &mut R, view: &View<'_>, id: EventId, intent: &Intent) {
     let until = kept_until(view, view.contract_of(intent));
     intent.pack(until, &mut Pack(rows.put(intent_key(id))));
+}
+
+/// When the outcome of an intent is due that something allows.
+fn due(view: &View<'_>, intent: &Intent) -> Micros {
+    view.due(&no_outcome::RULE, view.contract_of(intent))
+}
+
+/// Waits for the outcome of an intent until then, or no more: what `no_outcome` waited for goes.
+fn await_outcome<R: Rows>(rows: &mut R, intent: &mut Intent, due: Micros) {
+    let before = std::mem::replace(&mut intent.due, due);
+    if before != Micros(0) && before != due {
+        rows.delete_deadline(&Wait::key(before, no_outcome::RULE.name, intent.index, 0));
+    }
 }
 
 /// A new row that ends, up to its end, which is planned.
@@ -123,7 +124,11 @@ fn intent<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
 
 fn new_intent(view: &View<'_>, deed: Deed) -> Intent {
     let hops = view.facts.principals.iter().filter_map(|hop| hop.get("id")?.text());
-    let chain = hops.filter_map(|hop| Some(view.registry.agent(hop)?.mark));
+    // The last one is mostly itself.
+    let chain = hops.filter_map(|hop| match hop == view.facts.signer && view.facts.by_agent {
+        true => Some(view.facts.by),
+        false => Some(view.registry.agent(hop)?.mark),
+    });
     Intent {
         id: view.facts.id,
         index: view.facts.index,
@@ -135,7 +140,11 @@ fn new_intent(view: &View<'_>, deed: Deed) -> Intent {
         allowed: Micros(0),
         by_human: Micros(0),
         refused: false,
-        clock: view.facts.at,
+        due: if no_outcome::awaits(view) {
+            view.due(&no_outcome::RULE, view.contract)
+        } else {
+            Micros(0)
+        },
         told: Told::default(),
         is_over: false,
         is_weighed: false,
@@ -151,6 +160,9 @@ fn execution<R: Rows>(rows: &mut R, view: &View<'_>) {
         let mut intent = before.clone();
         if !memory.is_repeat {
             intent.count(facts);
+            if intent.is_over {
+                await_outcome(rows, &mut intent, Micros(0));
+            }
         }
         if facts.is_execution() {
             intent.is_weighed |= view.is_dangerous();
@@ -192,7 +204,7 @@ fn verdict<R: Rows>(rows: &mut R, view: &View<'_>) {
         for (gate, allows) in words(view) {
             intent.judge(gate, allows);
             if allows {
-                intent.clock = view.facts.at;
+                await_outcome(rows, &mut intent, due(view, before));
             }
         }
         keep(rows, view, *id, &intent);
@@ -238,7 +250,7 @@ fn decided<R: Rows>(rows: &mut R, view: &View<'_>) {
         intent.refused = !allows;
         intent.allowed = if allows { ends } else { Micros(0) };
         if allows {
-            intent.clock = view.facts.at;
+            await_outcome(rows, &mut intent, due(view, before));
         }
         // What a person allowed no service takes back by allowing it, too.
         if !allows || is_human(view) {

@@ -162,15 +162,20 @@ impl<'v> View<'v> {
     }
 
     fn wait_by(&self, rule: &Rule, contract: Option<&Contract>) -> Wait<'v> {
+        self.wait_until(self.due(rule, contract))
+    }
+
+    /// When that deadline is.
+    pub(crate) fn due(&self, rule: &Rule, contract: Option<&Contract>) -> Micros {
         let us = bound(contract, rule).min(DEADLINE_S_MAX).saturating_mul(1_000_000);
-        self.wait_until(Micros(self.facts.at.0.saturating_add(us)))
+        Micros(self.facts.at.0.saturating_add(us))
     }
 
     /// The contract in force of the agent that an intent is of.
     pub(crate) fn contract_of(&self, intent: &Intent) -> Option<&'v Contract> {
-        match intent.who() {
-            who if Some(who) == self.facts.agent => self.contract,
-            who => super::in_force(self.registry, who),
+        match self.facts.agent.is_some_and(|agent| intent.is_of(agent)) {
+            true => self.contract,
+            false => super::in_force(self.registry, intent.who()),
         }
     }
 
