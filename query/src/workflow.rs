@@ -217,7 +217,7 @@ impl<'l> Collected<'l> {
     fn take_causes(&mut self) -> Result<(), ReadError> {
         let mut known: Set<_> = self.members.iter().map(|member| member.node.index).collect();
         // Mostly it is an entry here of the same agent.
-        let mut meant = self.meant(self.elsewhere())?;
+        let mut meant = self.meant(&self.elsewhere())?;
         while !meant.is_empty() {
             let joined = self.members.len();
             for index in meant {
@@ -226,7 +226,7 @@ impl<'l> Collected<'l> {
                 }
             }
             let joined = self.members.get(joined..).unwrap_or_default();
-            meant = self.meant(joined.iter().flat_map(cited).collect())?;
+            meant = self.meant(&joined.iter().flat_map(cited).collect::<Vec<_>>())?;
         }
         Ok(())
     }
@@ -244,8 +244,8 @@ impl<'l> Collected<'l> {
     }
 
     /// The entries that are meant by these causes of nodes.
-    fn meant(&self, cited: Vec<(EventId, &Node)>) -> Result<Vec<Index>, ReadError> {
-        let found = each_share(&cited, |cited| {
+    fn meant(&self, cited: &[(EventId, &Node)]) -> Result<Vec<Index>, ReadError> {
+        let found = each_share(cited, |cited| {
             let mut names = Names::new(self.ledger, self.size);
             let meant = cited.iter().map(|(cause, node)| names.meant(*cause, node));
             meant.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
