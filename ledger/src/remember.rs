@@ -126,10 +126,6 @@ impl Rows for Remembered<'_> {
         self.changed.write_deadline(key)
     }
 
-    fn delete_deadline(&mut self, key: &Deadline) {
-        self.changed.take_deadline(*key);
-    }
-
     fn next_deadline(&mut self) -> Result<Option<Micros>, ReadError> {
         Ok(self.first_deadline()?.map(|key| key.time()))
     }

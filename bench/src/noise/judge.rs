@@ -66,10 +66,6 @@ impl Rows for Memory {
         emptied(self.deadlines.entry(key).or_default())
     }
 
-    fn delete_deadline(&mut self, key: &Deadline) {
-        self.deadlines.remove(key);
-    }
-
     fn next_deadline(&mut self) -> Result<Option<Micros>, Infallible> {
         Ok(self.deadlines.first_key_value().map(|(key, _)| key.time()))
     }

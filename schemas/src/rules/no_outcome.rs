@@ -2,6 +2,7 @@
 
 use super::{Flag, Late, Rule, Ruling, Sorts, View, Wait};
 use super::engine::words;
+use crate::id::Micros;
 use crate::kind::Kind;
 
 pub(super) static RULE: Rule = Rule::at_deadline(
@@ -14,13 +15,13 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      the action, and for gaps in the session's numbers.",
 ).about(Sorts::MEANT).threshold(900);
 
-/// From the intent where nothing has to allow it; from each allow, of which the last counts. What says that it is over
-/// takes the deadline back: see `settle.rs`.
+/// From the intent where nothing has to allow it; from each allow, of which the last counts.
 fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     let allows = match view.facts.kind {
         Kind::ActionIntent => {
-            if awaits(view) {
-                waits.push(Wait { intent: Some(view.facts.id), ..view.wait(&RULE) });
+            let free = view.gates.is_empty() && !view.needs_approval();
+            if free && view.is_by_agent() && !view.memory.is_taken {
+                waits.push(since(view, Wait { intent: Some(view.facts.id), ..view.wait(&RULE) }));
             }
             return;
         }
@@ -30,20 +31,20 @@ fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     };
     if allows {
         for (id, intent) in &view.memory.intents {
-            waits.push(Wait { intent: Some(*id), ..view.wait_for(&RULE, intent) });
+            waits.push(since(view, Wait { intent: Some(*id), ..view.wait_for(&RULE, intent) }));
         }
     }
 }
 
-/// Whether nothing has to allow an intent: its outcome is due from the start.
-pub(super) fn awaits(view: &View<'_>) -> bool {
-    let free = view.gates.is_empty() && !view.needs_approval();
-    free && view.is_by_agent() && !view.memory.is_taken
+/// The wait, which counts from this entry on.
+fn since<'v>(view: &View<'v>, mut wait: Wait<'v>) -> Wait<'v> {
+    wait.numbers.0 = view.facts.at.0;
+    wait
 }
 
 fn judge(late: &Late<'_>) -> Ruling {
     let Some(intent) = &late.intent else { return Ruling::Clear };
-    let is_last = intent.due == late.wait.at;
+    let is_last = intent.clock == Micros(late.wait.numbers.0);
     if intent.is_over || !is_last || !intent.is_allowed() {
         return Ruling::Clear;
     }

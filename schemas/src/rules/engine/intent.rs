@@ -32,8 +32,8 @@ pub(crate) struct Intent {
     pub(crate) by_human: Micros,
     /// Whether the last approval was a refusal.
     pub(crate) refused: bool,
-    /// When its outcome is due, which `no_outcome` waits for; zero if it waits for none.
-    pub(crate) due: Micros,
+    /// Since when an outcome is due.
+    pub(crate) clock: Micros,
     pub(crate) told: Told,
     /// An outcome said that it is over.
     pub(crate) is_over: bool,
@@ -228,7 +228,7 @@ impl Intent {
         let more = [self.is_dangerous, self.told.reverted, self.is_mislabelled];
         let flags = flags.into_iter().chain(more);
         row.u8(flags.rev().fold(0, |bits, flag| bits << 1 | u8::from(flag)));
-        row.u64(self.allowed.0).u64(self.by_human.0).u64(self.due.0);
+        row.u64(self.allowed.0).u64(self.by_human.0).u64(self.clock.0);
         row.u32(self.told.dispatched).u32(self.told.confirmed).u32(self.told.witnessed);
         self.rest.pack(row);
     }
@@ -254,7 +254,7 @@ impl Intent {
             is_mislabelled: flags & 128 > 0,
             allowed: Micros(row.u64()?),
             by_human: Micros(row.u64()?),
-            due: Micros(row.u64()?),
+            clock: Micros(row.u64()?),
             told: Told {
                 dispatched: row.u32()?,
                 confirmed: row.u32()?,

@@ -88,7 +88,7 @@ impl<'r> Unpack<'r> {
         std::str::from_utf8(self.text_bytes()?).ok()
     }
 
-    /// The same, which nobody reads.
+    /// Its bytes, which are not looked at.
     #[inline]
     pub(crate) fn text_bytes(&mut self) -> Option<&'r [u8]> {
         let len = usize::from(self.array().map(u16::from_be_bytes)?);

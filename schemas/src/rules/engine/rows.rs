@@ -11,7 +11,7 @@
 //! 'X' agent:16                when an agent was stopped              until it is enabled
 //! 'A' agent+action:16 per:1   actions of this hour or day that have a cap
 //! 'B' 'V' 'T' agent:8         habits
-//! 'O' agent:8 class:1         habits of a class
+//! 'O' agent:8 class:1         habits of a class, by its bit
 //! 'F' agent+rule:16           findings of this hour                 an hour longer
 //! 'D' deadline:8 rule:* 0 index:8 n:1       what falls due
 //! 'D' deadline:8 0 key:*                    a row that ends; another in its value
@@ -144,17 +144,14 @@ pub trait Rows {
     /// A row that falls due, empty, to be written.
     fn put_deadline(&mut self, key: Deadline) -> &mut Vec<u8>;
 
-    /// Removes a row that falls due, if it has not yet.
-    fn delete_deadline(&mut self, key: &Deadline);
-
     /// When the first deadline is.
     ///
     /// # Errors
     /// If the store cannot be read.
     fn next_deadline(&mut self) -> Result<Option<Micros>, Self::Error>;
 
-    /// Takes out the deadline with the smallest key, if it is due by now. An implementation may remember where it
-    /// stopped: what is put before that is put with [`Rows::put_deadline`].
+    /// Takes out the deadline with the smallest key, if it is due by now. They are removed from the front alone, so
+    /// that an implementation may remember where it stopped.
     ///
     /// # Errors
     /// If the store cannot be read.

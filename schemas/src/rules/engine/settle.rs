@@ -10,7 +10,7 @@ use super::rows::{Key, Rows, key};
 use super::session::{Session, begins};
 use super::sweep;
 use super::view::{View, latest_s};
-use super::wait::{Cited, Wait};
+use super::wait::Cited;
 use crate::body::Body;
 use crate::contract::Contract;
 use crate::id::{EventId, Micros};
@@ -18,7 +18,6 @@ use crate::kind::Kind;
 use crate::limits::{CREDENTIAL_DAYS_KEPT, GRANT_USES_MAX, INTENT_HOURS_KEPT, USE_DAYS_KEPT};
 use crate::mark::{Mark, mark};
 use crate::registry::HumanMark;
-use crate::rules::no_outcome;
 
 const HOUR_US: u64 = 3_600_000_000;
 const DAY_US: u64 = 24 * HOUR_US;
@@ -79,19 +78,6 @@ fn keep<R: Rows>(rows: &mut R, view: &View<'_>, id: EventId, intent: &Intent) {
     intent.pack(until, &mut Pack(rows.put(intent_key(id))));
 }
 
-/// When the outcome of an intent is due that something allows.
-fn due(view: &View<'_>, intent: &Intent) -> Micros {
-    view.due(&no_outcome::RULE, view.contract_of(intent))
-}
-
-/// Waits for the outcome of an intent until then, or no more: what `no_outcome` waited for goes.
-fn await_outcome<R: Rows>(rows: &mut R, intent: &mut Intent, due: Micros) {
-    let before = std::mem::replace(&mut intent.due, due);
-    if before != Micros(0) && before != due {
-        rows.delete_deadline(&Wait::key(before, no_outcome::RULE.name, intent.index, 0));
-    }
-}
-
 /// A new row that ends, up to its end, which is planned.
 fn put_for<R: Rows>(rows: &mut R, row: Key, until: u64) -> Pack<'_> {
     sweep::plan(rows, &row, Micros(until));
@@ -140,11 +126,7 @@ fn new_intent(view: &View<'_>, deed: Deed) -> Intent {
         allowed: Micros(0),
         by_human: Micros(0),
         refused: false,
-        due: if no_outcome::awaits(view) {
-            view.due(&no_outcome::RULE, view.contract)
-        } else {
-            Micros(0)
-        },
+        clock: view.facts.at,
         told: Told::default(),
         is_over: false,
         is_weighed: false,
@@ -160,9 +142,6 @@ fn execution<R: Rows>(rows: &mut R, view: &View<'_>) {
         let mut intent = before.clone();
         if !memory.is_repeat {
             intent.count(facts);
-            if intent.is_over {
-                await_outcome(rows, &mut intent, Micros(0));
-            }
         }
         if facts.is_execution() {
             intent.is_weighed |= view.is_dangerous();
@@ -204,7 +183,7 @@ fn verdict<R: Rows>(rows: &mut R, view: &View<'_>) {
         for (gate, allows) in words(view) {
             intent.judge(gate, allows);
             if allows {
-                await_outcome(rows, &mut intent, due(view, before));
+                intent.clock = view.facts.at;
             }
         }
         keep(rows, view, *id, &intent);
@@ -250,7 +229,7 @@ fn decided<R: Rows>(rows: &mut R, view: &View<'_>) {
         intent.refused = !allows;
         intent.allowed = if allows { ends } else { Micros(0) };
         if allows {
-            await_outcome(rows, &mut intent, due(view, before));
+            intent.clock = view.facts.at;
         }
         // What a person allowed no service takes back by allowing it, too.
         if !allows || is_human(view) {

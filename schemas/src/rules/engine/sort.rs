@@ -30,7 +30,7 @@ impl Sorts {
     pub(crate) const FOREIGN: Self = Self(1 << 9);
     /// A session begins.
     pub(crate) const START: Self = Self(1 << 10);
-    /// Its number in its session, or its link, is not the one that follows.
+    /// Its number in its session, or its link, is not the one that follows, or what was refused before is to be told.
     pub(crate) const DISORDER: Self = Self(1 << 11);
     /// It attests something.
     pub(crate) const ATTESTED: Self = Self(1 << 12);

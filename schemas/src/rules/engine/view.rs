@@ -162,13 +162,8 @@ impl<'v> View<'v> {
     }
 
     fn wait_by(&self, rule: &Rule, contract: Option<&Contract>) -> Wait<'v> {
-        self.wait_until(self.due(rule, contract))
-    }
-
-    /// When that deadline is.
-    pub(crate) fn due(&self, rule: &Rule, contract: Option<&Contract>) -> Micros {
         let us = bound(contract, rule).min(DEADLINE_S_MAX).saturating_mul(1_000_000);
-        Micros(self.facts.at.0.saturating_add(us))
+        self.wait_until(Micros(self.facts.at.0.saturating_add(us)))
     }
 
     /// The contract in force of the agent that an intent is of.

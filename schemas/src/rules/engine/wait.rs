@@ -106,15 +106,10 @@ impl<'a> Wait<'a> {
         }
     }
 
-    /// The key of a rule's deadline for the entry at an index.
-    pub(crate) fn key(at: Micros, rule: &str, index: Index, tag: u8) -> Deadline {
-        let key = Deadline::at(at).with(rule.as_bytes()).with(&[0]);
-        key.with(&index.0.to_be_bytes()).with(&[tag])
-    }
-
     /// Writes it for a rule.
     pub(crate) fn put<R: Rows>(&self, rows: &mut R, rule: &str) {
-        let key = Self::key(self.at, rule, self.cited.index, self.tag);
+        let key = Deadline::at(self.at).with(rule.as_bytes()).with(&[0]);
+        let key = key.with(&self.cited.index.0.to_be_bytes()).with(&[self.tag]);
         let mut row = Pack(rows.put_deadline(key));
         row.room(self.cited.len() + 103);
         self.cited.pack(&mut row);

@@ -67,10 +67,6 @@ impl Rows for Memory {
         self.empty(key.as_slice())
     }
 
-    fn delete_deadline(&mut self, key: &Deadline) {
-        self.rows.remove(key.as_slice());
-    }
-
     fn next_deadline(&mut self) -> Result<Option<Micros>, Self::Error> {
         Ok(self.first_deadline().map(|key| key.time()))
     }
