@@ -111,6 +111,23 @@ mod tests {
     }
 
     #[test]
+    fn the_contract_gives_it_by_whichever_of_its_agents_names() {
+        let mut world = World::new();
+        for agent in ["a", "b"] {
+            world.entry("session.end", agent, json!({ "outcome": { "code": "done" } }));
+        }
+        let names = json!({ "agent": { "id": "a" }, "registry": { "external": ["entra:7"] } });
+        world.entry("agent.updated", "op", names);
+        world.contract("a", "owner", &json!({ "thresholds": { "no_outcome": 3600 } }));
+        let named = json!({ "agent": { "id": "entra:7" }, "signer": "a", "mode": "approval" });
+        world.intent("a", &named);
+        let intent = world.id.clone();
+        world.decide("human", &intent, "allow", None);
+        assert_eq!(world.due_in(3599), NONE);
+        assert_eq!(world.due_in(1), ["no_outcome"]);
+    }
+
+    #[test]
     fn an_approval_starts_the_clock() {
         let mut world = World::new();
         world.intent("a", &json!({ "mode": "approval" }));

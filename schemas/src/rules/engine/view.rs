@@ -170,7 +170,7 @@ impl<'v> View<'v> {
     pub(crate) fn contract_of(&self, intent: &Intent) -> Option<&'v Contract> {
         match self.facts.agent.is_some_and(|agent| intent.is_of(agent)) {
             true => self.contract,
-            false => super::in_force(self.registry, intent.who()),
+            false => super::in_force(self.registry, &self.registry.known(intent.who())?.id),
         }
     }
 
