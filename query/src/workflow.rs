@@ -189,7 +189,7 @@ impl<'l> Collected<'l> {
     fn count(&self, correlation: &str) -> Result<Option<usize>, ReadError> {
         let Some(row) = term_row(self.ledger, Key::Corr, correlation)? else { return Ok(None) };
         let (mut at, mut later) = (self.size.0, 0);
-        // Mostly nothing was: no need to look.
+        // Mostly nothing was committed since: no need to look.
         if row.last.0 < at {
             return Ok(usize::try_from(row.count).ok());
         }

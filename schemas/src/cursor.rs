@@ -46,13 +46,11 @@ impl<'a> Cursor<'a> {
 
     /// On past what `lead` holds, which was read last.
     pub(crate) fn skip<T: Copy>(&self, lead: Lead<'a, T>) {
-        let (mut inside, mut rest) = (items(lead), self.rest.get());
+        let mut inside = items(lead);
         // What faulty bytes declare may be far more than they hold.
-        while inside > 0 && !rest.is_empty() {
-            let (within, behind) = step_over(rest).unwrap_or((0, &[]));
-            (inside, rest) = ((inside - 1).saturating_add(within), behind);
+        while inside > 0 && !self.rest.get().is_empty() {
+            inside = (inside - 1).saturating_add(items(self.pass()));
         }
-        self.rest.set(rest);
     }
 }
 
@@ -84,8 +82,7 @@ fn items<T: Copy>(lead: Lead<'_, T>) -> usize {
     }
 }
 
-/// Major type, argument, and what is behind them.
-fn split(bytes: &[u8]) -> Option<(u8, u64, &[u8])> {
+fn read(bytes: &[u8]) -> Option<(Raw<'_>, &[u8])> {
     let (lead, rest) = bytes.split_first()?;
     let (argument, rest) = match lead & 31 {
         info @ 0..24 => (u64::from(info), rest),
@@ -95,27 +92,9 @@ fn split(bytes: &[u8]) -> Option<(u8, u64, &[u8])> {
         27 => rest.split_first_chunk().map(|(b, rest)| (u64::from_be_bytes(*b), rest))?,
         _ => return None,
     };
-    Some((lead >> 5, argument, rest))
-}
-
-/// How many items the next one holds, which are not stepped over, and what is behind its lead and its bytes.
-fn step_over(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (major, argument, rest) = split(bytes)?;
-    let len = usize::try_from(argument).unwrap_or(usize::MAX);
-    match major {
-        2 | 3 => rest.get(len..).map(|rest| (0, rest)),
-        4 => Some((len.min(rest.len()), rest)),
-        5 => Some((len.min(rest.len()).saturating_mul(2), rest)),
-        0 | 1 | 7 => Some((0, rest)),
-        _ => None,
-    }
-}
-
-fn read(bytes: &[u8]) -> Option<(Raw<'_>, &[u8])> {
-    let (major, argument, rest) = split(bytes)?;
     // Every item takes a byte, so that no length leads further than the bytes reach.
     let len = usize::try_from(argument).unwrap_or(usize::MAX);
-    let lead = match major {
+    let lead = match lead >> 5 {
         0 => Lead::Uint(argument),
         1 => Lead::Negative(argument),
         2 => {
