@@ -6,7 +6,7 @@
 //! bodies       index:8
 //! details      index:8
 //! tiles        level:1 n:8
-//! postings     term:16 first:8                         first index of the commit that carries the term
+//! postings     term:16 first:8                         first index of a span of the log (places.rs)
 //! terms        key:1 value:*
 //! ids          'e' id:16 signer:16                     an accepted event
 //!              'r' refusal:32                          a refusal, so that a repeat makes no second leaf

@@ -33,6 +33,7 @@ mod meta;
 mod open;
 mod own;
 mod owner;
+mod places;
 mod postings;
 mod proof;
 mod read;

@@ -1,7 +1,6 @@
-//! Postings: which entries carry a term. One row per commit and term, so that a commit's common terms
-//! cost one put each.
-//!
-//! A row's key ends in the first index; its value holds the distances to the others as varints.
+//! Postings: which entries carry a term. One row per term and span of the log; each commit writes its part of it, and
+//! the store puts the parts together when it reads or compacts them. So a commit costs one write per term, and a query
+//! finds old entries in few rows, however small the commits were.
 
 use rocksdb::DBRawIterator;
 use schemas::id::{Index, TreeSize};
@@ -10,6 +9,7 @@ use schemas::terms::Term;
 
 use crate::error::ReadError;
 use crate::keys::{self, Short};
+use crate::places::{Places, SPAN};
 use crate::read::damaged;
 use crate::store::{ColumnFamily, Row, Store, term_row};
 
@@ -46,8 +46,11 @@ impl Gathered {
             let first = indexes.first().copied().unwrap_or_default();
             let last = indexes.last().copied().unwrap_or_default();
             let count = u64::try_from(indexes.len()).unwrap_or(u64::MAX);
-            let posting = keys::posting(&keys::row_hash(&term), Index(first));
-            postings.push(Row::new(ColumnFamily::Postings, posting, encode(&indexes)));
+            let hash = keys::row_hash(&term);
+            for (span, part) in by_span(&indexes) {
+                let places: Vec<_> = part.iter().map(|index| place_of(*index)).collect();
+                postings.extend(row(&hash, span, &places));
+            }
             terms.push(Row::new(ColumnFamily::Terms, term, term_row([first, last, count])));
         }
         postings.sort_unstable_by(|a, b| a.key.cmp(&b.key));
@@ -56,45 +59,34 @@ impl Gathered {
     }
 }
 
-fn encode(indexes: &[u64]) -> Vec<u8> {
-    let mut row = Vec::with_capacity(indexes.len());
-    for (before, at) in indexes.iter().zip(indexes.iter().skip(1)) {
-        let mut distance = at - before;
-        while distance >= 0x80 {
-            row.push(u8::try_from(distance & 0x7f).unwrap_or(0) | 0x80);
-            distance >>= 7;
-        }
-        row.push(u8::try_from(distance).unwrap_or(0));
-    }
-    row
+/// The span that an entry is in.
+fn span_of(index: u64) -> u64 {
+    index / SPAN
 }
 
-/// Puts the indexes of a row into `block` instead of what is there; `None` if the row is damaged.
-fn decode(first: u64, row: &[u8], block: &mut Vec<u64>) -> Option<()> {
-    block.clear();
-    block.reserve(1 + row.len());
-    block.push(first);
-    let (mut at, mut bytes) = (first, row.iter());
-    while let Some(byte) = bytes.next() {
-        // Mostly neighbours are near.
-        let distance = if *byte < 0x80 { u64::from(*byte) } else { far(*byte, &mut bytes)? };
-        at = at.checked_add(distance).filter(|_| distance > 0)?;
-        block.push(at);
-    }
-    Some(())
+/// Where in its span an entry is.
+fn place_of(index: u64) -> u16 {
+    u16::try_from(index % SPAN).unwrap_or(u16::MAX)
 }
 
-/// A distance that takes more bytes than its first.
-fn far(first: u8, bytes: &mut std::slice::Iter<'_, u8>) -> Option<u64> {
-    let (mut distance, mut shift) = (u64::from(first & 0x7f), 7);
-    loop {
-        let byte = bytes.next()?;
-        distance |= u64::from(byte & 0x7f).checked_shl(shift)?;
-        if *byte < 0x80 {
-            return Some(distance);
-        }
-        shift += 7;
-    }
+/// The entry at a place of a span.
+fn index(span: u64, place: u16) -> u64 {
+    span * SPAN + u64::from(place)
+}
+
+/// Indexes, which ascend, by the spans that they are in.
+fn by_span(indexes: &[u64]) -> impl Iterator<Item = (u64, &[u64])> {
+    let parts = indexes.chunk_by(|a, b| span_of(*a) == span_of(*b));
+    parts.filter_map(|part| Some((span_of(*part.first()?), part)))
+}
+
+fn key(term: &Short, span: u64) -> Vec<u8> {
+    keys::posting(term, Index(index(span, 0)))
+}
+
+/// The row of a term that has these places in the span; `None` if it has none.
+fn row(term: &Short, span: u64, places: &[u16]) -> Option<Row> {
+    Some(Row::new(ColumnFamily::Postings, key(term, span), Places::encode(places)?))
 }
 
 /// What taking entries out of a term's postings changes.
@@ -108,21 +100,15 @@ pub(crate) struct Rewritten {
 pub(crate) fn without(store: &Store, term: Short, gone: &[u64]) -> Result<Rewritten, ReadError> {
     let mut rewritten = Rewritten::default();
     let mut postings = Postings::new(store, term, TreeSize(u64::MAX));
-    let mut rest = gone;
-    while let Some(next) = rest.first() {
-        if postings.at_or_before(*next)? != Some(Index(*next)) {
-            rest = rest.get(1..).unwrap_or_default();
-            continue;
+    for (span, part) in by_span(gone) {
+        let found = postings.forward_to(span)?.filter(|row| row.span == span);
+        let Some(found) = found else { continue };
+        let mut left = found.places.all();
+        left.retain(|place| part.binary_search(&index(span, *place)).is_err());
+        match row(&term, span, &left) {
+            Some(row) => rewritten.puts.push(row),
+            None => rewritten.deletes.push(key(&term, span)),
         }
-        let row = postings.block.clone();
-        let (first, last) = (row.first().copied(), row.last().copied());
-        let left: Vec<_> = row.into_iter().filter(|at| gone.binary_search(at).is_err()).collect();
-        rewritten.deletes.extend(first.map(|first| keys::posting(&term, Index(first))));
-        if let Some(first) = left.first() {
-            let key = keys::posting(&term, Index(*first));
-            rewritten.puts.push(Row::new(ColumnFamily::Postings, key, encode(&left)));
-        }
-        rest = rest.get(rest.partition_point(|at| Some(*at) <= last)..).unwrap_or_default();
     }
     Ok(rewritten)
 }
@@ -149,6 +135,9 @@ pub(crate) fn ends_without(
     Ok(first.zip(last).map(|(first, last)| (first.0, last.0)))
 }
 
+/// Spans that the log may have.
+const SPANS: u64 = u64::MAX / SPAN + 1;
+
 /// Rows that are stepped over before one is searched for: walks mostly go on nearby, and a step costs much less.
 const STEPS_MAX: usize = 6;
 
@@ -157,151 +146,244 @@ pub struct Postings<'l> {
     rows: DBRawIterator<'l>,
     term: Short,
     size: TreeSize,
-    block: Vec<u64>,
+    /// The row under the cursor, if it is one of the term's.
+    at_hand: Option<SpanRow>,
+}
+
+/// A row of a term.
+struct SpanRow {
+    span: u64,
+    places: Places,
 }
 
 impl<'l> Postings<'l> {
     pub(crate) fn new(store: &'l Store, term: Short, size: TreeSize) -> Self {
-        Self { rows: store.cursor(ColumnFamily::Postings), term, size, block: Vec::new() }
+        Self { rows: store.cursor(ColumnFamily::Postings), term, size, at_hand: None }
     }
 
-    /// The first entry at or after `index`.
+    /// The first entry at or after `from`.
     ///
     /// # Errors
     /// [`ReadError`] when the store fails or a row is damaged.
-    pub fn at_or_after(&mut self, index: u64) -> Result<Option<Index>, ReadError> {
-        if !self.holds(index) && !self.forward_to(index)? {
-            return Ok(None);
-        }
-        let place = self.block.partition_point(|at| *at < index);
-        let found = self.block.get(place).copied();
-        Ok(found.filter(|at| *at < self.size.0).map(Index))
-    }
-
-    /// The last entry at or before `index`.
-    ///
-    /// # Errors
-    /// As for [`Postings::at_or_after`].
-    pub fn at_or_before(&mut self, index: u64) -> Result<Option<Index>, ReadError> {
-        let Some(newest) = self.size.0.checked_sub(1) else { return Ok(None) };
-        let index = index.min(newest);
-        if !self.holds(index) && !self.back_to(index)? {
-            return Ok(None);
-        }
-        let place = self.block.partition_point(|at| *at <= index);
-        Ok(place.checked_sub(1).and_then(|last| self.block.get(last)).copied().map(Index))
-    }
-
-    /// Whether the answer for `index` is inside the row at hand.
-    fn holds(&self, index: u64) -> bool {
-        let ends = self.block.first().zip(self.block.last());
-        ends.is_some_and(|(first, last)| (*first..=*last).contains(&index))
-    }
-
-    /// Loads the first row that has an entry at or after `index`; false if there is none.
-    fn forward_to(&mut self, index: u64) -> Result<bool, ReadError> {
-        if self.block.last().is_some_and(|last| *last < index)
-            && let Some(found) = self.step_forward_to(index)?
-        {
-            return Ok(found);
-        }
-        self.rows.seek_for_prev(keys::posting(&self.term, Index(index)));
-        if self.load()? && self.reaches(index) {
-            return Ok(true);
-        }
-        self.rows.seek(keys::posting(&self.term, Index(index)));
-        self.load()
-    }
-
-    /// Steps to it from the row at hand, which ends before `index`; `None` if that took too many steps.
-    fn step_forward_to(&mut self, index: u64) -> Result<Option<bool>, ReadError> {
-        for step in 0..STEPS_MAX {
-            self.rows.next();
-            let Some(first) = self.first()? else {
-                // The rows passed over may hold it, and there may be no way back to them.
-                return if step == 0 { self.load().map(Some) } else { Ok(None) };
+    pub fn at_or_after(&mut self, from: u64) -> Result<Option<Index>, ReadError> {
+        let (size, mut from) = (self.size.0, from);
+        while let Some(SpanRow { span, places }) = self.forward_to(span_of(from))? {
+            let first = if *span == span_of(from) { place_of(from) } else { 0 };
+            if let Some(place) = places.at_or_after(first) {
+                let found = index(*span, place);
+                return Ok((found < size).then_some(Index(found)));
+            }
+            let Some(next) = span_of(from).checked_add(1).filter(|next| *next < SPANS) else {
+                break;
             };
-            if first < index {
-                continue;
-            }
-            if step > 0 {
-                self.rows.prev();
-                if self.load()? && self.reaches(index) {
-                    return Ok(Some(true));
-                }
-                self.rows.next();
-            }
-            return self.load().map(Some);
+            from = index(next, 0);
         }
         Ok(None)
     }
 
-    /// Loads the last row that has an entry at or before `index`; false if there is none.
-    fn back_to(&mut self, index: u64) -> Result<bool, ReadError> {
-        if self.block.first().is_some_and(|first| index < *first) {
-            for _ in 0..STEPS_MAX {
-                self.rows.prev();
-                if self.first()?.is_none_or(|first| first <= index) {
-                    return self.load();
-                }
+    /// The last entry at or before `from`.
+    ///
+    /// # Errors
+    /// As for [`Postings::at_or_after`].
+    pub fn at_or_before(&mut self, from: u64) -> Result<Option<Index>, ReadError> {
+        let Some(newest) = self.size.0.checked_sub(1) else { return Ok(None) };
+        let mut from = from.min(newest);
+        while let Some(SpanRow { span, places }) = self.back_to(span_of(from))? {
+            let last = if *span == span_of(from) { place_of(from) } else { u16::MAX };
+            if let Some(place) = places.at_or_before(last) {
+                return Ok(Some(Index(index(*span, place))));
+            }
+            let Some(before) = span_of(from).checked_sub(1) else { break };
+            from = index(before, u16::MAX);
+        }
+        Ok(None)
+    }
+
+    /// The term's row of the span, or else the next one.
+    fn forward_to(&mut self, span: u64) -> Result<Option<&SpanRow>, ReadError> {
+        let is_behind = |at: u64| at < span;
+        if !self.step(DBRawIterator::next, span, is_behind)? {
+            self.rows.seek(key(&self.term, span));
+            self.load()?;
+        }
+        Ok(self.at_hand.as_ref())
+    }
+
+    /// The term's row of the span, or else the one before.
+    fn back_to(&mut self, span: u64) -> Result<Option<&SpanRow>, ReadError> {
+        let is_beyond = |at: u64| at > span;
+        if !self.step(DBRawIterator::prev, span, is_beyond)? {
+            self.rows.seek_for_prev(key(&self.term, span));
+            self.load()?;
+        }
+        Ok(self.at_hand.as_ref())
+    }
+
+    /// Steps from the row at hand past those that are `short` of the span; false if it takes a search.
+    fn step(
+        &mut self,
+        step: fn(&mut DBRawIterator<'l>),
+        span: u64,
+        is_short: impl Fn(u64) -> bool,
+    ) -> Result<bool, ReadError> {
+        let Some(at) = self.at_hand.as_ref().map(|row| row.span) else { return Ok(false) };
+        if !is_short(at) {
+            return Ok(at == span);
+        }
+        for _ in 0..STEPS_MAX {
+            step(&mut self.rows);
+            if !self.span()?.is_some_and(&is_short) {
+                self.load()?;
+                return Ok(true);
             }
         }
-        self.rows.seek_for_prev(keys::posting(&self.term, Index(index)));
-        self.load()
+        Ok(false)
     }
 
-    /// The first index of the row under the cursor; `None` if it is another term's or there is none.
-    fn first(&self) -> Result<Option<u64>, ReadError> {
+    /// The span of the row under the cursor; `None` if it is another term's or there is none.
+    fn span(&self) -> Result<Option<u64>, ReadError> {
         self.rows.status()?;
         let Some(key) = self.rows.key() else { return Ok(None) };
-        let (term, first) =
-            keys::parse_posting(key).ok_or_else(|| damaged(ColumnFamily::Postings, key))?;
-        Ok((term == self.term).then_some(first.0))
-    }
-
-    fn reaches(&self, index: u64) -> bool {
-        self.block.last().is_some_and(|last| *last >= index)
-    }
-
-    /// Decodes the row under the cursor; false if it is another term's or there is none.
-    fn load(&mut self) -> Result<bool, ReadError> {
-        self.block.clear();
-        self.rows.status()?;
-        let Some((key, value)) = self.rows.item() else { return Ok(false) };
-        let parsed = keys::parse_posting(key);
+        let parsed = keys::parse_posting(key).filter(|(_, first)| place_of(first.0) == 0);
         let (term, first) = parsed.ok_or_else(|| damaged(ColumnFamily::Postings, key))?;
-        if term != self.term {
-            return Ok(false);
+        Ok((term == self.term).then_some(span_of(first.0)))
+    }
+
+    /// Takes the row under the cursor to hand.
+    fn load(&mut self) -> Result<(), ReadError> {
+        self.at_hand = None;
+        if let Some(span) = self.span()?
+            && let Some((key, row)) = self.rows.item()
+        {
+            let places = Places::decode(row);
+            let places = places.ok_or_else(|| damaged(ColumnFamily::Postings, key))?;
+            self.at_hand = Some(SpanRow { span, places });
         }
-        if decode(first.0, value, &mut self.block).is_none() {
-            self.block.clear();
-            return Err(damaged(ColumnFamily::Postings, key));
-        }
-        Ok(true)
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+    use schemas::terms::Key;
+
     use super::*;
 
-    fn decoded(first: u64, row: &[u8]) -> Option<Vec<u64>> {
-        let mut block = vec![1, 2, 3];
-        decode(first, row, &mut block).map(|()| block)
+    /// Entries about where spans meet, and some far away.
+    fn entries() -> impl Strategy<Value = BTreeSet<u64>> {
+        let near = (0u64..9, 0u64..40).prop_map(|(span, at)| (span * SPAN + at).saturating_sub(20));
+        let far = (0u64..30).prop_map(|span| span * 1000 * SPAN + 7);
+        prop::collection::btree_set(prop_oneof![9 => near, 1 => far], 1..60)
+    }
+
+    /// One term's entries, `count` to a commit, of which `filed` lie in files.
+    fn written(store: &Store, value: &str, entries: &BTreeSet<u64>, count: usize, filed: usize) {
+        let entries: Vec<_> = entries.iter().copied().collect();
+        for (n, commit) in entries.chunks(count).enumerate() {
+            let mut gathered = Gathered::default();
+            for index in commit {
+                gathered.add(Index(*index), &[Term { key: Key::Agent, value: value.into() }]);
+            }
+            store.write_unsynced(&gathered.rows().collect::<Vec<_>>()).unwrap();
+            if n + 1 == filed {
+                store.flush().unwrap();
+            }
+        }
+    }
+
+    fn postings<'s>(store: &'s Store, value: &str, size: u64) -> Postings<'s> {
+        Postings::new(store, keys::term_hash(Key::Agent, value), TreeSize(size))
+    }
+
+    fn after(entries: &BTreeSet<u64>, from: u64) -> Option<Index> {
+        entries.range(from..).next().copied().map(Index)
+    }
+
+    fn before(entries: &BTreeSet<u64>, from: u64) -> Option<Index> {
+        entries.range(..=from).next_back().copied().map(Index)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn the_next_one_is_found_either_way_whatever_was_asked_before(
+            entries in entries(),
+            others in entries(),
+            asked in entries(),
+            count in 1usize..9,
+            filed in 0usize..9,
+            size in prop::option::of(0u64..10 * SPAN),
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let store = Store::open(directory.path()).unwrap();
+            written(&store, "a", &entries, count, filed);
+            written(&store, "b", &others, count, filed);
+            let size = size.unwrap_or(u64::MAX);
+            let known: BTreeSet<_> = entries.range(..size).copied().collect();
+            let mut postings = postings(&store, "a", size);
+            let asked = asked.iter().chain(&entries).chain([&0, &u64::MAX]);
+            for from in asked.clone() {
+                prop_assert_eq!(postings.at_or_after(*from).unwrap(), after(&known, *from));
+            }
+            for from in asked.clone().rev() {
+                prop_assert_eq!(postings.at_or_before(*from).unwrap(), before(&known, *from));
+            }
+            for (from, other) in asked.clone().zip(asked.rev()) {
+                prop_assert_eq!(postings.at_or_before(*from).unwrap(), before(&known, *from));
+                prop_assert_eq!(postings.at_or_after(*other).unwrap(), after(&known, *other));
+            }
+        }
+
+        #[test]
+        fn what_is_taken_out_has_never_been_there(
+            entries in entries(),
+            gone in entries(),
+            count in 1usize..9,
+            filed in 0usize..9,
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let store = Store::open(directory.path()).unwrap();
+            written(&store, "a", &entries, count, filed);
+            let term = keys::term_hash(Key::Agent, "a");
+            let taken: Vec<_> = gone.iter().copied().collect();
+            let left: BTreeSet<_> = entries.difference(&gone).copied().collect();
+            let ends = left.first().copied().zip(left.last().copied());
+            prop_assert_eq!(ends_without(&store, term, &taken).unwrap(), ends);
+            let rewritten = without(&store, term, &taken).unwrap();
+            let deletes = rewritten.deletes.into_iter().map(|key| (ColumnFamily::Postings, key));
+            store.rewrite_synced(&rewritten.puts, &deletes.collect::<Vec<_>>()).unwrap();
+            let rows = |store: &Store| {
+                let rows = store.scan(ColumnFamily::Postings, &[], rocksdb::Direction::Forward);
+                rows.map(Result::unwrap).collect::<Vec<_>>()
+            };
+            let other = tempfile::tempdir().unwrap();
+            let fresh = Store::open(other.path()).unwrap();
+            written(&fresh, "a", &left, usize::MAX, 0);
+            prop_assert_eq!(rows(&store), rows(&fresh));
+        }
     }
 
     #[test]
-    fn what_is_written_is_read_and_a_damaged_row_is_none() {
-        let rows: [&[u64]; 4] =
-            [&[7], &[0, 1, 128, 129, 20_000], &[5, 132, 260, 1 << 40], &[1, u64::MAX]];
-        for indexes in rows {
-            let (first, row) = (indexes.first().copied().unwrap_or_default(), encode(indexes));
-            assert_eq!(decoded(first, &row).as_deref(), Some(indexes));
-        }
-        let (endless, too_far) = ([0x80; 12], [0xff; 9]);
-        for damaged in [&[0][..], &[1, 0], &[0x80], &[1, 0x81], &endless, &too_far] {
-            assert_eq!(decoded(7, damaged), None);
-        }
-        assert_eq!(decoded(u64::MAX, &[1]), None, "beyond the last index");
+    fn damage_is_named_and_stops_nobody_who_writes() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        written(&store, "a", &BTreeSet::from([1, SPAN + 1]), 9, 1);
+        let term = keys::term_hash(Key::Agent, "a");
+        let broken = Row::new(ColumnFamily::Postings, key(&term, 0), [7, 7, 7]);
+        store.replace(&broken).unwrap();
+        written(&store, "a", &BTreeSet::from([5, SPAN + 5]), 9, 1);
+        store.purge(&[ColumnFamily::Postings]).unwrap();
+        written(&store, "a", &BTreeSet::from([6, SPAN + 6]), 9, 1);
+        let mut postings = postings(&store, "a", u64::MAX);
+        assert!(matches!(postings.at_or_after(0), Err(ReadError::Damaged { .. })));
+        assert_eq!(postings.at_or_after(SPAN).unwrap(), Some(Index(SPAN + 1)));
+        assert_eq!(postings.at_or_after(SPAN + 2).unwrap(), Some(Index(SPAN + 5)));
+        assert!(matches!(postings.at_or_before(SPAN), Err(ReadError::Damaged { .. })));
     }
 }

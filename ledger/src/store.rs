@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rocksdb::{
     BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamilyDescriptor, CompactOptions,
@@ -13,6 +14,7 @@ use schemas::id::Index;
 
 use crate::error::{OpenError, ReadError};
 use crate::keys;
+use crate::places;
 
 /// The parts of the store.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -60,6 +62,11 @@ impl ColumnFamily {
     /// Those that a rebuild makes anew from the others.
     pub const DERIVED: [Self; 5] =
         [Self::Tiles, Self::Postings, Self::Terms, Self::Ids, Self::State];
+
+    /// Whether its rows are written in parts, which the store puts together.
+    const fn is_merged(self) -> bool {
+        matches!(self, Self::Postings | Self::Terms)
+    }
 
     /// The name in the store.
     #[must_use]
@@ -122,6 +129,8 @@ const OPENING_THREADS: i32 = 2;
 /// Flushed files of a family that are compacted together: every read looks into each of them.
 const FILES_APART: i32 = 4;
 const SCRATCH_FILES_APART: i32 = 16;
+/// Writes of parts of rows between two flushes of their families: a read puts together as many parts as lie in memory.
+const PARTS_MAX: usize = 2048;
 
 /// What all stores of this process share.
 static BLOCK_CACHE: OnceLock<Cache> = OnceLock::new();
@@ -137,6 +146,8 @@ pub(crate) type KeyValue = (Box<[u8]>, Box<[u8]>);
 
 pub(crate) struct Store {
     db: DB,
+    /// Writes of parts of rows, since it was opened.
+    parts: AtomicUsize,
 }
 
 impl Store {
@@ -153,7 +164,7 @@ impl Store {
 
     fn open_with(path: &Path, files_apart: i32) -> Result<Self, OpenError> {
         DB::open_cf_descriptors(&options(), path, families(files_apart))
-            .map(|db| Self { db })
+            .map(Self::of)
             .map_err(|error| open_error(path, error))
     }
 
@@ -163,8 +174,12 @@ impl Store {
             return Err(OpenError::Absent(path.to_owned()));
         }
         DB::open_cf_descriptors_read_only(&options(), path, families(FILES_APART), false)
-            .map(|db| Self { db })
+            .map(Self::of)
             .map_err(|error| open_error(path, error))
+    }
+
+    fn of(db: DB) -> Self {
+        Self { db, parts: AtomicUsize::new(0) }
     }
 
     fn family(&self, family: ColumnFamily) -> &rocksdb::ColumnFamily {
@@ -257,11 +272,25 @@ impl Store {
             handle = Some((row.family, family));
             match row.family {
                 _ if row.is_gone => batch.delete_cf(family, &row.key),
-                ColumnFamily::Terms => batch.merge_cf(family, &row.key, &row.value),
+                of if of.is_merged() => batch.merge_cf(family, &row.key, &row.value),
                 _ => batch.put_cf(family, &row.key, &row.value),
             }
         }
-        self.db.write_opt(batch, options)
+        self.db.write_opt(batch, options)?;
+        if rows.iter().any(|row| row.family.is_merged()) { self.merge_parts() } else { Ok(()) }
+    }
+
+    /// Now and then, has the parts of rows that lie in memory put together.
+    fn merge_parts(&self) -> Result<(), rocksdb::Error> {
+        let parts = self.parts.fetch_add(1, Ordering::Relaxed) + 1;
+        if !parts.is_multiple_of(PARTS_MAX) {
+            return Ok(());
+        }
+        let families = ColumnFamily::ALL.into_iter().filter(|family| family.is_merged());
+        let families: Vec<_> = families.map(|family| self.family(family)).collect();
+        let mut options = rocksdb::FlushOptions::default();
+        options.set_wait(false);
+        self.db.flush_cfs_opt(&families, &options)
     }
 
     /// Rows put as they are, past the merge operator, and keys that go: in one synced batch.
@@ -394,6 +423,7 @@ fn family_options(family: ColumnFamily, cache: &Cache) -> Options {
             options.set_blob_compression_type(DBCompressionType::Lz4);
             options.set_enable_blob_gc(true);
         }
+        ColumnFamily::Postings => options.set_merge_operator_associative("places", places::merge),
         ColumnFamily::Terms => options.set_merge_operator_associative("term", merge_terms),
         _ => {}
     }
@@ -458,6 +488,23 @@ mod tests {
             assert!(found.eq(expected));
             asked.reverse();
         }
+    }
+
+    #[test]
+    fn parts_of_a_row_do_not_pile_up_in_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        for n in 0..u64::try_from(PARTS_MAX).unwrap() + 5 {
+            store
+                .write_unsynced(&[Row::new(ColumnFamily::Terms, "a", term_row([n, n, 1]))])
+                .unwrap();
+        }
+        let terms = store.family(ColumnFamily::Terms);
+        let parts = store.db.property_int_value_cf(terms, "rocksdb.num-entries-active-mem-table");
+        assert_eq!(parts.unwrap(), Some(5));
+        let last = u64::try_from(PARTS_MAX).unwrap() + 4;
+        let row = store.get(ColumnFamily::Terms, b"a").unwrap().unwrap();
+        assert_eq!(parse_term_row(&row), Some([0, last, last + 1]));
     }
 
     #[test]

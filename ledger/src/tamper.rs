@@ -37,7 +37,7 @@ pub fn tamper(
     let store = Store::open(store)?;
     let rows: Vec<_> = store.scan(family, &[], Direction::Forward).collect::<Result<_, _>>()?;
     let Some(place) = nth.checked_rem(rows.len()) else { return Ok(None) };
-    // An empty value (a posting of one entry) has no byte to change: the next row that has one is taken.
+    // An empty value has no byte to change: the next row that has one is taken.
     let candidates = rows.iter().cycle().skip(place).take(rows.len());
     let Some((key, value)) = candidates.into_iter().find(|(_, value)| !value.is_empty()) else {
         return Ok(None);

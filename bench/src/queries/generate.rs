@@ -1,4 +1,4 @@
-//! The ledger that is asked, made once: by as many agents as a tenant has, in big commits.
+//! The ledger that is asked, made once: by as many agents as a tenant has, in commits as a busy ledger makes them.
 
 use std::fs;
 use std::path::Path;
@@ -33,7 +33,7 @@ const BETWEEN_LARGE: u64 = 2000;
 /// Entries of a shift, if it has no large workflow.
 const SHIFT: u64 = 100;
 /// Entries of a commit, about.
-const COMMIT: u64 = 8000;
+const COMMIT: u64 = 250;
 /// Time between two entries.
 const SPACING_US: u64 = 250_000;
 /// Entries between two words of progress.
