@@ -11,7 +11,7 @@ use schemas::leaf::{Counts, Leaf, Status};
 use schemas::limits::FINDINGS_DUE_MAX;
 use schemas::map::Map;
 use schemas::registry::{ChainCheck, Registry};
-use schemas::rules::{Deadline, Engine, Finding, Key, Rows};
+use schemas::rules::{Deadline, Engine, Finding, Key, Rows, emptied};
 use serde_json::json;
 
 use super::month::Arrival;
@@ -40,11 +40,6 @@ impl Memory {
         let due = self.deadlines.iter().map(|(key, row)| key.as_slice().len() + row.len());
         (self.rows.len() + self.deadlines.len(), rows.chain(due).sum())
     }
-}
-
-fn emptied(row: &mut Vec<u8>) -> &mut Vec<u8> {
-    row.clear();
-    row
 }
 
 impl Rows for Memory {
