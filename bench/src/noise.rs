@@ -24,9 +24,11 @@ pub(crate) use cost::run as cost;
 use judge::Judge;
 use month::Month;
 
-pub(crate) const DAY_US: u64 = 86_400_000_000;
+const SECOND_US: u64 = 1_000_000;
+const HOUR_US: u64 = 3600 * SECOND_US;
+const DAY_US: u64 = 24 * HOUR_US;
 /// When the first month begins, a Monday: 2026-03-02T00:00:00Z.
-pub(crate) const START_US: u64 = 1_772_409_600_000_000;
+const START_US: u64 = 1_772_409_600_000_000;
 /// Days of a month here.
 const MONTH_DAYS: u64 = 28;
 
@@ -64,6 +66,11 @@ pub(crate) fn run(plan: Plan) -> Result<(), Failure> {
         true => Ok(()),
         false => Err("a false finding or more for each agent and week".into()),
     }
+}
+
+/// Days since the first month began.
+fn day(at: u64) -> u64 {
+    at.saturating_sub(START_US) / DAY_US
 }
 
 /// Weeks of all agents in one month.

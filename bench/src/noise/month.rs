@@ -9,10 +9,9 @@ use serde_json::Value as Json;
 use super::agent::Agent;
 use super::publisher::{Publisher, Session};
 use super::trade::TRADES;
-use super::{DAY_US, Plan, START_US, registrar};
+use super::{DAY_US, Plan, SECOND_US, START_US, registrar};
 use crate::random::Random;
 
-const SECOND_US: u64 = 1_000_000;
 /// People who give work and allow it.
 const PEOPLE: usize = 5;
 /// Days on which nobody reaches the ledger for a while, and from and to when.
