@@ -1,6 +1,7 @@
 //! The ingest core: bytes in, synced and marked commit with receipts out. Verification of the next batch
 //! runs beside the commit of this one, as it does behind the broker.
 
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
@@ -54,18 +55,27 @@ pub(crate) fn core(workload: &Workload, finds: bool) -> Result<f64, Failure> {
     }
 }
 
-pub(crate) fn create(directory: &std::path::Path, finds: bool) -> Result<Writer, Failure> {
+pub(crate) fn create(directory: &Path, finds: bool) -> Result<Writer, Failure> {
+    create_for(directory, PublicKey::of(&operator().1), finds, Micros(START_US))
+}
+
+/// The same, begun at another time for an operator with another key.
+pub(crate) fn create_for(
+    directory: &Path,
+    operator_key: PublicKey,
+    finds: bool,
+    at: Micros,
+) -> Result<Writer, Failure> {
     let config = Config { store: directory.join("store"), mark: directory.join("mark/bench.note") };
-    let (operator, operator_key) = operator();
     let genesis = Genesis {
         tenant: tenant(),
         host: "bench.example".to_owned(),
-        operator,
-        operator_key: PublicKey::of(&operator_key),
+        operator: operator().0,
+        operator_key,
         clock_start: None,
         finds,
     };
-    Ok(ledger::create(&config, key(1), &genesis, Micros(START_US))?)
+    Ok(ledger::create(&config, key(1), &genesis, at)?)
 }
 
 /// Batches as the ingest makes them: bounded in messages and in bytes.

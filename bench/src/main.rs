@@ -44,7 +44,7 @@ struct Arguments {
     /// Show instead how often the rules flag well-behaved agents, in simulated months.
     #[arg(long)]
     noise: bool,
-    /// Measure instead what the rules cost at each event of 10,000 agents, in memory.
+    /// Measure instead what the rules cost at each event of 10,000 agents, in memory and in a ledger.
     #[arg(long)]
     rules: bool,
     /// Measure verification instead, of a ledger and of its last hundredth.

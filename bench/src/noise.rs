@@ -1,11 +1,15 @@
 //! How often the rules cry wolf: months of well-behaved agents, in memory, and what is flagged all the same.
 //!
 //! `month.rs` lets time pass; `agent.rs` says what an agent does in a session, by its `trade.rs` and the hour
-//! (`rhythm.rs`); `registrar.rs` keeps registry, credentials, grants and contracts in order; `judge.rs` runs the rules.
+//! (`rhythm.rs`); `registrar.rs` keeps registry, credentials, grants and contracts in order; `judge.rs` runs the rules,
+//! `book.rs` takes the same into a real ledger, `pair.rs` into two beside each other, `cost.rs` measures.
 
 mod agent;
+mod book;
+mod cost;
 mod judge;
 mod month;
+mod pair;
 pub(crate) mod publisher;
 mod registrar;
 mod rhythm;
@@ -15,15 +19,16 @@ mod trade;
 
 use std::collections::BTreeMap;
 
-use crate::admission;
-use crate::events::Workload;
-use crate::round::{Costs, Failure};
+use crate::round::Failure;
+pub(crate) use cost::run as cost;
 use judge::Judge;
 use month::Month;
 
-pub(crate) const DAY_US: u64 = 86_400_000_000;
+const SECOND_US: u64 = 1_000_000;
+const HOUR_US: u64 = 3600 * SECOND_US;
+const DAY_US: u64 = 24 * HOUR_US;
 /// When the first month begins, a Monday: 2026-03-02T00:00:00Z.
-pub(crate) const START_US: u64 = 1_772_409_600_000_000;
+const START_US: u64 = 1_772_409_600_000_000;
 /// Days of a month here.
 const MONTH_DAYS: u64 = 28;
 
@@ -40,13 +45,6 @@ pub(crate) struct Plan {
 
 /// Two months of about a million events each, the first of which is learnt from.
 pub(crate) const FULL: Plan = Plan { agents: 50, days: 2 * MONTH_DAYS, pace: 1600, seed: 1 };
-
-/// As many agents as a large tenant has, for two days. The second is measured: what the first leaves behind ends then.
-const LARGE: Plan = Plan { agents: 10_000, days: 2, pace: 200, seed: 1 };
-/// Signatures that are verified between two slices of the day.
-const SIGNATURES: usize = 2_000;
-/// Events of a slice.
-const SLICE: usize = 20_000;
 
 /// Flagged entries by rule, for each month; those that were held back count.
 pub(crate) type Tallies = BTreeMap<&'static str, Vec<u64>>;
@@ -70,36 +68,9 @@ pub(crate) fn run(plan: Plan) -> Result<(), Failure> {
     }
 }
 
-/// Shows what the rules cost at each event of a large tenant, beside one verification of a signature, and what they
-/// remember of each agent.
-///
-/// # Errors
-/// If an event is refused.
-pub(crate) fn cost() -> Result<(), Failure> {
-    let signed = Workload::new(SIGNATURES, 1);
-    let (mut verify, mut rules) = (Costs::new("one verify_strict"), Costs::new("all rules"));
-    let (mut judge, mut month) = (Judge::new(LARGE), Month::new(LARGE));
-    loop {
-        let slice: Vec<_> = std::iter::from_fn(|| month.next()).take(SLICE).collect();
-        if slice.len() < SLICE {
-            break;
-        }
-        for arrival in &slice {
-            judge.take(arrival)?;
-        }
-        let taken = judge.taken();
-        if slice.first().is_none_or(|first| first.at < START_US + DAY_US) {
-            continue;
-        }
-        rules.add(SLICE, taken);
-        verify.add(SIGNATURES, admission::verify_strict(&signed)?);
-    }
-    let events: u64 = judge.events.iter().sum();
-    println!("{} agents, {events} events, rows of the rules in memory\n", LARGE.agents);
-    println!("{}\n{}", verify.line(&verify), rules.line(&verify));
-    let agents = LARGE.agents.max(1);
-    println!("\n{} bytes of rows an agent: {}", judge.bytes() / agents, judge.size());
-    Ok(())
+/// Days since the first month began.
+fn day(at: u64) -> u64 {
+    at.saturating_sub(START_US) / DAY_US
 }
 
 /// Weeks of all agents in one month.

@@ -51,7 +51,13 @@ impl Costs {
 
     /// So many of them took this long.
     pub(crate) fn add(&mut self, count: usize, took: Duration) {
-        self.nanoseconds.push(1e9 / rate(count, took));
+        self.add_beyond(count, took, Duration::ZERO);
+    }
+
+    /// So many of them took this long, where they would have taken that long without what is measured. A machine's
+    /// noise can make it less than nothing.
+    pub(crate) fn add_beyond(&mut self, count: usize, took: Duration, without: Duration) {
+        self.nanoseconds.push(1e9 / rate(count, took) - 1e9 / rate(count, without));
         self.nanoseconds.sort_by(f64::total_cmp);
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use schemas::map::Map;
-use schemas::rules::Deadline;
+use schemas::rules::{Deadline, emptied};
 
 use crate::keys;
 
@@ -26,7 +26,7 @@ impl Changed {
 
     /// A row that is no deadline, empty, to be written.
     pub(crate) fn write(&mut self, key: Vec<u8>) -> &mut Vec<u8> {
-        emptied(self.rows.entry(key).or_default())
+        emptied(self.rows.entry(key).or_default().get_or_insert_default())
     }
 
     pub(crate) fn delete(&mut self, key: Vec<u8>) {
@@ -40,7 +40,7 @@ impl Changed {
 
     /// A deadline, empty, to be written.
     pub(crate) fn write_deadline(&mut self, key: Deadline) -> &mut Vec<u8> {
-        emptied(self.deadlines.entry(key).or_default())
+        emptied(self.deadlines.entry(key).or_default().get_or_insert_default())
     }
 
     /// Removes a deadline, and gives the value that it changed to, if it did.
@@ -72,12 +72,6 @@ impl Changed {
         all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         all
     }
-}
-
-fn emptied(value: &mut Value) -> &mut Vec<u8> {
-    let row = value.get_or_insert_default();
-    row.clear();
-    row
 }
 
 #[cfg(test)]

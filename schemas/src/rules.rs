@@ -14,7 +14,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-pub use engine::{DEADLINE, Deadline, Engine, Key, Rows};
+pub use engine::{DEADLINE, Deadline, Engine, Key, Rows, emptied};
 use engine::{Flag, Late, Ruling, Sorts, View, Wait};
 
 use crate::id::{Digest, EventId, Index};

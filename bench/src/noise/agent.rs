@@ -8,10 +8,9 @@ use super::publisher::Session;
 use super::registrar;
 use super::rhythm::is_staffed;
 use super::trade::{Act, Trade};
-use super::{DAY_US, START_US};
+use super::{SECOND_US, day};
 use crate::random::Random;
 
-const SECOND_US: u64 = 1_000_000;
 /// The longest that an agent waits for a human.
 const PATIENCE_US: u64 = 7200 * SECOND_US;
 /// The day on which agents get another version of their model.
@@ -166,7 +165,7 @@ impl Run<'_> {
 
     fn begin(&mut self, task: &[u8; 32]) {
         let name = self.agent.name.clone();
-        let is_new = self.at >= START_US + UPGRADE_DAY * DAY_US;
+        let is_new = day(self.at) >= UPGRADE_DAY;
         let fields = json!({
             "kind": "session.start", "correlation": self.correlation,
             "agent": {"id": name, "name": name, "version": "4.1", "build": "none"},
@@ -220,8 +219,7 @@ impl Run<'_> {
             self.after(SECOND_US);
         }
         let began = self.at;
-        let day = self.at.saturating_sub(START_US) / DAY_US;
-        let target = act.target(self.random, self.agent.number, day);
+        let target = act.target(self.random, self.agent.number, day(self.at));
         let intent = self.intent(act, &target);
         self.receipt();
         if self.is_allowed(act, intent) {

@@ -11,12 +11,12 @@ use schemas::leaf::{Counts, Leaf, Status};
 use schemas::limits::FINDINGS_DUE_MAX;
 use schemas::map::Map;
 use schemas::registry::{ChainCheck, Registry};
-use schemas::rules::{Deadline, Engine, Finding, Key, Rows};
+use schemas::rules::{Deadline, Engine, Finding, Key, Rows, emptied};
 use serde_json::json;
 
 use super::month::Arrival;
 use super::publisher::Publisher;
-use super::{DAY_US, MONTH_DAYS, Plan, START_US, Tallies};
+use super::{DAY_US, MONTH_DAYS, Plan, START_US, Tallies, day};
 use crate::round::Failure;
 
 /// The engine's rows in memory, as cheap as they can be had: what is measured is the engine.
@@ -40,11 +40,6 @@ impl Memory {
         let due = self.deadlines.iter().map(|(key, row)| key.as_slice().len() + row.len());
         (self.rows.len() + self.deadlines.len(), rows.chain(due).sum())
     }
-}
-
-fn emptied(row: &mut Vec<u8>) -> &mut Vec<u8> {
-    row.clear();
-    row
 }
 
 impl Rows for Memory {
@@ -134,8 +129,8 @@ impl Judge {
     }
 
     fn month(&self) -> usize {
-        let day = self.now.0.saturating_sub(START_US) / DAY_US;
-        usize::try_from(day / MONTH_DAYS).unwrap_or_default().min(self.months.saturating_sub(1))
+        let month = day(self.now.0) / MONTH_DAYS;
+        usize::try_from(month).unwrap_or_default().min(self.months.saturating_sub(1))
     }
 
     fn count(&mut self, findings: Vec<Finding>) {
@@ -202,8 +197,16 @@ impl Judge {
     /// What falls due within a day of the end.
     pub(crate) fn end(&mut self) {
         self.now.0 += DAY_US;
-        let Ok(due) = Engine::due(&mut self.rows, &self.registry, self.now, FINDINGS_DUE_MAX);
-        self.count(due);
+        // One commit looks at so much only.
+        while self.is_due() {
+            let Ok(due) = Engine::due(&mut self.rows, &self.registry, self.now, FINDINGS_DUE_MAX);
+            self.count(due);
+        }
+    }
+
+    fn is_due(&mut self) -> bool {
+        let Ok(next) = self.rows.next_deadline();
+        next.is_some_and(|next| next <= self.now)
     }
 
     /// Flagged entries of each month.

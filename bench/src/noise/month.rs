@@ -9,10 +9,9 @@ use serde_json::Value as Json;
 use super::agent::Agent;
 use super::publisher::{Publisher, Session};
 use super::trade::TRADES;
-use super::{DAY_US, Plan, START_US, registrar};
+use super::{DAY_US, Plan, SECOND_US, START_US, registrar};
 use crate::random::Random;
 
-const SECOND_US: u64 = 1_000_000;
 /// People who give work and allow it.
 const PEOPLE: usize = 5;
 /// Days on which nobody reaches the ledger for a while, and from and to when.
@@ -34,11 +33,9 @@ pub(crate) struct Emission {
 /// Something that reaches the ledger.
 pub(crate) struct Arrival {
     pub(crate) at: u64,
-    #[cfg_attr(not(test), expect(dead_code, reason = "who signs it, where it is signed"))]
     pub(crate) by: usize,
     pub(crate) kid: Kid,
     pub(crate) body: Vec<u8>,
-    #[cfg_attr(not(test), expect(dead_code, reason = "what is signed, where it is signed"))]
     pub(crate) detail: Option<Vec<u8>>,
 }
 
@@ -79,6 +76,12 @@ impl Cast {
 
     pub(crate) fn name(&self, who: usize) -> &str {
         self.publishers.get(who).map(|publisher| publisher.id.as_str()).unwrap_or_default()
+    }
+
+    /// What is sent for something that arrives.
+    pub(crate) fn sign(&self, arrival: &Arrival) -> Vec<u8> {
+        let publisher = self.publishers.get(arrival.by).expect("somebody of the cast");
+        publisher.sign(arrival.body.clone(), arrival.detail.clone())
     }
 
     /// The key of whoever has this name.
@@ -189,10 +192,15 @@ impl Month {
         self.arrivals.insert(place, Arrival { at: arrives, by, kid, body, detail });
     }
 
+    /// The agent that has this place in the cast: they stand there one behind the other.
+    fn agent(&self, who: usize) -> Option<&Agent> {
+        let first = self.agents.first()?.who;
+        self.agents.get(who.checked_sub(first)?)
+    }
+
     /// When what is said then arrives: in order, after an outage at the earliest; now and then it is sent again.
     fn arrival(&mut self, by: usize, at: u64, is_prompt: bool) -> u64 {
-        let agent = self.agents.iter().find(|agent| agent.who == by);
-        let reaches = match agent {
+        let reaches = match self.agent(by) {
             Some(agent) => agent.reaches(at),
             None => ledger_outages()
                 .into_iter()
@@ -232,11 +240,9 @@ fn hire(cast: &mut Cast, random: &mut Random, plan: Plan, n: usize) -> Agent {
     agent.zone_h = random.below(3);
     agent.person = cast.people.get(n % PEOPLE).copied().unwrap_or_default();
     if n % 10 >= 5 {
-        let peer = cast
-            .publishers
-            .iter()
-            .position(|known| known.id.as_str() == format!("{}-{}", trade.name, n - 5));
-        agent.peer = peer.map(|who| (who, cast.name(who).to_owned()));
+        // The last one hired before it for the same trade.
+        let peer = who - TRADES.len();
+        agent.peer = Some((peer, cast.name(peer).to_owned()));
     }
     agent.outages = outages(random, plan.days);
     agent

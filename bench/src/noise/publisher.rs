@@ -81,7 +81,6 @@ impl Publisher {
     }
 
     /// A submission of one body.
-    #[cfg(test)]
     pub(crate) fn sign(&self, body: Vec<u8>, detail: Option<Vec<u8>>) -> Vec<u8> {
         submission::sign(&self.key, &self.id, &tenant(), &[(body, detail)])
     }

@@ -7,9 +7,8 @@ use serde_json::{Value as Json, json};
 
 use super::agent::Agent;
 use super::month::{Cast, Emission};
-use super::{DAY_US, Plan, START_US};
+use super::{DAY_US, HOUR_US, Plan, START_US, day};
 
-const HOUR_US: u64 = 3_600_000_000;
 /// A credential is replaced after so many days, two before it ends.
 const CREDENTIAL_DAYS: u64 = 6;
 /// A grant is renewed after so many days, four before it ends.
@@ -20,11 +19,6 @@ const ENDS: &str = "2026-04-02";
 /// The day on which contracts of a kind are reviewed, two days before it is due.
 const REVIEW_DAY: u64 = 16;
 const REVIEW_BY: &str = "2026-03-20";
-
-/// Days since the start.
-fn day(at: u64) -> u64 {
-    at.saturating_sub(START_US) / DAY_US
-}
 
 /// An id that follows from a name.
 fn id(name: &str, at: u64) -> EventId {
@@ -56,7 +50,7 @@ fn text(agent: &str, version: u64) -> String {
     format!("# contract of {agent}, version {version}\n")
 }
 
-/// Everything that is registered, in the order of its time.
+/// Everything that is registered, by whom it is about.
 pub(crate) fn all(cast: &Cast, agents: &[Agent], plan: Plan) -> Vec<Emission> {
     let mut paper = Paper { all: Vec::new(), now: START_US - 12 * HOUR_US };
     for (id, roles) in [

@@ -1,9 +1,7 @@
 //! When agents work: by hour, weekday, and how long they have been at it.
 
-use super::{DAY_US, START_US};
+use super::{HOUR_US, day};
 use crate::random::Random;
-
-const HOUR_US: u64 = 3_600_000_000;
 
 /// The hours of an agent's work.
 #[derive(Clone, Copy, Debug)]
@@ -72,11 +70,11 @@ impl Rhythm {
     /// Sessions an hour at a time, in millionths.
     fn rate(&self, zone_h: u64, per_hour: u64, at: u64) -> u64 {
         let local = at + zone_h * HOUR_US;
-        let day = local.saturating_sub(START_US) / DAY_US;
+        let day = day(local);
         let hour = usize::try_from(local / HOUR_US % 24).unwrap_or_default();
         let share = self.hours.get(hour).copied().unwrap_or_default();
         let week = if day % 7 >= 5 { self.weekend } else { 1000 };
-        // The first day is the second of March, which has 31 days, as many as there are before May with April's 30.
+        // Day 29 is the last of March, and day 59 that of April.
         let ends_month = self.month_end && (27..=29).contains(&(day % 30));
         let grown = 1000 + self.growth * day;
         let rate = per_hour * share / 1000 * week * grown / 1000;
@@ -86,6 +84,5 @@ impl Rhythm {
 
 /// Whether people are at their desks, so that somebody answers.
 pub(crate) fn is_staffed(at: u64) -> bool {
-    let day = at.saturating_sub(START_US) / DAY_US % 7;
-    day < 5 && (7..18).contains(&(at / HOUR_US % 24))
+    day(at) % 7 < 5 && (7..18).contains(&(at / HOUR_US % 24))
 }

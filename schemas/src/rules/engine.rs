@@ -33,7 +33,7 @@ pub(super) use intent::Intent;
 pub(super) use memory::unpack_uses;
 #[cfg(test)]
 pub(super) use rows::NAME_BYTES_MAX;
-pub use rows::{DEADLINE, Deadline, Key, Rows};
+pub use rows::{DEADLINE, Deadline, Key, Rows, emptied};
 pub(super) use session::{begins, link, session_key};
 pub(super) use settle::{is_self, words};
 pub(super) use sort::Sorts;
@@ -57,6 +57,9 @@ use crate::leaf::{Leaf, Status};
 use crate::limits::{FINDINGS_DUE_ROWS_MAX, FINDINGS_SEARCH_ROWS_MAX};
 use crate::mark::mark;
 use crate::registry::{ChainCheck, Registry};
+
+const HOUR_US: u64 = 3_600_000_000;
+const DAY_US: u64 = 24 * HOUR_US;
 
 /// Runs the rules. What it keeps itself it can do without.
 #[derive(Default, Debug)]

@@ -2,6 +2,7 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
+use super::HOUR_US;
 use super::pack::{Pack, Unpack};
 use super::rows::{Rows, hash, key};
 use crate::contract::{Cap, Contract, DESTINATION, same_name, stands_for};
@@ -74,7 +75,7 @@ fn unpack(row: &[u8], window: u64) -> Option<[u64; 3]> {
 /// Number of the hour, or of the day where the contract's hours for the action are: UTC if they name no zone.
 fn window(contract: &Contract, cap: &Cap, at: Micros) -> u64 {
     if !cap.daily {
-        return at.0 / 3_600_000_000;
+        return at.0 / HOUR_US;
     }
     let hours = contract.allowed.hours.iter().find(|hours| same_name(&hours.action, &cap.action));
     let zone = hours.map(|hours| hours.zone.as_str()).filter(|zone| *zone != DESTINATION);

@@ -7,12 +7,10 @@ use super::pack::{Pack, Unpack};
 use super::rows::{Key, Rows, hash, key};
 use super::sweep;
 use super::wait::{Cited, HELD, Wait};
-use super::{Finding, Rule};
+use super::{Finding, HOUR_US, Rule};
 use crate::id::Micros;
 use crate::limits::FINDINGS_PER_HOUR_MAX;
 use crate::registry::Registry;
-
-const HOUR_US: u64 = 3_600_000_000;
 
 /// Findings of this hour.
 #[derive(Default)]

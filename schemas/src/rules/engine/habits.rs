@@ -4,13 +4,13 @@
 //! each class, 3,073 for tools and targets: 9 KiB. Only the 49 are written at every action; the rest when an hour
 //! begins or something is new.
 
+use super::HOUR_US;
 use super::pack::{Pack, Unpack};
 use super::rows::{Rows, key};
 use crate::id::Micros;
 use crate::limits::{HABIT_TARGETS_MAX, HABIT_TOOLS_MAX};
 use crate::mark::{Mark, NOTHING};
 
-const HOUR_US: u64 = 3_600_000_000;
 /// Hours before this one that volume is not held against.
 const RECENT_HOURS: u32 = 24;
 /// Hours before this one that are remembered.

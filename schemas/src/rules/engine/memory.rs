@@ -1,5 +1,6 @@
 //! What the engine remembers that bears on an entry, as of the entry before.
 
+use super::DAY_US;
 use super::caps::{self, Account, Count};
 use super::deed::Deed;
 use super::facts::Facts;
@@ -23,8 +24,6 @@ use crate::leaf::Leaf;
 use crate::limits::SESSION_DAYS_KEPT;
 use crate::mark::{Mark, mark_of};
 use crate::registry::{CredentialRecord, Registry};
-
-const DAY_US: u64 = 24 * 3_600_000_000;
 
 /// The rows that bear on an entry.
 #[derive(Default, Debug)]

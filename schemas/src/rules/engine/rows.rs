@@ -164,6 +164,13 @@ pub trait Rows {
     fn is_taken(&mut self, id: EventId, signer: &str) -> Result<bool, Self::Error>;
 }
 
+/// A row to be written anew, for [`Rows::put`]: what was in it goes, its room stays.
+#[inline]
+pub fn emptied(row: &mut Vec<u8>) -> &mut Vec<u8> {
+    row.clear();
+    row
+}
+
 /// Sixteen bytes of the hash of two texts.
 pub(crate) fn hash(first: &str, second: &str) -> [u8; 16] {
     let len = u64::try_from(first.len()).unwrap_or(u64::MAX).to_be_bytes();

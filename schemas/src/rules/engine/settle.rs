@@ -11,6 +11,7 @@ use super::session::{Session, begins};
 use super::sweep;
 use super::view::{View, latest_s};
 use super::wait::Cited;
+use super::{DAY_US, HOUR_US};
 use crate::body::Body;
 use crate::contract::Contract;
 use crate::id::{EventId, Micros};
@@ -18,9 +19,6 @@ use crate::kind::Kind;
 use crate::limits::{CREDENTIAL_DAYS_KEPT, GRANT_USES_MAX, INTENT_HOURS_KEPT, USE_DAYS_KEPT};
 use crate::mark::{Mark, mark};
 use crate::registry::HumanMark;
-
-const HOUR_US: u64 = 3_600_000_000;
-const DAY_US: u64 = 24 * HOUR_US;
 
 /// Writes what follows from an entry.
 pub(crate) fn settle<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {

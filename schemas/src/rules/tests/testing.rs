@@ -22,7 +22,7 @@ use crate::kind::Kind;
 use crate::leaf::{Counts, Leaf, Status};
 use crate::registry::{ChainCheck, Registry};
 use crate::reject::Reason;
-use crate::rules::{DEADLINE, Deadline, Engine, Finding, Key, Rows};
+use crate::rules::{DEADLINE, Deadline, Engine, Finding, Key, Rows, emptied};
 
 /// Rows in memory.
 #[derive(Default)]
@@ -36,9 +36,7 @@ pub(in crate::rules) struct Memory {
 impl Memory {
     fn empty(&mut self, key: &[u8]) -> &mut Vec<u8> {
         self.puts += 1;
-        let row = self.rows.entry(key.to_vec()).or_default();
-        row.clear();
-        row
+        emptied(self.rows.entry(key.to_vec()).or_default())
     }
 
     fn first_deadline(&self) -> Option<Deadline> {
