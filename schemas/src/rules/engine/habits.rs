@@ -4,7 +4,7 @@
 //! each class, 3,073 for tools and targets: 9 KiB. Only the 49 are written at every action; the rest when an hour
 //! begins or something is new.
 
-use super::pack::{Pack, Unpack};
+use super::pack::{Head, Pack, Unpack};
 use super::rows::{Rows, key};
 use crate::id::Micros;
 use crate::limits::{HABIT_TARGETS_MAX, HABIT_TOOLS_MAX};
@@ -137,12 +137,10 @@ impl Habits {
     }
 
     fn pack(&self, row: &mut Pack<'_>) {
-        row.room(37)
-            .u64(self.total.saturating_add(1))
-            .u32(self.hour)
-            .u32(self.count)
-            .u32(self.usual);
-        row.u8(self.seen).raw(&self.tool).raw(&self.group);
+        let mut head = Head::<37>::new();
+        head.u64(self.total.saturating_add(1)).u32(self.hour).u32(self.count).u32(self.usual);
+        head.u8(self.seen).raw(&self.tool).raw(&self.group);
+        row.room(37).raw(head.bytes());
     }
 
     fn unpack(row: &[u8]) -> Option<Self> {
