@@ -241,6 +241,11 @@ pub fn permits(operation: &str, used: &str) -> bool {
 /// Whether two names are of one action: `drop  table` is `DROP TABLE`, `pull_request.comment` is
 /// `pull_request:comment`.
 pub(crate) fn same_name(a: &str, b: &str) -> bool {
+    let begins =
+        |name: &str| name.bytes().next().filter(|byte| !byte.is_ascii_whitespace()).map(letter);
+    if begins(a).zip(begins(b)).is_some_and(|(a, b)| a != b) {
+        return false;
+    }
     let is_spaced = |name: &str| name.bytes().any(|byte| byte.is_ascii_whitespace());
     let same = a.len() == b.len() && a.bytes().map(letter).eq(b.bytes().map(letter));
     same || ((is_spaced(a) || is_spaced(b)) && letters(a).eq(letters(b)))

@@ -47,7 +47,7 @@ enum When {
 }
 
 /// What a rule waits for after an entry.
-type Watch = for<'v> fn(&View<'v>, &mut Vec<Wait<'v>>);
+type Watch = for<'v> fn(&View<'v>, &mut dyn FnMut(Wait<'v>));
 
 impl Rule {
     /// Whether its findings follow a deadline instead of the entry that they flag.

@@ -52,7 +52,6 @@ use super::{ABOUT, Baseline, Finding, RULES, Rule, When, odd_hour, rule};
 use crate::body::{Body, LEDGER_SIGNER};
 use crate::contract::Contract;
 use crate::id::Micros;
-use crate::kind::Kind;
 use crate::leaf::{Leaf, Status};
 use crate::limits::{FINDINGS_DUE_ROWS_MAX, FINDINGS_SEARCH_ROWS_MAX};
 use crate::mark::mark;
@@ -89,7 +88,7 @@ impl Engine {
         if body.kind().is_own() || body.signer() == LEDGER_SIGNER {
             return Ok(Vec::new());
         }
-        let facts = Facts::read(registry, leaf, body);
+        let facts = Facts::read(registry, &mut self.marks, leaf, body);
         let is_accepted = leaf.status == Status::Accepted;
         let mut memory = Memory::default();
         memory.step(rows, &facts, leaf, |before, after| match is_accepted {
@@ -173,10 +172,7 @@ struct Entry<'e, R> {
 impl<R: Rows> Entry<'_, R> {
     fn run(&mut self, facts: &Facts<'_>, memory: &mut Memory) -> Result<Vec<Finding>, R::Error> {
         let contract = facts.agent.and_then(|agent| in_force(self.registry, agent));
-        let record = |id| self.registry.credential(id);
-        // An intent always uses its credential; others often say it again.
-        let is_intent = facts.kind == Kind::ActionIntent;
-        let credential = facts.credential.filter(|_| is_intent).and_then(record);
+        let credential = facts.credential.and_then(|id| self.registry.credential(id));
         memory.load(self.rows, self.marks, self.registry, facts, credential, self.body)?;
         let is_judged = facts.action.is_some() && (memory.intents.is_empty() || memory.is_another);
         let mapped = facts.action.zip(contract).and_then(|(a, c)| c.allowed.known(a.name));
@@ -195,16 +191,14 @@ impl<R: Rows> Entry<'_, R> {
             body: self.body,
             facts,
             contract,
-            credential,
+            credential: None,
             mapped,
             memory,
             is_judged,
             gates: contract.zip(facts.action).map_or(&[], |(c, a)| view::gates_of(c, a.name)),
             is_listed: contract.zip(facts.action).is_some_and(|(c, a)| view::asks(c, a.name)),
         };
-        if !is_intent && view.uses_credential() {
-            view.credential = facts.credential.and_then(record);
-        }
+        view.credential = credential.filter(|_| view.uses_credential());
         let findings = check(self.rows, &view)?;
         settle::settle(self.rows, &view)?;
         Ok(findings)
@@ -214,7 +208,6 @@ impl<R: Rows> Entry<'_, R> {
 /// Asks every rule that is about the entry.
 fn check<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<Vec<Finding>, R::Error> {
     let mut findings = Vec::new();
-    let mut waits = Vec::new();
     let sorts = Sorts::of(view);
     #[cfg(test)]
     others_are_silent(view, sorts);
@@ -222,10 +215,7 @@ fn check<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<Vec<Finding>, R::Erro
         let flag = match rule.when {
             When::Entry(check) => check(view),
             When::Deadline { watch, .. } => {
-                watch(view, &mut waits);
-                for wait in waits.drain(..) {
-                    wait.put(rows, rule.name);
-                }
+                watch(view, &mut |wait| wait.put(rows, rule.name));
                 None
             }
         };
@@ -247,13 +237,11 @@ fn about(sorts: Sorts) -> impl Iterator<Item = &'static Rule> {
 /// Holds that those which are not asked have nothing to say.
 #[cfg(test)]
 fn others_are_silent(view: &View<'_>, sorts: Sorts) {
-    let mut waits = Vec::new();
     for rule in RULES.iter().filter(|rule| !rule.about.meet(sorts)) {
         match rule.when {
             When::Entry(check) => assert!(check(view).is_none(), "{}", rule.name),
-            When::Deadline { watch, .. } => watch(view, &mut waits),
+            When::Deadline { watch, .. } => watch(view, &mut |_| unreachable!("{}", rule.name)),
         }
-        assert!(waits.is_empty(), "{}", rule.name);
     }
 }
 

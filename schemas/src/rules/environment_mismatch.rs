@@ -1,6 +1,7 @@
 //! `environment_mismatch`: an environment was attested that the contract does not name, or another one acted in.
 
 use super::{Flag, Rule, Sorts, View};
+use crate::mark::NOTHING;
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "environment_mismatch",
@@ -19,9 +20,9 @@ fn check(view: &View<'_>) -> Option<Flag> {
     {
         return Some(Flag::of("attested"));
     }
-    let declared = view.memory.session.attested.as_deref()?;
-    let acts = view.facts.environment.filter(|_| view.is_judged && view.is_by_agent())?;
-    (acts != declared).then(|| Flag::of("action"))
+    let (declared, acts) = (view.memory.session.attested, view.memory.deed?.environment);
+    let is_other = declared != NOTHING && acts != NOTHING && acts != declared;
+    (is_other && view.is_judged && view.is_by_agent()).then(|| Flag::of("action"))
 }
 
 #[cfg(test)]

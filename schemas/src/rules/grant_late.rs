@@ -15,13 +15,13 @@ pub(super) static RULE: Rule = Rule::at_deadline(
 ).about(Sorts::GRANT);
 
 /// The uses were remembered; the grant itself is the deadline.
-fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
+fn watch<'v>(view: &View<'v>, put: &mut dyn FnMut(Wait<'v>)) {
     for cited in unpack_uses(&view.memory.uses) {
         let mut wait = Wait::new(view.facts.at, cited);
         wait.also = Some(view.facts.id);
         // One use may have waited for several grants that come together; the last tag is taken.
         wait.tag = u8::try_from(view.facts.index.0 % u64::from(u8::MAX)).unwrap_or_default();
-        waits.push(wait);
+        put(wait);
     }
 }
 

@@ -16,12 +16,12 @@ pub(super) static RULE: Rule = Rule::at_deadline(
 ).about(Sorts::MEANT).threshold(900);
 
 /// From the intent where nothing has to allow it; from each allow, of which the last counts.
-fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
+fn watch<'v>(view: &View<'v>, put: &mut dyn FnMut(Wait<'v>)) {
     let allows = match view.facts.kind {
         Kind::ActionIntent => {
             let free = view.gates.is_empty() && !view.needs_approval();
             if free && view.is_by_agent() && !view.memory.is_taken {
-                waits.push(since(view, Wait { intent: Some(view.facts.id), ..view.wait(&RULE) }));
+                put(since(view, Wait { intent: Some(view.facts.id), ..view.wait(&RULE) }));
             }
             return;
         }
@@ -31,7 +31,7 @@ fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     };
     if allows {
         for (id, intent) in &view.memory.intents {
-            waits.push(since(view, Wait { intent: Some(*id), ..view.wait_for(&RULE, intent) }));
+            put(since(view, Wait { intent: Some(*id), ..view.wait_for(&RULE, intent) }));
         }
     }
 }

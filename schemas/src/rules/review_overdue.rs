@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      owner reviews the contract, narrows it, or withdraws it.",
 ).about(Sorts::CONTRACT).by_contract();
 
-fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
+fn watch<'v>(view: &View<'v>, put: &mut dyn FnMut(Wait<'v>)) {
     if view.facts.kind != Kind::ContractRegistered {
         return;
     }
@@ -21,7 +21,7 @@ fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
     if let Some(review_by) = contract.and_then(|contract| contract.review_by) {
         let mut wait = view.wait_until(review_by);
         wait.numbers.0 = view.facts.index.0;
-        waits.push(wait);
+        put(wait);
     }
 }
 

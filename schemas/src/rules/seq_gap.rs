@@ -22,28 +22,28 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      publisher's spool, and for the broker's record of that signer.",
 ).about(Sorts::DISORDER.or(Sorts::START)).threshold(300);
 
-fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
+fn watch<'v>(view: &View<'v>, put: &mut dyn FnMut(Wait<'v>)) {
     let memory = view.memory;
     if let Some((from, to, is_kept)) = memory.step.gap {
         let mut wait = view.wait_of_signer(&RULE);
         wait.tag = if is_kept { NUMBERS } else { UNTRACKED };
         (wait.session, wait.numbers) = (memory.session_key, (from, to));
-        waits.push(wait);
+        put(wait);
     }
     // What is missing before a refused entry flags the next one.
     if let Some(numbers) = memory.session.untold_numbers() {
         let mut wait = view.wait_of_signer(&RULE);
         wait.tag = REFUSED;
         (wait.session, wait.numbers) = (memory.session_key, numbers);
-        waits.push(wait);
+        put(wait);
     }
     if memory.step.broken {
         let mut wait = view.wait_of_signer(&RULE);
         wait.tag = LINK;
-        waits.push(wait);
+        put(wait);
     }
     if view.facts.kind == Kind::SessionStart {
-        waits.extend(previous(view));
+        previous(view).into_iter().for_each(put);
     }
 }
 

@@ -14,13 +14,13 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      missing.",
 ).about(Sorts::START).threshold(86_400);
 
-fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
+fn watch<'v>(view: &View<'v>, put: &mut dyn FnMut(Wait<'v>)) {
     let session = view.memory.session_key;
     if view.facts.kind == Kind::SessionStart && session.is_some() {
         let mut wait = view.wait_of_signer(&RULE);
         wait.session = session;
         wait.numbers.0 = wait.at.0.saturating_sub(view.facts.at.0);
-        waits.push(wait);
+        put(wait);
     }
 }
 

@@ -13,13 +13,13 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      compare the agent's own log, and rotate the credential if it knows nothing of it.",
 ).about(Sorts::WITNESS).threshold(300);
 
-fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
+fn watch<'v>(view: &View<'v>, put: &mut dyn FnMut(Wait<'v>)) {
     let seen = view.facts.kind == Kind::WitnessObserved && !view.memory.is_repeat;
     if seen && view.memory.intents.is_empty() {
         let mut wait = view.wait(&RULE);
         wait.reference = view.memory.reference_key;
         wait.numbers.0 = view.facts.index.0;
-        waits.push(wait);
+        put(wait);
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule::at_deadline(
      itself, by the reference that the outcome names.",
 ).about(Sorts::ACTION).threshold(300).by_contract();
 
-fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
+fn watch<'v>(view: &View<'v>, put: &mut dyn FnMut(Wait<'v>)) {
     let told = view.facts.kind == Kind::ActionOutcome && view.facts.status == Some("confirmed");
     let (Some(contract), Some(action)) = (view.contract.filter(|_| told), view.facts.action) else {
         return;
@@ -27,7 +27,7 @@ fn watch<'v>(view: &View<'v>, waits: &mut Vec<Wait<'v>>) {
         wait.reference = view.memory.reference_key;
         // Each time that it is said to be done takes a witness of its own.
         wait.numbers.0 = joined.map_or(0, |(_, intent)| u64::from(intent.told.confirmed) + 1);
-        waits.push(wait);
+        put(wait);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The few fields of a body that rules ask for, read once.
 
+use super::marks::Marks;
 use crate::body::{Body, Seq};
 use crate::deterministic::Item;
 use crate::id::{EventId, Index, Micros, SessionId};
@@ -75,7 +76,12 @@ impl<'a> Action<'a> {
 }
 
 impl<'a> Facts<'a> {
-    pub(crate) fn read(registry: &'a Registry, leaf: &Leaf, body: &'a Body<'a>) -> Self {
+    pub(crate) fn read(
+        registry: &'a Registry,
+        marks: &mut Marks,
+        leaf: &Leaf,
+        body: &'a Body<'a>,
+    ) -> Self {
         let signer = registry.agent(body.signer());
         let mut facts = Self {
             kind: body.kind(),
@@ -86,7 +92,7 @@ impl<'a> Facts<'a> {
             agent: body.agent(),
             named: body.agent(),
             signer: body.signer(),
-            by: signer.map_or_else(|| mark(body.signer()), |agent| agent.mark),
+            by: signer.map_or_else(|| marks.of(Some(body.signer())), |agent| agent.mark),
             by_agent: signer.is_some(),
             of: None,
             is_known: false,

@@ -5,7 +5,7 @@
 //! begins or something is new.
 
 use super::HOUR_US;
-use super::pack::{Pack, Unpack};
+use super::pack::{Head, Pack, Unpack};
 use super::rows::{Rows, key};
 use crate::id::Micros;
 use crate::limits::{HABIT_TARGETS_MAX, HABIT_TOOLS_MAX};
@@ -137,12 +137,10 @@ impl Habits {
     }
 
     fn pack(&self, row: &mut Pack<'_>) {
-        row.room(37)
-            .u64(self.total.saturating_add(1))
-            .u32(self.hour)
-            .u32(self.count)
-            .u32(self.usual);
-        row.u8(self.seen).raw(&self.tool).raw(&self.group);
+        let mut head = Head::<37>::new();
+        head.u64(self.total.saturating_add(1)).u32(self.hour).u32(self.count).u32(self.usual);
+        head.u8(self.seen).raw(&self.tool).raw(&self.group);
+        row.room(37).raw(head.bytes());
     }
 
     fn unpack(row: &[u8]) -> Option<Self> {
@@ -223,17 +221,15 @@ struct ClassHours {
 
 impl ClassHours {
     fn unpack(row: &[u8]) -> Self {
-        let mut row = Unpack(row);
-        let day = row.u32().unwrap_or_default();
-        let bits = std::array::from_fn(|_| row.u32().unwrap_or_default());
-        Self { day, bits }
+        let mut words = row.as_chunks().0.iter().map(|word| u32::from_be_bytes(*word));
+        let mut hours = Self { day: words.next().unwrap_or_default(), bits: [0; 24] };
+        hours.bits.iter_mut().zip(words).for_each(|(bits, word)| *bits = word);
+        hours
     }
 
     fn pack(&self, row: &mut Pack<'_>) {
-        row.room(4 + self.bits.len() * 4).u32(self.day);
-        for bits in &self.bits {
-            row.u32(*bits);
-        }
+        let bits = self.bits.map(u32::to_be_bytes);
+        row.room(4 + self.bits.len() * 4).u32(self.day).raw(bits.as_flattened());
     }
 
     fn turn(&mut self, day: u32) {

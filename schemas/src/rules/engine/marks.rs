@@ -1,4 +1,4 @@
-//! Marks of the words that entries have in common: systems, environments, tools, scopes.
+//! Marks of the words that entries have in common: systems, environments, tools, scopes, and who signs but is no agent.
 
 use crate::map::Map;
 use crate::mark::{Mark, NOTHING, mark};

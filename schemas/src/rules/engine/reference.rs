@@ -20,8 +20,7 @@ impl Reference {
             row.u64(index.0);
         }
         if let Some((index, deed)) = &self.witness {
-            row.u64(index.0);
-            deed.pack(row);
+            row.u64(index.0).raw(&deed.packed());
         }
     }
 

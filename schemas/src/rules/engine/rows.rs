@@ -17,7 +17,7 @@
 //! 'D' deadline:8 0 key:*                    a row that ends; another in its value
 //! ```
 //!
-//! Names are hashed: rows hold no text of an event but agents, correlations and environments, so that a forged name
+//! Names are hashed: rows hold no text of an event but agents and correlations, so that a forged name
 //! costs no more than a true one.
 
 use std::cmp::Ordering;

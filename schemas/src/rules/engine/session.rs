@@ -1,6 +1,6 @@
 //! A signer's session: its own numbers, and what it declared.
 
-use super::pack::{Pack, Unpack};
+use super::pack::{Head, Pack, Unpack};
 use super::rows::{Key, key};
 use crate::body::Seq;
 use crate::id::{BodyDigest, Micros, SessionId};
@@ -41,8 +41,8 @@ pub(crate) struct Session {
     pub(crate) last: Micros,
     /// The time that its entry with the highest number claims.
     pub(crate) claimed: Micros,
-    /// The environment that it attested.
-    pub(crate) attested: Option<String>,
+    /// The environment that it attested, nothing if none.
+    pub(crate) attested: Mark,
     pub(crate) gaps: Vec<Gap>,
     /// So many of the last of them stand before entries that were refused, for which nothing waits yet.
     pub(crate) untold: u8,
@@ -50,6 +50,9 @@ pub(crate) struct Session {
 
 /// Most that are counted: the row has five bits for them, and there are no more gaps.
 const UNTOLD_MAX: u8 = 31;
+
+/// Bytes of a session's row before its gaps.
+const HEAD_BYTES: usize = 49;
 
 /// What an entry's number is to its session.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -176,20 +179,21 @@ impl Session {
     }
 
     pub(crate) fn pack(&self, until: u64, row: &mut Pack<'_>) {
-        let attested = self.attested.as_deref().unwrap_or_default();
-        row.room(43 + attested.len() + 32 * self.gaps.len());
+        row.room(HEAD_BYTES + 32 * self.gaps.len());
         let flags = u8::from(self.begun) | u8::from(self.declared) << 1 | u8::from(self.ended) << 2;
         let flags = flags | self.untold.min(UNTOLD_MAX) << 3;
-        row.u64(until).u8(flags).u64(self.high).raw(&self.digest);
-        row.u64(self.last.0).u64(self.claimed.0);
-        row.text(attested);
+        let mut head = Head::<HEAD_BYTES>::new();
+        head.u64(until).u8(flags).u64(self.high).raw(&self.digest);
+        head.u64(self.last.0).u64(self.claimed.0).raw(&self.attested);
+        row.raw(head.bytes());
         for gap in &self.gaps {
             row.u64(gap.from).u64(gap.to).raw(&gap.before).raw(&gap.after);
         }
     }
 
     pub(crate) fn unpack(row: &[u8]) -> Option<Self> {
-        let mut row = Unpack(row);
+        let (head, gaps) = row.split_first_chunk::<HEAD_BYTES>()?;
+        let (mut row, mut gaps) = (Unpack(head), Unpack(gaps));
         row.u64()?;
         let flags = row.u8()?;
         let mut session = Self {
@@ -200,12 +204,12 @@ impl Session {
             digest: row.array()?,
             last: Micros(row.u64()?),
             claimed: Micros(row.u64()?),
-            attested: row.text().filter(|text| !text.is_empty()).map(str::to_owned),
+            attested: row.array()?,
             gaps: Vec::new(),
             untold: flags >> 3,
         };
-        while let Some(from) = row.u64() {
-            let (to, before, after) = (row.u64()?, row.array()?, row.array()?);
+        while let Some(from) = gaps.u64() {
+            let (to, before, after) = (gaps.u64()?, gaps.array()?, gaps.array()?);
             session.gaps.push(Gap { from, to, before, after });
         }
         Some(session)

@@ -17,7 +17,7 @@ use crate::contract::Contract;
 use crate::id::{EventId, Micros};
 use crate::kind::Kind;
 use crate::limits::{CREDENTIAL_DAYS_KEPT, GRANT_USES_MAX, INTENT_HOURS_KEPT, USE_DAYS_KEPT};
-use crate::mark::{Mark, mark};
+use crate::mark::{Mark, mark, mark_of};
 use crate::registry::HumanMark;
 
 /// Writes what follows from an entry.
@@ -51,7 +51,7 @@ pub(crate) fn session(after: &mut Session, facts: &Facts<'_>, body: &Body<'_>) {
     match facts.kind {
         Kind::SessionStart => {
             after.declared = true;
-            after.attested = facts.attested().map(str::to_owned);
+            after.attested = mark_of(facts.attested().filter(|name| !name.is_empty()));
         }
         Kind::SessionEnd => after.ended = true,
         Kind::GapDeclared => {
