@@ -17,7 +17,7 @@ pub struct Ids<'l> {
 
 impl<'l> Ids<'l> {
     pub(crate) fn new(store: &'l Store, size: TreeSize) -> Self {
-        Self { rows: store.cursor(ColumnFamily::Ids), size }
+        Self { rows: store.event_cursor(), size }
     }
 
     /// The accepted entries with this event id, one for each signer that used it.
@@ -28,8 +28,7 @@ impl<'l> Ids<'l> {
         let prefix = keys::event_prefix(id);
         let mut found = Vec::new();
         self.rows.seek(&prefix);
-        while let Some((key, value)) = self.rows.item().filter(|(key, _)| key.starts_with(&prefix))
-        {
+        while let Some((key, value)) = self.rows.item() {
             let (index, _digest) =
                 parse_id_row(value).ok_or_else(|| damaged(ColumnFamily::Ids, key))?;
             found.extend(Some(index).filter(|index| index.0 < self.size.0));

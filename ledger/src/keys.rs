@@ -97,6 +97,10 @@ pub(crate) fn event(id: EventId, signer: &str) -> Vec<u8> {
     joined([b"e", &id.0, &signer_hash(signer)])
 }
 
+/// Bytes of [`event_prefix`].
+pub(crate) const EVENT_PREFIX_BYTES: usize = 17;
+
+/// What the keys begin with under which the events with an id are filed.
 pub(crate) fn event_prefix(id: EventId) -> Vec<u8> {
     joined([b"e", &id.0])
 }

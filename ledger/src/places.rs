@@ -37,7 +37,7 @@ impl Places {
         })
     }
 
-    /// The row of the set; `None` if it is empty.
+    /// The row of the set of these places, which ascend; `None` if there are none.
     pub(crate) fn encode(places: &[u16]) -> Option<Vec<u8>> {
         match places.len() {
             0 => None,
@@ -130,8 +130,8 @@ fn appended(rows: &[&[u8]]) -> Option<Vec<u8>> {
         before.last_chunk::<2>().zip(next.first_chunk::<2>()).is_some_and(|(a, b)| a < b)
     };
     let are_whole = rows.iter().all(|row| row.len().is_multiple_of(2));
-    let row = rows.concat();
-    (are_whole && row.len() < MAP_BYTES && rows.is_sorted_by(is_behind)).then_some(row)
+    let is_short = rows.iter().map(|row| row.len()).sum::<usize>() < MAP_BYTES;
+    (are_whole && is_short && rows.is_sorted_by(is_behind)).then(|| rows.concat())
 }
 
 /// The row of the union; `None` if a row is damaged.

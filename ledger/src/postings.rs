@@ -135,9 +135,6 @@ pub(crate) fn ends_without(
     Ok(first.zip(last).map(|(first, last)| (first.0, last.0)))
 }
 
-/// Spans that the log may have.
-const SPANS: u64 = u64::MAX / SPAN + 1;
-
 /// Rows that are stepped over before one is searched for: walks mostly go on nearby, and a step costs much less.
 const STEPS_MAX: usize = 6;
 
@@ -173,10 +170,8 @@ impl<'l> Postings<'l> {
                 let found = index(*span, place);
                 return Ok((found < size).then_some(Index(found)));
             }
-            let Some(next) = span_of(from).checked_add(1).filter(|next| *next < SPANS) else {
-                break;
-            };
-            from = index(next, 0);
+            let Some(next) = (from | (SPAN - 1)).checked_add(1) else { break };
+            from = next;
         }
         Ok(None)
     }
@@ -193,8 +188,8 @@ impl<'l> Postings<'l> {
             if let Some(place) = places.at_or_before(last) {
                 return Ok(Some(Index(index(*span, place))));
             }
-            let Some(before) = span_of(from).checked_sub(1) else { break };
-            from = index(before, u16::MAX);
+            let Some(before) = (from & !(SPAN - 1)).checked_sub(1) else { break };
+            from = before;
         }
         Ok(None)
     }
@@ -230,6 +225,7 @@ impl<'l> Postings<'l> {
         if !is_short(at) {
             return Ok(at == span);
         }
+        self.at_hand = None;
         for _ in 0..STEPS_MAX {
             step(&mut self.rows);
             if !self.span()?.is_some_and(&is_short) {
@@ -277,7 +273,7 @@ mod tests {
     /// Entries about where spans meet, and some far away.
     fn entries() -> impl Strategy<Value = BTreeSet<u64>> {
         let near = (0u64..9, 0u64..40).prop_map(|(span, at)| (span * SPAN + at).saturating_sub(20));
-        let far = (0u64..30).prop_map(|span| span * 1000 * SPAN + 7);
+        let far = (0u64..30).prop_map(|span| (u64::MAX - span * SPAN / 2).saturating_sub(2));
         prop::collection::btree_set(prop_oneof![9 => near, 1 => far], 1..60)
     }
 
@@ -385,5 +381,12 @@ mod tests {
         assert_eq!(postings.at_or_after(SPAN).unwrap(), Some(Index(SPAN + 1)));
         assert_eq!(postings.at_or_after(SPAN + 2).unwrap(), Some(Index(SPAN + 5)));
         assert!(matches!(postings.at_or_before(SPAN), Err(ReadError::Damaged { .. })));
+        let askew = keys::posting(&term, Index(2 * SPAN + 7));
+        store.replace(&Row::new(ColumnFamily::Postings, askew, [0, 1])).unwrap();
+        written(&store, "a", &BTreeSet::from([2 * SPAN, 3 * SPAN]), 9, 1);
+        let mut postings = super::tests::postings(&store, "a", u64::MAX);
+        assert_eq!(postings.at_or_after(SPAN).unwrap(), Some(Index(SPAN + 1)));
+        assert!(matches!(postings.at_or_after(9 * SPAN), Err(ReadError::Damaged { .. })));
+        assert_eq!(postings.at_or_after(2 * SPAN).unwrap(), Some(Index(2 * SPAN)));
     }
 }

@@ -115,9 +115,8 @@ impl Ledger {
     /// Reading many at once is much cheaper than one after the other, most of all where they ascend.
     #[must_use]
     pub fn entries_at(&self, indexes: &[Index]) -> Vec<Result<Entry, ReadError>> {
-        let row_keys: Vec<_> = indexes.iter().map(|index| keys::index(*index)).collect();
-        let leaves = self.store.get_many(ColumnFamily::Leaves, &row_keys);
-        let bodies = self.store.get_many(ColumnFamily::Bodies, &row_keys);
+        let leaves = self.store.rows_at(ColumnFamily::Leaves, indexes);
+        let bodies = self.store.rows_at(ColumnFamily::Bodies, indexes);
         let rows = indexes.iter().zip(leaves).zip(bodies);
         let entry = |((index, leaf), body): ((&Index, Row), Row)| {
             let missing = ReadError::Missing { family: ColumnFamily::Leaves, index: *index };

@@ -145,19 +145,21 @@ impl Rows for Remembered<'_> {
     }
 
     fn is_taken(&mut self, id: EventId, signer: &str) -> Result<bool, ReadError> {
-        // Hardly ever asked, for hardly ever has another event the id.
+        // A signer is hashed only here, for hardly ever has another event the id.
         let is_other = |by: &[u8]| by != keys::signer_hash(signer);
         let here = self.recall.accepted.get(&id);
         if here.is_some_and(|all| all.iter().any(|by| is_other(by.as_slice()))) {
             return Ok(true);
         }
         let prefix = keys::event_prefix(id);
-        for row in self.store.scan_prefix(ColumnFamily::Ids, &prefix) {
-            let (key, _) = row?;
+        let mut events = self.store.event_cursor();
+        events.seek(&prefix);
+        while let Some(key) = events.key() {
             if key.strip_prefix(prefix.as_slice()).is_some_and(is_other) {
                 return Ok(true);
             }
+            events.next();
         }
-        Ok(false)
+        Ok(events.status().map(|()| false)?)
     }
 }

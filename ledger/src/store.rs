@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rocksdb::{
     BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamilyDescriptor, CompactOptions,
-    DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Direction, IteratorMode, MergeOperands,
-    Options, ReadOptions, WaitForCompactOptions, WriteBatch, WriteOptions,
+    DB, DBCompressionType, DBRawIterator, DBRecoveryMode, Direction, FlushOptions, IteratorMode,
+    MergeOperands, Options, ReadOptions, SliceTransform, WaitForCompactOptions, WriteBatch,
+    WriteOptions,
 };
 use schemas::id::Index;
 
 use crate::error::{OpenError, ReadError};
-use crate::keys;
+use crate::keys::{self, EVENT_PREFIX_BYTES};
 use crate::places;
 
 /// The parts of the store.
@@ -129,8 +130,12 @@ const OPENING_THREADS: i32 = 2;
 /// Flushed files of a family that are compacted together: every read looks into each of them.
 const FILES_APART: i32 = 4;
 const SCRATCH_FILES_APART: i32 = 16;
+/// Rows below which a walk does not pay for its beginning.
+const WALK_MIN: usize = 8;
 /// Writes of parts of rows between two flushes of their families: a read puts together as many parts as lie in memory.
 const PARTS_MAX: usize = 2048;
+/// Flushed files of a family from which on no more are asked for: at 20 RocksDB lets writes wait.
+const FILES_BEHIND: i32 = 12;
 
 /// What all stores of this process share.
 static BLOCK_CACHE: OnceLock<Cache> = OnceLock::new();
@@ -146,7 +151,7 @@ pub(crate) type KeyValue = (Box<[u8]>, Box<[u8]>);
 
 pub(crate) struct Store {
     db: DB,
-    /// Writes of parts of rows, since it was opened.
+    /// Writes of parts of rows since they were last put together.
     parts: AtomicUsize,
 }
 
@@ -200,6 +205,51 @@ impl Store {
         row.ok_or(ReadError::Missing { family, index })
     }
 
+    /// The rows of the entries at `indexes`, in their order. Where these lie close together, walking over them costs a
+    /// fraction of looking each of them up.
+    pub(crate) fn rows_at(
+        &self,
+        family: ColumnFamily,
+        indexes: &[Index],
+    ) -> Vec<Result<Option<Vec<u8>>, ReadError>> {
+        if let [first, .., last] = indexes
+            && last < first
+        {
+            let mut rows = self.rows_at(family, &indexes.iter().copied().rev().collect::<Vec<_>>());
+            rows.reverse();
+            return rows;
+        }
+        let walked = if are_close(indexes) { self.walk(family, indexes).ok() } else { None };
+        let keys = || indexes.iter().map(|index| keys::index(*index)).collect::<Vec<_>>();
+        // Where a walk fails, each row tells for itself whether it can be read.
+        walked.map_or_else(
+            || self.get_many(family, &keys()),
+            |rows| rows.into_iter().map(Ok).collect(),
+        )
+    }
+
+    /// The rows of the entries at `indexes`, which ascend, in one walk.
+    fn walk(
+        &self,
+        family: ColumnFamily,
+        indexes: &[Index],
+    ) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
+        let mut rows = self.cursor(family);
+        let mut found = Vec::with_capacity(indexes.len());
+        for index in indexes {
+            let key = keys::index(*index);
+            if found.is_empty() {
+                rows.seek(key);
+            }
+            while rows.key().is_some_and(|at| *at < key[..]) {
+                rows.next();
+            }
+            found.push(rows.item().filter(|(at, _)| **at == key).map(|(_, row)| row.to_vec()));
+        }
+        rows.status()?;
+        Ok(found)
+    }
+
     /// The rows under `keys`, in their order: blocks that several are in are read once.
     pub(crate) fn get_many<K: AsRef<[u8]> + PartialOrd>(
         &self,
@@ -241,6 +291,14 @@ impl Store {
         self.db.raw_iterator_cf_opt(self.family(family), scan_options())
     }
 
+    /// A cursor over event ids, which goes from the first key with a prefix of [`EVENT_PREFIX_BYTES`] to the last: files
+    /// that have none with it are not looked into.
+    pub(crate) fn event_cursor(&self) -> DBRawIterator<'_> {
+        let mut options = ReadOptions::default();
+        options.set_prefix_same_as_start(true);
+        self.db.raw_iterator_cf_opt(self.family(ColumnFamily::Ids), options)
+    }
+
     /// One batch, synced: durable or not there at all.
     pub(crate) fn write_synced(&self, rows: &[Row]) -> Result<(), rocksdb::Error> {
         let mut options = WriteOptions::default();
@@ -277,20 +335,36 @@ impl Store {
             }
         }
         self.db.write_opt(batch, options)?;
-        if rows.iter().any(|row| row.family.is_merged()) { self.merge_parts() } else { Ok(()) }
+        if rows.iter().any(|row| row.family.is_merged()) {
+            self.merge_parts();
+        }
+        Ok(())
     }
 
-    /// Now and then, has the parts of rows that lie in memory put together.
-    fn merge_parts(&self) -> Result<(), rocksdb::Error> {
+    /// Now and then, has the parts of rows that lie in memory put together: by writing them to a file. Where that would
+    /// have to wait, or is refused, it is asked for again after the next write, which has nothing to do with it.
+    fn merge_parts(&self) {
         let parts = self.parts.fetch_add(1, Ordering::Relaxed) + 1;
-        if !parts.is_multiple_of(PARTS_MAX) {
-            return Ok(());
-        }
         let families = ColumnFamily::ALL.into_iter().filter(|family| family.is_merged());
         let families: Vec<_> = families.map(|family| self.family(family)).collect();
-        let mut options = rocksdb::FlushOptions::default();
+        if parts < PARTS_MAX || families.iter().any(|family| self.is_behind(family)) {
+            return;
+        }
+        let mut options = FlushOptions::default();
         options.set_wait(false);
-        self.db.flush_cfs_opt(&families, &options)
+        if self.db.flush_cfs_opt(&families, &options).is_ok() {
+            self.parts.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether files of the family are still to be written or compacted, so that another one would have to wait.
+    fn is_behind(&self, family: &rocksdb::ColumnFamily) -> bool {
+        let number = |property| {
+            let found = self.db.property_value_cf(family, property).ok().flatten();
+            found.and_then(|found| found.parse::<i32>().ok())
+        };
+        number("rocksdb.num-immutable-mem-table") != Some(0)
+            || number("rocksdb.num-files-at-level0").is_none_or(|files| files >= FILES_BEHIND)
     }
 
     /// Rows put as they are, past the merge operator, and keys that go: in one synced batch.
@@ -337,7 +411,7 @@ impl Store {
     /// Writes everything in memory to files.
     pub(crate) fn flush(&self) -> Result<(), rocksdb::Error> {
         let families: Vec<_> = ColumnFamily::ALL.into_iter().map(|f| self.family(f)).collect();
-        self.db.flush_cfs_opt(&families, &rocksdb::FlushOptions::default())
+        self.db.flush_cfs_opt(&families, &FlushOptions::default())
     }
 
     /// The same, and waits until no file is left to be compacted: whoever opens the store next finds nothing to do.
@@ -363,6 +437,15 @@ impl Store {
     pub(crate) fn checkpoint(&self, path: &Path) -> Result<(), rocksdb::Error> {
         rocksdb::checkpoint::Checkpoint::new(&self.db)?.create_checkpoint(path)
     }
+}
+
+/// Whether no more rows lie between the first and the last of them than are asked for.
+fn are_close(indexes: &[Index]) -> bool {
+    let ends = indexes.first().zip(indexes.last());
+    let between = ends.and_then(|(first, last)| usize::try_from(last.0.checked_sub(first.0)?).ok());
+    indexes.len() >= WALK_MIN
+        && between.is_some_and(|between| between <= 2 * indexes.len())
+        && indexes.is_sorted_by(|a, b| a < b)
 }
 
 fn open_error(path: &Path, error: rocksdb::Error) -> OpenError {
@@ -423,6 +506,9 @@ fn family_options(family: ColumnFamily, cache: &Cache) -> Options {
             options.set_blob_compression_type(DBCompressionType::Lz4);
             options.set_enable_blob_gc(true);
         }
+        ColumnFamily::Ids => {
+            options.set_prefix_extractor(SliceTransform::create_fixed_prefix(EVENT_PREFIX_BYTES));
+        }
         ColumnFamily::Postings => options.set_merge_operator_associative("places", places::merge),
         ColumnFamily::Terms => options.set_merge_operator_associative("term", merge_terms),
         _ => {}
@@ -433,17 +519,24 @@ fn family_options(family: ColumnFamily, cache: &Cache) -> Options {
 /// Length of a `terms` row: first, last, count.
 pub(crate) const TERM_ROW_BYTES: usize = 24;
 
-/// Smallest first, largest last, sum of counts; `None`, which fails the read, for any other row.
-fn merge_terms(_key: &[u8], existing: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
-    let mut merged: Option<[u64; 3]> = None;
-    for row in existing.into_iter().chain(operands.iter()) {
+/// Smallest first, largest last, sum of counts. Where a row is damaged one that is damaged, too: a merge that fails would
+/// end the store's work in the background.
+fn merge_terms(_key: &[u8], existing: Option<&[u8]>, parts: &MergeOperands) -> Option<Vec<u8>> {
+    let merged = sum_terms(existing.into_iter().chain(parts));
+    Some(merged.map_or_else(Vec::new, |numbers| term_row(numbers).to_vec()))
+}
+
+/// `None` where a row is damaged.
+fn sum_terms<'r>(rows: impl Iterator<Item = &'r [u8]>) -> Option<[u64; 3]> {
+    let mut sum: Option<[u64; 3]> = None;
+    for row in rows {
         let [first, last, count] = parse_term_row(row)?;
-        merged = Some(match merged {
+        sum = Some(match sum {
             None => [first, last, count],
             Some([f, l, c]) => [f.min(first), l.max(last), c.checked_add(count)?],
         });
     }
-    merged.map(|numbers| term_row(numbers).to_vec())
+    sum
 }
 
 pub(crate) fn term_row([first, last, count]: [u64; 3]) -> [u8; TERM_ROW_BYTES] {
@@ -505,6 +598,39 @@ mod tests {
         let last = u64::try_from(PARTS_MAX).unwrap() + 4;
         let row = store.get(ColumnFamily::Terms, b"a").unwrap().unwrap();
         assert_eq!(parse_term_row(&row), Some([0, last, last + 1]));
+    }
+
+    #[test]
+    fn a_damaged_row_of_parts_stays_damaged_and_stops_nobody_who_writes() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let term = |key: &str| Row::new(ColumnFamily::Terms, key, term_row([1, 2, 3]));
+        store.replace(&Row::new(ColumnFamily::Terms, "a", [7; 23])).unwrap();
+        store.write_synced(&[term("a"), term("b")]).unwrap();
+        store.purge(&[ColumnFamily::Terms]).unwrap();
+        store.write_synced(&[term("a"), term("b")]).unwrap();
+        let row = |key: &str| store.get(ColumnFamily::Terms, key.as_bytes()).unwrap().unwrap();
+        assert_eq!(parse_term_row(&row("a")), None);
+        assert_eq!(parse_term_row(&row("b")), Some([1, 2, 6]));
+    }
+
+    #[test]
+    fn rows_that_lie_close_are_those_that_are_looked_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let row = |n: u64| Row::new(ColumnFamily::Leaves, n.to_be_bytes(), n.to_be_bytes());
+        store.write_synced(&(0..90).filter(|n| n % 7 > 0).map(row).collect::<Vec<_>>()).unwrap();
+        for asked in [vec![], vec![3], (20..60).collect(), (0..120).step_by(2).collect()] {
+            for is_back in [false, true] {
+                let mut asked: Vec<_> = asked.iter().copied().map(Index).collect();
+                asked.sort_by_key(|index| if is_back { u64::MAX - index.0 } else { index.0 });
+                let found = store.rows_at(ColumnFamily::Leaves, &asked).into_iter();
+                let is_there = |index: &Index| index.0 < 90 && !index.0.is_multiple_of(7);
+                let expected =
+                    asked.iter().map(|at| is_there(at).then(|| keys::index(*at).to_vec()));
+                assert!(found.map(Result::unwrap).eq(expected));
+            }
+        }
     }
 
     #[test]
