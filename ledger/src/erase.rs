@@ -26,7 +26,8 @@ use crate::meta;
 use crate::postings;
 use crate::read::{Ledger, damaged, parse_leaf};
 use crate::refusal::Refusal;
-use crate::store::{ColumnFamily, Row, parse_term_row, term_row};
+use crate::store::{ColumnFamily, Row};
+use crate::term_row::{parse_term_row, term_row};
 
 /// What a redaction changes in the store.
 #[derive(Default)]

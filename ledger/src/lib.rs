@@ -52,6 +52,7 @@ mod stage;
 mod state;
 mod store;
 mod tamper;
+mod term_row;
 #[cfg(test)]
 mod tests;
 mod tiles;

@@ -11,7 +11,8 @@ use crate::error::ReadError;
 use crate::keys::{self, Short};
 use crate::places::{Places, SPAN};
 use crate::read::damaged;
-use crate::store::{ColumnFamily, Row, Store, term_row};
+use crate::store::{ColumnFamily, Row, Store};
+use crate::term_row::term_row;
 
 /// The terms of one commit, gathered entry by entry under their keys in `terms`.
 #[derive(Default)]

@@ -25,7 +25,8 @@ use crate::refusal::Refusal;
 use crate::refusals::Refusals;
 use crate::seal::{Identity, Seal};
 use crate::snapshots::Snapshots;
-use crate::store::{ColumnFamily, Store, parse_term_row};
+use crate::store::{ColumnFamily, Store};
+use crate::term_row::parse_term_row;
 
 /// A handle for reading; cheap to clone. Readers never wait for the writer.
 #[derive(Clone)]

@@ -152,14 +152,12 @@ impl Rows for Remembered<'_> {
             return Ok(true);
         }
         let prefix = keys::event_prefix(id);
-        let mut events = self.store.event_cursor();
-        events.seek(&prefix);
-        while let Some(key) = events.key() {
+        for row in self.store.scan_prefix(ColumnFamily::Ids, &prefix) {
+            let (key, _) = row?;
             if key.strip_prefix(prefix.as_slice()).is_some_and(is_other) {
                 return Ok(true);
             }
-            events.next();
         }
-        Ok(events.status().map(|()| false)?)
+        Ok(false)
     }
 }

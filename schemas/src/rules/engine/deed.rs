@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::marks::Marks;
-use super::pack::{Head, Unpack};
+use super::pack::{Pack, Unpack};
 use crate::deterministic::Item;
 use crate::mark::{Mark, NOTHING, mark_of};
 use crate::registry::CredentialRecord;
@@ -59,11 +59,9 @@ impl Deed {
         ]
     }
 
-    pub(crate) fn packed(&self) -> [u8; 48] {
-        let mut row = Head::new();
+    pub(crate) fn pack(&self, row: &mut Pack<'_>) {
         row.raw(&self.class).raw(&self.system).raw(&self.target);
         row.raw(&self.scope).raw(&self.environment).raw(&self.credential);
-        *row.bytes()
     }
 
     pub(crate) fn unpack(row: &mut Unpack<'_>) -> Option<Self> {

@@ -5,7 +5,7 @@
 //! begins or something is new.
 
 use super::HOUR_US;
-use super::pack::{Head, Pack, Unpack};
+use super::pack::{Pack, Unpack};
 use super::rows::{Rows, key};
 use crate::id::Micros;
 use crate::limits::{HABIT_TARGETS_MAX, HABIT_TOOLS_MAX};
@@ -137,10 +137,9 @@ impl Habits {
     }
 
     fn pack(&self, row: &mut Pack<'_>) {
-        let mut head = Head::<37>::new();
-        head.u64(self.total.saturating_add(1)).u32(self.hour).u32(self.count).u32(self.usual);
-        head.u8(self.seen).raw(&self.tool).raw(&self.group);
-        row.room(37).raw(head.bytes());
+        row.room(37).u64(self.total.saturating_add(1));
+        row.u32(self.hour).u32(self.count).u32(self.usual);
+        row.u8(self.seen).raw(&self.tool).raw(&self.group);
     }
 
     fn unpack(row: &[u8]) -> Option<Self> {

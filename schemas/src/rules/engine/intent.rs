@@ -2,7 +2,7 @@
 
 use super::deed::Deed;
 use super::facts::Facts;
-use super::pack::{Head, Pack, Unpack};
+use super::pack::{Pack, Unpack};
 use super::wait::Cited;
 use crate::id::{EventId, Index, Micros};
 use crate::kind::Kind;
@@ -224,22 +224,20 @@ impl Intent {
     }
 
     pub(crate) fn pack(&self, until: u64, row: &mut Pack<'_>) {
-        let mut head = Head::<HEAD_BYTES>::new();
-        head.u64(until).raw(&self.id.0).u64(self.index.0).raw(&self.agent);
-        head.raw(&self.deed.packed());
+        row.room(HEAD_BYTES + 2 + self.rest.bytes.len()).u64(until);
+        row.raw(&self.id.0).u64(self.index.0).raw(&self.agent);
+        self.deed.pack(row);
         let flags = [self.asks, self.refused, self.is_over, self.is_weighed, self.is_told];
         let more = [self.is_dangerous, self.told.reverted, self.is_mislabelled];
         let flags = flags.into_iter().chain(more);
-        head.u8(flags.rev().fold(0, |bits, flag| bits << 1 | u8::from(flag)));
-        head.u64(self.allowed.0).u64(self.by_human.0).u64(self.clock.0);
-        head.u32(self.told.dispatched).u32(self.told.confirmed).u32(self.told.witnessed);
-        row.room(HEAD_BYTES + 2 + self.rest.bytes.len()).raw(head.bytes());
+        row.u8(flags.rev().fold(0, |bits, flag| bits << 1 | u8::from(flag)));
+        row.u64(self.allowed.0).u64(self.by_human.0).u64(self.clock.0);
+        row.u32(self.told.dispatched).u32(self.told.confirmed).u32(self.told.witnessed);
         self.rest.pack(row);
     }
 
     pub(crate) fn unpack(row: &[u8]) -> Option<Self> {
-        let (head, rest) = row.split_first_chunk::<HEAD_BYTES>()?;
-        let mut row = Unpack(head);
+        let mut row = Unpack(row);
         row.u64()?;
         let (id, index) = (EventId(row.array()?), Index(row.u64()?));
         let agent = row.array()?;
@@ -266,7 +264,7 @@ impl Intent {
                 witnessed: row.u32()?,
                 reverted: flags & 64 > 0,
             },
-            rest: Rest::unpack(rest)?,
+            rest: Rest::unpack(row.0)?,
         })
     }
 }

@@ -49,47 +49,6 @@ impl Pack<'_> {
     }
 }
 
-/// Writes the head of a row, where each field has its place: all of it is one write to the row.
-pub(crate) struct Head<const N: usize> {
-    bytes: [u8; N],
-    len: usize,
-}
-
-impl<const N: usize> Head<N> {
-    pub(crate) const fn new() -> Self {
-        Self { bytes: [0; N], len: 0 }
-    }
-
-    #[inline]
-    pub(crate) fn u8(&mut self, value: u8) -> &mut Self {
-        self.raw(&[value])
-    }
-
-    #[inline]
-    pub(crate) fn u32(&mut self, value: u32) -> &mut Self {
-        self.raw(&value.to_be_bytes())
-    }
-
-    #[inline]
-    pub(crate) fn u64(&mut self, value: u64) -> &mut Self {
-        self.raw(&value.to_be_bytes())
-    }
-
-    #[inline]
-    pub(crate) fn raw<const M: usize>(&mut self, field: &[u8; M]) -> &mut Self {
-        let rest = self.bytes.get_mut(self.len..).unwrap_or_default();
-        *rest.first_chunk_mut().expect("room for every field") = *field;
-        self.len += M;
-        self
-    }
-
-    /// The bytes, all of which were written.
-    #[inline]
-    pub(crate) fn bytes(&self) -> &[u8; N] {
-        &self.bytes
-    }
-}
-
 /// Reads a row; `None` where it has ended.
 pub(crate) struct Unpack<'r>(pub(crate) &'r [u8]);
 

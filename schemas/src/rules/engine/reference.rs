@@ -20,7 +20,8 @@ impl Reference {
             row.u64(index.0);
         }
         if let Some((index, deed)) = &self.witness {
-            row.u64(index.0).raw(&deed.packed());
+            row.u64(index.0);
+            deed.pack(row);
         }
     }
 

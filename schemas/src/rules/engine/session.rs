@@ -1,6 +1,6 @@
 //! A signer's session: its own numbers, and what it declared.
 
-use super::pack::{Head, Pack, Unpack};
+use super::pack::{Pack, Unpack};
 use super::rows::{Key, key};
 use crate::body::Seq;
 use crate::id::{BodyDigest, Micros, SessionId};
@@ -182,18 +182,15 @@ impl Session {
         row.room(HEAD_BYTES + 32 * self.gaps.len());
         let flags = u8::from(self.begun) | u8::from(self.declared) << 1 | u8::from(self.ended) << 2;
         let flags = flags | self.untold.min(UNTOLD_MAX) << 3;
-        let mut head = Head::<HEAD_BYTES>::new();
-        head.u64(until).u8(flags).u64(self.high).raw(&self.digest);
-        head.u64(self.last.0).u64(self.claimed.0).raw(&self.attested);
-        row.raw(head.bytes());
+        row.u64(until).u8(flags).u64(self.high).raw(&self.digest);
+        row.u64(self.last.0).u64(self.claimed.0).raw(&self.attested);
         for gap in &self.gaps {
             row.u64(gap.from).u64(gap.to).raw(&gap.before).raw(&gap.after);
         }
     }
 
     pub(crate) fn unpack(row: &[u8]) -> Option<Self> {
-        let (head, gaps) = row.split_first_chunk::<HEAD_BYTES>()?;
-        let (mut row, mut gaps) = (Unpack(head), Unpack(gaps));
+        let mut row = Unpack(row);
         row.u64()?;
         let flags = row.u8()?;
         let mut session = Self {
@@ -208,8 +205,8 @@ impl Session {
             gaps: Vec::new(),
             untold: flags >> 3,
         };
-        while let Some(from) = gaps.u64() {
-            let (to, before, after) = (gaps.u64()?, gaps.array()?, gaps.array()?);
+        while let Some(from) = row.u64() {
+            let (to, before, after) = (row.u64()?, row.array()?, row.array()?);
             session.gaps.push(Gap { from, to, before, after });
         }
         Some(session)
