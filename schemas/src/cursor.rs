@@ -38,6 +38,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The same without a look at whether a text is one, which takes longer than all the rest.
+    #[inline]
     pub(crate) fn pass(&self) -> Raw<'a> {
         let (lead, rest) = read(self.rest.get()).unwrap_or((Lead::Null, &[]));
         self.rest.set(rest);
@@ -46,11 +47,14 @@ impl<'a> Cursor<'a> {
 
     /// On past what `lead` holds, which was read last.
     pub(crate) fn skip<T: Copy>(&self, lead: Lead<'a, T>) {
-        let mut inside = items(lead);
+        let (mut inside, mut rest) = (items(lead), self.rest.get());
         // What faulty bytes declare may be far more than they hold.
-        while inside > 0 && !self.rest.get().is_empty() {
-            inside = (inside - 1).saturating_add(items(self.pass()));
+        while inside > 0 && !rest.is_empty() {
+            let (lead, behind) = read(rest).unwrap_or((Lead::Null, &[]));
+            inside = (inside - 1).saturating_add(items(lead));
+            rest = behind;
         }
+        self.rest.set(rest);
     }
 }
 
@@ -82,6 +86,7 @@ fn items<T: Copy>(lead: Lead<'_, T>) -> usize {
     }
 }
 
+#[inline]
 fn read(bytes: &[u8]) -> Option<(Raw<'_>, &[u8])> {
     let (lead, rest) = bytes.split_first()?;
     let (argument, rest) = match lead & 31 {
