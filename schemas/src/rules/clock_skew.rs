@@ -1,5 +1,6 @@
 //! `clock_skew`: an entry's own time is far from when the ledger took it, or runs backwards in its session.
 
+use super::engine::DAY_US;
 use super::{Flag, Rule, View};
 
 pub(super) static RULE: Rule = Rule::at_entry(
@@ -12,15 +13,13 @@ pub(super) static RULE: Rule = Rule::at_entry(
      is.",
 ).threshold(120);
 
-const BEHIND_US: u64 = 24 * 3_600_000_000;
-
 fn check(view: &View<'_>) -> Option<Flag> {
     let (own, at) = (view.facts.time.0, view.facts.at.0);
     let ahead = view.threshold_of_signer(&RULE).saturating_mul(1_000_000);
     let session = &view.memory.session;
     if own > at.saturating_add(ahead) {
         Some(Flag::of("ahead"))
-    } else if own.saturating_add(BEHIND_US) < at {
+    } else if own.saturating_add(DAY_US) < at {
         Some(Flag::of("behind"))
     } else if view.memory.step.is_highest && session.high > 0 && own < session.claimed.0 {
         Some(Flag::of("backwards"))

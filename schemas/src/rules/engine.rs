@@ -58,7 +58,7 @@ use crate::mark::mark;
 use crate::registry::{ChainCheck, Registry};
 
 const HOUR_US: u64 = 3_600_000_000;
-const DAY_US: u64 = 24 * HOUR_US;
+pub(super) const DAY_US: u64 = 24 * HOUR_US;
 
 /// Runs the rules. What it keeps itself it can do without.
 #[derive(Default, Debug)]

@@ -64,7 +64,7 @@ pub(crate) fn action<R: Rows>(
     }
     let Some(call) = facts.call else { return Ok(None) };
     let id = rows.get(&call_key(agent, call))?;
-    match id.and_then(|row| Unpack(row.get(8..).unwrap_or_default()).array()) {
+    match id.and_then(|row| Unpack::ending(row).array()) {
         Some(id) => intent(rows, EventId(id), facts.of),
         None => Ok(None),
     }
@@ -101,7 +101,7 @@ pub(crate) fn decided<R: Rows>(
             known = rows.get(&alias_key(cited))?.map(<[u8]>::to_vec);
         }
         if let Some(row) = known {
-            let mut row = Unpack(row.get(8..).unwrap_or_default());
+            let mut row = Unpack::ending(&row);
             let until = row.u64().filter(|ends| *ends > 0).map(Micros);
             let asked: Vec<_> = std::iter::from_fn(|| row.array().map(EventId)).collect();
             // IMPORTANT: a request that has, or calls itself by, the id of an intent asks for that one and no other:

@@ -227,7 +227,7 @@ fn uses<R: Rows>(rows: &mut R, body: &Body<'_>) -> Result<Vec<u8>, R::Error> {
 
 /// Uses in a row, behind when it ends.
 pub(crate) fn unpack_uses(row: &[u8]) -> impl Iterator<Item = Cited<'_>> {
-    let mut row = Unpack(row.get(8..).unwrap_or_default());
+    let mut row = Unpack::ending(row);
     std::iter::from_fn(move || Cited::unpack(&mut row))
 }
 
@@ -241,7 +241,7 @@ fn met<R: Rows>(
         return Ok(None);
     }
     let row = rows.get(&met_key(credential))?;
-    Ok(row.and_then(|row| Unpack(row.get(8..).unwrap_or_default()).text()).map(str::to_owned))
+    Ok(row.and_then(|row| Unpack::ending(row).text()).map(str::to_owned))
 }
 
 fn stopped<R: Rows>(

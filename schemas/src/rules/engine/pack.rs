@@ -53,6 +53,12 @@ impl Pack<'_> {
 pub(crate) struct Unpack<'r>(pub(crate) &'r [u8]);
 
 impl<'r> Unpack<'r> {
+    /// Of a row that ends at a time: what stands behind that.
+    #[inline]
+    pub(crate) fn ending(row: &'r [u8]) -> Self {
+        Self(row.get(8..).unwrap_or_default())
+    }
+
     #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk::<N>()?;

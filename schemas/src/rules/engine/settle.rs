@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::intent::{Intent, Rest, Told};
 use super::join::{alias_key, call_key, intent_key, request_key};
 use super::memory::{met_key, stopped_key, unpack_uses, uses_key};
-use super::pack::Pack;
+use super::pack::{Pack, Unpack};
 use super::rows::{Key, Rows, key};
 use super::session::{Session, begins};
 use super::sweep;
@@ -281,7 +281,7 @@ fn uses<R: Rows>(rows: &mut R, view: &View<'_>) -> Result<(), R::Error> {
             continue;
         }
         let mut value = Pack(rows.put(row));
-        value.u64(until).raw(known.get(8..).unwrap_or_default());
+        value.u64(until).raw(Unpack::ending(&known).0);
         Cited::of(view.facts).pack(&mut value);
     }
     Ok(())
