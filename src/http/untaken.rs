@@ -163,8 +163,9 @@ mod tests {
 
     use std::convert::Infallible;
 
-    use futures_util::stream;
+    use futures_util::StreamExt as _;
     use tokio::sync::mpsc;
+    use tokio_stream::wrappers::ReceiverStream;
 
     use super::*;
 
@@ -185,10 +186,7 @@ mod tests {
         let untaken = Untaken::default();
         assert!(!is_overdue(&untaken).await);
         let (sender, receiver) = mpsc::channel::<Bytes>(1);
-        let chunks = stream::unfold(receiver, |mut receiver| async move {
-            let chunk = receiver.recv().await?;
-            Some((Ok::<_, Infallible>(chunk), receiver))
-        });
+        let chunks = ReceiverStream::new(receiver).map(Ok::<_, Infallible>);
         let mut body = untaken.watch(Body::from_stream(chunks));
         assert!(is_overdue(&untaken).await, "never asked for anything");
         assert!(poll(&mut body).is_pending());
