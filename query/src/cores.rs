@@ -1,38 +1,120 @@
 //! Work on many entries by every core at once.
 
-use std::sync::LazyLock;
+use std::iter;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
-use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::Semaphore;
 
-/// Items below which it takes longer to hand them over than it saves.
-const SHARE_MIN: usize = 64;
+/// Items up to which it takes longer to hand some over than it saves.
+const ALONE_MAX: usize = 64;
 
 /// Not rayon's own threads: readers are made by readers, so that they stand back as these do, and what comes in never
 /// waits behind them. `None` where the system gives no threads.
 static READERS: LazyLock<Option<ThreadPool>> =
     LazyLock::new(|| ThreadPoolBuilder::new().build().ok());
 
-/// What `work` makes of each share of `items`, in their order: one for each core, unless the items are few.
-pub(crate) fn each_share<T: Sync, R: Send>(items: &[T], work: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
-    match READERS.as_ref().filter(|_| items.len() > SHARE_MIN) {
-        Some(readers) => {
-            let share = items.len().div_ceil(readers.current_num_threads()).max(SHARE_MIN);
-            readers.install(|| items.par_chunks(share).map(&work).collect())
+/// One for each core but that of whoever asks: without one no reader is asked, or the answer would wait until readers
+/// have done what they do for others.
+static FREE: LazyLock<Semaphore> = LazyLock::new(|| {
+    let readers = READERS.as_ref().map_or(0, ThreadPool::current_num_threads);
+    Semaphore::new(readers.saturating_sub(1))
+});
+
+/// What `work` makes of each share of `items`, in their order; none has more than `together`, and all have about as many.
+pub(crate) fn each_share<T: Sync, R: Send>(
+    items: &[T],
+    together: usize,
+    work: impl Fn(&[T]) -> R + Sync,
+) -> Vec<R> {
+    each_share_beside(items, together, work, || ()).0
+}
+
+/// The same, and what `own` makes meanwhile. Whoever asks does that, and then takes shares as the readers do that are
+/// free.
+pub(crate) fn each_share_beside<T: Sync, R: Send, A>(
+    items: &[T],
+    together: usize,
+    work: impl Fn(&[T]) -> R + Sync,
+    own: impl FnOnce() -> A,
+) -> (Vec<R>, A) {
+    let count = items.len().div_ceil(together);
+    let share = items.len().div_ceil(count.max(1)).max(1);
+    let shares = Mutex::new(items.chunks(share).enumerate());
+    let made = Mutex::new(Vec::with_capacity(count));
+    let take = || {
+        let next = || shares.lock().unwrap_or_else(PoisonError::into_inner).next();
+        for (place, share) in iter::from_fn(next) {
+            let answer = work(share);
+            made.lock().unwrap_or_else(PoisonError::into_inner).push((place, answer));
         }
-        None => vec![work(items)],
-    }
+    };
+    let finish = || {
+        let own = own();
+        take();
+        own
+    };
+    let own = match READERS.as_ref().filter(|_| items.len() > ALONE_MAX) {
+        Some(readers) => readers.in_place_scope(|scope| {
+            let take = &take;
+            for permit in iter::from_fn(|| FREE.try_acquire().ok()).take(count) {
+                scope.spawn(move |_| {
+                    take();
+                    drop(permit);
+                });
+            }
+            finish()
+        }),
+        None => finish(),
+    };
+    let mut made = made.into_inner().unwrap_or_else(PoisonError::into_inner);
+    made.sort_unstable_by_key(|(place, _)| *place);
+    (made.into_iter().map(|(_, answer)| answer).collect(), own)
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::mpsc::{self, RecvTimeoutError};
+    use std::time::Duration;
+
     use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
 
     #[test]
     fn every_item_is_in_one_share_and_these_are_in_order() {
-        for count in [0, 1, SHARE_MIN, SHARE_MIN + 1, 10 * SHARE_MIN + 3] {
+        for count in [0, 1, 63, 64, 65, 643] {
             let items: Vec<_> = (0..count).collect();
-            assert_eq!(each_share(&items, <[usize]>::to_vec).concat(), items);
+            let (shares, own) = each_share_beside(&items, 64, <[usize]>::to_vec, || count);
+            assert_eq!((shares.concat(), own), (items, count));
+            assert_eq!(shares.len(), count.div_ceil(64));
+            assert!(shares.iter().all(|share| share.len() <= 64));
         }
+    }
+
+    #[tokio::test]
+    async fn readers_that_are_free_take_shares_meanwhile_and_nobody_waits_for_others() {
+        let others = READERS.as_ref().unwrap().current_num_threads() - 1;
+        // Other tests give back what they have.
+        let all = FREE.acquire_many(others.try_into().unwrap()).await.unwrap();
+        let (release, released) = mpsc::channel::<()>();
+        let released = Mutex::new(released);
+        let busy = || {
+            let ends = released.lock().unwrap().recv_timeout(LONG);
+            assert_eq!(ends, Err(RecvTimeoutError::Disconnected), "they were waited for");
+        };
+        READERS.as_ref().unwrap().in_place_scope(|scope| {
+            (0..=others).for_each(|_| scope.spawn(|_| busy()));
+            assert_eq!(each_share(&[0; 100], 25, <[i32]>::len), [25; 4]);
+            drop(release);
+        });
+        drop(all);
+        let (tell, told) = mpsc::channel();
+        let work = |_: &[i32]| tell.clone().send(()).unwrap();
+        let wait = || told.recv_timeout(LONG).is_ok();
+        let (shares, is_told) = each_share_beside(&[0; 100], 100, work, wait);
+        assert_eq!((shares.len(), is_told), (1, others > 0));
     }
 }

@@ -80,8 +80,16 @@ struct EntryView<'n> {
     proof: ProofView,
 }
 
-/// The workflow of `nodes`, which stand in the log's order, with one proof each.
-pub(crate) fn graph<'n>(nodes: &'n [Node], proofs: &[Proof], facts: &'n Facts) -> Graph<'n> {
+/// A workflow of which it is not known yet how far it is vouched for.
+#[derive(Debug)]
+pub(crate) struct Unproven<'n> {
+    nodes: &'n [Node],
+    /// Without its entries.
+    graph: Graph<'n>,
+}
+
+/// The workflow of `nodes`, which stand in the log's order.
+pub(crate) fn unproven<'n>(nodes: &'n [Node], facts: &'n Facts) -> Unproven<'n> {
     let edges = edges(nodes);
     let groups = groups(nodes, &causal_order(nodes.len(), &edges));
     let steps: Vec<_> = groups.iter().filter_map(|places| Step::new(nodes, places)).collect();
@@ -92,12 +100,10 @@ pub(crate) fn graph<'n>(nodes: &'n [Node], proofs: &[Proof], facts: &'n Facts) -
     gaps.extend(gaps::of_sequences(&facts.missing));
     gaps.extend(gaps::of_delegations(nodes, &facts.grants));
     gaps.extend(gaps::of_outcomes(nodes, &steps, facts.now));
-    let entry =
-        |(node, proof): (&'n Node, &Proof)| EntryView::of(node, proof.view(facts.checkpoint));
-    Graph {
+    let graph = Graph {
         correlation: &facts.correlation,
         steps: (1..).zip(&steps).map(|(n, step)| step.view(n)).collect(),
-        entries: nodes.iter().zip(proofs).map(entry).collect(),
+        entries: Vec::new(),
         edges: edges.iter().filter_map(|edge| edge.view(nodes)).collect(),
         counts: counts(nodes),
         orphans: gaps::orphans(&gaps),
@@ -106,10 +112,20 @@ pub(crate) fn graph<'n>(nodes: &'n [Node], proofs: &[Proof], facts: &'n Facts) -
         // Anybody can submit one and be refused: findings are the ledger's own.
         findings: nodes.iter().filter(|node| node.accepted() && node.is(Kind::Finding)).count(),
         completeness,
-        verified: Verified {
-            checkpoint: facts.checkpoint.0,
-            ok: proofs.len() == nodes.len() && proofs.iter().all(Proof::holds),
-        },
+        verified: Verified { checkpoint: facts.checkpoint.0, ok: false },
+    };
+    Unproven { nodes, graph }
+}
+
+impl<'n> Unproven<'n> {
+    /// With one proof of each entry, against the checkpoint of the facts.
+    pub(crate) fn proven(self, proofs: &[Proof]) -> Graph<'n> {
+        let Self { nodes, mut graph } = self;
+        let checkpoint = TreeSize(graph.verified.checkpoint);
+        let entry = |(node, proof): (&'n Node, &Proof)| EntryView::of(node, proof.view(checkpoint));
+        graph.entries = nodes.iter().zip(proofs).map(entry).collect();
+        graph.verified.ok = proofs.len() == nodes.len() && proofs.iter().all(Proof::holds);
+        graph
     }
 }
 

@@ -14,11 +14,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::api::{Api, as_of};
-use crate::cores::each_share;
+use crate::cores::{each_share, each_share_beside};
 use crate::diagram::{render_dot, render_mermaid};
 use crate::error::{Error, is_damage};
 use crate::formats::{json, json_bytes};
-use crate::graph::{Facts, Graph, graph};
+use crate::graph::{Facts, Graph, unproven};
 use crate::linked::{Linked, linked};
 use crate::names::Names;
 use crate::negotiate::{Form, choose};
@@ -29,8 +29,14 @@ use crate::sequence;
 use crate::terms::term_row;
 use crate::text::render_chain;
 
-/// Entries that are read in one go.
-const READ_TOGETHER: usize = 1024;
+/// Entries that are read by all cores before they are taken in.
+const READ_AHEAD: usize = 1024;
+/// Entries of them that one core reads in one go.
+const READ_TOGETHER: usize = 64;
+/// Entries that are proven in one go, as many as a tile has: these have most of their proofs in common.
+const PROVEN_TOGETHER: usize = 256;
+/// Causes that are looked for in one go.
+const SOUGHT_TOGETHER: usize = 256;
 
 const MERMAID: Form = Form { name: "mermaid", media: "text/vnd.mermaid; charset=utf-8" };
 const DOT: Form = Form { name: "dot", media: "text/vnd.graphviz; charset=utf-8" };
@@ -93,11 +99,9 @@ fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result
     if collected.is_full {
         counted = None;
     }
-    let entries = collected.members.iter().filter_map(|member| member.entry.as_ref());
-    let prover = Prover::over(&api.ledger, &api.proofs, entries);
-    let proofs = each_share(&collected.members, |members| prove_all(&prover, members));
-    let proofs = proofs.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-    let mut nodes: Vec<_> = collected.members.into_iter().map(|member| member.node).collect();
+    let members = collected.members.into_iter().map(|member| (member.node, member.entry));
+    let (mut nodes, entries): (Vec<_>, Vec<_>) = members.unzip();
+    let prover = Prover::over(&api.ledger, &api.proofs, entries.iter().flatten());
     know_agents(&mut Names::new(&api.ledger, head.size), &mut nodes)?;
     let facts = Facts {
         correlation: correlation.to_owned(),
@@ -107,11 +111,15 @@ fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result
         checkpoint: prover.size(),
         now: api.now(),
     };
+    let prove = |entries: &[_]| prove_all(&prover, entries);
+    let draw = || unproven(&nodes, &facts);
+    let (proofs, unproven) = each_share_beside(&entries, PROVEN_TOGETHER, prove, draw);
+    let graph = unproven.proven(&proofs.into_iter().collect::<Result<Vec<_>, _>>()?.concat());
+    drop(entries);
     let linked = match is_linked {
         true => Some(linked(&api.ledger, correlation, head.size)?),
         false => None,
     };
-    let graph = graph(&nodes, &proofs, &facts);
     Ok(Answer { graph, linked, as_of: as_of(&head) }.bytes(form))
 }
 
@@ -133,13 +141,14 @@ impl Member {
     }
 }
 
-fn prove_all(prover: &Prover<'_>, members: &[Member]) -> Result<Vec<Proof>, ReadError> {
-    let mut run = prover.run(members.iter().filter_map(|member| member.entry.as_ref()));
-    let proof = |member: &Member| match &member.entry {
+/// A proof of each entry; what could not be read is broken.
+fn prove_all(prover: &Prover<'_>, entries: &[Option<Entry>]) -> Result<Vec<Proof>, ReadError> {
+    let mut run = prover.run(entries.iter().flatten());
+    let proof = |entry: &Option<Entry>| match entry {
         Some(entry) => run.prove(entry),
         None => Ok(Proof::BROKEN),
     };
-    members.iter().map(proof).collect()
+    entries.iter().map(proof).collect()
 }
 
 fn read_all(ledger: &Ledger, indexes: &[Index]) -> Vec<Result<Member, ReadError>> {
@@ -172,8 +181,10 @@ impl<'l> Collected<'l> {
                 break;
             }
         }
-        for indexes in indexes.chunks(READ_TOGETHER) {
-            for members in each_share(indexes, |indexes| read_all(self.ledger, indexes)) {
+        for indexes in indexes.chunks(READ_AHEAD) {
+            for members in
+                each_share(indexes, READ_TOGETHER, |indexes| read_all(self.ledger, indexes))
+            {
                 for member in members {
                     if !self.add(member?) {
                         return self.count(correlation);
@@ -245,7 +256,7 @@ impl<'l> Collected<'l> {
 
     /// The entries that are meant by these causes of nodes.
     fn meant(&self, cited: &[(EventId, &Node)]) -> Result<Vec<Index>, ReadError> {
-        let found = each_share(cited, |cited| {
+        let found = each_share(cited, SOUGHT_TOGETHER, |cited| {
             let mut names = Names::new(self.ledger, self.size);
             let meant = cited.iter().map(|(cause, node)| names.meant(*cause, node));
             meant.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()

@@ -11,7 +11,7 @@ use schemas::leaf::{Counts, Leaf, Status};
 use schemas::reject::Reason;
 use serde_json::{Value as Json, json};
 
-use crate::graph::{Facts, graph};
+use crate::graph::{Facts, unproven};
 use crate::node::Node;
 use crate::proof::{Held, Proof};
 
@@ -98,7 +98,7 @@ impl Nodes {
             now: Micros(60 * MINUTE),
         };
         change(&mut facts);
-        json!(graph(&self.nodes, &vec![GOOD; self.nodes.len()], &facts))
+        json!(unproven(&self.nodes, &facts).proven(&vec![GOOD; self.nodes.len()]))
     }
 }
 
@@ -401,7 +401,7 @@ fn one_bad_proof_leaves_the_whole_unverified() {
             checkpoint: TreeSize(99),
             now: Micros(0),
         };
-        assert_eq!(json!(graph(&nodes.nodes, &[bad], &facts))["verified"]["ok"], false);
+        assert_eq!(json!(unproven(&nodes.nodes, &facts).proven(&[bad]))["verified"]["ok"], false);
     }
     let redacted = Proof { held: Held::Erased, ..GOOD };
     assert!(redacted.holds(), "erased is not broken");
