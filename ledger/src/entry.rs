@@ -39,7 +39,13 @@ impl Entry {
     /// The body, if it was accepted, is not erased and still fits its digest.
     #[must_use]
     pub fn body(&self) -> Option<Body<'_>> {
-        Body::admitted(self.body.as_deref().filter(|_| self.is_whole)?)
+        Body::admitted(self.whole()?)
+    }
+
+    /// The same as its bytes.
+    #[must_use]
+    pub fn whole(&self) -> Option<&[u8]> {
+        self.body.as_deref().filter(|_| self.is_whole)
     }
 
     /// Whether neither the body is kept that was admitted, nor what a redaction leaves of one.
@@ -57,7 +63,7 @@ impl Entry {
     /// The same without a look into it.
     #[must_use]
     pub fn outline(&self) -> Option<Outline<'_>> {
-        Outline::admitted(self.body.as_deref().filter(|_| self.is_whole)?)
+        Outline::admitted(self.whole()?)
     }
 
     /// What is known of its content.

@@ -22,20 +22,20 @@ static FREE: LazyLock<Semaphore> = LazyLock::new(|| {
 });
 
 /// What `work` makes of each share of `items`, in their order; none has more than `together`, and all have about as many.
-pub(crate) fn each_share<T: Sync, R: Send>(
-    items: &[T],
+pub(crate) fn each_share<'i, T: Sync, R: Send>(
+    items: &'i [T],
     together: usize,
-    work: impl Fn(&[T]) -> R + Sync,
+    work: impl Fn(&'i [T]) -> R + Sync,
 ) -> Vec<R> {
     each_share_beside(items, together, work, || ()).0
 }
 
 /// The same, and what `own` makes meanwhile. Whoever asks does that, and then takes shares as the readers do that are
 /// free.
-pub(crate) fn each_share_beside<T: Sync, R: Send, A>(
-    items: &[T],
+pub(crate) fn each_share_beside<'i, T: Sync, R: Send, A>(
+    items: &'i [T],
     together: usize,
-    work: impl Fn(&[T]) -> R + Sync,
+    work: impl Fn(&'i [T]) -> R + Sync,
     own: impl FnOnce() -> A,
 ) -> (Vec<R>, A) {
     let count = items.len().div_ceil(together);
@@ -72,6 +72,13 @@ pub(crate) fn each_share_beside<T: Sync, R: Send, A>(
     (made.into_iter().map(|(_, answer)| answer).collect(), own)
 }
 
+/// What was made of all shares, where it is a list each.
+pub(crate) fn in_one<R>(shares: Vec<Vec<R>>) -> Vec<R> {
+    let mut all = Vec::with_capacity(shares.iter().map(Vec::len).sum());
+    shares.into_iter().for_each(|mut share| all.append(&mut share));
+    all
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -88,9 +95,9 @@ mod tests {
         for count in [0, 1, 63, 64, 65, 643] {
             let items: Vec<_> = (0..count).collect();
             let (shares, own) = each_share_beside(&items, 64, <[usize]>::to_vec, || count);
-            assert_eq!((shares.concat(), own), (items, count));
             assert_eq!(shares.len(), count.div_ceil(64));
             assert!(shares.iter().all(|share| share.len() <= 64));
+            assert_eq!((in_one(shares), own), (items, count));
         }
     }
 

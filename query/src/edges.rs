@@ -30,7 +30,7 @@ pub(crate) struct Edge {
 
 impl Edge {
     /// The edge between the entries at its places.
-    pub(crate) fn view(self, nodes: &[Node]) -> Option<EdgeView> {
+    pub(crate) fn view(self, nodes: &[Node<'_>]) -> Option<EdgeView> {
         let index = |place: usize| nodes.get(place).map(|node| node.index.0);
         Some(EdgeView { from: index(self.from)?, to: index(self.to)?, kind: self.kind })
     }
@@ -53,8 +53,8 @@ struct Places<'n> {
 }
 
 impl<'n> Places<'n> {
-    fn of(nodes: &'n [Node]) -> Self {
-        let requested = |node: &Node| node.request.filter(|_| node.is(Kind::ApprovalRequested));
+    fn of(nodes: &'n [Node<'n>]) -> Self {
+        let requested = |node: &Node<'_>| node.request.filter(|_| node.is(Kind::ApprovalRequested));
         Self {
             ids: Events::of(nodes, |node| node.id),
             requests: Events::of(nodes, requested),
@@ -72,7 +72,7 @@ impl<'n> Places<'n> {
 struct Events<'n>(Map<(EventId, bool, Option<&'n str>), usize>);
 
 impl<'n> Events<'n> {
-    fn of(nodes: &'n [Node], id: impl Fn(&Node) -> Option<EventId>) -> Self {
+    fn of(nodes: &'n [Node<'n>], id: impl Fn(&Node<'_>) -> Option<EventId>) -> Self {
         let mut places = Map::with_capacity_and_hasher(2 * nodes.len(), Default::default());
         for (place, node) in nodes.iter().enumerate() {
             let Some(id) = id(node) else { continue };
@@ -92,8 +92,8 @@ impl<'n> Events<'n> {
 }
 
 fn by_name<T: std::hash::Hash + Eq>(
-    nodes: &[Node],
-    name: &dyn Fn(&Node) -> Option<T>,
+    nodes: &[Node<'_>],
+    name: &dyn Fn(&Node<'_>) -> Option<T>,
 ) -> Map<T, usize> {
     let mut names = Map::default();
     for accepted in [true, false] {
@@ -107,7 +107,7 @@ fn by_name<T: std::hash::Hash + Eq>(
 }
 
 /// Every edge, by the entry that it leads to.
-pub(crate) fn edges(nodes: &[Node]) -> Vec<Edge> {
+pub(crate) fn edges(nodes: &[Node<'_>]) -> Vec<Edge> {
     let places = Places::of(nodes);
     let mut edges = Vec::with_capacity(nodes.len());
     for (to, node) in nodes.iter().enumerate() {
@@ -189,8 +189,8 @@ mod tests {
     #[test]
     fn an_id_is_the_agents_own_event_and_a_refused_one_where_no_other_is_there() {
         let id = EventId([1; 16]);
-        let of = |agent: &str, is_accepted: bool| Node {
-            agent: Some(agent.to_owned()),
+        let of = |agent: &'static str, is_accepted: bool| Node {
+            agent: Some(agent),
             status: if is_accepted {
                 Status::Accepted
             } else {

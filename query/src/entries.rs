@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::execute::Found;
 use crate::filter;
 use crate::formats;
+use crate::node::Node;
 use crate::params::{Params, Segment};
 use crate::proof::{Proofs, Prover};
 use crate::search::Search;
@@ -73,9 +74,10 @@ fn read_one(api: &Api, index: Index) -> Result<Value, Error> {
     let entry = api.ledger.entry(index)?.ok_or(Error::Unknown("entry"))?;
     // Whoever asks for one entry gets it checked now, not remembered.
     let fresh = Proofs::default();
-    let prover = Prover::over(&api.ledger, &fresh, [&entry]);
+    let prover = Prover::over(&api.ledger, &fresh, [&entry])?;
     let mut answer = entry_json(&entry);
-    let proof = prover.run([&entry]).prove(&entry)?;
+    let node = Node::of(&entry);
+    let proof = prover.run(std::slice::from_ref(&node)).prove(&node)?;
     set(&mut answer, "proof", json!(proof.view(prover.size())));
     set(&mut answer, "as_of", as_of(&head));
     Ok(answer)

@@ -12,6 +12,7 @@ use schemas::encode::{Value, encode};
 use schemas::printable::printable;
 use serde::Serialize;
 use serde_json::Value as Json;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::entries::EntryPage;
 use crate::error::Error;
@@ -84,6 +85,11 @@ const WHOLE: &str = "views have text keys and no failing parts";
 /// A view as a JSON value.
 pub(crate) fn json(view: &impl Serialize) -> Json {
     serde_json::to_value(view).expect(WHOLE)
+}
+
+/// A view as JSON text, to be put into another one.
+pub(crate) fn json_text(view: &impl Serialize) -> Box<RawValue> {
+    to_raw_value(view).expect(WHOLE)
 }
 
 /// About as many bytes as an entry has in JSON at least.

@@ -45,7 +45,7 @@ pub(crate) enum Gap<'n> {
 }
 
 /// Holes in the ordinals that the leaves carry. What may follow the last one is not known here.
-pub(crate) fn of_counts(nodes: &[Node]) -> Vec<Gap<'static>> {
+pub(crate) fn of_counts(nodes: &[Node<'_>]) -> Vec<Gap<'static>> {
     let mut expected = 1;
     let mut holes = Vec::new();
     for node in nodes.iter().filter(|node| node.accepted() && !node.joined) {
@@ -59,7 +59,7 @@ pub(crate) fn of_counts(nodes: &[Node]) -> Vec<Gap<'static>> {
 }
 
 /// Causes that are no entry of the ledger.
-pub(crate) fn of_causes(nodes: &[Node]) -> Vec<Gap<'static>> {
+pub(crate) fn of_causes(nodes: &[Node<'_>]) -> Vec<Gap<'static>> {
     let known: Set<_> = nodes.iter().filter_map(|node| node.id).collect();
     let mut gaps = Vec::new();
     for node in nodes.iter().filter(|node| node.accepted()) {
@@ -83,7 +83,11 @@ pub(crate) fn orphans(gaps: &[Gap<'_>]) -> Vec<u64> {
 }
 
 /// Actions that were allowed and never ended.
-pub(crate) fn of_outcomes(nodes: &[Node], steps: &[Step<'_>], now: Micros) -> Vec<Gap<'static>> {
+pub(crate) fn of_outcomes(
+    nodes: &[Node<'_>],
+    steps: &[Step<'_>],
+    now: Micros,
+) -> Vec<Gap<'static>> {
     let patience = OUTCOME_S_MAX.saturating_mul(1_000_000);
     let overdue = |since: &Micros| now.0 >= since.0.saturating_add(patience);
     let erased: Vec<_> = nodes.iter().filter(|node| is_end_erased(node)).collect();
@@ -91,7 +95,7 @@ pub(crate) fn of_outcomes(nodes: &[Node], steps: &[Step<'_>], now: Micros) -> Ve
         let since = Time(found.open_since().filter(overdue)?);
         let first = found.first();
         let of =
-            |node: &Node| node.known_agent().is_none_or(|own| first.known_agent() == Some(own));
+            |node: &Node<'_>| node.known_agent().is_none_or(|own| first.known_agent() == Some(own));
         let checked = !erased.iter().copied().any(|node| node.index > first.index && of(node));
         Some(Gap::NoOutcome { step, index: first.index.0, since, checked })
     };
@@ -99,7 +103,7 @@ pub(crate) fn of_outcomes(nodes: &[Node], steps: &[Step<'_>], now: Micros) -> Ve
 }
 
 /// Whether it ended an action or kept one from running, and does not say any more which.
-fn is_end_erased(node: &Node) -> bool {
+fn is_end_erased(node: &Node<'_>) -> bool {
     let ends = [Kind::GateVerdict, Kind::ApprovalDecided, Kind::ActionOutcome];
     node.erased && node.accepted() && ends.iter().any(|kind| node.is(*kind))
 }
@@ -108,7 +112,7 @@ fn is_end_erased(node: &Node) -> bool {
 ///
 /// `grants` tells at which entry each grant was given.
 pub(crate) fn of_delegations(
-    nodes: &[Node],
+    nodes: &[Node<'_>],
     grants: &BTreeMap<EventId, Index>,
 ) -> Vec<Gap<'static>> {
     let mut gaps = Vec::new();

@@ -7,16 +7,18 @@ use std::collections::BTreeMap;
 use schemas::id::{EventId, Index, Micros, TreeSize};
 use schemas::json::{Time, Written};
 use schemas::kind::Kind;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
-use crate::edges::{EdgeView, causal_order, edges};
-use crate::gaps::{self, Gap};
+use crate::edges::{causal_order, edges};
+use crate::formats::json_text;
+use crate::gaps;
 use crate::join::groups;
 use crate::node::Node;
 use crate::proof::{Proof, ProofView};
 use crate::sequence::Missing;
-use crate::steps::{Step, StepView};
-use crate::timing::{Timing, timing};
+use crate::steps::Step;
+use crate::timing::timing;
 
 /// What was collected beside the entries.
 #[derive(Clone, Debug)]
@@ -27,23 +29,21 @@ pub(crate) struct Facts {
     pub(crate) missing: Vec<Missing>,
     /// Entries that the ledger counts under the correlation; `None` if not all of them were collected.
     pub(crate) counted: Option<usize>,
-    /// The checkpoint that the proofs are against.
-    pub(crate) checkpoint: TreeSize,
     pub(crate) now: Micros,
 }
 
-/// The workflow as JSON.
+/// The workflow as JSON, most of which is written already.
 #[derive(Debug, Serialize)]
-pub(crate) struct Graph<'n> {
-    correlation: &'n str,
-    steps: Vec<StepView<'n>>,
-    entries: Vec<EntryView<'n>>,
-    edges: Vec<EdgeView>,
+pub(crate) struct Graph {
+    correlation: String,
+    steps: Box<RawValue>,
+    entries: Vec<Box<RawValue>>,
+    edges: Box<RawValue>,
     counts: Counts,
-    gaps: Vec<Gap<'n>>,
+    gaps: Box<RawValue>,
     /// Entries with a cause that is no entry of the ledger.
     orphans: Vec<u64>,
-    timing: Timing<'n>,
+    timing: Box<RawValue>,
     findings: usize,
     completeness: &'static str,
     verified: Verified,
@@ -76,20 +76,37 @@ struct EntryView<'n> {
     received_at: Time,
     status: &'static str,
     joined: bool,
-    causes: Vec<Written<EventId>>,
+    #[serde(serialize_with = "written")]
+    causes: &'n [EventId],
     proof: ProofView,
 }
 
-/// A workflow of which it is not known yet how far it is vouched for.
-#[derive(Debug)]
-pub(crate) struct Unproven<'n> {
-    nodes: &'n [Node],
-    /// Without its entries.
-    graph: Graph<'n>,
+fn written<S: Serializer>(ids: &[EventId], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(ids.iter().copied().map(Written))
 }
 
+/// One entry as JSON text, proven as far as it can be.
+#[derive(Debug)]
+pub(crate) struct EntryText {
+    index: Index,
+    holds: bool,
+    text: Box<RawValue>,
+}
+
+impl EntryText {
+    /// Of a node with its proof against the checkpoint of this size.
+    pub(crate) fn of(node: &Node<'_>, proof: &Proof, checkpoint: TreeSize) -> Self {
+        let text = json_text(&EntryView::of(node, proof.view(checkpoint)));
+        Self { index: node.index, holds: proof.holds(), text }
+    }
+}
+
+/// A workflow without its entries: it is not known yet how far it is vouched for.
+#[derive(Debug)]
+pub(crate) struct Unproven(Graph);
+
 /// The workflow of `nodes`, which stand in the log's order.
-pub(crate) fn unproven<'n>(nodes: &'n [Node], facts: &'n Facts) -> Unproven<'n> {
+pub(crate) fn unproven(nodes: &[Node<'_>], facts: Facts) -> Unproven {
     let edges = edges(nodes);
     let groups = groups(nodes, &causal_order(nodes.len(), &edges));
     let steps: Vec<_> = groups.iter().filter_map(|places| Step::new(nodes, places)).collect();
@@ -100,43 +117,45 @@ pub(crate) fn unproven<'n>(nodes: &'n [Node], facts: &'n Facts) -> Unproven<'n> 
     gaps.extend(gaps::of_sequences(&facts.missing));
     gaps.extend(gaps::of_delegations(nodes, &facts.grants));
     gaps.extend(gaps::of_outcomes(nodes, &steps, facts.now));
-    let graph = Graph {
-        correlation: &facts.correlation,
-        steps: (1..).zip(&steps).map(|(n, step)| step.view(n)).collect(),
+    let steps: Vec<_> = (1..).zip(&steps).map(|(n, step)| step.view(n)).collect();
+    let edges: Vec<_> = edges.iter().filter_map(|edge| edge.view(nodes)).collect();
+    Unproven(Graph {
+        steps: json_text(&steps),
         entries: Vec::new(),
-        edges: edges.iter().filter_map(|edge| edge.view(nodes)).collect(),
+        edges: json_text(&edges),
         counts: counts(nodes),
         orphans: gaps::orphans(&gaps),
-        gaps,
-        timing,
+        gaps: json_text(&gaps),
+        timing: json_text(&timing),
         // Anybody can submit one and be refused: findings are the ledger's own.
         findings: nodes.iter().filter(|node| node.accepted() && node.is(Kind::Finding)).count(),
         completeness,
-        verified: Verified { checkpoint: facts.checkpoint.0, ok: false },
-    };
-    Unproven { nodes, graph }
+        verified: Verified { checkpoint: 0, ok: false },
+        correlation: facts.correlation,
+    })
 }
 
-impl<'n> Unproven<'n> {
-    /// With one proof of each entry, against the checkpoint of the facts.
-    pub(crate) fn proven(self, proofs: &[Proof]) -> Graph<'n> {
-        let Self { nodes, mut graph } = self;
-        let checkpoint = TreeSize(graph.verified.checkpoint);
-        let entry = |(node, proof): (&'n Node, &Proof)| EntryView::of(node, proof.view(checkpoint));
-        graph.entries = nodes.iter().zip(proofs).map(entry).collect();
-        graph.verified.ok = proofs.len() == nodes.len() && proofs.iter().all(Proof::holds);
+impl Unproven {
+    /// With its entries, each proven against the checkpoint of this size.
+    pub(crate) fn proven(self, mut entries: Vec<EntryText>, checkpoint: TreeSize) -> Graph {
+        let Self(mut graph) = self;
+        let is_whole = entries.len() == graph.counts.entries + graph.counts.rejected;
+        let ok = is_whole && entries.iter().all(|entry| entry.holds);
+        graph.verified = Verified { checkpoint: checkpoint.0, ok };
+        entries.sort_by_key(|entry| entry.index);
+        graph.entries = entries.into_iter().map(|entry| entry.text).collect();
         graph
     }
 }
 
-impl Graph<'_> {
+impl Graph {
     /// Its entries.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 }
 
-fn counts(nodes: &[Node]) -> Counts {
+fn counts(nodes: &[Node<'_>]) -> Counts {
     let accepted = || nodes.iter().filter(|node| node.accepted());
     let joined = accepted().filter(|node| node.joined).count();
     let entries = accepted().count();
@@ -144,7 +163,7 @@ fn counts(nodes: &[Node]) -> Counts {
 }
 
 /// `gap` if entries are missing inside; `complete` if besides the ledger counts no others; else `open`.
-fn completeness(nodes: &[Node], has_holes: bool, counted: Option<usize>) -> &'static str {
+fn completeness(nodes: &[Node<'_>], has_holes: bool, counted: Option<usize>) -> &'static str {
     let own = nodes.iter().filter(|node| !node.joined).count();
     match counted {
         _ if has_holes => "gap",
@@ -154,17 +173,17 @@ fn completeness(nodes: &[Node], has_holes: bool, counted: Option<usize>) -> &'st
 }
 
 impl<'n> EntryView<'n> {
-    fn of(node: &'n Node, proof: ProofView) -> Self {
+    fn of(node: &'n Node<'_>, proof: ProofView) -> Self {
         Self {
             index: node.index.0,
             id: node.id.map(Written),
             kind: node.kind.map(Kind::as_str),
-            agent: node.agent.as_deref(),
-            signer: node.signer.as_deref(),
+            agent: node.agent,
+            signer: node.signer,
             received_at: Time(node.received_at),
             status: node.status.as_str(),
             joined: node.joined,
-            causes: node.causes.iter().copied().map(Written).collect(),
+            causes: &node.causes,
             proof,
         }
     }

@@ -38,7 +38,7 @@ fn stands_alone(kind: Kind) -> bool {
 }
 
 /// Places in `nodes` that make up each step, in causal order, ties by index.
-pub(crate) fn groups(nodes: &[Node], order: &[usize]) -> Vec<Vec<usize>> {
+pub(crate) fn groups(nodes: &[Node<'_>], order: &[usize]) -> Vec<Vec<usize>> {
     let mut join = Join::over(nodes);
     for (place, node) in nodes.iter().enumerate() {
         if node.kind.is_some_and(stands_alone) {
@@ -87,7 +87,7 @@ struct Join<'n> {
 }
 
 impl<'n> Join<'n> {
-    fn over(nodes: &[Node]) -> Self {
+    fn over(nodes: &[Node<'_>]) -> Self {
         let cited = || Map::with_capacity_and_hasher(nodes.len(), Default::default());
         Self {
             groups: Vec::with_capacity(nodes.len()),
@@ -98,7 +98,7 @@ impl<'n> Join<'n> {
         }
     }
 
-    fn add(&mut self, place: usize, node: &'n Node) {
+    fn add(&mut self, place: usize, node: &'n Node<'n>) {
         let account = node.account();
         let number = self.group_of(node, account).unwrap_or(self.groups.len());
         if number == self.groups.len() {
@@ -113,7 +113,7 @@ impl<'n> Join<'n> {
         }
     }
 
-    fn group_of(&self, node: &'n Node, account: Account<'n>) -> Option<usize> {
+    fn group_of(&self, node: &'n Node<'n>, account: Account<'n>) -> Option<usize> {
         if node.is(Kind::ActionIntent) || account == Account::Nobody {
             return None;
         }
@@ -129,7 +129,7 @@ impl<'n> Join<'n> {
     }
 
     /// Whether somebody agreed before there was an intent: what was asked can cite an id before it is used.
-    fn is_ahead(&self, node: &Node, group: usize) -> bool {
+    fn is_ahead(&self, node: &Node<'_>, group: usize) -> bool {
         let intended = self.groups.get(group).and_then(|group| group.intended);
         node.is(Kind::ApprovalDecided) && intended.is_some_and(|intended| node.index < intended)
     }
@@ -149,7 +149,7 @@ impl<'n> Join<'n> {
         }
     }
 
-    fn register(&mut self, number: usize, node: &'n Node) {
+    fn register(&mut self, number: usize, node: &'n Node<'n>) {
         let Some(group) = self.groups.get_mut(number) else { return };
         let agent = group.agent;
         let enter = |cited: &mut Cited<'n>, id: EventId| {
@@ -180,8 +180,8 @@ impl<'n> Join<'n> {
 }
 
 /// Names under which another agent's entries must not join: they are anybody's to claim.
-fn calls(node: &Node) -> impl Iterator<Item = (&str, &str)> {
-    let names = [node.external_ref.as_deref(), node.call_id.as_deref()];
+fn calls<'n>(node: &'n Node<'n>) -> impl Iterator<Item = (&'n str, &'n str)> {
+    let names = [node.external_ref, node.call_id];
     let agent = node.known_agent();
     names.into_iter().flatten().filter_map(move |name| Some((agent?, name)))
 }

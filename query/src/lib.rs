@@ -48,6 +48,7 @@ mod lineage;
 mod linked;
 mod listing;
 mod log;
+mod members;
 mod models;
 mod names;
 mod negotiate;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{EventId, Index, TreeSize};
+use schemas::leaf::Status;
 use schemas::limits::{LINKED_LOOKS_MAX, LINKED_WORKFLOWS_MAX};
 use schemas::terms::Key;
 use serde::Serialize;
@@ -114,7 +115,8 @@ impl Search<'_> {
         let mut seen =
             Reached { correlation: String::new(), hops: 0, entries: 0, first: None, last: None };
         for index in self.places(Key::Corr, from)? {
-            let Some(node) = self.node(index)? else { continue };
+            let Some(entry) = self.entry(index)? else { continue };
+            let node = Node::of(&entry);
             seen.entries += 1;
             seen.first.get_or_insert(index.0);
             seen.last = Some(index.0);
@@ -125,7 +127,7 @@ impl Search<'_> {
         Ok(seen)
     }
 
-    fn add_causes(&mut self, from: &str, node: &Node) -> Result<(), ReadError> {
+    fn add_causes(&mut self, from: &str, node: &Node<'_>) -> Result<(), ReadError> {
         for cause in &node.causes {
             if let Some(at) = self.names.meant(*cause, node)? {
                 self.link(from, node, By::Cause, at)?;
@@ -135,7 +137,7 @@ impl Search<'_> {
     }
 
     /// What cites the entry, and not another signer's event of the same id.
-    fn add_effects(&mut self, from: &str, node: &Node) -> Result<(), ReadError> {
+    fn add_effects(&mut self, from: &str, node: &Node<'_>) -> Result<(), ReadError> {
         let Some(id) = node.id else { return Ok(()) };
         let is_shared = self.ledger.find(id)?.len() > 1;
         for at in self.places(Key::Cause, &id.to_string())? {
@@ -148,19 +150,19 @@ impl Search<'_> {
 
     /// Whether the entry at `at` means the one at `cited` by that one's id.
     fn means(&mut self, at: Index, id: EventId, cited: Index) -> Result<bool, ReadError> {
-        match self.node(at)? {
-            Some(citing) => Ok(self.names.meant(id, &citing)? == Some(cited)),
+        match self.entry(at)? {
+            Some(citing) => Ok(self.names.meant(id, &Node::of(&citing))? == Some(cited)),
             None => Ok(false),
         }
     }
 
     /// Things outside of the ledger that several workflows name.
-    fn add_outside(&mut self, from: &str, node: &Node) -> Result<(), ReadError> {
-        if let Some((channel, name)) = &node.trigger {
+    fn add_outside(&mut self, from: &str, node: &Node<'_>) -> Result<(), ReadError> {
+        if let Some((channel, name)) = node.trigger {
             self.add(from, node, By::Trigger, Key::Trigger, &format!("{channel}/{name}"))?;
             self.add(from, node, By::Thread, Key::Ref, name)?;
         }
-        if let Some(name) = &node.external_ref {
+        if let Some(name) = node.external_ref {
             self.add(from, node, By::Thread, Key::Ref, name)?;
             self.add(from, node, By::Thread, Key::Trigger, &format!("mail/{name}"))?;
         }
@@ -170,7 +172,7 @@ impl Search<'_> {
     fn add(
         &mut self,
         from: &str,
-        node: &Node,
+        node: &Node<'_>,
         by: By,
         key: Key,
         value: &str,
@@ -183,10 +185,11 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn link(&mut self, from: &str, node: &Node, by: By, at: Index) -> Result<(), ReadError> {
-        let other = self.node(at)?.and_then(|other| other.correlation);
-        let Some(to) = other.filter(|to| to != from) else { return Ok(()) };
-        let (own, other) = ((from.to_owned(), node.index.0), (to, at.0));
+    fn link(&mut self, from: &str, node: &Node<'_>, by: By, at: Index) -> Result<(), ReadError> {
+        let entry = self.entry(at)?;
+        let other = entry.as_ref().and_then(|other| Node::of(other).correlation);
+        let Some(to) = other.filter(|to| *to != from) else { return Ok(()) };
+        let (own, other) = ((from.to_owned(), node.index.0), (to.to_owned(), at.0));
         // Each link once, from whichever end it was found.
         let is_turned = by == By::Effect || by != By::Cause && other.1 < own.1;
         let ((from, index), (to, at)) = if is_turned { (other, own) } else { (own, other) };
@@ -220,17 +223,16 @@ impl Search<'_> {
     }
 
     /// An accepted entry, if the search may still look at one and it can be read.
-    fn node(&mut self, index: Index) -> Result<Option<Node>, ReadError> {
+    fn entry(&mut self, index: Index) -> Result<Option<Entry>, ReadError> {
         let Some(left) = self.looks.checked_sub(1) else {
             self.is_cut = true;
             return Ok(None);
         };
         self.looks = left;
-        let entry: Option<Entry> = match self.ledger.entry(index) {
-            Ok(entry) => entry,
-            Err(damage) if is_damage(&damage) => None,
-            Err(failure) => return Err(failure),
-        };
-        Ok(entry.as_ref().map(Node::of).filter(Node::accepted))
+        match self.ledger.entry(index) {
+            Ok(entry) => Ok(entry.filter(|entry| entry.leaf.status == Status::Accepted)),
+            Err(damage) if is_damage(&damage) => Ok(None),
+            Err(failure) => Err(failure),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Which agent an entry is of: it may give any of its names.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ledger::{Ids, Ledger, ReadError};
@@ -30,24 +31,24 @@ impl<'l> Names<'l> {
     }
 
     /// The id of the agent that an entry is of, else the name that it gives. An agent that signs need not name itself.
-    pub(crate) fn agent(
+    pub(crate) fn agent<'n>(
         &mut self,
-        named: Option<&str>,
-        signer: &str,
-    ) -> Result<Option<String>, ReadError> {
+        named: Option<&'n str>,
+        signer: &'n str,
+    ) -> Result<Option<Cow<'n, str>>, ReadError> {
         let Some(name) = named else {
-            return Ok(self.is_id(signer)?.then(|| signer.to_owned()));
+            return Ok(self.is_id(signer)?.then_some(signer.into()));
         };
         if self.is_id(name)? {
-            return Ok(Some(name.to_owned()));
+            return Ok(Some(name.into()));
         }
         let registry = match &self.registry {
             Some(known) => Arc::clone(known),
             None => self.ledger.registry_at(self.size)?,
         };
-        let id = registry.named(name).map_or(name, |record| record.id.as_str()).to_owned();
+        let id = registry.named(name).map(|record| record.id.clone());
         self.registry = Some(registry);
-        Ok(Some(id))
+        Ok(Some(id.map_or(name.into(), Cow::Owned)))
     }
 
     fn is_id(&mut self, name: &str) -> Result<bool, ReadError> {
@@ -61,9 +62,8 @@ impl<'l> Names<'l> {
 
     /// What an entry means by an event id: where several signers used that, the event of the agent that the entry is of,
     /// else the first.
-    pub(crate) fn meant(&mut self, id: EventId, by: &Node) -> Result<Option<Index>, ReadError> {
-        let by = by.signer.as_deref().map(|signer| (by.agent.as_deref(), signer));
-        self.meant_by(id, by)
+    pub(crate) fn meant(&mut self, id: EventId, by: &Node<'_>) -> Result<Option<Index>, ReadError> {
+        self.meant_by(id, by.signer.map(|signer| (by.agent, signer)))
     }
 
     /// The same of a body.
@@ -88,7 +88,7 @@ impl<'l> Names<'l> {
             && let Some(agent) = self.agent(named, signer)?
         {
             for index in &found {
-                if self.at(*index)?.as_ref() == Some(&agent) {
+                if self.at(*index)?.as_deref() == Some(&agent) {
                     return Ok(Some(*index));
                 }
             }
@@ -96,20 +96,16 @@ impl<'l> Names<'l> {
         Ok(found.first().copied())
     }
 
-    fn of_node(&mut self, node: &Node) -> Result<Option<String>, ReadError> {
-        match &node.signer {
-            Some(signer) => self.agent(node.agent.as_deref(), signer),
-            None => Ok(None),
-        }
-    }
-
     /// The agent that the entry at `index` is of; none where its rows are damaged.
     fn at(&mut self, index: Index) -> Result<Option<String>, ReadError> {
-        match self.ledger.entry(index) {
-            Ok(Some(entry)) => self.of_node(&Node::of(&entry)),
-            Ok(None) => Ok(None),
-            Err(damage) if is_damage(&damage) => Ok(None),
-            Err(failure) => Err(failure),
+        let entry = match self.ledger.entry(index) {
+            Err(damage) if is_damage(&damage) => None,
+            read => read?,
+        };
+        let node = entry.as_ref().map(Node::of);
+        match node.and_then(|node| Some((node.agent, node.signer?))) {
+            Some((named, signer)) => Ok(self.agent(named, signer)?.map(Cow::into_owned)),
+            None => Ok(None),
         }
     }
 
@@ -118,7 +114,7 @@ impl<'l> Names<'l> {
         let agent = self.agent(body.agent(), body.signer())?;
         let account = Account::of(body.kind(), body.signer(), agent.as_deref());
         let is_its = account != Account::Nobody;
-        Ok(agent.filter(|_| is_its).unwrap_or_else(|| body.signer().to_owned()))
+        Ok(agent.filter(|_| is_its).map_or_else(|| body.signer().to_owned(), Cow::into_owned))
     }
 
     /// Every name of whoever has this one, the id first.
@@ -129,7 +125,7 @@ impl<'l> Names<'l> {
 
     /// The id of the agent that has this name, else the name.
     pub(crate) fn id(&mut self, name: &str) -> Result<String, ReadError> {
-        Ok(self.agent(Some(name), name)?.unwrap_or_else(|| name.to_owned()))
+        Ok(self.agent(Some(name), name)?.map_or_else(|| name.to_owned(), Cow::into_owned))
     }
 
     /// Every name of an agent, its id first.
@@ -142,7 +138,7 @@ impl<'l> Names<'l> {
     /// Whether what `says` gives an account of may be an action of whom `of` is of.
     pub(crate) fn is_about(&mut self, says: &Body<'_>, of: &Body<'_>) -> Result<bool, ReadError> {
         let Some(agent) = self.agent(of.agent(), of.signer())? else { return Ok(true) };
-        if Account::of(of.kind(), of.signer(), Some(agent.as_str())) == Account::Nobody {
+        if Account::of(of.kind(), of.signer(), Some(&*agent)) == Account::Nobody {
             return Ok(false);
         }
         let named = self.agent(says.agent(), says.signer())?;

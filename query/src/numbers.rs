@@ -69,7 +69,8 @@ fn sessions(
                 }
                 Found::Entry(entry) => {
                     let node = Node::of(entry);
-                    found.extend(node.signer.zip(node.session).filter(|_| node.seq.is_some()));
+                    let signer = node.signer.filter(|_| node.seq.is_some()).map(str::to_owned);
+                    found.extend(signer.zip(node.session));
                 }
             }
         }
@@ -142,7 +143,7 @@ impl Numbers {
         Ok(numbers)
     }
 
-    fn add(&mut self, node: &Node) {
+    fn add(&mut self, node: &Node<'_>) {
         let index = node.index.0;
         if let Some((from, to)) =
             node.lost.filter(|_| node.is(Kind::GapDeclared) && node.accepted())

@@ -4,15 +4,15 @@
 //! in. Reading it again proves only that the newer tree extends that one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger::{Entry, KeySet, Ledger, ReadError, StatementRow, TileProof};
 use schemas::checkpoint::Note;
 use schemas::id::{BodyDigest, ChainHash, Digest, Index, SignerId, TreeHash, TreeSize, sha256};
-use schemas::leaf::Status;
+use schemas::leaf::{Leaf, Status};
 use schemas::limits::PROOFS_KEPT_MAX;
 use schemas::map::Map;
-use schemas::outline::Outline;
 use schemas::reject::Reason;
 use schemas::statement::{Preimage, Statement};
 use schemas::submission::parse_manifest;
@@ -20,9 +20,13 @@ use schemas::tree::{self, TILE_WIDTH};
 use serde::Serialize;
 
 use crate::error::is_damage;
+use crate::node::Node;
 
 /// Tiles that are read in one go, 8 KiB each.
 const TILES_TOGETHER: usize = 64;
+
+/// Statements that runs have in common, up to 8 KiB of digests each.
+const STATEMENTS_TOGETHER: usize = 64;
 
 /// What is kept of an entry's body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,6 +132,11 @@ impl Proofs {
         found.map(|kept| (kept.signature, kept.tree))
     }
 
+    /// Whether there may be one: whether it is of the same leaf is seen when it is asked for.
+    fn has(&self, index: Index) -> bool {
+        self.part(index).is_some_and(|kept| kept.contains_key(&index))
+    }
+
     fn keep(&self, index: Index, proof: Kept) {
         let Some(mut kept) = self.part(index) else { return };
         if kept.len() >= PROOFS_KEPT_MAX / PARTS {
@@ -137,8 +146,7 @@ impl Proofs {
     }
 
     fn part(&self, index: Index) -> Option<MutexGuard<'_, Map<Index, Kept>>> {
-        let tile = index.0 / u64::from(TILE_WIDTH);
-        let place = usize::try_from(tile).ok()?.checked_rem(PARTS)?;
+        let place = usize::try_from(tile_of(index)).ok()?.checked_rem(PARTS)?;
         Some(self.0.get(place)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -153,7 +161,14 @@ pub(crate) struct Prover<'l> {
     tree: Option<Tree>,
     /// What the entries that are to be proven continue, and what continues them; by index.
     links: Vec<(Index, Link)>,
+    /// What runs have in common: tiles, where these are few, and some statements. By its digest a statement is the same,
+    /// whichever row it was read from.
+    tiles: Tiles,
+    statements: Mutex<Map<Digest, Arc<Signed>>>,
 }
+
+/// Leaf hashes of tiles by their numbers; no hashes of a tile that is not in the tree.
+type Tiles = Map<u64, Vec<TreeHash>>;
 
 /// A run over some of them, one after the other: what is remembered from one to the next.
 pub(crate) struct Run<'p> {
@@ -161,11 +176,10 @@ pub(crate) struct Run<'p> {
     /// Whether the tree extends these earlier ones, or is extended by these later ones.
     related: BTreeMap<TreeSize, (TreeHash, bool)>,
     /// The statement looked at last: entries side by side often share one.
-    last: Option<Signed>,
+    last: Option<Arc<Signed>>,
     /// Tiles that the entries are in and that were not looked at yet.
     places: BTreeSet<u64>,
-    /// Leaf hashes of tiles that are in the tree, by the tiles' numbers.
-    tiles: Map<u64, Vec<TreeHash>>,
+    tiles: Tiles,
 }
 
 /// A link of the chain.
@@ -173,6 +187,17 @@ pub(crate) struct Run<'p> {
 struct Link {
     previous: ChainHash,
     chain: ChainHash,
+}
+
+impl Link {
+    fn of(entry: &Entry) -> (Index, Self) {
+        (entry.leaf.index, Self { previous: entry.leaf.previous, chain: entry.chain })
+    }
+}
+
+fn sorted(mut links: Vec<(Index, Link)>) -> Vec<(Index, Link)> {
+    links.sort_unstable_by_key(|(index, _)| *index);
+    links
 }
 
 /// What a statement signs.
@@ -201,16 +226,14 @@ impl Signed {
         Some(Self { statement: digest, verifies, signer: statement.signer, bodies })
     }
 
-    /// Whether it signs this entry's body, by the signer that the body names.
-    fn covers(&self, entry: &Entry) -> bool {
-        let leaf = &entry.leaf;
+    /// Whether it signs the body of the entry with this leaf, by the signer that the body names.
+    fn covers(&self, leaf: &Leaf, named: Option<&str>) -> bool {
         let place = usize::try_from(leaf.position).ok();
         let signed = place.and_then(|place| self.bodies.get(place)) == Some(&leaf.body);
         // A refusal for its digest holds other bytes than those that were signed.
         let other = leaf.status == Status::Rejected(Reason::DigestMismatch);
-        let body = entry.outline().or_else(|| entry.residue().map(Outline::from));
-        let named = body.is_none_or(|body| body.signer() == self.signer.as_str());
-        self.verifies && named && (signed || other)
+        let is_named = named.is_none_or(|named| named == self.signer.as_str());
+        self.verifies && is_named && (signed || other)
     }
 }
 
@@ -221,11 +244,8 @@ impl<'l> Prover<'l> {
         ledger: &'l Ledger,
         proofs: &'l Proofs,
         entries: impl IntoIterator<Item = &'e Entry>,
-    ) -> Self {
-        let link = |entry: &Entry| Link { previous: entry.leaf.previous, chain: entry.chain };
-        let links = entries.into_iter().map(|entry| (entry.leaf.index, link(entry)));
-        let mut links: Vec<_> = links.collect();
-        links.sort_unstable_by_key(|(index, _)| *index);
+    ) -> Result<Self, ReadError> {
+        let links = sorted(entries.into_iter().map(Link::of).collect());
         let index = links.last().map(|(index, _)| *index).unwrap_or_default();
         let head = ledger.head();
         let (size, note) = match &head.published {
@@ -239,14 +259,28 @@ impl<'l> Prover<'l> {
             .filter(|checkpoint| checkpoint.size == size)
             .map(|checkpoint| Tree { size, root: checkpoint.root });
         let keys = ledger.key_set();
-        Self { ledger, proofs, keys, size, tree, links }
+        let new = links.iter().filter(|(index, _)| !proofs.has(*index));
+        let mut asked: Vec<_> = new.map(|(index, _)| tile_of(*index)).collect();
+        asked.dedup();
+        let tiles = match tree.filter(|_| asked.len() <= TILES_TOGETHER) {
+            Some(tree) => read_tiles(ledger, &asked, tree)?,
+            None => Tiles::default(),
+        };
+        let statements = Mutex::default();
+        Ok(Self { ledger, proofs, keys, size, tree, links, tiles, statements })
+    }
+
+    /// Takes in others that are to be proven, too.
+    pub(crate) fn follow<'e>(&mut self, entries: impl IntoIterator<Item = &'e Entry>) {
+        let mut links = mem::take(&mut self.links);
+        links.extend(entries.into_iter().map(Link::of));
+        self.links = sorted(links);
     }
 
     /// Proves these of the entries; each run is its own, so that several may go on at the same time.
-    pub(crate) fn run<'p>(&'p self, entries: impl IntoIterator<Item = &'p Entry>) -> Run<'p> {
-        let tile = |entry: &Entry| entry.leaf.index.0 / u64::from(TILE_WIDTH);
-        let places = entries.into_iter().map(tile).collect();
-        Run { prover: self, related: BTreeMap::new(), last: None, places, tiles: Map::default() }
+    pub(crate) fn run(&self, nodes: &[Node<'_>]) -> Run<'_> {
+        let places = nodes.iter().map(|node| tile_of(node.index)).collect();
+        Run { prover: self, related: BTreeMap::new(), last: None, places, tiles: Tiles::default() }
     }
 
     /// The checkpoint's size.
@@ -260,6 +294,24 @@ impl<'l> Prover<'l> {
         }
         let path = self.ledger.consistency(old.size, new.size)?;
         Ok(tree::verify_consistency(old.size, &old.root, new.size, &new.root, &path).is_ok())
+    }
+
+    /// The statement over the entry with this leaf; `None` where it signs nothing.
+    fn signed(&self, leaf: &Leaf) -> Result<Option<Arc<Signed>>, ReadError> {
+        let statements = || self.statements.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = statements().get(&leaf.statement) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let row = self.ledger.statement(leaf.index)?;
+        let signed = row.and_then(|row| Signed::of(&row, leaf.statement, &self.keys)).map(Arc::new);
+        if let Some(signed) = &signed {
+            let mut statements = statements();
+            if statements.len() >= STATEMENTS_TOGETHER {
+                statements.clear();
+            }
+            statements.insert(leaf.statement, Arc::clone(signed));
+        }
+        Ok(signed)
     }
 
     fn link(&self, index: Index) -> Option<&Link> {
@@ -287,8 +339,9 @@ impl<'l> Prover<'l> {
 }
 
 impl Run<'_> {
-    /// Checks an entry. Damage is an answer; only a failing store is an error.
-    pub(crate) fn prove(&mut self, entry: &Entry) -> Result<Proof, ReadError> {
+    /// Checks what a node was made of. Damage is an answer; only a failing store is an error.
+    pub(crate) fn prove(&mut self, node: &Node<'_>) -> Result<Proof, ReadError> {
+        let Some(entry) = node.entry else { return Ok(Proof::BROKEN) };
         let (index, leaf) = (entry.leaf.index, tree::leaf_hash(&entry.bytes));
         let held = Held::of(entry);
         if let Some((signature, tree)) = self.prover.proofs.get(index, &leaf)
@@ -299,7 +352,7 @@ impl Run<'_> {
         let proof = Proof {
             chain: sound(self.prover.is_linked(entry))?,
             held,
-            signature: self.signature(entry)?,
+            signature: self.signature(&entry.leaf, node.named())?,
             inclusion: self.includes(index, &leaf)?,
         };
         if let (Some(tree), true) = (self.prover.tree, proof.holds()) {
@@ -322,13 +375,13 @@ impl Run<'_> {
 
     fn includes(&mut self, index: Index, leaf: &TreeHash) -> Result<bool, ReadError> {
         let Some(tree) = self.prover.tree else { return Ok(false) };
-        let n = index.0 / u64::from(TILE_WIDTH);
-        if !self.tiles.contains_key(&n) {
+        let n = tile_of(index);
+        if !self.prover.tiles.contains_key(&n) && !self.tiles.contains_key(&n) {
             self.load_tiles(n, tree)?;
         }
         let place = usize::try_from(index.0 % u64::from(TILE_WIDTH)).ok();
-        let kept = self.tiles.get(&n).zip(place).and_then(|(leaves, place)| leaves.get(place));
-        if kept == Some(leaf) {
+        let leaves = self.prover.tiles.get(&n).or_else(|| self.tiles.get(&n));
+        if leaves.zip(place).and_then(|(leaves, place)| leaves.get(place)) == Some(leaf) {
             return Ok(true);
         }
         // The tile as it is kept does not hold, but the leaf itself still may.
@@ -336,44 +389,46 @@ impl Run<'_> {
         Ok(tree::verify_inclusion(leaf, index, tree.size, &path, &tree.root).is_ok())
     }
 
-    /// Takes in tile `n`, and those after it that will be asked for: they share most of what is above them.
+    /// Takes in tile `n`, and those after it that will be asked for.
     fn load_tiles(&mut self, n: u64, tree: Tree) -> Result<(), ReadError> {
-        self.tiles.clear();
         let mut next: Vec<_> = self.places.range(n..).take(TILES_TOGETHER).copied().collect();
         next.iter().for_each(|n| _ = self.places.remove(n));
         if next.first() != Some(&n) {
             next = vec![n];
         }
-        let tiles = match self.prover.ledger.inclusion_of_tiles(&next, tree.size) {
-            Err(damage) if is_damage(&damage) => Vec::new(),
-            tiles => tiles?,
-        };
-        // Where one of them is damaged, each of its entries is looked at for itself.
-        self.tiles.insert(n, Vec::new());
-        for (n, TileProof { leaves, path }) in next.into_iter().zip(tiles) {
-            let first = Index(n.saturating_mul(u64::from(TILE_WIDTH)));
-            let holds = leaves.first().is_some_and(|leaf| {
-                tree::verify_inclusion(leaf, first, tree.size, &path, &tree.root).is_ok()
-            });
-            self.tiles.insert(n, if holds { leaves } else { Vec::new() });
-        }
+        self.tiles = read_tiles(self.prover.ledger, &next, tree)?;
+        // Each of its entries is looked at for itself, then.
+        self.tiles.entry(n).or_default();
         Ok(())
     }
 
-    fn signature(&mut self, entry: &Entry) -> Result<Option<bool>, ReadError> {
-        let leaf = &entry.leaf;
+    fn signature(&mut self, leaf: &Leaf, named: Option<&str>) -> Result<Option<bool>, ReadError> {
         if leaf.refused_whole() {
             return Ok(None);
         }
         if self.last.as_ref().is_none_or(|last| last.statement != leaf.statement) {
-            let row = match self.prover.ledger.statement(leaf.index) {
-                Ok(row) => row,
-                Err(damage) => return sound::<bool>(Err(damage)).map(Some),
-            };
-            self.last = row.and_then(|row| Signed::of(&row, leaf.statement, &self.prover.keys));
+            self.last = sound(self.prover.signed(leaf))?;
         }
-        Ok(Some(self.last.as_ref().is_some_and(|signed| signed.covers(entry))))
+        Ok(Some(self.last.as_ref().is_some_and(|signed| signed.covers(leaf, named))))
     }
+}
+
+/// The tile that an entry is in.
+fn tile_of(index: Index) -> u64 {
+    index.0 / u64::from(TILE_WIDTH)
+}
+
+/// The tiles with these numbers, in one go: they share most of what is above them. None where one of them is damaged.
+fn read_tiles(ledger: &Ledger, numbers: &[u64], tree: Tree) -> Result<Tiles, ReadError> {
+    let proven = sound(ledger.inclusion_of_tiles(numbers, tree.size))?;
+    let checked = |(n, TileProof { leaves, path }): (&u64, TileProof)| {
+        let first = Index(n.saturating_mul(u64::from(TILE_WIDTH)));
+        let holds = leaves.first().is_some_and(|leaf| {
+            tree::verify_inclusion(leaf, first, tree.size, &path, &tree.root).is_ok()
+        });
+        (*n, if holds { leaves } else { Vec::new() })
+    };
+    Ok(numbers.iter().zip(proven).map(checked).collect())
 }
 
 /// Rows that are gone or damaged prove nothing; a store that fails says nothing.

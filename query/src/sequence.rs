@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::{Ledger, ReadError};
+use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{Index, SessionId};
 use schemas::kind::Kind;
 use schemas::limits::SESSION_SCAN_MAX;
@@ -43,7 +43,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn add(&mut self, node: &Node) {
+    fn add(&mut self, node: &Node<'_>) {
         self.seen.extend(node.seq);
         self.lost.extend(node.lost.filter(|_| node.is(Kind::GapDeclared) && node.accepted()));
         self.start = self.start.or(Some(node.index));
@@ -75,23 +75,23 @@ impl Numbers {
 
 /// What is missing of the numbers that each signer has in this workflow: between the first and the last, and right
 /// before the first.
-pub(crate) fn missing(ledger: &Ledger, nodes: &[Node]) -> Result<Vec<Missing>, ReadError> {
-    let mut signers: BTreeMap<(String, SessionId), Numbers> = BTreeMap::new();
+pub(crate) fn missing(ledger: &Ledger, nodes: &[Node<'_>]) -> Result<Vec<Missing>, ReadError> {
+    let mut signers: BTreeMap<(&str, SessionId), Numbers> = BTreeMap::new();
     for node in nodes.iter().filter(|node| !node.joined) {
-        if let (Some(signer), Some(session)) = (&node.signer, node.session) {
-            signers.entry((signer.clone(), session)).or_default().add(node);
+        if let (Some(signer), Some(session)) = (node.signer, node.session) {
+            signers.entry((signer, session)).or_default().add(node);
         }
     }
     // One for all signers, whichever way each is walked and however that ends. An entry takes a look into each term.
     let mut walk = Walk::new(Order::Oldest, SESSION_SCAN_MAX.saturating_mul(2));
     let mut found = Vec::new();
     for ((signer, session), mut numbers) in signers {
-        numbers.ask(ledger, &signer, session)?;
-        let checked = numbers.missing().is_empty()
-            || look(ledger, &signer, session, &mut numbers, &mut walk)?;
+        numbers.ask(ledger, signer, session)?;
+        let checked =
+            numbers.missing().is_empty() || look(ledger, signer, session, &mut numbers, &mut walk)?;
         for (from, to) in numbers.missing() {
             let declared = numbers.lost.iter().any(|(a, b)| *a <= from && to <= *b);
-            let signer = signer.clone();
+            let signer = signer.to_owned();
             found.push(Missing { signer, session, from, to, declared, checked });
         }
     }
@@ -118,8 +118,8 @@ fn look(
                 Seek::End => break,
                 Seek::Spent(_) => return Ok(false),
             };
-            if let Some(node) = node(ledger, Index(index))? {
-                numbers.add(&node);
+            if let Some(entry) = entry(ledger, Index(index))? {
+                numbers.add(&Node::of(&entry));
                 if numbers.missing().is_empty() {
                     return Ok(true);
                 }
@@ -130,12 +130,11 @@ fn look(
     Ok(true)
 }
 
-/// The entry's node; `None` where its rows are damaged.
-fn node(ledger: &Ledger, index: Index) -> Result<Option<Node>, ReadError> {
+/// `None` where its rows are damaged.
+fn entry(ledger: &Ledger, index: Index) -> Result<Option<Entry>, ReadError> {
     match ledger.entry(index) {
-        Ok(entry) => Ok(entry.as_ref().map(Node::of)),
         Err(damage) if is_damage(&damage) => Ok(None),
-        Err(failure) => Err(failure),
+        read => read,
     }
 }
 

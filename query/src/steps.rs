@@ -15,13 +15,13 @@ use crate::node::{Node, Verdict};
 /// One step of a workflow.
 #[derive(Clone, Debug)]
 pub(crate) struct Step<'n> {
-    nodes: Vec<&'n Node>,
-    first: &'n Node,
+    nodes: Vec<&'n Node<'n>>,
+    first: &'n Node<'n>,
 }
 
 impl<'n> Step<'n> {
     /// Of the nodes at `places`; `None` if there are none.
-    pub(crate) fn new(nodes: &'n [Node], places: &[usize]) -> Option<Self> {
+    pub(crate) fn new(nodes: &'n [Node<'n>], places: &[usize]) -> Option<Self> {
         let nodes: Vec<_> = places.iter().filter_map(|place| nodes.get(*place)).collect();
         let intent = nodes.iter().copied().find(|node| node.is(Kind::ActionIntent));
         let first = intent.or_else(|| nodes.first().copied())?;
@@ -29,11 +29,11 @@ impl<'n> Step<'n> {
     }
 
     /// The entry that the step is named for: the intent where there is one.
-    pub(crate) fn first(&self) -> &'n Node {
+    pub(crate) fn first(&self) -> &'n Node<'n> {
         self.first
     }
 
-    fn accepted(&self, kind: Kind) -> impl Iterator<Item = &'n Node> + '_ {
+    fn accepted(&self, kind: Kind) -> impl Iterator<Item = &'n Node<'n>> + '_ {
         self.nodes.iter().copied().filter(move |node| node.is(kind) && node.accepted())
     }
 
@@ -42,7 +42,7 @@ impl<'n> Step<'n> {
     }
 
     /// Verdicts with the entry that holds each.
-    fn verdicts(&self) -> impl Iterator<Item = (&'n Node, &'n Verdict)> + '_ {
+    fn verdicts(&self) -> impl Iterator<Item = (&'n Node<'n>, &'n Verdict<'n>)> + '_ {
         let nodes = self.accepted(Kind::GateVerdict);
         nodes.flat_map(|node| node.verdicts.iter().map(move |verdict| (node, verdict)))
     }
@@ -51,17 +51,16 @@ impl<'n> Step<'n> {
     fn denial(&self) -> Option<&'n str> {
         let mut last: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
         for (_, verdict) in self.verdicts() {
-            last.insert(&verdict.gate, (&verdict.decision, &verdict.reason));
+            last.insert(verdict.gate, (verdict.decision, verdict.reason));
         }
-        let approval =
-            self.accepted(Kind::ApprovalDecided).filter_map(|n| n.decision.as_deref()).last();
+        let approval = self.accepted(Kind::ApprovalDecided).filter_map(|n| n.decision).last();
         let mut decisions =
             last.into_values().chain(approval.map(|decision| (decision, "approval")));
         decisions.find(|(decision, _)| *decision == "deny").map(|(_, reason)| reason)
     }
 
     fn outcome(&self) -> Option<&'n str> {
-        self.accepted(Kind::ActionOutcome).filter_map(|node| node.outcome.as_deref()).last()
+        self.accepted(Kind::ActionOutcome).filter_map(|node| node.outcome).last()
     }
 
     fn is_final(&self) -> bool {
@@ -106,8 +105,7 @@ impl<'n> Step<'n> {
     /// Since when it may run but has no final outcome.
     pub(crate) fn open_since(&self) -> Option<Micros> {
         let allowed = self.verdicts().filter(|(_, verdict)| verdict.decision == "allow");
-        let approved =
-            self.accepted(Kind::ApprovalDecided).filter(|n| n.decision.as_deref() == Some("allow"));
+        let approved = self.accepted(Kind::ApprovalDecided).filter(|n| n.decision == Some("allow"));
         let last = allowed.map(|(node, _)| node).chain(approved).map(|node| node.received_at).max();
         self.is_open().then(|| last.unwrap_or(self.first.received_at))
     }
@@ -123,27 +121,25 @@ impl<'n> Step<'n> {
     }
 
     fn action(&self) -> Cow<'n, str> {
-        match (self.first.kind, &self.first.trigger) {
+        match (self.first.kind, self.first.trigger) {
             (Some(Kind::TriggerObserved), Some((kind, _))) => return format!("{kind} in").into(),
             (Some(Kind::DelegationGranted), _) => return "delegate".into(),
             (Some(Kind::DelegationRevoked), _) => return "revoke".into(),
             _ => {}
         }
-        let named = self.nodes.iter().find_map(|node| node.action.as_deref());
+        let named = self.nodes.iter().find_map(|node| node.action);
         named.or_else(|| self.first.kind.map(Kind::as_str)).unwrap_or_default().into()
     }
 
     fn target(&self) -> Option<&'n str> {
         let first = self.first;
         match first.kind {
-            Some(Kind::TriggerObserved) => first.trigger.as_ref().map(|(_, name)| name.as_str()),
+            Some(Kind::TriggerObserved) => first.trigger.map(|(_, name)| name),
             Some(Kind::DelegationGranted | Kind::DelegationRevoked) => {
-                first.grant.as_ref().and_then(|grant| grant.to.as_deref())
+                first.grant.as_ref().and_then(|grant| grant.to)
             }
-            Some(kind) if PARTS.contains(&kind) => {
-                self.nodes.iter().find_map(|node| node.target.as_deref())
-            }
-            _ => first.agent.as_deref(),
+            Some(kind) if PARTS.contains(&kind) => self.nodes.iter().find_map(|node| node.target),
+            _ => first.agent,
         }
     }
 
@@ -151,11 +147,11 @@ impl<'n> Step<'n> {
     fn actor(&self) -> Option<&'n str> {
         // Who tells of another's action names its agent, but does not act as that.
         let is_own = self.is_action() && self.first.account() != Account::Nobody;
-        let agent = if is_own { self.first.agent.as_deref() } else { None };
-        agent.or(self.first.signer.as_deref())
+        let agent = if is_own { self.first.agent } else { None };
+        agent.or(self.first.signer)
     }
 
-    fn scope(&self) -> &'n [String] {
+    fn scope(&self) -> &'n [&'n str] {
         self.first.grant.as_ref().map(|grant| grant.scope.as_slice()).unwrap_or_default()
     }
 
@@ -201,7 +197,7 @@ pub(crate) struct StepView<'n> {
     action: Cow<'n, str>,
     agent: Option<&'n str>,
     target: Option<&'n str>,
-    scope: &'n [String],
+    scope: &'n [&'n str],
     status: Option<&'n str>,
     witnessed: bool,
     denied: bool,
@@ -235,14 +231,14 @@ struct BasisView<'n> {
 }
 
 impl<'n> VerdictView<'n> {
-    fn of(node: &Node, verdict: &'n Verdict, assertions: &'n [(String, String)]) -> Self {
+    fn of(node: &Node<'_>, verdict: &'n Verdict<'n>, assertions: &[(&'n str, &'n str)]) -> Self {
         let as_of = verdict.as_of.map(Time);
         Self {
             index: node.index.0,
-            gate: &verdict.gate,
-            decision: &verdict.decision,
-            reason: &verdict.reason,
-            basis: verdict.source.as_deref().map(|source| BasisView { source, as_of }),
+            gate: verdict.gate,
+            decision: verdict.decision,
+            reason: verdict.reason,
+            basis: verdict.source.map(|source| BasisView { source, as_of }),
             assertion: assertion(verdict, assertions),
         }
     }
@@ -250,12 +246,12 @@ impl<'n> VerdictView<'n> {
 
 /// What the agent asserted and the verdict rests on: its basis names the assertion, or it is a consent
 /// gate's, which rests on where the consent came from.
-fn assertion<'n>(verdict: &Verdict, assertions: &'n [(String, String)]) -> Option<&'n str> {
-    let source = verdict.source.as_deref();
-    let named = |(key, value): &&(String, String)| source == Some(key) || source == Some(value);
-    let consent = |(key, _): &&(String, String)| {
-        key == "consent_source" && verdict.gate.split('_').any(|word| word == "consent")
+fn assertion<'n>(verdict: &Verdict<'_>, assertions: &[(&'n str, &'n str)]) -> Option<&'n str> {
+    let source = verdict.source;
+    let named = |(key, value): &&(&str, &str)| source == Some(*key) || source == Some(*value);
+    let consent = |(key, _): &&(&str, &str)| {
+        *key == "consent_source" && verdict.gate.split('_').any(|word| word == "consent")
     };
     let found = assertions.iter().find(named).or_else(|| assertions.iter().find(consent));
-    found.map(|(_, value)| value.as_str())
+    found.map(|(_, value)| *value)
 }

@@ -73,7 +73,11 @@ struct Wait<'n> {
 }
 
 /// The time of `nodes`, which stand in the log's order; `groups` are the places of each step.
-pub(crate) fn timing<'n>(nodes: &'n [Node], edges: &[Edge], groups: &[Vec<usize>]) -> Timing<'n> {
+pub(crate) fn timing<'n>(
+    nodes: &'n [Node<'n>],
+    edges: &[Edge],
+    groups: &[Vec<usize>],
+) -> Timing<'n> {
     let clock = Clock { nodes, last: last_needed(nodes, edges, groups), steps: steps(groups) };
     let ends = || nodes.iter().filter(|node| counts(node));
     let (first, last) = (ends().next(), ends().next_back());
@@ -88,13 +92,13 @@ pub(crate) fn timing<'n>(nodes: &'n [Node], edges: &[Edge], groups: &[Vec<usize>
 }
 
 /// What happened: not what was refused, nor what the ledger itself remarks on it.
-fn counts(node: &Node) -> bool {
+fn counts(node: &Node<'_>) -> bool {
     node.accepted() && !node.is(Kind::Finding) && !node.is(Kind::Delivery) && node.kind.is_some()
 }
 
 /// At each place, the last place before it without which it could not have come.
 fn last_needed(
-    nodes: &[Node],
+    nodes: &[Node<'_>],
     edges: &[Edge],
     groups: &[Vec<usize>],
 ) -> Map<usize, (usize, Reason)> {
@@ -123,7 +127,7 @@ fn last_needed(
 }
 
 /// For each entry of a step, the last one before it that is an earlier part of an action.
-fn parts(nodes: &[Node], group: &[usize]) -> Vec<(usize, usize)> {
+fn parts(nodes: &[Node<'_>], group: &[usize]) -> Vec<(usize, usize)> {
     let part = |place: usize| {
         let kind = nodes.get(place)?.kind?;
         PARTS.iter().position(|part| *part == kind)
@@ -143,11 +147,11 @@ fn parts(nodes: &[Node], group: &[usize]) -> Vec<(usize, usize)> {
 }
 
 /// For each entry, the one before it of the same signer in the same session.
-fn turns(nodes: &[Node]) -> Vec<(usize, usize)> {
+fn turns(nodes: &[Node<'_>]) -> Vec<(usize, usize)> {
     let mut before: Map<(&str, SessionId), usize> = Map::default();
     let mut found = Vec::new();
     for (place, node) in nodes.iter().enumerate().filter(|(_, node)| counts(node)) {
-        if let (Some(signer), Some(session)) = (node.signer.as_deref(), node.session) {
+        if let (Some(signer), Some(session)) = (node.signer, node.session) {
             found.extend(before.insert((signer, session), place).map(|before| (place, before)));
         }
     }
@@ -161,7 +165,7 @@ fn steps(groups: &[Vec<usize>]) -> Map<usize, usize> {
 }
 
 struct Clock<'n> {
-    nodes: &'n [Node],
+    nodes: &'n [Node<'n>],
     last: Map<usize, (usize, Reason)>,
     steps: Map<usize, usize>,
 }
@@ -182,7 +186,7 @@ impl<'n> Clock<'n> {
                 path.push(Hop {
                     index: node.index.0,
                     step: self.steps.get(&place).copied(),
-                    signer: node.signer.as_deref(),
+                    signer: node.signer,
                     us: needed.map_or(0, |(from, _)| self.us(*from, place)),
                     on: needed.map(|(_, reason)| *reason),
                 });
@@ -198,7 +202,7 @@ impl<'n> Clock<'n> {
         let mut own: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         let mut waits = Vec::new();
         for (then, node) in self.nodes.iter().enumerate().filter(|(_, node)| counts(node)) {
-            let Some(who) = node.signer.as_deref() else { continue };
+            let Some(who) = node.signer else { continue };
             let before = own.entry(who).or_default();
             waits.extend(self.wait(who, then, before));
             before.push(then);
@@ -209,7 +213,7 @@ impl<'n> Clock<'n> {
     fn wait(&self, who: &'n str, then: usize, own: &[usize]) -> Option<Wait<'n>> {
         let (until, on) = *self.last.get(&then)?;
         let [until_node, then_node] = [self.nodes.get(until)?, self.nodes.get(then)?];
-        let whom = until_node.signer.as_deref().filter(|whom| *whom != who)?;
+        let whom = until_node.signer.filter(|whom| *whom != who)?;
         let earlier = own.partition_point(|place| *place < until).checked_sub(1)?;
         let from = *own.get(earlier)?;
         Some(Wait {

@@ -45,6 +45,10 @@ impl<'a> Cursor<'a> {
         lead
     }
 
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.rest.get().is_empty()
+    }
+
     /// On past what `lead` holds, which was read last.
     pub(crate) fn skip<T: Copy>(&self, lead: Lead<'a, T>) {
         let (mut inside, mut rest) = (items(lead), self.rest.get());

@@ -10,8 +10,8 @@ use crate::cursor::Cursor;
 use crate::fields::{FIELDS, registry_fields};
 use crate::id::{EventId, Micros};
 use crate::kind::Kind;
-use crate::peek::Peek;
 use crate::shown::{Record, Shown};
+use crate::walk::Walk;
 
 /// The longest name of a field that an outline reads.
 const LONGEST: usize = "signer".len();
@@ -34,16 +34,16 @@ impl<'a> Outline<'a> {
     #[must_use]
     pub fn admitted(bytes: &'a [u8]) -> Option<Self> {
         let (mut kind, mut id, mut time, mut agent, mut signer) = (None, None, None, None, None);
+        let walk = Walk::over(bytes);
         // Shorter names come first.
-        let early = Peek::of(bytes).pairs().take_while(|(name, _)| name.len() <= LONGEST);
-        for (name, item) in early {
+        for name in walk.pairs().take_while(|name| name.len() <= LONGEST) {
             match name {
-                b"kind" => kind = item.text().and_then(Kind::parse),
-                b"id" => id = item.bytes().and_then(EventId::from_slice),
-                b"time" => time = item.uint().map(Micros),
-                b"agent" => agent = item.get("id").and_then(|id| id.text()),
-                b"signer" => signer = item.text(),
-                _ => {}
+                b"kind" => kind = walk.text().and_then(Kind::parse),
+                b"id" => id = walk.bytes().and_then(EventId::from_slice),
+                b"time" => time = walk.uint().map(Micros),
+                b"agent" => agent = walk.within("id", Walk::text),
+                b"signer" => signer = walk.text(),
+                _ => walk.skip(),
             }
         }
         Some(Self {
@@ -74,10 +74,13 @@ impl<'a> Outline<'a> {
         self.agent
     }
 
-    /// The whole, to be looked into.
+    /// The bytes where they lie; `None` of what a proposal proposes, which lies nowhere.
     #[must_use]
-    pub fn look(&self) -> Peek<'_> {
-        Peek::of(&self.bytes)
+    pub fn bytes(&self) -> Option<&'a [u8]> {
+        match self.bytes {
+            Cow::Borrowed(bytes) => Some(bytes),
+            Cow::Owned(_) => None,
+        }
     }
 
     /// Who signs: `signer`, else the agent.

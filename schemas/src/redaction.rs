@@ -4,7 +4,7 @@ use crate::body::Body;
 use crate::deterministic::Item;
 use crate::id::Index;
 use crate::kind::Kind;
-use crate::peek::Peek;
+use crate::walk::Walk;
 
 /// What an entry of kind `redaction` says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,8 +40,9 @@ impl Redaction {
     /// most rows need not be read.
     #[must_use]
     pub fn in_row(row: &[u8]) -> Option<Self> {
-        let kind = Peek::of(row).get("kind")?;
-        (kind.text()? == Kind::Redaction.as_str()).then_some(())?;
+        let walk = Walk::over(row);
+        walk.find("kind").then_some(())?;
+        (walk.text()? == Kind::Redaction.as_str()).then_some(())?;
         Self::of(&Body::parse(row).ok()?)
     }
 

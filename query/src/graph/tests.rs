@@ -11,10 +11,11 @@ use schemas::leaf::{Counts, Leaf, Status};
 use schemas::reject::Reason;
 use serde_json::{Value as Json, json};
 
-use crate::graph::{Facts, unproven};
+use crate::graph::{EntryText, Facts, unproven};
 use crate::node::Node;
 use crate::proof::{Held, Proof};
 
+const CHECKPOINT: TreeSize = TreeSize(99);
 const MINUTE: u64 = 60_000_000;
 const GOOD: Proof =
     Proof { chain: true, held: Held::Whole, signature: Some(true), inclusion: true };
@@ -31,16 +32,22 @@ fn ids(ns: &[u64]) -> Json {
 /// A list of nodes under construction; the n-th one has id n and was received in minute n.
 #[derive(Default)]
 struct Nodes {
-    nodes: Vec<Node>,
+    nodes: Vec<Node<'static>>,
     ordinal: u64,
 }
 
 impl Nodes {
-    fn add(&mut self, kind: &str, causes: &[u64], fields: Json) -> &mut Node {
+    fn add(&mut self, kind: &str, causes: &[u64], fields: Json) -> &mut Node<'static> {
         self.add_as(Status::Accepted, kind, causes, fields)
     }
 
-    fn add_as(&mut self, status: Status, kind: &str, causes: &[u64], fields: Json) -> &mut Node {
+    fn add_as(
+        &mut self,
+        status: Status,
+        kind: &str,
+        causes: &[u64],
+        fields: Json,
+    ) -> &mut Node<'static> {
         let index = u64::try_from(self.nodes.len()).unwrap();
         self.ordinal += u64::from(status == Status::Accepted);
         let bytes = bytes(kind, index, causes, fields);
@@ -57,7 +64,10 @@ impl Nodes {
             counts: Counts { agent: 0, session: 0, correlation },
             source: None,
         };
-        self.nodes.push(Node::new(&leaf, Some(&Body::parse(&bytes).unwrap().into())));
+        // What a test constructs it may keep.
+        let bytes: &[u8] = bytes.leak();
+        assert!(Body::parse(bytes).is_ok());
+        self.nodes.push(Node::new(&leaf, Some(bytes)));
         self.nodes.last_mut().unwrap()
     }
 
@@ -88,17 +98,20 @@ impl Nodes {
         self.graph_with(|facts| facts.counted = Some(own))
     }
 
+    fn texts(&self) -> Vec<EntryText> {
+        self.nodes.iter().map(|node| EntryText::of(node, &GOOD, CHECKPOINT)).collect()
+    }
+
     fn graph_with(&self, change: impl FnOnce(&mut Facts)) -> Json {
         let mut facts = Facts {
             correlation: "w".to_owned(),
             grants: BTreeMap::new(),
             missing: Vec::new(),
             counted: None,
-            checkpoint: TreeSize(99),
             now: Micros(60 * MINUTE),
         };
         change(&mut facts);
-        json!(unproven(&self.nodes, &facts).proven(&vec![GOOD; self.nodes.len()]))
+        json!(unproven(&self.nodes, facts).proven(self.texts(), CHECKPOINT))
     }
 }
 
@@ -386,6 +399,19 @@ fn one_bad_proof_leaves_the_whole_unverified() {
     let mut nodes = Nodes::default();
     nodes.intent(json!({}));
     assert_eq!(nodes.graph()["verified"], json!({ "checkpoint": 99, "ok": true }));
+    let ok = |proofs: &[Proof]| {
+        let facts = Facts {
+            correlation: "w".to_owned(),
+            grants: BTreeMap::new(),
+            missing: Vec::new(),
+            counted: Some(1),
+            now: Micros(0),
+        };
+        let text = |proof| EntryText::of(&nodes.nodes[0], proof, CHECKPOINT);
+        let entries = proofs.iter().map(text).collect();
+        json!(unproven(&nodes.nodes, facts).proven(entries, CHECKPOINT))["verified"]["ok"].clone()
+    };
+    assert_eq!(ok(&[]), false, "one has no proof");
     for bad in [
         Proof::BROKEN,
         Proof { chain: false, ..GOOD },
@@ -393,15 +419,7 @@ fn one_bad_proof_leaves_the_whole_unverified() {
         Proof { signature: Some(false), ..GOOD },
         Proof { inclusion: false, ..GOOD },
     ] {
-        let facts = Facts {
-            correlation: "w".to_owned(),
-            grants: BTreeMap::new(),
-            missing: Vec::new(),
-            counted: Some(1),
-            checkpoint: TreeSize(99),
-            now: Micros(0),
-        };
-        assert_eq!(json!(unproven(&nodes.nodes, &facts).proven(&[bad]))["verified"]["ok"], false);
+        assert_eq!(ok(&[bad]), false);
     }
     let redacted = Proof { held: Held::Erased, ..GOOD };
     assert!(redacted.holds(), "erased is not broken");

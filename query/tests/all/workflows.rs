@@ -186,6 +186,53 @@ fn a_cause_of_a_cause_is_joined_and_an_unknown_one_is_a_gap() {
 }
 
 #[test]
+fn a_cause_that_came_after_the_checkpoint_of_what_cites_it_is_proven_with_that_in_a_newer_one() {
+    let mut world = World::new();
+    world.agent("a");
+    let mut early = start("a", "w");
+    early["causes"] = json!(["@late"]);
+    world.accept("a", early);
+    world.writer.as_mut().unwrap().publish().unwrap();
+    let published = world.head();
+    assert_eq!(gaps(&world, "w")[0]["kind"], "unknown_cause");
+    let late = world.accept_as("a", Some("late"), start("a", "other"));
+    assert!(late >= published);
+    for _ in 0..2 {
+        let chain = world.json("/workflows/w");
+        assert_eq!(chain["verified"], json!({ "checkpoint": world.head(), "ok": true }));
+        let entries = chain["entries"].as_array().unwrap();
+        let proofs: Vec<_> = entries.iter().map(|entry| &entry["proof"]["checkpoint"]).collect();
+        assert_eq!(proofs, [world.head(); 2], "each against the same tree");
+        assert_eq!((&entries[1]["index"], &entries[1]["joined"]), (&json!(late), &json!(true)));
+        assert_eq!(gaps(&world, "w"), Vec::<serde_json::Value>::new());
+    }
+}
+
+#[test]
+fn many_causes_are_joined_where_they_stand_between_its_own() {
+    let mut world = World::new();
+    world.agent("a");
+    let first = world.accept("a", start("a", "w"));
+    let mut label = None;
+    for n in 0..300 {
+        let mut other = start("a", "other");
+        other["causes"] = label.iter().map(|label| json!(format!("@{label}"))).collect();
+        label = Some(format!("other {n}"));
+        world.accept_as("a", label.as_deref(), other);
+    }
+    let mut last = start("a", "w");
+    last["causes"] = json!([format!("@{}", label.unwrap())]);
+    let last = world.accept("a", last);
+    let chain = world.json("/workflows/w");
+    let counts = json!({ "entries": 302, "counted": 2, "joined": 300, "rejected": 0 });
+    assert_eq!(chain["counts"], counts);
+    let indexes = |entry: &serde_json::Value| entry["index"].as_u64().unwrap();
+    let found: Vec<_> = chain["entries"].as_array().unwrap().iter().map(indexes).collect();
+    assert_eq!(found, (first..=last).collect::<Vec<_>>());
+    assert_eq!(chain["verified"]["ok"], true);
+}
+
+#[test]
 fn many_bodies_under_one_signature_are_each_verified() {
     let mut world = World::new();
     world.agent("a");
