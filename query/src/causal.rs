@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, as_of, set};
 use crate::entries::entry_json;
-use crate::error::{Error, is_damage};
+use crate::error::{Error, sound};
 use crate::names::Names;
 use crate::node::Node;
 use crate::params::{Params, Segment};
@@ -213,9 +213,6 @@ impl Causality<'_> {
 
     /// `None` where its rows are damaged.
     fn entry(&self, index: Index) -> Result<Option<Entry>, ReadError> {
-        match self.ledger.entry(index) {
-            Err(damage) if is_damage(&damage) => Ok(None),
-            read => read,
-        }
+        sound(self.ledger.entry(index))
     }
 }

@@ -136,6 +136,14 @@ pub(crate) fn is_damage(error: &ReadError) -> bool {
     !matches!(error, ReadError::Store(_) | ReadError::Alone(_))
 }
 
+/// What was read, nothing where its rows are gone or damaged: these prove nothing; a store that fails says nothing.
+pub(crate) fn sound<T: Default>(checked: Result<T, ReadError>) -> Result<T, ReadError> {
+    match checked {
+        Err(damage) if is_damage(&damage) => Ok(T::default()),
+        checked => checked,
+    }
+}
+
 impl Error {
     fn status(&self) -> StatusCode {
         match self {

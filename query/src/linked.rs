@@ -10,7 +10,7 @@ use schemas::limits::{LINKED_LOOKS_MAX, LINKED_WORKFLOWS_MAX};
 use schemas::terms::Key;
 use serde::Serialize;
 
-use crate::error::is_damage;
+use crate::error::sound;
 use crate::names::Names;
 use crate::node::Node;
 
@@ -229,10 +229,7 @@ impl Search<'_> {
             return Ok(None);
         };
         self.looks = left;
-        match self.ledger.entry(index) {
-            Ok(entry) => Ok(entry.filter(|entry| entry.leaf.status == Status::Accepted)),
-            Err(damage) if is_damage(&damage) => Ok(None),
-            Err(failure) => Err(failure),
-        }
+        let entry = sound(self.ledger.entry(index))?;
+        Ok(entry.filter(|entry| entry.leaf.status == Status::Accepted))
     }
 }

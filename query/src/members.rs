@@ -7,7 +7,7 @@ use schemas::map::Set;
 use schemas::terms::Key;
 
 use crate::cores::each_share;
-use crate::error::is_damage;
+use crate::error::sound;
 use crate::names::Names;
 use crate::node::Node;
 use crate::terms::term_row;
@@ -31,11 +31,7 @@ pub(crate) struct Member {
 
 impl Member {
     fn of(index: Index, entry: Result<Entry, ReadError>) -> Result<Self, ReadError> {
-        match entry {
-            Ok(entry) => Ok(Self { index, entry: Some(entry), joined: false }),
-            Err(damage) if is_damage(&damage) => Ok(Self { index, entry: None, joined: false }),
-            Err(failure) => Err(failure),
-        }
+        Ok(Self { index, entry: sound(entry.map(Some))?, joined: false })
     }
 
     /// What was read.

@@ -10,7 +10,7 @@ use schemas::id::{EventId, Index, TreeSize};
 use schemas::map::Map;
 use schemas::registry::Registry;
 
-use crate::error::is_damage;
+use crate::error::sound;
 use crate::node::Node;
 
 /// Agents by the names that entries give them, as the registry knows them.
@@ -98,10 +98,7 @@ impl<'l> Names<'l> {
 
     /// The agent that the entry at `index` is of; none where its rows are damaged.
     fn at(&mut self, index: Index) -> Result<Option<String>, ReadError> {
-        let entry = match self.ledger.entry(index) {
-            Err(damage) if is_damage(&damage) => None,
-            read => read?,
-        };
+        let entry = sound(self.ledger.entry(index))?;
         let node = entry.as_ref().map(Node::of);
         match node.and_then(|node| Some((node.agent, node.signer?))) {
             Some((named, signer)) => Ok(self.agent(named, signer)?.map(Cow::into_owned)),

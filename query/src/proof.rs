@@ -4,7 +4,6 @@
 //! in. Reading it again proves only that the newer tree extends that one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger::{Entry, KeySet, Ledger, ReadError, StatementRow, TileProof};
@@ -19,7 +18,7 @@ use schemas::submission::parse_manifest;
 use schemas::tree::{self, TILE_WIDTH};
 use serde::Serialize;
 
-use crate::error::is_damage;
+use crate::error::sound;
 use crate::node::Node;
 
 /// Tiles that are read in one go, 8 KiB each.
@@ -195,11 +194,6 @@ impl Link {
     }
 }
 
-fn sorted(mut links: Vec<(Index, Link)>) -> Vec<(Index, Link)> {
-    links.sort_unstable_by_key(|(index, _)| *index);
-    links
-}
-
 /// What a statement signs.
 struct Signed {
     statement: Digest,
@@ -245,7 +239,8 @@ impl<'l> Prover<'l> {
         proofs: &'l Proofs,
         entries: impl IntoIterator<Item = &'e Entry>,
     ) -> Result<Self, ReadError> {
-        let links = sorted(entries.into_iter().map(Link::of).collect());
+        let mut links: Vec<_> = entries.into_iter().map(Link::of).collect();
+        links.sort_unstable_by_key(|(index, _)| *index);
         let index = links.last().map(|(index, _)| *index).unwrap_or_default();
         let head = ledger.head();
         let (size, note) = match &head.published {
@@ -272,9 +267,8 @@ impl<'l> Prover<'l> {
 
     /// Takes in others that are to be proven, too.
     pub(crate) fn follow<'e>(&mut self, entries: impl IntoIterator<Item = &'e Entry>) {
-        let mut links = mem::take(&mut self.links);
-        links.extend(entries.into_iter().map(Link::of));
-        self.links = sorted(links);
+        self.links.extend(entries.into_iter().map(Link::of));
+        self.links.sort_unstable_by_key(|(index, _)| *index);
     }
 
     /// Proves these of the entries; each run is its own, so that several may go on at the same time.
@@ -397,7 +391,7 @@ impl Run<'_> {
             next = vec![n];
         }
         self.tiles = read_tiles(self.prover.ledger, &next, tree)?;
-        // Each of its entries is looked at for itself, then.
+        // Where one of them is damaged, each entry is looked at for itself.
         self.tiles.entry(n).or_default();
         Ok(())
     }
@@ -429,12 +423,4 @@ fn read_tiles(ledger: &Ledger, numbers: &[u64], tree: Tree) -> Result<Tiles, Rea
         (*n, if holds { leaves } else { Vec::new() })
     };
     Ok(numbers.iter().zip(proven).map(checked).collect())
-}
-
-/// Rows that are gone or damaged prove nothing; a store that fails says nothing.
-fn sound<T: Default>(checked: Result<T, ReadError>) -> Result<T, ReadError> {
-    match checked {
-        Err(damage) if is_damage(&damage) => Ok(T::default()),
-        checked => checked,
-    }
 }

@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::{Entry, Ledger, ReadError};
+use ledger::{Ledger, ReadError};
 use schemas::id::{Index, SessionId};
 use schemas::kind::Kind;
 use schemas::limits::SESSION_SCAN_MAX;
 use schemas::sequence;
 
-use crate::error::is_damage;
+use crate::error::{is_damage, sound};
 use crate::node::Node;
 use crate::source::{Order, Seek, Walk};
 use crate::terms::of_session;
@@ -118,7 +118,7 @@ fn look(
                 Seek::End => break,
                 Seek::Spent(_) => return Ok(false),
             };
-            if let Some(entry) = entry(ledger, Index(index))? {
+            if let Some(entry) = sound(ledger.entry(Index(index)))? {
                 numbers.add(&Node::of(&entry));
                 if numbers.missing().is_empty() {
                     return Ok(true);
@@ -128,14 +128,6 @@ fn look(
         }
     }
     Ok(true)
-}
-
-/// `None` where its rows are damaged.
-fn entry(ledger: &Ledger, index: Index) -> Result<Option<Entry>, ReadError> {
-    match ledger.entry(index) {
-        Err(damage) if is_damage(&damage) => Ok(None),
-        read => read,
-    }
 }
 
 #[cfg(test)]
