@@ -17,24 +17,33 @@ const MANY: usize = MAP_BYTES / 2;
 /// that fails would end the store's work in the background.
 const DAMAGED: [u8; 1] = [0];
 
-/// The places of a span that belong to a set, of which there is at least one.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Places {
+/// The places of a span that belong to a set, of which there is at least one, as a row holds them: a walk asks for few of
+/// them, and rows are long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Places<'r> {
     /// Ascending.
-    List(Vec<u16>),
+    List(&'r [[u8; 2]]),
     /// The first place is the lowest bit of the first word.
-    Map(Vec<u64>),
+    Map(&'r [[u8; 8]]),
 }
 
-impl Places {
-    /// Reads a row; `None` if it is damaged.
-    pub(crate) fn decode(row: &[u8]) -> Option<Self> {
-        Some(match Form::of(row)? {
-            Form::List(places) => {
-                Self::List(places.iter().copied().map(u16::from_be_bytes).collect())
-            }
-            Form::Map(words) => Self::Map(words.iter().copied().map(u64::from_be_bytes).collect()),
+impl<'r> Places<'r> {
+    /// Reads a row; `None` if it is no set. Any map is one here, so that nothing reads all of it.
+    pub(crate) fn decode(row: &'r [u8]) -> Option<Self> {
+        Self::of(row).filter(|places| match places {
+            Self::List(places) => ascend(places),
+            Self::Map(_) => true,
         })
+    }
+
+    /// The same of a row that was decoded before; `None` if its length is no set's.
+    pub(crate) fn of(row: &'r [u8]) -> Option<Self> {
+        if row.len() == MAP_BYTES {
+            return Some(Self::Map(row.as_chunks().0));
+        }
+        let (places, rest) = row.as_chunks();
+        let is_list = !places.is_empty() && places.len() < MANY && rest.is_empty();
+        is_list.then_some(Self::List(places))
     }
 
     /// The row of the set of these places, which ascend; `None` if there are none.
@@ -51,15 +60,16 @@ impl Places {
     }
 
     /// The first place of the set at or after `place`.
-    pub(crate) fn at_or_after(&self, place: u16) -> Option<u16> {
+    pub(crate) fn at_or_after(self, place: u16) -> Option<u16> {
         match self {
             Self::List(places) => {
-                places.get(places.partition_point(|at| *at < place)..)?.first().copied()
+                let at = places.partition_point(|at| u16::from_be_bytes(*at) < place);
+                places.get(at).copied().map(u16::from_be_bytes)
             }
             Self::Map(words) => {
                 let (at, bit) = split(place);
-                let first = words.get(at)? & (u64::MAX << bit);
-                let rest = words.get(at + 1..)?.iter().copied();
+                let first = u64::from_be_bytes(*words.get(at)?) & (u64::MAX << bit);
+                let rest = words.get(at + 1..)?.iter().copied().map(u64::from_be_bytes);
                 let mut words = (at..).zip(std::iter::once(first).chain(rest));
                 let (at, word) = words.find(|(_, word)| *word != 0)?;
                 join(at, word.trailing_zeros())
@@ -68,15 +78,16 @@ impl Places {
     }
 
     /// The last place of the set at or before `place`.
-    pub(crate) fn at_or_before(&self, place: u16) -> Option<u16> {
+    pub(crate) fn at_or_before(self, place: u16) -> Option<u16> {
         match self {
             Self::List(places) => {
-                places.get(..places.partition_point(|at| *at <= place))?.last().copied()
+                let beyond = places.partition_point(|at| u16::from_be_bytes(*at) <= place);
+                places.get(beyond.checked_sub(1)?).copied().map(u16::from_be_bytes)
             }
             Self::Map(words) => {
                 let (at, bit) = split(place);
-                let last = words.get(at)? & (u64::MAX >> (63 - bit));
-                let rest = words.get(..at)?.iter().copied().rev();
+                let last = u64::from_be_bytes(*words.get(at)?) & (u64::MAX >> (63 - bit));
+                let rest = words.get(..at)?.iter().copied().map(u64::from_be_bytes).rev();
                 let mut words = (0..=at).rev().zip(std::iter::once(last).chain(rest));
                 let (at, word) = words.find(|(_, word)| *word != 0)?;
                 join(at, 63 - word.leading_zeros())
@@ -85,32 +96,21 @@ impl Places {
     }
 
     /// All of them, ascending.
-    pub(crate) fn all(&self) -> Vec<u16> {
+    pub(crate) fn all(self) -> Vec<u16> {
         match self {
-            Self::List(places) => places.clone(),
-            Self::Map(words) => listed(words),
+            Self::List(places) => places.iter().copied().map(u16::from_be_bytes).collect(),
+            Self::Map(words) => {
+                let words: Vec<_> = words.iter().copied().map(u64::from_be_bytes).collect();
+                listed(&words)
+            }
         }
     }
 }
 
-/// A row as it lies there.
-enum Form<'r> {
-    List(&'r [[u8; 2]]),
-    Map(&'r [[u8; 8]]),
-}
-
-impl<'r> Form<'r> {
-    /// `None` if the row is damaged.
-    fn of(row: &'r [u8]) -> Option<Self> {
-        if row.len() == MAP_BYTES {
-            let (words, _) = row.as_chunks();
-            let count: u32 = words.iter().map(|word| u64::from_be_bytes(*word).count_ones()).sum();
-            return (usize::try_from(count).ok()? >= MANY).then_some(Self::Map(words));
-        }
-        let (places, rest) = row.as_chunks();
-        let is_short = !places.is_empty() && places.len() < MANY && rest.is_empty();
-        (is_short && places.is_sorted_by(|a, b| a < b)).then_some(Self::List(places))
-    }
+/// Looks at all of them whatever it meets, which takes many at a time.
+fn ascend(places: &[[u8; 2]]) -> bool {
+    let pairs = places.iter().zip(places.get(1..).unwrap_or_default());
+    pairs.fold(true, |so_far, (a, b)| so_far & (u16::from_be_bytes(*a) < u16::from_be_bytes(*b)))
 }
 
 /// The row of all that the rows hold: RocksDB asks for it where a row was written in parts.
@@ -120,6 +120,10 @@ pub(crate) fn merge(
     parts: &MergeOperands,
 ) -> Option<Vec<u8>> {
     let rows: Vec<_> = existing.into_iter().chain(parts).collect();
+    // One part alone is what is mostly read of a span that is past.
+    if let [row] = rows[..] {
+        return Some(row.to_vec());
+    }
     let merged = appended(&rows).or_else(|| united(&rows));
     Some(merged.unwrap_or_else(|| DAMAGED.to_vec()))
 }
@@ -138,11 +142,11 @@ fn appended(rows: &[&[u8]]) -> Option<Vec<u8>> {
 fn united(rows: &[&[u8]]) -> Option<Vec<u8>> {
     let mut words = vec![0; WORDS];
     for row in rows {
-        match Form::of(row)? {
-            Form::List(places) => {
+        match Places::decode(row)? {
+            Places::List(places) => {
                 places.iter().for_each(|place| set(&mut words, u16::from_be_bytes(*place)));
             }
-            Form::Map(more) => {
+            Places::Map(more) => {
                 let words = words.iter_mut().zip(more);
                 words.for_each(|(word, more)| *word |= u64::from_be_bytes(*more));
             }
@@ -218,9 +222,11 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(set in sets(), asked in any::<u16>()) {
-            let places = Places::decode(&row(&set)).unwrap();
+            let row = row(&set);
+            let places = Places::decode(&row).unwrap();
+            prop_assert_eq!(Places::of(&row), Some(places));
             prop_assert_eq!(places.all(), set.iter().copied().collect::<Vec<_>>());
-            prop_assert!(row(&set).len() <= MAP_BYTES);
+            prop_assert!(row.len() <= MAP_BYTES);
             for place in [0, asked, u16::MAX] {
                 let after = set.range(place..).next().copied();
                 prop_assert_eq!(places.at_or_after(place), after);
@@ -251,16 +257,14 @@ mod tests {
 
     #[test]
     fn what_is_no_set_is_damaged() {
-        let empty_map = vec![0; MAP_BYTES];
         let long_list: Vec<_> = (0..=u16::MAX).take(MANY + 1).flat_map(u16::to_be_bytes).collect();
-        let rows: [&[u8]; 8] = [
+        let rows: [&[u8]; 7] = [
             &[],
             &DAMAGED,
             &[0, 1, 2],
             &[0, 1, 0, 1],
             &[0, 2, 0, 1],
             &[0, 1, 0, 3, 0, 2],
-            &empty_map,
             &long_list,
         ];
         for row in rows {

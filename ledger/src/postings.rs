@@ -144,14 +144,14 @@ pub struct Postings<'l> {
     rows: DBRawIterator<'l>,
     term: Short,
     size: TreeSize,
-    /// The row under the cursor, if it is one of the term's.
-    at_hand: Option<SpanRow>,
+    /// The span of the row under the cursor, if it is one of the term's.
+    at_hand: Option<u64>,
 }
 
-/// A row of a term.
-struct SpanRow {
+/// A row of a term, as it lies under the cursor.
+struct SpanRow<'c> {
     span: u64,
-    places: Places,
+    places: Places<'c>,
 }
 
 impl<'l> Postings<'l> {
@@ -166,9 +166,9 @@ impl<'l> Postings<'l> {
     pub fn at_or_after(&mut self, from: u64) -> Result<Option<Index>, ReadError> {
         let (size, mut from) = (self.size.0, from);
         while let Some(SpanRow { span, places }) = self.forward_to(span_of(from))? {
-            let first = if *span == span_of(from) { place_of(from) } else { 0 };
+            let first = if span == span_of(from) { place_of(from) } else { 0 };
             if let Some(place) = places.at_or_after(first) {
-                let found = index(*span, place);
+                let found = index(span, place);
                 return Ok((found < size).then_some(Index(found)));
             }
             let Some(next) = (from | (SPAN - 1)).checked_add(1) else { break };
@@ -185,9 +185,9 @@ impl<'l> Postings<'l> {
         let Some(newest) = self.size.0.checked_sub(1) else { return Ok(None) };
         let mut from = from.min(newest);
         while let Some(SpanRow { span, places }) = self.back_to(span_of(from))? {
-            let last = if *span == span_of(from) { place_of(from) } else { u16::MAX };
+            let last = if span == span_of(from) { place_of(from) } else { u16::MAX };
             if let Some(place) = places.at_or_before(last) {
-                return Ok(Some(Index(index(*span, place))));
+                return Ok(Some(Index(index(span, place))));
             }
             let Some(before) = (from & !(SPAN - 1)).checked_sub(1) else { break };
             from = before;
@@ -196,23 +196,23 @@ impl<'l> Postings<'l> {
     }
 
     /// The term's row of the span, or else the next one.
-    fn forward_to(&mut self, span: u64) -> Result<Option<&SpanRow>, ReadError> {
+    fn forward_to(&mut self, span: u64) -> Result<Option<SpanRow<'_>>, ReadError> {
         let is_behind = |at: u64| at < span;
         if !self.step(DBRawIterator::next, span, is_behind)? {
             self.rows.seek(key(&self.term, span));
             self.load()?;
         }
-        Ok(self.at_hand.as_ref())
+        self.row()
     }
 
     /// The term's row of the span, or else the one before.
-    fn back_to(&mut self, span: u64) -> Result<Option<&SpanRow>, ReadError> {
+    fn back_to(&mut self, span: u64) -> Result<Option<SpanRow<'_>>, ReadError> {
         let is_beyond = |at: u64| at > span;
         if !self.step(DBRawIterator::prev, span, is_beyond)? {
             self.rows.seek_for_prev(key(&self.term, span));
             self.load()?;
         }
-        Ok(self.at_hand.as_ref())
+        self.row()
     }
 
     /// Steps from the row at hand past those that are `short` of the span; false if it takes a search.
@@ -222,7 +222,7 @@ impl<'l> Postings<'l> {
         span: u64,
         is_short: impl Fn(u64) -> bool,
     ) -> Result<bool, ReadError> {
-        let Some(at) = self.at_hand.as_ref().map(|row| row.span) else { return Ok(false) };
+        let Some(at) = self.at_hand else { return Ok(false) };
         if !is_short(at) {
             return Ok(at == span);
         }
@@ -252,11 +252,19 @@ impl<'l> Postings<'l> {
         if let Some(span) = self.span()?
             && let Some((key, row)) = self.rows.item()
         {
-            let places = Places::decode(row);
-            let places = places.ok_or_else(|| damaged(ColumnFamily::Postings, key))?;
-            self.at_hand = Some(SpanRow { span, places });
+            Places::decode(row).ok_or_else(|| damaged(ColumnFamily::Postings, key))?;
+            self.at_hand = Some(span);
         }
         Ok(())
+    }
+
+    /// The row at hand.
+    fn row(&self) -> Result<Option<SpanRow<'_>>, ReadError> {
+        let Some(span) = self.at_hand else { return Ok(None) };
+        let places = self.rows.value().and_then(Places::of);
+        let places =
+            places.ok_or_else(|| damaged(ColumnFamily::Postings, &key(&self.term, span)))?;
+        Ok(Some(SpanRow { span, places }))
     }
 }
 

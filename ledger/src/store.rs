@@ -68,6 +68,11 @@ impl ColumnFamily {
         matches!(self, Self::Postings | Self::Terms)
     }
 
+    /// Whether its rows are looked up where there may be none, so that a filter saves more looks than it takes.
+    const fn is_filtered(self) -> bool {
+        matches!(self, Self::Details | Self::Ids | Self::State | Self::Meta)
+    }
+
     /// The name in the store.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -493,8 +498,10 @@ fn families(files_apart: i32) -> Vec<ColumnFamilyDescriptor> {
 fn family_options(family: ColumnFamily, cache: &Cache) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
-    blocks.set_bloom_filter(10.0, false);
     blocks.set_format_version(5);
+    if family.is_filtered() {
+        blocks.set_bloom_filter(10.0, false);
+    }
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
     options.set_compression_type(DBCompressionType::Lz4);
