@@ -68,9 +68,10 @@ impl ColumnFamily {
         matches!(self, Self::Postings | Self::Terms)
     }
 
-    /// Whether its rows are looked up where there may be none, so that a filter saves more looks than it takes.
+    /// Whether its rows are looked up where there may be none, or parts of them in many files, so that a filter saves
+    /// more looks than it takes.
     const fn is_filtered(self) -> bool {
-        matches!(self, Self::Details | Self::Ids | Self::State | Self::Meta)
+        matches!(self, Self::Details | Self::Ids | Self::State | Self::Meta) || self.is_merged()
     }
 
     /// The name in the store.
