@@ -28,11 +28,11 @@ pub(crate) enum Places<'r> {
 }
 
 impl<'r> Places<'r> {
-    /// Reads a row; `None` if it is no set. Any map is one here, so that nothing reads all of it.
+    /// Reads a row; `None` if it is no set. A map is not counted, so that nothing reads all of it.
     pub(crate) fn decode(row: &'r [u8]) -> Option<Self> {
         Self::of(row).filter(|places| match places {
             Self::List(places) => ascend(places),
-            Self::Map(_) => true,
+            Self::Map(words) => words.iter().any(|word| u64::from_be_bytes(*word) != 0),
         })
     }
 
@@ -257,14 +257,16 @@ mod tests {
 
     #[test]
     fn what_is_no_set_is_damaged() {
+        let empty_map = vec![0; MAP_BYTES];
         let long_list: Vec<_> = (0..=u16::MAX).take(MANY + 1).flat_map(u16::to_be_bytes).collect();
-        let rows: [&[u8]; 7] = [
+        let rows: [&[u8]; 8] = [
             &[],
             &DAMAGED,
             &[0, 1, 2],
             &[0, 1, 0, 1],
             &[0, 2, 0, 1],
             &[0, 1, 0, 3, 0, 2],
+            &empty_map,
             &long_list,
         ];
         for row in rows {
