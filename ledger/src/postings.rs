@@ -171,10 +171,26 @@ impl<'l> Postings<'l> {
                 let found = index(span, place);
                 return Ok((found < size).then_some(Index(found)));
             }
-            let Some(next) = (from | (SPAN - 1)).checked_add(1) else { break };
+            let Some(next) = index(span, u16::MAX).checked_add(1) else { break };
             from = next;
         }
         Ok(None)
+    }
+
+    /// The entries at or after `from`, row by row: at least `enough`, if there are so many.
+    ///
+    /// # Errors
+    /// As for [`Postings::at_or_after`].
+    pub fn many_from(&mut self, from: u64, enough: usize) -> Result<Vec<Index>, ReadError> {
+        let (size, mut next, mut found) = (self.size.0, span_of(from), Vec::new());
+        while found.len() < enough
+            && let Some(SpanRow { span, places }) = self.forward_to(next)?
+        {
+            let entries = places.all().into_iter().map(|place| index(span, place));
+            found.extend(entries.filter(|at| (from..size).contains(at)).map(Index));
+            next = span + 1;
+        }
+        Ok(found)
     }
 
     /// The last entry at or before `from`.
@@ -189,7 +205,7 @@ impl<'l> Postings<'l> {
             if let Some(place) = places.at_or_before(last) {
                 return Ok(Some(Index(index(span, place))));
             }
-            let Some(before) = (from & !(SPAN - 1)).checked_sub(1) else { break };
+            let Some(before) = index(span, 0).checked_sub(1) else { break };
             from = before;
         }
         Ok(None)
@@ -339,9 +355,14 @@ mod tests {
             for from in asked.clone().rev() {
                 prop_assert_eq!(postings.at_or_before(*from).unwrap(), before(&known, *from));
             }
-            for (from, other) in asked.clone().zip(asked.rev()) {
+            for (from, other) in asked.clone().zip(asked.clone().rev()) {
                 prop_assert_eq!(postings.at_or_before(*from).unwrap(), before(&known, *from));
                 prop_assert_eq!(postings.at_or_after(*other).unwrap(), after(&known, *other));
+            }
+            for (from, enough) in asked.zip([0, 1, 7, usize::MAX].into_iter().cycle()) {
+                let found = postings.many_from(*from, enough).unwrap();
+                let all: Vec<_> = known.range(from..).copied().map(Index).collect();
+                prop_assert!(all.starts_with(&found) && found.len() >= enough.min(all.len()));
             }
         }
 
@@ -371,6 +392,34 @@ mod tests {
             let fresh = Store::open(other.path()).unwrap();
             written(&fresh, "a", &left, usize::MAX, 0);
             prop_assert_eq!(rows(&store), rows(&fresh));
+        }
+    }
+
+    #[test]
+    fn long_rows_are_asked_where_they_lie() {
+        let last = 3 * SPAN + 40_000;
+        let every_third = (0..SPAN).step_by(3);
+        let few = [SPAN + 5, SPAN + 6, SPAN + 60_000];
+        let entries: BTreeSet<_> = every_third.chain(few).chain(2 * SPAN..=last).collect();
+        // Of the parts some are lists and some are maps; they lie in memory, in files, and in both.
+        for (count, filed) in [(5_000, 0), (5_000, 7), (3_000, 7), (5_000, usize::MAX)] {
+            let directory = tempfile::tempdir().unwrap();
+            let store = Store::open(directory.path()).unwrap();
+            let filed = filed.min(entries.len().div_ceil(count));
+            written(&store, "a", &entries, count, filed);
+            for size in [u64::MAX, 3 * SPAN + 30_001] {
+                let known: BTreeSet<_> = entries.range(..size).copied().collect();
+                let asked: Vec<_> =
+                    (0..4 * SPAN).step_by(911).chain(SPAN - 4..SPAN + 8).chain([last]).collect();
+                let mut postings = postings(&store, "a", size);
+                for from in asked.iter().chain(asked.iter().rev()).copied() {
+                    assert_eq!(postings.at_or_after(from).unwrap(), after(&known, from));
+                    assert_eq!(postings.at_or_before(from).unwrap(), before(&known, from));
+                }
+                for from in asked.iter().copied() {
+                    assert_eq!(postings.at_or_after(from).unwrap(), after(&known, from));
+                }
+            }
         }
     }
 
