@@ -2,6 +2,7 @@
 
 use std::iter;
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::thread::available_parallelism;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::Semaphore;
@@ -9,17 +10,24 @@ use tokio::sync::Semaphore;
 /// Items up to which it takes longer to hand some over than it saves.
 const ALONE_MAX: usize = 64;
 
+/// One for each core but that of whoever asks. One more would do no work and yet take turns on a core with those that do,
+/// while it looks for some. `None` where there is no other core, or the system gives no threads.
+///
 /// Not rayon's own threads: readers are made by readers, so that they stand back as these do, and what comes in never
-/// waits behind them. `None` where the system gives no threads.
-static READERS: LazyLock<Option<ThreadPool>> =
-    LazyLock::new(|| ThreadPoolBuilder::new().build().ok());
-
-/// One for each core but that of whoever asks: without one no reader is asked, or the answer would wait until readers
-/// have done what they do for others.
-static FREE: LazyLock<Semaphore> = LazyLock::new(|| {
-    let readers = READERS.as_ref().map_or(0, ThreadPool::current_num_threads);
-    Semaphore::new(readers.saturating_sub(1))
+/// waits behind them.
+static READERS: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
+    let others = available_parallelism().map_or(0, |cores| cores.get() - 1);
+    let readers = (others > 0).then(|| ThreadPoolBuilder::new().num_threads(others).build());
+    readers?.ok()
 });
+
+/// One for each reader: without one no reader is asked, or the answer would wait until readers have done what they do for
+/// others.
+static FREE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(readers()));
+
+fn readers() -> usize {
+    READERS.as_ref().map_or(0, ThreadPool::current_num_threads)
+}
 
 /// What `work` makes of each share of `items`, in their order; none has more than `together`, and all have about as many.
 pub(crate) fn each_share<'i, T: Sync, R: Send>(
@@ -103,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn readers_that_are_free_take_shares_meanwhile_and_nobody_waits_for_others() {
-        let others = READERS.as_ref().unwrap().current_num_threads() - 1;
+        let others = readers();
         // Other tests give back what they have.
         let all = FREE.acquire_many(others.try_into().unwrap()).await.unwrap();
         let (release, released) = mpsc::channel::<()>();
@@ -112,11 +120,15 @@ mod tests {
             let ends = released.lock().unwrap().recv_timeout(LONG);
             assert_eq!(ends, Err(RecvTimeoutError::Disconnected), "they were waited for");
         };
-        READERS.as_ref().unwrap().in_place_scope(|scope| {
-            (0..=others).for_each(|_| scope.spawn(|_| busy()));
-            assert_eq!(each_share(&[0; 100], 25, <[i32]>::len), [25; 4]);
-            drop(release);
-        });
+        let ask = || assert_eq!(each_share(&[0; 100], 25, <[i32]>::len), [25; 4]);
+        match READERS.as_ref() {
+            Some(readers) => readers.in_place_scope(|scope| {
+                (0..others).for_each(|_| scope.spawn(|_| busy()));
+                ask();
+                drop(release);
+            }),
+            None => ask(),
+        }
         drop(all);
         let (tell, told) = mpsc::channel();
         let work = |_: &[i32]| tell.clone().send(()).unwrap();
