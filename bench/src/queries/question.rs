@@ -2,6 +2,7 @@
 
 use schemas::limits::LINEAGE_ENTRIES_MAX;
 use schemas::terms::Key;
+use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::http::Client;
@@ -34,6 +35,33 @@ pub(crate) enum Question {
     Workflow(String),
     Id(String),
     Lineage(String),
+}
+
+/// What one of sworn's answers is held against PostgreSQL's by. The rest is passed over: who asks shares cores and
+/// caches with who answers.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    items: Vec<Item>,
+    count: Option<u64>,
+    counts: Option<Entries>,
+    by_agent: Vec<Entries>,
+    verified: Option<Verified>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    index: u64,
+}
+
+#[derive(Deserialize)]
+struct Entries {
+    entries: u64,
+}
+
+#[derive(Deserialize)]
+struct Verified {
+    ok: bool,
 }
 
 impl Question {
@@ -78,18 +106,15 @@ impl Question {
     pub(crate) fn numbers(&self, answers: &[Vec<u8>]) -> Result<Vec<u64>, Failure> {
         let mut all = Vec::new();
         for answer in answers {
-            let json: Json = serde_json::from_slice(answer)?;
-            let number = |pointer: &str| json.pointer(pointer).and_then(Json::as_u64);
-            let each = |list: &str, member: &str| {
-                let items = json.get(list).and_then(Json::as_array).into_iter().flatten();
-                let numbers = items.filter_map(|item| item.get(member).and_then(Json::as_u64));
-                numbers.collect::<Vec<_>>()
-            };
+            let answer: Answer = serde_json::from_slice(answer)?;
             match self {
-                Self::Page(..) | Self::Id(_) => all.extend(each("items", "index")),
-                Self::Count(_) => all.extend(number("/count")),
-                Self::Workflow(_) => all.extend(number("/counts/entries")),
-                Self::Lineage(_) => all.push(each("by_agent", "entries").iter().sum()),
+                Self::Page(..) | Self::Id(_) => all.extend(answer.items.iter().map(|i| i.index)),
+                Self::Count(_) => all.extend(answer.count),
+                Self::Workflow(corr) => match answer.verified {
+                    Some(Verified { ok: true }) => all.extend(answer.counts.map(|c| c.entries)),
+                    _ => return Err(format!("{corr} is not verified").into()),
+                },
+                Self::Lineage(_) => all.push(answer.by_agent.iter().map(|a| a.entries).sum()),
             }
         }
         match self {
