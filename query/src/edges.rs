@@ -8,6 +8,7 @@ use schemas::kind::Kind;
 use schemas::map::Map;
 use serde::Serialize;
 
+use crate::mentions::{AgentNumber, ById, IdNumber, Mention, Mentions};
 use crate::node::Node;
 
 /// What leads from one entry to another.
@@ -45,19 +46,21 @@ pub(crate) struct EdgeView {
 }
 
 /// Who is where: the accepted entry before a refused one, the first before later ones.
-struct Places<'n> {
-    ids: Events<'n>,
-    requests: Events<'n>,
+struct Places {
+    ids: Events,
+    requests: Events,
     grants: Map<EventId, usize>,
     sessions: Map<SessionId, usize>,
 }
 
-impl<'n> Places<'n> {
-    fn of(nodes: &'n [Node<'n>]) -> Self {
-        let requested = |node: &Node<'_>| node.request.filter(|_| node.is(Kind::ApprovalRequested));
+impl Places {
+    fn of(nodes: &[Node<'_>], mentions: &Mentions) -> Self {
+        let requested = |node: &Node<'_>, mention: Mention<'_>| {
+            mention.request.filter(|_| node.is(Kind::ApprovalRequested))
+        };
         Self {
-            ids: Events::of(nodes, |node| node.id),
-            requests: Events::of(nodes, requested),
+            ids: Events::of(nodes, mentions, |_, mention| mention.id),
+            requests: Events::of(nodes, mentions, requested),
             grants: by_name(nodes, &|node| {
                 let grant = node.grant.as_ref().filter(|_| node.is(Kind::DelegationGranted));
                 grant.map(|grant| grant.id)
@@ -67,27 +70,44 @@ impl<'n> Places<'n> {
     }
 }
 
-/// Places by an id, which is its signer's alone: by whether the entry was accepted, and the agent that it is of; under no
-/// agent the first of all.
-struct Events<'n>(Map<(EventId, bool, Option<&'n str>), usize>);
+/// Places by an id, which is its signer's alone.
+struct Events {
+    /// The first accepted entry with it, and the first refused one.
+    first: ById<[Option<usize>; 2]>,
+    /// The same of each agent, by whether it was accepted.
+    own: Map<(IdNumber, AgentNumber, bool), usize>,
+}
 
-impl<'n> Events<'n> {
-    fn of(nodes: &'n [Node<'n>], id: impl Fn(&Node<'_>) -> Option<EventId>) -> Self {
-        let mut places = Map::with_capacity_and_hasher(2 * nodes.len(), Default::default());
-        for (place, node) in nodes.iter().enumerate() {
-            let Some(id) = id(node) else { continue };
-            for agent in [None, node.known_agent()] {
-                places.entry((id, node.accepted(), agent)).or_insert(place);
+impl Events {
+    fn of(
+        nodes: &[Node<'_>],
+        mentions: &Mentions,
+        id: impl Fn(&Node<'_>, Mention<'_>) -> Option<IdNumber>,
+    ) -> Self {
+        let (mut first, mut own) = (mentions.by_id::<[Option<usize>; 2]>(), Map::default());
+        for ((place, node), mention) in nodes.iter().enumerate().zip(mentions.each()) {
+            let Some(id) = id(node, mention) else { continue };
+            let [accepted, refused] = first.get(id);
+            first.set(
+                id,
+                match node.accepted() {
+                    true => [accepted.or(Some(place)), refused],
+                    false => [accepted, refused.or(Some(place))],
+                },
+            );
+            if let Some(agent) = mention.agent {
+                own.entry((id, agent, node.accepted())).or_insert(place);
             }
         }
-        Self(places)
+        Self { first, own }
     }
 
     /// What an entry of this agent means by an id: an accepted one before any that was refused, of each its agent's own
     /// before the first.
-    fn meant(&self, id: EventId, agent: Option<&'n str>) -> Option<usize> {
-        let ways = [(true, agent), (true, None), (false, agent), (false, None)];
-        ways.into_iter().find_map(|(accepted, agent)| self.0.get(&(id, accepted, agent)).copied())
+    fn meant(&self, id: IdNumber, agent: Option<AgentNumber>) -> Option<usize> {
+        let [accepted, refused] = self.first.get(id);
+        let own = |is_accepted| self.own.get(&(id, agent?, is_accepted)).copied();
+        accepted.map(|first| own(true).unwrap_or(first)).or_else(|| own(false).or(refused))
     }
 }
 
@@ -107,21 +127,21 @@ fn by_name<T: std::hash::Hash + Eq>(
 }
 
 /// Every edge, by the entry that it leads to.
-pub(crate) fn edges(nodes: &[Node<'_>]) -> Vec<Edge> {
-    let places = Places::of(nodes);
+pub(crate) fn edges(nodes: &[Node<'_>], mentions: &Mentions) -> Vec<Edge> {
+    let places = Places::of(nodes, mentions);
     let mut edges = Vec::with_capacity(nodes.len());
-    for (to, node) in nodes.iter().enumerate() {
+    for ((to, node), mention) in nodes.iter().enumerate().zip(mentions.each()) {
         let decided = node.is(Kind::ApprovalDecided);
         let cause = if decided { EdgeKind::Approval } else { EdgeKind::Cause };
         let mut add = |from: Option<usize>, kind| match from {
             Some(from) if from != to => edges.push(Edge { to, from, kind }),
             _ => {}
         };
-        let agent = node.known_agent();
-        for id in &node.causes {
+        let agent = mention.agent;
+        for id in mention.causes {
             add(places.ids.meant(*id, agent), cause);
         }
-        if let Some(request) = node.request.filter(|_| decided) {
+        if let Some(request) = mention.request.filter(|_| decided) {
             let asked = places.requests.meant(request, agent);
             add(asked.or_else(|| places.ids.meant(request, agent)), cause);
         }
@@ -180,6 +200,10 @@ mod tests {
 
     use super::*;
 
+    fn edges_of(nodes: &[Node<'_>]) -> Vec<Edge> {
+        edges(nodes, &Mentions::of(nodes))
+    }
+
     fn order(count: usize, pairs: &[(usize, usize)]) -> Vec<usize> {
         let edge =
             |(from, to): &(usize, usize)| Edge { from: *from, to: *to, kind: EdgeKind::Cause };
@@ -210,7 +234,7 @@ mod tests {
             let citing = Node { causes: vec![id], ..of("a", true) };
             let events = [&first, &second].map(|node| Node { id: Some(id), ..node.clone() });
             let cause = Edge { to: 2, from: expected, kind: EdgeKind::Cause };
-            assert_eq!(edges(&[&events[..], &[citing]].concat()), [cause]);
+            assert_eq!(edges_of(&[&events[..], &[citing]].concat()), [cause]);
             let asks = [&first, &second].map(|node| Node {
                 kind: Some(Kind::ApprovalRequested),
                 request: Some(id),
@@ -219,7 +243,7 @@ mod tests {
             let decides =
                 Node { kind: Some(Kind::ApprovalDecided), request: Some(id), ..of("a", true) };
             let approval = Edge { kind: EdgeKind::Approval, ..cause };
-            assert_eq!(edges(&[&asks[..], &[decides]].concat()), [approval]);
+            assert_eq!(edges_of(&[&asks[..], &[decides]].concat()), [approval]);
         }
     }
 

@@ -12,7 +12,6 @@ use schemas::encode::{Value, encode};
 use schemas::printable::printable;
 use serde::Serialize;
 use serde_json::Value as Json;
-use serde_json::value::{RawValue, to_raw_value};
 
 use crate::entries::EntryPage;
 use crate::error::Error;
@@ -87,9 +86,9 @@ pub(crate) fn json(view: &impl Serialize) -> Json {
     serde_json::to_value(view).expect(WHOLE)
 }
 
-/// A view as JSON text, to be put into another one.
-pub(crate) fn json_text(view: &impl Serialize) -> Box<RawValue> {
-    to_raw_value(view).expect(WHOLE)
+/// JSON text of our own as a value.
+pub(crate) fn parsed(text: &[u8]) -> Json {
+    serde_json::from_slice(text).expect("what was written is JSON")
 }
 
 /// About as many bytes as an entry has in JSON at least.
@@ -98,14 +97,67 @@ const ENTRY_BYTES: usize = 1 << 10;
 /// A view of so many entries as JSON text.
 pub(crate) fn json_bytes(view: &impl Serialize, entries: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(entries.saturating_mul(ENTRY_BYTES));
-    serde_json::to_writer(&mut text, view).expect(WHOLE);
+    write_json(&mut text, view);
     text
+}
+
+/// A view as JSON text, behind what is there.
+pub(crate) fn write_json(text: &mut Vec<u8>, view: &impl Serialize) {
+    serde_json::to_writer(text, view).expect(WHOLE);
+}
+
+/// A JSON object that is put together from views and from texts.
+#[derive(Debug)]
+pub(crate) struct Composed(Vec<u8>);
+
+impl Composed {
+    /// With room for so many entries.
+    pub(crate) fn for_entries(entries: usize) -> Self {
+        Self(Vec::with_capacity(entries.saturating_mul(ENTRY_BYTES)))
+    }
+
+    /// The members of a view, of which there is at least one.
+    pub(crate) fn members(&mut self, view: &impl Serialize) {
+        let lead = self.lead();
+        let start = self.0.len();
+        write_json(&mut self.0, view);
+        // They stand between braces.
+        if let Some(brace) = self.0.get_mut(start) {
+            *brace = lead;
+        }
+        self.0.pop();
+    }
+
+    /// A member that is a list, by the texts of its items.
+    pub(crate) fn list<'t>(&mut self, name: &str, items: impl Iterator<Item = &'t [u8]>) {
+        let lead = self.lead();
+        self.0.extend_from_slice(&[lead, b'"']);
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":[");
+        for (place, item) in items.enumerate() {
+            if place > 0 {
+                self.0.push(b',');
+            }
+            self.0.extend_from_slice(item);
+        }
+        self.0.push(b']');
+    }
+
+    /// The whole text.
+    pub(crate) fn end(mut self) -> Vec<u8> {
+        self.0.push(b'}');
+        self.0
+    }
+
+    fn lead(&self) -> u8 {
+        if self.0.is_empty() { b'{' } else { b',' }
+    }
 }
 
 fn json_lines(items: &[Found]) -> Vec<u8> {
     let mut lines = Vec::new();
     for item in items {
-        serde_json::to_writer(&mut lines, item).expect(WHOLE);
+        write_json(&mut lines, item);
         lines.push(b'\n');
     }
     lines

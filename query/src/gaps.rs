@@ -6,9 +6,9 @@ use schemas::id::{EventId, Index, Micros, SessionId};
 use schemas::json::{Time, Written};
 use schemas::kind::Kind;
 use schemas::limits::OUTCOME_S_MAX;
-use schemas::map::Set;
 use serde::Serialize;
 
+use crate::mentions::Mentions;
 use crate::node::Node;
 use crate::sequence::Missing;
 use crate::steps::Step;
@@ -59,13 +59,16 @@ pub(crate) fn of_counts(nodes: &[Node<'_>]) -> Vec<Gap<'static>> {
 }
 
 /// Causes that are no entry of the ledger.
-pub(crate) fn of_causes(nodes: &[Node<'_>]) -> Vec<Gap<'static>> {
-    let known: Set<_> = nodes.iter().filter_map(|node| node.id).collect();
+pub(crate) fn of_causes(nodes: &[Node<'_>], mentions: &Mentions) -> Vec<Gap<'static>> {
     let mut gaps = Vec::new();
-    for node in nodes.iter().filter(|node| node.accepted()) {
-        let unknown = node.causes.iter().filter(|cause| !known.contains(*cause));
+    for (node, mention) in nodes.iter().zip(mentions.each()).filter(|(node, _)| node.accepted()) {
+        let causes = node.causes.iter().zip(mention.causes);
+        let unknown = causes.filter(|(_, id)| !mentions.is_there(**id));
         gaps.extend(
-            unknown.map(|cause| Gap::UnknownCause { index: node.index.0, cause: Written(*cause) }),
+            unknown.map(|(cause, _)| Gap::UnknownCause {
+                index: node.index.0,
+                cause: Written(*cause),
+            }),
         );
     }
     gaps
@@ -91,15 +94,15 @@ pub(crate) fn of_outcomes(
     let patience = OUTCOME_S_MAX.saturating_mul(1_000_000);
     let overdue = |since: &Micros| now.0 >= since.0.saturating_add(patience);
     let erased: Vec<_> = nodes.iter().filter(|node| is_end_erased(node)).collect();
-    let gap = |(step, found): (usize, &Step<'_>)| {
-        let since = Time(found.open_since().filter(overdue)?);
-        let first = found.first();
+    let gap = |step: &Step<'_>| {
+        let since = Time(step.open_since().filter(overdue)?);
+        let first = step.first();
         let of =
             |node: &Node<'_>| node.known_agent().is_none_or(|own| first.known_agent() == Some(own));
         let checked = !erased.iter().copied().any(|node| node.index > first.index && of(node));
-        Some(Gap::NoOutcome { step, index: first.index.0, since, checked })
+        Some(Gap::NoOutcome { step: step.number(), index: first.index.0, since, checked })
     };
-    (1..).zip(steps).filter_map(gap).collect()
+    steps.iter().filter_map(gap).collect()
 }
 
 /// Whether it ended an action or kept one from running, and does not say any more which.

@@ -8,17 +8,25 @@ use schemas::id::{EventId, Index, Micros, TreeSize};
 use schemas::json::{Time, Written};
 use schemas::kind::Kind;
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 
-use crate::edges::{causal_order, edges};
-use crate::formats::json_text;
-use crate::gaps;
+use crate::cores::each_share;
+use crate::edges::{EdgeView, causal_order, edges};
+use crate::formats::{Composed, write_json};
+use crate::gaps::{self, Gap};
 use crate::join::groups;
+use crate::mentions::Mentions;
 use crate::node::Node;
 use crate::proof::{Proof, ProofView};
 use crate::sequence::Missing;
 use crate::steps::Step;
-use crate::timing::timing;
+use crate::timing::{Timing, timing};
+
+/// Steps that one core writes in one go.
+const WRITTEN_TOGETHER: usize = 64;
+/// About as many bytes as a step has in JSON.
+const STEP_BYTES: usize = 1 << 9;
+/// About as many bytes as an entry has in JSON, without its body.
+const ENTRY_BYTES: usize = 1 << 9;
 
 /// What was collected beside the entries.
 #[derive(Clone, Debug)]
@@ -32,21 +40,22 @@ pub(crate) struct Facts {
     pub(crate) now: Micros,
 }
 
-/// The workflow as JSON, most of which is written already.
-#[derive(Debug, Serialize)]
-pub(crate) struct Graph {
-    correlation: String,
-    steps: Box<RawValue>,
-    entries: Vec<Box<RawValue>>,
-    edges: Box<RawValue>,
+/// The workflow as JSON, for others to add to.
+#[derive(Debug)]
+pub(crate) struct Graph(pub(crate) Composed);
+
+/// What does not wait for the proofs, but for the steps.
+#[derive(Serialize)]
+struct Drawn<'n> {
+    correlation: &'n str,
+    edges: Vec<EdgeView>,
     counts: Counts,
-    gaps: Box<RawValue>,
+    gaps: Vec<Gap<'n>>,
     /// Entries with a cause that is no entry of the ledger.
     orphans: Vec<u64>,
-    timing: Box<RawValue>,
+    timing: Timing<'n>,
     findings: usize,
     completeness: &'static str,
-    verified: Verified,
 }
 
 /// How many entries: `entries` is `counted`, of the workflow itself, and `joined`.
@@ -58,8 +67,14 @@ struct Counts {
     rejected: usize,
 }
 
+/// How far the workflow is vouched for.
+#[derive(Serialize)]
+struct Vouched {
+    verified: Verified,
+}
+
 /// Whether every entry's proof holds, in the tree of this checkpoint.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Verified {
     checkpoint: u64,
     ok: bool,
@@ -85,73 +100,100 @@ fn written<S: Serializer>(ids: &[EventId], serializer: S) -> Result<S::Ok, S::Er
     serializer.collect_seq(ids.iter().copied().map(Written))
 }
 
-/// One entry as JSON text, proven as far as it can be.
+/// Entries as JSON texts, each proven as far as it can be.
 #[derive(Debug)]
-pub(crate) struct EntryText {
-    index: Index,
-    holds: bool,
-    text: Box<RawValue>,
+pub(crate) struct EntryTexts {
+    text: Vec<u8>,
+    /// Where the text of each ends.
+    ends: Vec<(Index, usize)>,
+    /// Whether all of their proofs hold.
+    hold: bool,
 }
 
-impl EntryText {
-    /// Of a node with its proof against the checkpoint of this size.
-    pub(crate) fn of(node: &Node<'_>, proof: &Proof, checkpoint: TreeSize) -> Self {
-        let text = json_text(&EntryView::of(node, proof.view(checkpoint)));
-        Self { index: node.index, holds: proof.holds(), text }
+impl EntryTexts {
+    /// With room for so many.
+    pub(crate) fn with_capacity(entries: usize) -> Self {
+        let text = Vec::with_capacity(entries.saturating_mul(ENTRY_BYTES));
+        Self { text, ends: Vec::with_capacity(entries), hold: true }
+    }
+
+    /// Adds a node with its proof against the checkpoint of this size.
+    pub(crate) fn add(&mut self, node: &Node<'_>, proof: &Proof, checkpoint: TreeSize) {
+        write_json(&mut self.text, &EntryView::of(node, proof.view(checkpoint)));
+        self.ends.push((node.index, self.text.len()));
+        self.hold &= proof.holds();
+    }
+
+    fn each(&self) -> impl Iterator<Item = (Index, &[u8])> {
+        let mut start = 0;
+        self.ends.iter().map(move |(index, end)| {
+            let text = self.text.get(start..*end).unwrap_or_default();
+            start = *end;
+            (*index, text)
+        })
     }
 }
 
 /// A workflow without its entries: it is not known yet how far it is vouched for.
 #[derive(Debug)]
-pub(crate) struct Unproven(Graph);
+pub(crate) struct Unproven {
+    drawn: Composed,
+    entries: usize,
+}
 
 /// The workflow of `nodes`, which stand in the log's order.
-pub(crate) fn unproven(nodes: &[Node<'_>], facts: Facts) -> Unproven {
-    let edges = edges(nodes);
-    let groups = groups(nodes, &causal_order(nodes.len(), &edges));
-    let steps: Vec<_> = groups.iter().filter_map(|places| Step::new(nodes, places)).collect();
+pub(crate) fn unproven(nodes: &[Node<'_>], facts: &Facts) -> Unproven {
+    let mentions = Mentions::of(nodes);
+    let edges = edges(nodes, &mentions);
+    let groups = groups(nodes, &mentions, &causal_order(nodes.len(), &edges));
+    let steps = (1..).zip(&groups).filter_map(|(n, places)| Step::new(n, nodes, places));
+    let steps: Vec<_> = steps.collect();
     let timing = timing(nodes, &edges, &groups);
     let mut gaps = gaps::of_counts(nodes);
     let completeness = completeness(nodes, !gaps.is_empty(), facts.counted);
-    gaps.extend(gaps::of_causes(nodes));
+    gaps.extend(gaps::of_causes(nodes, &mentions));
     gaps.extend(gaps::of_sequences(&facts.missing));
     gaps.extend(gaps::of_delegations(nodes, &facts.grants));
     gaps.extend(gaps::of_outcomes(nodes, &steps, facts.now));
-    let steps: Vec<_> = (1..).zip(&steps).map(|(n, step)| step.view(n)).collect();
-    let edges: Vec<_> = edges.iter().filter_map(|edge| edge.view(nodes)).collect();
-    Unproven(Graph {
-        steps: json_text(&steps),
-        entries: Vec::new(),
-        edges: json_text(&edges),
+    let mut drawn = Composed::for_entries(nodes.len());
+    drawn.members(&Drawn {
+        correlation: &facts.correlation,
+        edges: edges.iter().filter_map(|edge| edge.view(nodes)).collect(),
         counts: counts(nodes),
         orphans: gaps::orphans(&gaps),
-        gaps: json_text(&gaps),
-        timing: json_text(&timing),
+        gaps,
+        timing,
         // Anybody can submit one and be refused: findings are the ledger's own.
         findings: nodes.iter().filter(|node| node.accepted() && node.is(Kind::Finding)).count(),
         completeness,
-        verified: Verified { checkpoint: 0, ok: false },
-        correlation: facts.correlation,
-    })
+    });
+    let steps = each_share(&steps, WRITTEN_TOGETHER, step_texts);
+    drawn.list("steps", steps.iter().map(Vec::as_slice));
+    Unproven { drawn, entries: nodes.len() }
+}
+
+/// The steps as JSON, with commas between.
+fn step_texts(steps: &[Step<'_>]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(steps.len().saturating_mul(STEP_BYTES));
+    for (place, step) in steps.iter().enumerate() {
+        if place > 0 {
+            text.push(b',');
+        }
+        write_json(&mut text, &step.view());
+    }
+    text
 }
 
 impl Unproven {
     /// With its entries, each proven against the checkpoint of this size.
-    pub(crate) fn proven(self, mut entries: Vec<EntryText>, checkpoint: TreeSize) -> Graph {
-        let Self(mut graph) = self;
-        let is_whole = entries.len() == graph.counts.entries + graph.counts.rejected;
-        let ok = is_whole && entries.iter().all(|entry| entry.holds);
-        graph.verified = Verified { checkpoint: checkpoint.0, ok };
-        entries.sort_by_key(|entry| entry.index);
-        graph.entries = entries.into_iter().map(|entry| entry.text).collect();
-        graph
-    }
-}
-
-impl Graph {
-    /// Its entries.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+    pub(crate) fn proven(self, entries: &[EntryTexts], checkpoint: TreeSize) -> Graph {
+        let Self { mut drawn, entries: expected } = self;
+        let mut texts: Vec<_> = entries.iter().flat_map(EntryTexts::each).collect();
+        texts.sort_by_key(|(index, _)| *index);
+        let ok = texts.len() == expected && entries.iter().all(|entries| entries.hold);
+        drawn.list("entries", texts.into_iter().map(|(_, text)| text));
+        drawn.members(&Vouched { verified: Verified { checkpoint: checkpoint.0, ok } });
+        Graph(drawn)
     }
 }
 

@@ -5,10 +5,11 @@
 //! `schemas::account`.
 
 use schemas::account::Account;
-use schemas::id::{EventId, Index};
+use schemas::id::Index;
 use schemas::kind::Kind;
-use schemas::map::{Map, Set};
+use schemas::map::Map;
 
+use crate::mentions::{AgentNumber, ById, IdNumber, Mention, Mentions};
 use crate::node::Node;
 
 /// The parts of an action, in the order in which they are joined: each may cite the ones before.
@@ -38,21 +39,16 @@ fn stands_alone(kind: Kind) -> bool {
 }
 
 /// Places in `nodes` that make up each step, in causal order, ties by index.
-pub(crate) fn groups(nodes: &[Node<'_>], order: &[usize]) -> Vec<Vec<usize>> {
-    let mut join = Join::over(nodes);
+pub(crate) fn groups(nodes: &[Node<'_>], mentions: &Mentions, order: &[usize]) -> Vec<Vec<usize>> {
+    let mut join = Join::over(nodes.len(), mentions);
     for (place, node) in nodes.iter().enumerate() {
         if node.kind.is_some_and(stands_alone) {
             join.groups.push(Group { places: vec![place], ..Group::default() });
         }
     }
-    for part in PARTS {
-        // A refused twin must not take the place of the entry that was accepted.
-        for accepted in [true, false] {
-            for (place, node) in nodes.iter().enumerate() {
-                if node.is(part) && node.accepted() == accepted {
-                    join.add(place, node);
-                }
-            }
+    for (place, node) in in_turn(nodes) {
+        if let Some(mention) = mentions.at(place) {
+            join.add(place, node, mention);
         }
     }
     let rank =
@@ -63,67 +59,102 @@ pub(crate) fn groups(nodes: &[Node<'_>], order: &[usize]) -> Vec<Vec<usize>> {
     groups
 }
 
+/// The parts of actions in the order in which they are joined, with their places.
+fn in_turn<'n>(nodes: &'n [Node<'n>]) -> impl Iterator<Item = (usize, &'n Node<'n>)> {
+    let turn = |(place, node): (usize, &'n Node<'n>)| {
+        let part = PARTS.iter().position(|part| node.is(*part))?;
+        // A refused twin must not take the place of the entry that was accepted.
+        Some(((part, !node.accepted()), place, node))
+    };
+    let mut parts: Vec<_> = nodes.iter().enumerate().filter_map(turn).collect();
+    parts.sort_by_key(|(turn, ..)| *turn);
+    parts.into_iter().map(|(_, place, node)| (place, node))
+}
+
 /// Entries that are joined.
 #[derive(Default)]
-struct Group<'n> {
+struct Group {
     places: Vec<usize>,
     /// The agent whose action it is, where an entry of it names one.
-    agent: Option<&'n str>,
+    agent: Option<AgentNumber>,
     /// Where its intent is.
     intended: Option<Index>,
 }
 
-/// Groups by the ids under which others cite them, and by the agent whose action each is, since an id is its signer's
-/// alone and anybody may cite it; under no agent the first of all.
-type Cited<'n> = Map<(EventId, Option<&'n str>), usize>;
+/// Groups by the ids under which others cite them.
+struct Cited {
+    /// The first of all.
+    first: ById<Option<usize>>,
+    /// The first of each agent's actions, since an id is its signer's alone and anybody may cite it.
+    own: Map<(IdNumber, AgentNumber), usize>,
+}
+
+impl Cited {
+    fn of(mentions: &Mentions) -> Self {
+        Self { first: mentions.by_id(), own: Map::default() }
+    }
+
+    fn enter(&mut self, id: IdNumber, agent: Option<AgentNumber>, group: usize) {
+        let first = self.first.get(id);
+        self.first.set(id, first.or(Some(group)));
+        if let Some(agent) = agent {
+            self.own.entry((id, agent)).or_insert(group);
+        }
+    }
+}
 
 struct Join<'n> {
-    groups: Vec<Group<'n>>,
-    known: Set<EventId>,
-    intents: Cited<'n>,
-    members: Cited<'n>,
+    mentions: &'n Mentions,
+    groups: Vec<Group>,
+    intents: Cited,
+    members: Cited,
     /// By agent and vendor's reference or call id: where it was told first, and the group.
     calls: Map<(&'n str, &'n str), (Index, usize)>,
 }
 
 impl<'n> Join<'n> {
-    fn over(nodes: &[Node<'_>]) -> Self {
-        let cited = || Map::with_capacity_and_hasher(nodes.len(), Default::default());
-        Self {
-            groups: Vec::with_capacity(nodes.len()),
-            known: nodes.iter().filter_map(|node| node.id).collect(),
-            intents: cited(),
-            members: cited(),
-            calls: Map::default(),
-        }
+    fn over(count: usize, mentions: &'n Mentions) -> Self {
+        let [intents, members] = [Cited::of(mentions), Cited::of(mentions)];
+        let groups = Vec::with_capacity(count);
+        Self { mentions, groups, intents, members, calls: Map::default() }
     }
 
-    fn add(&mut self, place: usize, node: &'n Node<'n>) {
+    fn add(&mut self, place: usize, node: &'n Node<'n>, mention: Mention<'_>) {
         let account = node.account();
-        let number = self.group_of(node, account).unwrap_or(self.groups.len());
+        // Where it is an agent's account, it is that of the agent that the entry is of.
+        let agent = account.agent().and(mention.agent);
+        let found = match account {
+            Account::Nobody => None,
+            _ => self.group_of(node, mention, agent),
+        };
+        let number = found.unwrap_or(self.groups.len());
         if number == self.groups.len() {
             self.groups.push(Group::default());
         }
         let Some(group) = self.groups.get_mut(number) else { return };
         group.places.push(place);
-        group.agent = group.agent.or(account.agent());
+        group.agent = group.agent.or(agent);
         // What is nobody's account stands alone, whatever cites it.
         if account != Account::Nobody {
-            self.register(number, node);
+            self.register(number, node, mention);
         }
     }
 
-    fn group_of(&self, node: &'n Node<'n>, account: Account<'n>) -> Option<usize> {
-        if node.is(Kind::ActionIntent) || account == Account::Nobody {
+    fn group_of(
+        &self,
+        node: &'n Node<'n>,
+        mention: Mention<'_>,
+        agent: Option<AgentNumber>,
+    ) -> Option<usize> {
+        if node.is(Kind::ActionIntent) {
             return None;
         }
-        let by = |cited: &Cited<'n>, ids: &[EventId]| {
-            ids.iter().find_map(|id| self.cited(cited, *id, account))
+        let by = |cited: &Cited, ids: &[IdNumber]| {
+            ids.iter().find_map(|id| self.cited(cited, *id, agent))
         };
-        let asked: Vec<_> = node.request.into_iter().collect();
-        by(&self.intents, &node.causes)
-            .or_else(|| by(&self.members, &node.causes))
-            .or_else(|| by(&self.members, &asked))
+        by(&self.intents, mention.causes)
+            .or_else(|| by(&self.members, mention.causes))
+            .or_else(|| by(&self.members, mention.request.as_slice()))
             .or_else(|| calls(node).find_map(|call| Some(self.calls.get(&call)?.1)))
             .filter(|group| !self.is_ahead(node, *group))
     }
@@ -135,38 +166,26 @@ impl<'n> Join<'n> {
     }
 
     /// The group that is cited by this id, if it is of the same agent, or of none yet.
-    fn cited(&self, cited: &Cited<'n>, id: EventId, account: Account<'n>) -> Option<usize> {
-        let first = cited.get(&(id, None)).copied();
-        match account.agent() {
-            Some(agent) => {
-                let own = cited.get(&(id, Some(agent))).copied();
-                let is_nobodys = |group: &Group<'_>| group.agent.is_none();
-                own.or_else(|| {
-                    first.filter(|group| self.groups.get(*group).is_some_and(is_nobodys))
-                })
-            }
-            None => first,
-        }
+    fn cited(&self, cited: &Cited, id: IdNumber, agent: Option<AgentNumber>) -> Option<usize> {
+        let first = cited.first.get(id)?;
+        let Some(agent) = agent else { return Some(first) };
+        let is_nobodys = |group: &usize| self.groups.get(*group).is_some_and(|g| g.agent.is_none());
+        let own = cited.own.get(&(id, agent)).copied();
+        own.or_else(|| Some(first).filter(is_nobodys))
     }
 
-    fn register(&mut self, number: usize, node: &'n Node<'n>) {
+    fn register(&mut self, number: usize, node: &'n Node<'n>, mention: Mention<'_>) {
         let Some(group) = self.groups.get_mut(number) else { return };
-        let agent = group.agent;
-        let enter = |cited: &mut Cited<'n>, id: EventId| {
-            for key in [(id, None), (id, agent)] {
-                cited.entry(key).or_insert(number);
-            }
-        };
         if node.is(Kind::ActionIntent) {
             group.intended = Some(node.index);
-            if let Some(id) = node.id {
-                enter(&mut self.intents, id);
+            if let Some(id) = mention.id {
+                self.intents.enter(id, group.agent, number);
             }
         } else {
             // What cites the same unknown cause belongs together.
-            let unknown = node.causes.iter().filter(|cause| !self.known.contains(cause));
-            for id in unknown.chain(&node.id).chain(&node.request) {
-                enter(&mut self.members, *id);
+            let unknown = mention.causes.iter().filter(|id| !self.mentions.is_there(**id));
+            for id in unknown.copied().chain(mention.id).chain(mention.request) {
+                self.members.enter(id, group.agent, number);
             }
         }
         if node.accepted() {

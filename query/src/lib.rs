@@ -49,6 +49,7 @@ mod linked;
 mod listing;
 mod log;
 mod members;
+mod mentions;
 mod models;
 mod names;
 mod negotiate;

@@ -50,8 +50,8 @@ impl Member {
     }
 }
 
-/// A search for the members of one workflow.
-pub(crate) struct Search<'l> {
+/// Collects the members of one workflow.
+pub(crate) struct Collector<'l> {
     ledger: &'l Ledger,
     size: TreeSize,
     found: usize,
@@ -60,13 +60,13 @@ pub(crate) struct Search<'l> {
     is_full: bool,
 }
 
-impl<'l> Search<'l> {
+impl<'l> Collector<'l> {
     /// In the log of `size` entries.
     pub(crate) fn new(ledger: &'l Ledger, size: TreeSize) -> Self {
         Self { ledger, size, found: 0, bytes: 0, is_full: false }
     }
 
-    /// Entries of the log that is searched.
+    /// Entries of the log that they are looked for in.
     pub(crate) fn size(&self) -> TreeSize {
         self.size
     }
@@ -88,17 +88,11 @@ impl<'l> Search<'l> {
         Ok(own)
     }
 
-    /// Where they are; one more than there is room for, if there are more.
+    /// Where they are; more than there is room for, if there are more.
     fn indexes(&self, correlation: &str) -> Result<Vec<Index>, ReadError> {
         let mut postings = self.ledger.postings(Key::Corr, correlation);
-        let (mut at, mut indexes) = (0, Vec::new());
-        while let Some(index) = postings.at_or_after(at)?.filter(|index| index.0 < self.size.0) {
-            indexes.push(index);
-            at = index.0 + 1;
-            if indexes.len() > WORKFLOW_ENTRIES_MAX {
-                break;
-            }
-        }
+        let mut indexes = postings.many_from(0, WORKFLOW_ENTRIES_MAX + 1)?;
+        indexes.retain(|index| index.0 < self.size.0);
         Ok(indexes)
     }
 
@@ -176,12 +170,13 @@ fn read_all(ledger: &Ledger, indexes: &[Index]) -> Vec<Result<Member, ReadError>
 
 /// What is cited here that is not its agent's own entry here, each once.
 fn elsewhere<'n, 'e>(nodes: &'n [Node<'e>]) -> Vec<(EventId, &'n Node<'e>)> {
-    let own: Set<_> = nodes.iter().filter_map(own).collect();
+    let mut known = Set::with_capacity_and_hasher(nodes.len(), Default::default());
+    known.extend(nodes.iter().filter_map(own));
     let mut asked = Set::default();
     let mut cited: Vec<_> = nodes.iter().flat_map(cited).collect();
     cited.retain(|(cause, node)| {
         let event = (*cause, actor(node));
-        !own.contains(&event) && asked.insert(event)
+        !known.contains(&event) && asked.insert(event)
     });
     cited
 }

@@ -15,17 +15,19 @@ use crate::node::{Node, Verdict};
 /// One step of a workflow.
 #[derive(Clone, Debug)]
 pub(crate) struct Step<'n> {
+    /// Counted from 1.
+    n: usize,
     nodes: Vec<&'n Node<'n>>,
     first: &'n Node<'n>,
 }
 
 impl<'n> Step<'n> {
-    /// Of the nodes at `places`; `None` if there are none.
-    pub(crate) fn new(nodes: &'n [Node<'n>], places: &[usize]) -> Option<Self> {
+    /// The `n`-th one, of the nodes at `places`; `None` if there are none.
+    pub(crate) fn new(n: usize, nodes: &'n [Node<'n>], places: &[usize]) -> Option<Self> {
         let nodes: Vec<_> = places.iter().filter_map(|place| nodes.get(*place)).collect();
         let intent = nodes.iter().copied().find(|node| node.is(Kind::ActionIntent));
         let first = intent.or_else(|| nodes.first().copied())?;
-        Some(Self { nodes, first })
+        Some(Self { n, nodes, first })
     }
 
     /// The entry that the step is named for: the intent where there is one.
@@ -161,12 +163,17 @@ impl<'n> Step<'n> {
         times().min().zip(times().max())
     }
 
-    /// The step as the API shows it; `n` counts from 1.
-    pub(crate) fn view(&self, n: usize) -> StepView<'n> {
+    /// Which one it is, counted from 1.
+    pub(crate) fn number(&self) -> usize {
+        self.n
+    }
+
+    /// The step as the API shows it.
+    pub(crate) fn view(&self) -> StepView<'n> {
         let verdicts = self.verdicts();
         let span = self.span();
         StepView {
-            n,
+            n: self.n,
             kind: self.kind(),
             action: self.action(),
             agent: self.actor(),

@@ -78,7 +78,8 @@ pub(crate) fn timing<'n>(
     edges: &[Edge],
     groups: &[Vec<usize>],
 ) -> Timing<'n> {
-    let clock = Clock { nodes, last: last_needed(nodes, edges, groups), steps: steps(groups) };
+    let last = last_needed(nodes, edges, groups);
+    let clock = Clock { nodes, last, steps: steps(nodes.len(), groups) };
     let ends = || nodes.iter().filter(|node| counts(node));
     let (first, last) = (ends().next(), ends().next_back());
     let span = first.zip(last).map(|(first, last)| last.received_at.0 - first.received_at.0);
@@ -96,20 +97,22 @@ fn counts(node: &Node<'_>) -> bool {
     node.accepted() && !node.is(Kind::Finding) && !node.is(Kind::Delivery) && node.kind.is_some()
 }
 
-/// At each place, the last place before it without which it could not have come.
-fn last_needed(
-    nodes: &[Node<'_>],
-    edges: &[Edge],
-    groups: &[Vec<usize>],
-) -> Map<usize, (usize, Reason)> {
-    let mut last = Map::with_capacity_and_hasher(nodes.len(), Default::default());
-    let is_there = |place: usize| nodes.get(place).is_some_and(counts);
+/// The last place before another without which that could not have come, and why.
+type Needed = Option<(usize, Reason)>;
+
+/// What is needed at each place.
+fn last_needed(nodes: &[Node<'_>], edges: &[Edge], groups: &[Vec<usize>]) -> Vec<Needed> {
+    let mut last: Vec<Needed> = vec![None; nodes.len()];
+    let is_there: Vec<_> = nodes.iter().map(counts).collect();
+    let is_there = |place: usize| is_there.get(place).is_some_and(|is_there| *is_there);
     let mut need = |to: usize, from: usize, reason| {
-        if from < to && is_there(from) && is_there(to) {
-            let known = last.entry(to).or_insert((from, reason));
-            if from > known.0 {
-                *known = (from, reason);
-            }
+        if from < to
+            && is_there(from)
+            && is_there(to)
+            && let Some(known) = last.get_mut(to)
+            && known.is_none_or(|(known, _)| from > known)
+        {
+            *known = Some((from, reason));
         }
     };
     for edge in edges {
@@ -159,18 +162,29 @@ fn turns(nodes: &[Node<'_>]) -> Vec<(usize, usize)> {
 }
 
 /// The number of the step at each place, from 1.
-fn steps(groups: &[Vec<usize>]) -> Map<usize, usize> {
-    let numbered = (1..).zip(groups);
-    numbered.flat_map(|(n, places)| places.iter().map(move |place| (*place, n))).collect()
+fn steps(count: usize, groups: &[Vec<usize>]) -> Vec<Option<usize>> {
+    let mut steps = vec![None; count];
+    for (n, places) in (1..).zip(groups) {
+        for place in places {
+            if let Some(step) = steps.get_mut(*place) {
+                *step = Some(n);
+            }
+        }
+    }
+    steps
 }
 
 struct Clock<'n> {
     nodes: &'n [Node<'n>],
-    last: Map<usize, (usize, Reason)>,
-    steps: Map<usize, usize>,
+    last: Vec<Needed>,
+    steps: Vec<Option<usize>>,
 }
 
 impl<'n> Clock<'n> {
+    fn needed(&self, place: usize) -> Needed {
+        self.last.get(place).copied().flatten()
+    }
+
     fn us(&self, from: usize, to: usize) -> u64 {
         let at = |place: usize| self.nodes.get(place).map_or(0, |node| node.received_at.0);
         at(to).saturating_sub(at(from))
@@ -181,17 +195,17 @@ impl<'n> Clock<'n> {
         let mut path = Vec::new();
         let mut at = self.nodes.iter().rposition(counts);
         while let Some(place) = at {
-            let needed = self.last.get(&place);
+            let needed = self.needed(place);
             if let Some(node) = self.nodes.get(place) {
                 path.push(Hop {
                     index: node.index.0,
-                    step: self.steps.get(&place).copied(),
+                    step: self.steps.get(place).copied().flatten(),
                     signer: node.signer,
-                    us: needed.map_or(0, |(from, _)| self.us(*from, place)),
-                    on: needed.map(|(_, reason)| *reason),
+                    us: needed.map_or(0, |(from, _)| self.us(from, place)),
+                    on: needed.map(|(_, reason)| reason),
                 });
             }
-            at = needed.map(|(from, _)| *from);
+            at = needed.map(|(from, _)| from);
         }
         path.reverse();
         path
@@ -211,7 +225,7 @@ impl<'n> Clock<'n> {
     }
 
     fn wait(&self, who: &'n str, then: usize, own: &[usize]) -> Option<Wait<'n>> {
-        let (until, on) = *self.last.get(&then)?;
+        let (until, on) = self.needed(then)?;
         let [until_node, then_node] = [self.nodes.get(until)?, self.nodes.get(then)?];
         let whom = until_node.signer.filter(|whom| *whom != who)?;
         let earlier = own.partition_point(|place| *place < until).checked_sub(1)?;

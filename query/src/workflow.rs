@@ -16,10 +16,10 @@ use crate::api::{Api, as_of};
 use crate::cores::{each_share, each_share_beside, in_one};
 use crate::diagram::{render_dot, render_mermaid};
 use crate::error::Error;
-use crate::formats::{json, json_bytes};
-use crate::graph::{EntryText, Facts, Graph, Unproven, unproven};
+use crate::formats::parsed;
+use crate::graph::{EntryTexts, Facts, Graph, Unproven, unproven};
 use crate::linked::{Linked, linked};
-use crate::members::{Member, Search};
+use crate::members::{Collector, Member};
 use crate::names::Names;
 use crate::negotiate::{Form, choose};
 use crate::node::Node;
@@ -57,42 +57,37 @@ pub(crate) async fn one(
     Ok((headers, answer).into_response())
 }
 
-/// The graph, and the tree that the answer speaks of.
+/// What the answer says beside the graph: the tree that it speaks of.
 #[derive(Serialize)]
-struct Answer {
-    #[serde(flatten)]
-    graph: Graph,
+struct Beside {
     #[serde(skip_serializing_if = "Option::is_none")]
     linked: Option<Linked>,
     as_of: Value,
 }
 
-impl Answer {
-    fn bytes(&self, form: Form) -> Vec<u8> {
-        if form == Form::JSON {
-            return json_bytes(self, self.graph.len());
-        }
-        let json = json(self);
-        let render = match form {
-            MERMAID => render_mermaid,
-            DOT => render_dot,
-            _ => render_chain,
-        };
-        render(&json).into_bytes()
-    }
-}
-
 fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result<Vec<u8>, Error> {
     let head = api.ledger.head();
-    let graph = rebuild(api, correlation, head.size)?;
+    let Graph(mut answer) = rebuild(api, correlation, head.size)?;
     let linked = is_linked.then(|| linked(&api.ledger, correlation, head.size)).transpose()?;
-    Ok(Answer { graph, linked, as_of: as_of(&head) }.bytes(form))
+    answer.members(&Beside { linked, as_of: as_of(&head) });
+    Ok(rendered(form, answer.end()))
+}
+
+/// An answer in a form.
+fn rendered(form: Form, json: Vec<u8>) -> Vec<u8> {
+    let render = match form {
+        MERMAID => render_mermaid,
+        DOT => render_dot,
+        Form::TEXT => render_chain,
+        _ => return json,
+    };
+    render(&parsed(&json)).into_bytes()
 }
 
 /// The workflow in the log of `size` entries.
 fn rebuild(api: &Api, correlation: &str, size: TreeSize) -> Result<Graph, Error> {
-    let mut search = Search::new(&api.ledger, size);
-    let own = search.own(correlation)?;
+    let mut members = Collector::new(&api.ledger, size);
+    let own = members.own(correlation)?;
     if own.is_empty() {
         return Err(Error::Unknown("workflow"));
     }
@@ -102,7 +97,7 @@ fn rebuild(api: &Api, correlation: &str, size: TreeSize) -> Result<Graph, Error>
     know_agents(&api.ledger, size, &mut nodes)?;
     // The graph does not wait for the proofs: it is drawn meanwhile.
     let write = |nodes: &[_]| texts(nodes, &proving);
-    let draw = || draw(api, search, correlation, &nodes);
+    let draw = || draw(api, members, correlation, &nodes);
     let (own, drawn) = each_share_beside(&nodes, PROVEN_TOGETHER, write, draw);
     let (graph, causes) = drawn?;
     let causes = look_into(&causes);
@@ -111,16 +106,16 @@ fn rebuild(api: &Api, correlation: &str, size: TreeSize) -> Result<Graph, Error>
     }
     proving.follow(causes.iter().filter_map(|cause| cause.entry));
     let others = each_share(&causes, PROVEN_TOGETHER, |causes| texts(causes, &proving));
-    let entries = own.into_iter().chain(others).collect::<Result<_, _>>()?;
-    Ok(graph.proven(in_one(entries), proving.size()))
+    let entries = own.into_iter().chain(others).collect::<Result<Vec<_>, _>>()?;
+    Ok(graph.proven(&entries, proving.size()))
 }
 
 /// Where a cause came after all that cites it, and after the checkpoint that these are in.
 fn proven_anew(api: &Api, graph: Unproven, nodes: &[Node<'_>]) -> Result<Graph, ReadError> {
     let proving = prover(api, nodes.iter().filter_map(|node| node.entry))?;
     let entries = each_share(nodes, PROVEN_TOGETHER, |nodes| texts(nodes, &proving));
-    let entries = entries.into_iter().collect::<Result<_, _>>()?;
-    Ok(graph.proven(in_one(entries), proving.size()))
+    let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(graph.proven(&entries, proving.size()))
 }
 
 fn prover<'a, 'e>(
@@ -135,21 +130,23 @@ fn look_into(members: &[Member]) -> Vec<Node<'_>> {
 }
 
 /// The nodes as JSON, each with its proof.
-fn texts(nodes: &[Node<'_>], prover: &Prover<'_>) -> Result<Vec<EntryText>, ReadError> {
-    let mut run = prover.run(nodes);
-    let text = |node| Ok(EntryText::of(node, &run.prove(node)?, prover.size()));
-    nodes.iter().map(text).collect()
+fn texts(nodes: &[Node<'_>], prover: &Prover<'_>) -> Result<EntryTexts, ReadError> {
+    let (mut run, mut texts) = (prover.run(nodes), EntryTexts::with_capacity(nodes.len()));
+    for node in nodes {
+        texts.add(node, &run.prove(node)?, prover.size());
+    }
+    Ok(texts)
 }
 
 /// The graph of a workflow's own nodes and of those that they go back to, and what these are made of.
 fn draw(
     api: &Api,
-    mut search: Search<'_>,
+    mut members: Collector<'_>,
     correlation: &str,
     own: &[Node<'_>],
 ) -> Result<(Unproven, Vec<Member>), ReadError> {
-    let (ledger, size) = (&api.ledger, search.size());
-    let joined = search.causes(own)?;
+    let (ledger, size) = (&api.ledger, members.size());
+    let joined = members.causes(own)?;
     let mut nodes = Cow::Borrowed(own);
     if !joined.is_empty() {
         let mut joined = look_into(&joined);
@@ -161,10 +158,10 @@ fn draw(
         correlation: correlation.to_owned(),
         grants: grants(ledger, &nodes, size)?,
         missing: sequence::missing(ledger, &nodes)?,
-        counted: search.counted(correlation)?,
+        counted: members.counted(correlation)?,
         now: api.now(),
     };
-    let graph = unproven(&nodes, facts);
+    let graph = unproven(&nodes, &facts);
     Ok((graph, joined))
 }
 

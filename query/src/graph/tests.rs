@@ -11,7 +11,8 @@ use schemas::leaf::{Counts, Leaf, Status};
 use schemas::reject::Reason;
 use serde_json::{Value as Json, json};
 
-use crate::graph::{EntryText, Facts, unproven};
+use crate::formats::parsed;
+use crate::graph::{EntryTexts, Facts, Graph, unproven};
 use crate::node::Node;
 use crate::proof::{Held, Proof};
 
@@ -27,6 +28,16 @@ fn id(n: u64) -> EventId {
 
 fn ids(ns: &[u64]) -> Json {
     ns.iter().map(|n| Json::from(id(*n).to_string())).collect()
+}
+
+fn texts<'t>(proven: impl Iterator<Item = (&'t Node<'static>, &'t Proof)>) -> EntryTexts {
+    let mut texts = EntryTexts::with_capacity(0);
+    proven.for_each(|(node, proof)| texts.add(node, proof, CHECKPOINT));
+    texts
+}
+
+fn json(Graph(graph): Graph) -> Json {
+    parsed(&graph.end())
 }
 
 /// A list of nodes under construction; the n-th one has id n and was received in minute n.
@@ -98,8 +109,8 @@ impl Nodes {
         self.graph_with(|facts| facts.counted = Some(own))
     }
 
-    fn texts(&self) -> Vec<EntryText> {
-        self.nodes.iter().map(|node| EntryText::of(node, &GOOD, CHECKPOINT)).collect()
+    fn texts(&self) -> EntryTexts {
+        texts(self.nodes.iter().zip(&[GOOD; 99]))
     }
 
     fn graph_with(&self, change: impl FnOnce(&mut Facts)) -> Json {
@@ -111,7 +122,7 @@ impl Nodes {
             now: Micros(60 * MINUTE),
         };
         change(&mut facts);
-        json!(unproven(&self.nodes, facts).proven(self.texts(), CHECKPOINT))
+        json(unproven(&self.nodes, &facts).proven(&[self.texts()], CHECKPOINT))
     }
 }
 
@@ -407,9 +418,8 @@ fn one_bad_proof_leaves_the_whole_unverified() {
             counted: Some(1),
             now: Micros(0),
         };
-        let text = |proof| EntryText::of(&nodes.nodes[0], proof, CHECKPOINT);
-        let entries = proofs.iter().map(text).collect();
-        json!(unproven(&nodes.nodes, facts).proven(entries, CHECKPOINT))["verified"]["ok"].clone()
+        let entries = [texts(nodes.nodes.iter().cycle().zip(proofs))];
+        json(unproven(&nodes.nodes, &facts).proven(&entries, CHECKPOINT))["verified"]["ok"].clone()
     };
     assert_eq!(ok(&[]), false, "one has no proof");
     for bad in [
