@@ -139,6 +139,9 @@ const SCRATCH_FILES_APART: i32 = 16;
 const WALK_MIN: usize = 8;
 /// Writes between two flushes of the families whose rows are written in parts: a read puts together as many parts as lie in memory.
 const PARTS_MAX: usize = 2048;
+/// What a walk reads of a file at once where blocks are not in memory. Left to itself RocksDB has the system read ahead of
+/// every walk, also where all blocks are in memory.
+const WALK_READ_AHEAD_BYTES: usize = 32 << 10;
 /// Flushed files of a family from which on no more are asked for: at 20 RocksDB lets writes wait.
 const FILES_BEHIND: i32 = 12;
 
@@ -240,7 +243,9 @@ impl Store {
         family: ColumnFamily,
         indexes: &[Index],
     ) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
-        let mut rows = self.cursor(family);
+        let mut options = scan_options();
+        options.set_readahead_size(WALK_READ_AHEAD_BYTES);
+        let mut rows = self.db.raw_iterator_cf_opt(self.family(family), options);
         if let Some(first) = indexes.first() {
             rows.seek(keys::index(*first));
         }
