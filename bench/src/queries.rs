@@ -46,7 +46,7 @@ const SPIN: Duration = Duration::from_millis(5);
 /// Entries that are read at a time beforehand.
 const CHUNK: u64 = 10_000;
 
-/// Of so many neighbouring entries the statements share a block.
+/// Of so many neighbouring entries the statements share a block, and the ids.
 const STRIDE: usize = 8;
 
 /// What to measure.
@@ -171,10 +171,13 @@ fn cores_row(requests: usize) -> Row {
 /// Reads in what will be asked for, as PostgreSQL's side does.
 fn warm(ledger: &Ledger) -> Result<(), Failure> {
     let size = ledger.head().size;
-    let entries = size.0;
-    for from in (0..entries).step_by(usize::try_from(CHUNK)?) {
-        ledger.entries(from..from + CHUNK)?;
-        let within = from..entries.min(from + CHUNK);
+    let mut ids = ledger.ids();
+    for from in (0..size.0).step_by(usize::try_from(CHUNK)?) {
+        let entries = ledger.entries(from..from + CHUNK)?;
+        for id in entries.iter().step_by(STRIDE).filter_map(|entry| entry.leaf.id) {
+            ids.find(id)?;
+        }
+        let within = from..size.0.min(from + CHUNK);
         for index in within.clone().step_by(STRIDE).map(Index) {
             ledger.statement(index)?;
         }
