@@ -252,6 +252,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_object_is_put_together_from_views_and_texts() {
+        let mut object = Composed::for_entries(0);
+        object.list("none", [].into_iter());
+        object.members(&json!({ "a": {}, "b": "}" }));
+        object.list("some", [b"1".as_slice(), b"[2,3]"].into_iter());
+        object.members(&json!({ "c": null }));
+        assert_eq!(object.end(), br#"{"none":[],"a":{},"b":"}","some":[1,[2,3]],"c":null}"#);
+    }
+
+    #[test]
     fn what_a_spreadsheet_would_compute_is_text() {
         for (value, shown) in [
             ("a@example.com", "a@example.com"),

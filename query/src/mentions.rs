@@ -50,26 +50,21 @@ impl Mentions {
         let (mut ids, mut agents) = (Map::default(), Map::default());
         // Mostly what is cited is here, too.
         ids.reserve(nodes.len());
-        let mut all = Self {
-            entries: Vec::with_capacity(nodes.len()),
-            causes: Vec::with_capacity(nodes.len()),
-            is_there: ById::of(0),
-        };
+        let mut entries = Vec::with_capacity(nodes.len());
+        let mut causes = Vec::with_capacity(nodes.len());
         for node in nodes {
-            let first = all.causes.len();
-            all.causes.extend(node.causes.iter().map(|id| IdNumber(number(&mut ids, *id))));
-            all.entries.push(Entry {
+            let first = causes.len();
+            causes.extend(node.causes.iter().map(|id| IdNumber(number(&mut ids, *id))));
+            entries.push(Entry {
                 id: node.id.map(|id| IdNumber(number(&mut ids, id))),
                 request: node.request.map(|id| IdNumber(number(&mut ids, id))),
-                causes: first..all.causes.len(),
+                causes: first..causes.len(),
                 agent: node.known_agent().map(|agent| AgentNumber(number(&mut agents, agent))),
             });
         }
-        all.is_there = ById::of(ids.len());
-        for id in all.entries.iter().filter_map(|entry| entry.id) {
-            all.is_there.set(id, true);
-        }
-        all
+        let mut is_there = ById::of(ids.len());
+        entries.iter().filter_map(|entry| entry.id).for_each(|id| is_there.set(id, true));
+        Self { entries, causes, is_there }
     }
 
     /// What each entry mentions, by their places.
@@ -88,7 +83,7 @@ impl Mentions {
     }
 
     /// Room for a value for each id.
-    pub(crate) fn by_id<T: Clone + Copy + Default>(&self) -> ById<T> {
+    pub(crate) fn by_id<T: Copy + Default>(&self) -> ById<T> {
         ById::of(self.is_there.0.len())
     }
 
@@ -108,7 +103,7 @@ fn number<T: Hash + Eq>(known: &mut Map<T, usize>, mentioned: T) -> usize {
 #[derive(Debug)]
 pub(crate) struct ById<T>(Vec<T>);
 
-impl<T: Clone + Copy + Default> ById<T> {
+impl<T: Copy + Default> ById<T> {
     fn of(count: usize) -> Self {
         Self(vec![T::default(); count])
     }
