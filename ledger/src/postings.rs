@@ -183,7 +183,9 @@ impl<'l> Postings<'l> {
     /// As for [`Postings::at_or_after`].
     pub fn many_from(&mut self, from: u64, enough: usize) -> Result<Vec<Index>, ReadError> {
         let (size, mut next, mut found) = (self.size.0, span_of(from), Vec::new());
+        let Some(last) = size.checked_sub(1).map(span_of) else { return Ok(found) };
         while found.len() < enough
+            && next <= last
             && let Some(SpanRow { span, places }) = self.forward_to(next)?
         {
             let entries = places.all().into_iter().map(|place| index(span, place));

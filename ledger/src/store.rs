@@ -139,8 +139,8 @@ const SCRATCH_FILES_APART: i32 = 16;
 const WALK_MIN: usize = 8;
 /// Writes between two flushes of the families whose rows are written in parts: a read puts together as many parts as lie in memory.
 const PARTS_MAX: usize = 2048;
-/// What a walk reads of a file at once where blocks are not in memory. Left to itself RocksDB has the system read ahead of
-/// every walk, also where all blocks are in memory.
+/// What a walk reads of a file at once where blocks are not in memory. Left to itself RocksDB has the system read ahead from
+/// the third block on, also where all blocks are in memory.
 const WALK_READ_AHEAD_BYTES: usize = 32 << 10;
 /// Flushed files of a family from which on no more are asked for: at 20 RocksDB lets writes wait.
 const FILES_BEHIND: i32 = 12;

@@ -44,7 +44,7 @@ pub(crate) struct Facts {
 #[derive(Debug)]
 pub(crate) struct Graph(pub(crate) Composed);
 
-/// What does not wait for the proofs, but for the steps.
+/// What does not wait for the proofs, without the steps.
 #[derive(Serialize)]
 struct Drawn<'n> {
     correlation: &'n str,

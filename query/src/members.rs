@@ -88,11 +88,12 @@ impl<'l> Collector<'l> {
         Ok(own)
     }
 
-    /// Where they are; more than there is room for, if there are more.
+    /// Where they are; one more than there is room for, if there are more.
     fn indexes(&self, correlation: &str) -> Result<Vec<Index>, ReadError> {
         let mut postings = self.ledger.postings(Key::Corr, correlation);
         let mut indexes = postings.many_from(0, WORKFLOW_ENTRIES_MAX + 1)?;
         indexes.retain(|index| index.0 < self.size.0);
+        indexes.truncate(WORKFLOW_ENTRIES_MAX + 1);
         Ok(indexes)
     }
 

@@ -1,5 +1,5 @@
-//! What the entries of a workflow mention: ids and agents by small numbers. Each is hashed once, however often it is asked
-//! for.
+//! What the entries of a workflow mention: ids and agents by small numbers. Each mention is hashed once, however often it is
+//! asked for.
 
 use std::hash::Hash;
 use std::ops::Range;
