@@ -245,7 +245,7 @@ impl Store {
     ) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
         let mut options = scan_options();
         options.set_readahead_size(WALK_READ_AHEAD_BYTES);
-        let mut rows = self.db.raw_iterator_cf_opt(self.family(family), options);
+        let mut rows = self.cursor_with(family, options);
         if let Some(first) = indexes.first() {
             rows.seek(keys::index(*first));
         }
@@ -299,7 +299,11 @@ impl Store {
 
     /// A cursor for seeking.
     pub(crate) fn cursor(&self, family: ColumnFamily) -> DBRawIterator<'_> {
-        self.db.raw_iterator_cf_opt(self.family(family), scan_options())
+        self.cursor_with(family, scan_options())
+    }
+
+    fn cursor_with(&self, family: ColumnFamily, options: ReadOptions) -> DBRawIterator<'_> {
+        self.db.raw_iterator_cf_opt(self.family(family), options)
     }
 
     /// A cursor over event ids, which goes from the first key with a prefix of [`EVENT_PREFIX_BYTES`] to the last: files
@@ -307,7 +311,7 @@ impl Store {
     pub(crate) fn event_cursor(&self) -> DBRawIterator<'_> {
         let mut options = ReadOptions::default();
         options.set_prefix_same_as_start(true);
-        self.db.raw_iterator_cf_opt(self.family(ColumnFamily::Ids), options)
+        self.cursor_with(ColumnFamily::Ids, options)
     }
 
     /// One batch, synced: durable or not there at all.

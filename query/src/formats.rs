@@ -129,7 +129,7 @@ impl Composed {
     }
 
     /// A member that is a list, by the texts of its items.
-    pub(crate) fn list<'t>(&mut self, name: &str, items: impl Iterator<Item = &'t [u8]>) {
+    pub(crate) fn list<'t>(&mut self, name: &'static str, items: impl Iterator<Item = &'t [u8]>) {
         let lead = self.lead();
         self.0.extend_from_slice(&[lead, b'"']);
         self.0.extend_from_slice(name.as_bytes());

@@ -100,7 +100,7 @@ pub(crate) fn of_outcomes(
         let of =
             |node: &Node<'_>| node.known_agent().is_none_or(|own| first.known_agent() == Some(own));
         let checked = !erased.iter().copied().any(|node| node.index > first.index && of(node));
-        Some(Gap::NoOutcome { step: step.number(), index: first.index.0, since, checked })
+        Some(Gap::NoOutcome { step: step.n, index: first.index.0, since, checked })
     };
     steps.iter().filter_map(gap).collect()
 }

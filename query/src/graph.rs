@@ -30,8 +30,8 @@ const ENTRY_BYTES: usize = 1 << 9;
 
 /// What was collected beside the entries.
 #[derive(Clone, Debug)]
-pub(crate) struct Facts {
-    pub(crate) correlation: String,
+pub(crate) struct Facts<'f> {
+    pub(crate) correlation: &'f str,
     /// Where each grant was given.
     pub(crate) grants: BTreeMap<EventId, Index>,
     pub(crate) missing: Vec<Missing>,
@@ -39,10 +39,6 @@ pub(crate) struct Facts {
     pub(crate) counted: Option<usize>,
     pub(crate) now: Micros,
 }
-
-/// The workflow as JSON, for others to add to.
-#[derive(Debug)]
-pub(crate) struct Graph(pub(crate) Composed);
 
 /// What does not wait for the proofs, without the steps.
 #[derive(Serialize)]
@@ -142,7 +138,7 @@ pub(crate) struct Unproven {
 }
 
 /// The workflow of `nodes`, which stand in the log's order.
-pub(crate) fn unproven(nodes: &[Node<'_>], facts: &Facts) -> Unproven {
+pub(crate) fn unproven(nodes: &[Node<'_>], facts: &Facts<'_>) -> Unproven {
     let mentions = Mentions::of(nodes);
     let edges = edges(nodes, &mentions);
     let groups = groups(nodes, &mentions, &causal_order(nodes.len(), &edges));
@@ -157,7 +153,7 @@ pub(crate) fn unproven(nodes: &[Node<'_>], facts: &Facts) -> Unproven {
     gaps.extend(gaps::of_outcomes(nodes, &steps, facts.now));
     let mut drawn = Composed::for_entries(nodes.len());
     drawn.members(&Drawn {
-        correlation: &facts.correlation,
+        correlation: facts.correlation,
         edges: edges.iter().filter_map(|edge| edge.view(nodes)).collect(),
         counts: counts(nodes),
         orphans: gaps::orphans(&gaps),
@@ -185,15 +181,15 @@ fn step_texts(steps: &[Step<'_>]) -> Vec<u8> {
 }
 
 impl Unproven {
-    /// With its entries, each proven against the checkpoint of this size.
-    pub(crate) fn proven(self, entries: &[EntryTexts], checkpoint: TreeSize) -> Graph {
+    /// As JSON, with its entries, each proven against the checkpoint of this size.
+    pub(crate) fn proven(self, entries: &[EntryTexts], checkpoint: TreeSize) -> Composed {
         let Self { mut drawn, entries: expected } = self;
         let mut texts: Vec<_> = entries.iter().flat_map(EntryTexts::each).collect();
         texts.sort_by_key(|(index, _)| *index);
         let ok = texts.len() == expected && entries.iter().all(|entries| entries.hold);
         drawn.list("entries", texts.into_iter().map(|(_, text)| text));
         drawn.members(&Vouched { verified: Verified { checkpoint: checkpoint.0, ok } });
-        Graph(drawn)
+        drawn
     }
 }
 

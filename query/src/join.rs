@@ -46,10 +46,8 @@ pub(crate) fn groups(nodes: &[Node<'_>], mentions: &Mentions, order: &[usize]) -
             join.groups.push(Group { places: vec![place], ..Group::default() });
         }
     }
-    for (place, node) in in_turn(nodes) {
-        if let Some(mention) = mentions.at(place) {
-            join.add(place, node, mention);
-        }
+    for (place, node, mention) in in_turn(nodes, mentions) {
+        join.add(place, node, mention);
     }
     let rank =
         |group: &Vec<usize>| group.iter().filter_map(|place| order.get(*place)).min().copied();
@@ -60,15 +58,19 @@ pub(crate) fn groups(nodes: &[Node<'_>], mentions: &Mentions, order: &[usize]) -
 }
 
 /// The parts of actions in the order in which they are joined, with their places.
-fn in_turn<'n>(nodes: &'n [Node<'n>]) -> impl Iterator<Item = (usize, &'n Node<'n>)> {
-    let turn = |(place, node): (usize, &'n Node<'n>)| {
+fn in_turn<'n>(
+    nodes: &'n [Node<'n>],
+    mentions: &'n Mentions,
+) -> impl Iterator<Item = (usize, &'n Node<'n>, Mention<'n>)> {
+    let parts = nodes.iter().zip(mentions.each()).enumerate();
+    let turn = |(place, (node, mention)): (usize, (&'n Node<'n>, _))| {
         let part = PARTS.iter().position(|part| node.is(*part))?;
         // A refused twin must not take the place of the entry that was accepted.
-        Some(((part, !node.accepted()), place, node))
+        Some(((part, !node.accepted()), (place, node, mention)))
     };
-    let mut parts: Vec<_> = nodes.iter().enumerate().filter_map(turn).collect();
-    parts.sort_by_key(|(turn, ..)| *turn);
-    parts.into_iter().map(|(_, place, node)| (place, node))
+    let mut parts: Vec<_> = parts.filter_map(turn).collect();
+    parts.sort_by_key(|(turn, _)| *turn);
+    parts.into_iter().map(|(_, part)| part)
 }
 
 /// Entries that are joined.

@@ -69,12 +69,10 @@ impl Mentions {
 
     /// What each entry mentions, by their places.
     pub(crate) fn each(&self) -> impl Iterator<Item = Mention<'_>> {
-        self.entries.iter().map(|entry| self.mention(entry))
-    }
-
-    /// What the entry at `place` mentions.
-    pub(crate) fn at(&self, place: usize) -> Option<Mention<'_>> {
-        self.entries.get(place).map(|entry| self.mention(entry))
+        self.entries.iter().map(|entry| {
+            let causes = self.causes.get(entry.causes.clone()).unwrap_or_default();
+            Mention { id: entry.id, request: entry.request, causes, agent: entry.agent }
+        })
     }
 
     /// Whether an entry has this id.
@@ -85,11 +83,6 @@ impl Mentions {
     /// Room for a value for each id.
     pub(crate) fn by_id<T: Copy + Default>(&self) -> ById<T> {
         ById::of(self.is_there.0.len())
-    }
-
-    fn mention(&self, entry: &Entry) -> Mention<'_> {
-        let causes = self.causes.get(entry.causes.clone()).unwrap_or_default();
-        Mention { id: entry.id, request: entry.request, causes, agent: entry.agent }
     }
 }
 

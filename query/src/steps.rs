@@ -15,8 +15,8 @@ use crate::node::{Node, Verdict};
 /// One step of a workflow.
 #[derive(Clone, Debug)]
 pub(crate) struct Step<'n> {
-    /// Counted from 1.
-    n: usize,
+    /// Which one it is, counted from 1.
+    pub(crate) n: usize,
     nodes: Vec<&'n Node<'n>>,
     first: &'n Node<'n>,
 }
@@ -161,11 +161,6 @@ impl<'n> Step<'n> {
     fn span(&self) -> Option<(Micros, Micros)> {
         let times = || self.nodes.iter().filter(|n| n.accepted()).map(|node| node.received_at);
         times().min().zip(times().max())
-    }
-
-    /// Which one it is, counted from 1.
-    pub(crate) fn number(&self) -> usize {
-        self.n
     }
 
     /// The step as the API shows it.

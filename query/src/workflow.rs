@@ -16,8 +16,8 @@ use crate::api::{Api, as_of};
 use crate::cores::{each_share, each_share_beside, in_one};
 use crate::diagram::{render_dot, render_mermaid};
 use crate::error::Error;
-use crate::formats::parsed;
-use crate::graph::{EntryTexts, Facts, Graph, Unproven, unproven};
+use crate::formats::{Composed, parsed};
+use crate::graph::{EntryTexts, Facts, Unproven, unproven};
 use crate::linked::{Linked, linked};
 use crate::members::{Collector, Member};
 use crate::names::Names;
@@ -67,7 +67,7 @@ struct Beside {
 
 fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result<Vec<u8>, Error> {
     let head = api.ledger.head();
-    let Graph(mut answer) = rebuild(api, correlation, head.size)?;
+    let mut answer = rebuild(api, correlation, head.size)?;
     let linked = is_linked.then(|| linked(&api.ledger, correlation, head.size)).transpose()?;
     answer.members(&Beside { linked, as_of: as_of(&head) });
     Ok(rendered(form, answer.end()))
@@ -76,16 +76,16 @@ fn read_one(api: &Api, correlation: &str, is_linked: bool, form: Form) -> Result
 /// An answer in a form.
 fn rendered(form: Form, json: Vec<u8>) -> Vec<u8> {
     let render = match form {
+        Form::JSON => return json,
         MERMAID => render_mermaid,
         DOT => render_dot,
-        Form::TEXT => render_chain,
-        _ => return json,
+        _ => render_chain,
     };
     render(&parsed(&json)).into_bytes()
 }
 
 /// The workflow in the log of `size` entries.
-fn rebuild(api: &Api, correlation: &str, size: TreeSize) -> Result<Graph, Error> {
+fn rebuild(api: &Api, correlation: &str, size: TreeSize) -> Result<Composed, Error> {
     let mut members = Collector::new(&api.ledger, size);
     let own = members.own(correlation)?;
     if own.is_empty() {
@@ -111,7 +111,7 @@ fn rebuild(api: &Api, correlation: &str, size: TreeSize) -> Result<Graph, Error>
 }
 
 /// Where a cause came after all that cites it, and after the checkpoint that these are in.
-fn proven_anew(api: &Api, graph: Unproven, nodes: &[Node<'_>]) -> Result<Graph, ReadError> {
+fn proven_anew(api: &Api, graph: Unproven, nodes: &[Node<'_>]) -> Result<Composed, ReadError> {
     let proving = prover(api, nodes.iter().filter_map(|node| node.entry))?;
     let entries = each_share(nodes, PROVEN_TOGETHER, |nodes| texts(nodes, &proving));
     let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -155,7 +155,7 @@ fn draw(
         nodes.to_mut().sort_by_key(|node| node.index);
     }
     let facts = Facts {
-        correlation: correlation.to_owned(),
+        correlation,
         grants: grants(ledger, &nodes, size)?,
         missing: sequence::missing(ledger, &nodes)?,
         counted: members.counted(correlation)?,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::iter::repeat;
 
 use schemas::body::{self, Body};
 use schemas::id::{BodyDigest, ChainHash, Digest, EventId, Index, Micros, TreeSize};
@@ -11,8 +12,8 @@ use schemas::leaf::{Counts, Leaf, Status};
 use schemas::reject::Reason;
 use serde_json::{Value as Json, json};
 
-use crate::formats::parsed;
-use crate::graph::{EntryTexts, Facts, Graph, unproven};
+use crate::formats::{Composed, parsed};
+use crate::graph::{EntryTexts, Facts, unproven};
 use crate::node::Node;
 use crate::proof::{Held, Proof};
 
@@ -36,7 +37,7 @@ fn texts<'t>(proven: impl Iterator<Item = (&'t Node<'static>, &'t Proof)>) -> En
     texts
 }
 
-fn json(Graph(graph): Graph) -> Json {
+fn json(graph: Composed) -> Json {
     parsed(&graph.end())
 }
 
@@ -109,20 +110,22 @@ impl Nodes {
         self.graph_with(|facts| facts.counted = Some(own))
     }
 
-    fn texts(&self) -> EntryTexts {
-        texts(self.nodes.iter().zip(&[GOOD; 99]))
+    /// In shares, the last one first.
+    fn texts(&self) -> Vec<EntryTexts> {
+        let shares = self.nodes.chunks(64).rev();
+        shares.map(|nodes| texts(nodes.iter().zip(repeat(&GOOD)))).collect()
     }
 
     fn graph_with(&self, change: impl FnOnce(&mut Facts)) -> Json {
         let mut facts = Facts {
-            correlation: "w".to_owned(),
+            correlation: "w",
             grants: BTreeMap::new(),
             missing: Vec::new(),
             counted: None,
             now: Micros(60 * MINUTE),
         };
         change(&mut facts);
-        json(unproven(&self.nodes, &facts).proven(&[self.texts()], CHECKPOINT))
+        json(unproven(&self.nodes, &facts).proven(&self.texts(), CHECKPOINT))
     }
 }
 
@@ -172,6 +175,19 @@ fn steps<'j>(graph: &'j Json, field: &str) -> Vec<(Vec<u64>, &'j Json)> {
 
 fn gap_kinds(graph: &Json) -> Vec<&str> {
     graph["gaps"].as_array().unwrap().iter().map(|gap| gap["kind"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn many_steps_and_entries_stand_in_order_whichever_share_wrote_them() {
+    let mut nodes = Nodes::default();
+    (0..150).for_each(|_| nodes.intent(json!({})));
+    let graph = nodes.graph();
+    let list = |name: &str| graph[name].as_array().unwrap().clone();
+    let steps = list("steps").into_iter().map(|step| json!([step["n"], step["entries"]]));
+    assert!(steps.eq((0..150).map(|place| json!([place + 1, [place]]))));
+    let entries = list("entries").into_iter().map(|entry| entry["index"].clone());
+    assert!(entries.eq((0..150).map(Json::from)));
+    assert_eq!(graph["verified"]["ok"], true);
 }
 
 #[test]
@@ -412,7 +428,7 @@ fn one_bad_proof_leaves_the_whole_unverified() {
     assert_eq!(nodes.graph()["verified"], json!({ "checkpoint": 99, "ok": true }));
     let ok = |proofs: &[Proof]| {
         let facts = Facts {
-            correlation: "w".to_owned(),
+            correlation: "w",
             grants: BTreeMap::new(),
             missing: Vec::new(),
             counted: Some(1),
