@@ -1,6 +1,7 @@
 //! `actions`: what a query finds, folded to one row an action: who did what, whose that is, what was granted and what was used.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -30,7 +31,7 @@ pub(crate) async fn list(State(api): State<Api>, params: Params) -> Result<Json<
 fn read_actions(api: &Api, params: &Params) -> Result<Value, Error> {
     let search = Search::of(api, params, "actions", Some(Order::Newest))?;
     let found = match search.hits(api)? {
-        Some(mut hits) => hits.page(ACTIONS_ENTRIES_MAX)?,
+        Some(mut hits) => hits.page(ACTIONS_ENTRIES_MAX, |found| found)?,
         None => Page::default(),
     };
     let mut actions: BTreeMap<Index, Vec<u64>> = BTreeMap::new();
@@ -38,7 +39,9 @@ fn read_actions(api: &Api, params: &Params) -> Result<Value, Error> {
     let mut names = Names::new(&api.ledger, TreeSize(search.size()));
     for entry in found.entries {
         let (index, intent) = match entry {
-            Found::Entry(entry) => (entry.leaf.index.0, why::intent_of(&mut names, *entry)),
+            Found::Entry(entry) => {
+                (entry.leaf.index.0, why::intent_of(&mut names, Arc::unwrap_or_clone(entry)))
+            }
             Found::Damaged(_) => {
                 damaged += 1;
                 continue;

@@ -13,11 +13,14 @@ use crate::api::{Api, as_of, set};
 use crate::error::Error;
 use crate::execute::Found;
 use crate::filter;
-use crate::formats;
+use crate::formats::{self, write_json};
 use crate::node::Node;
 use crate::params::{Params, Segment};
 use crate::proof::{Proofs, Prover};
 use crate::search::Search;
+
+/// More than a leaf's part of an entry has as JSON.
+const LEAF_BYTES: usize = 1 << 10;
 
 pub(crate) async fn list(
     State(api): State<Api>,
@@ -33,7 +36,11 @@ fn read_page(api: &Api, params: &Params) -> Result<EntryPage, Error> {
     let limit = params.limit()?;
     let search = Search::of(api, params, "entries", None)?;
     let mut hits = search.hits(api)?;
-    let page = hits.as_mut().map(|hits| hits.page(limit)).transpose()?.unwrap_or_default();
+    let page = hits
+        .as_mut()
+        .map(|hits| hits.page(limit, |found| text(&found)))
+        .transpose()?
+        .unwrap_or_default();
     let beside = search.answer(api, [], hits.as_ref(), page.rest)?;
     Ok(EntryPage { items: page.entries, beside })
 }
@@ -42,12 +49,19 @@ pub(crate) fn entry_json(entry: &Entry) -> Value {
     entry.view(&entry.shown()).to_json()
 }
 
-/// A page of entries, and how to go on.
-#[derive(Debug, Serialize)]
+/// A page of entries, each as JSON text, and how to go on.
+#[derive(Debug)]
 pub(crate) struct EntryPage {
-    pub(crate) items: Vec<Found>,
-    #[serde(flatten)]
+    pub(crate) items: Vec<Vec<u8>>,
     pub(crate) beside: Value,
+}
+
+/// An entry as JSON.
+fn text(found: &Found) -> Vec<u8> {
+    // Digests and names of fields are longer than in the log's own bytes.
+    let mut text = Vec::with_capacity(LEAF_BYTES + 2 * found.bytes());
+    write_json(&mut text, found);
+    text
 }
 
 impl Serialize for Found {

@@ -1,36 +1,41 @@
 //! Running a query: the entries that fit, one by one or as a page, in one order. Pure over what the ledger holds.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use ledger::{Entry, Ledger, ReadError};
 use schemas::id::Index;
 use schemas::limits::PAGE_BYTES_MAX;
 
+use crate::cores::each_share;
 use crate::error::{Error, is_damage};
 use crate::plan::Plan;
 use crate::source::{Order, Seek, Source, Walk};
 
-/// Entries of a page that are read in one go.
-const READ_TOGETHER: usize = 128;
+/// Entries of a page that are met before they are read.
+const MET_TOGETHER: usize = 128;
+/// Entries of them that one core reads in one go.
+const READ_TOGETHER: usize = 32;
 
 /// An entry of a page.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Found {
-    Entry(Box<Entry>),
+    Entry(Arc<Entry>),
     /// Its rows cannot be read, so nothing tells whether it fits.
     Damaged(Index),
 }
 
 impl Found {
-    fn index(&self) -> u64 {
+    /// Where it is.
+    pub(crate) fn index(&self) -> Index {
         match self {
-            Self::Entry(entry) => entry.leaf.index.0,
-            Self::Damaged(index) => index.0,
+            Self::Entry(entry) => entry.leaf.index,
+            Self::Damaged(index) => *index,
         }
     }
 
     /// Bytes beside its leaf.
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Entry(entry) => entry.kept().map_or(0, <[u8]>::len),
             Self::Damaged(_) => 0,
@@ -54,14 +59,20 @@ impl Rest {
     }
 }
 
-/// One page.
-#[derive(Debug, Default)]
-pub(crate) struct Page {
-    pub(crate) entries: Vec<Found>,
+/// One page, of what was made of each entry.
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    pub(crate) entries: Vec<T>,
     pub(crate) rest: Rest,
 }
 
-impl Page {
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), rest: Rest::default() }
+    }
+}
+
+impl<T> Page<T> {
     /// The page, which the walk ended with this.
     fn ended(mut self, end: &Hit) -> Self {
         match end {
@@ -102,7 +113,7 @@ impl Place {
 #[derive(Debug)]
 pub(crate) enum Hit {
     /// This one fits; it stands beside where it had to be read to know.
-    Fits(u64, Option<Box<Entry>>),
+    Fits(u64, Option<Arc<Entry>>),
     /// Its rows cannot be read, so nothing tells whether it fits.
     Damaged(u64),
     /// The budget ended; nothing from here on was looked at.
@@ -165,19 +176,27 @@ impl<'l> Hits<'l> {
         Ok(Hit::End)
     }
 
-    /// Up to `limit` entries, for as long as the walk's budget lasts.
-    pub(crate) fn page(&mut self, limit: usize) -> Result<Page, Error> {
+    /// What `make` makes of up to `limit` entries, for as long as the walk's budget lasts. It is called where an entry was
+    /// read, by whichever core that was.
+    pub(crate) fn page<T: Send>(
+        &mut self,
+        limit: usize,
+        make: impl Fn(Found) -> T + Sync,
+    ) -> Result<Page<T>, Error> {
         let (mut page, mut bytes) = (Page::default(), 0);
         while page.entries.len() < limit && bytes <= PAGE_BYTES_MAX {
             let room = limit - page.entries.len();
-            let (hits, end) = self.some(room.min(READ_TOGETHER))?;
-            for found in self.filled(hits)? {
-                if bytes > PAGE_BYTES_MAX {
-                    page.rest.next = Some(found.index());
-                    return Ok(page);
+            let (hits, end) = self.some(room.min(MET_TOGETHER))?;
+            let made = |hits: &[_]| filled(self.ledger, hits, &make);
+            for made in each_share(&hits, READ_TOGETHER, made) {
+                for Made { index, bytes: own, made } in made? {
+                    if bytes > PAGE_BYTES_MAX {
+                        page.rest.next = Some(index);
+                        return Ok(page);
+                    }
+                    bytes += own;
+                    page.entries.push(made);
                 }
-                bytes += found.bytes();
-                page.entries.push(found);
             }
             if let Some(end) = end {
                 return Ok(page.ended(&end));
@@ -199,25 +218,37 @@ impl<'l> Hits<'l> {
         }
         Ok((hits, None))
     }
-
-    /// Those that were met without being read are read together.
-    fn filled(&self, hits: Vec<Met>) -> Result<Vec<Found>, Error> {
-        let unread = hits.iter().filter(|(_, found)| found.is_none());
-        let unread: Vec<_> = unread.map(|(index, _)| Index(*index)).collect();
-        let mut read = self.ledger.entries_at(&unread).into_iter();
-        let mut page = Vec::with_capacity(hits.len());
-        for (index, found) in hits {
-            page.extend(match found {
-                None => read.next().map(|entry| readable(index, entry)).transpose()?,
-                found => found,
-            });
-        }
-        Ok(page)
-    }
 }
 
 /// A hit's index, with what was read of it on the way.
 type Met = (u64, Option<Found>);
+
+/// What was made of an entry.
+struct Made<T> {
+    index: u64,
+    /// Bytes of the entry, beside its leaf.
+    bytes: usize,
+    made: T,
+}
+
+/// What `make` makes of these; those that were met without being read are read together.
+fn filled<T>(
+    ledger: &Ledger,
+    hits: &[Met],
+    make: impl Fn(Found) -> T,
+) -> Result<Vec<Made<T>>, Error> {
+    let unread = hits.iter().filter(|(_, found)| found.is_none());
+    let unread: Vec<_> = unread.map(|(index, _)| Index(*index)).collect();
+    let mut read = ledger.entries_at(&unread).into_iter();
+    let mut filled = Vec::with_capacity(hits.len());
+    for (index, met) in hits {
+        let read = || read.next().map(|entry| readable(*index, entry)).transpose();
+        let found = met.clone().map_or_else(read, |met| Ok(Some(met)))?;
+        let made = |found: Found| Made { index: *index, bytes: found.bytes(), made: make(found) };
+        filled.extend(found.map(made));
+    }
+    Ok(filled)
+}
 
 /// The entry at `index`, as far as it can be read; `None` beyond the head.
 fn read(ledger: &Ledger, index: u64) -> Result<Option<Found>, Error> {
@@ -227,7 +258,7 @@ fn read(ledger: &Ledger, index: u64) -> Result<Option<Found>, Error> {
 
 fn readable(index: u64, entry: Result<Entry, ReadError>) -> Result<Found, Error> {
     match entry {
-        Ok(entry) => Ok(Found::Entry(Box::new(entry))),
+        Ok(entry) => Ok(Found::Entry(Arc::new(entry))),
         Err(damage) if is_damage(&damage) => Ok(Found::Damaged(Index(index))),
         Err(failure) => Err(failure.into()),
     }
@@ -252,11 +283,9 @@ mod tests {
         loop {
             let plan = Plan::of(ledger, &expr).unwrap();
             let walk = Walk::new(order, budget);
-            let page = Hits::new(ledger, plan, place, walk).page(4).unwrap();
-            hits.extend(page.entries.iter().map(|found| match found {
-                Found::Entry(entry) => entry.leaf.index.0,
-                Found::Damaged(index) => index.0,
-            }));
+            let page =
+                Hits::new(ledger, plan, place, walk).page(4, |found| found.index().0).unwrap();
+            hits.extend(page.entries);
             ended |= page.rest.spent.is_some();
             let Some(next) = page.rest.next else { return (hits, ended) };
             place.start = next;

@@ -15,7 +15,6 @@ use serde_json::Value as Json;
 
 use crate::entries::EntryPage;
 use crate::error::Error;
-use crate::execute::Found;
 use crate::negotiate::{Form, choose};
 use crate::params::Params;
 
@@ -63,11 +62,11 @@ pub(crate) fn page(form: Form, page: &EntryPage) -> Response {
     let bytes = match form {
         NDJSON => json_lines(&page.items),
         CSV => {
-            let items: Vec<_> = page.items.iter().map(json).collect();
+            let items: Vec<_> = page.items.iter().map(|item| parsed(item)).collect();
             entries_csv(&items, true).into_bytes()
         }
-        CBOR => json_cbor(&json(page)),
-        _ => json_bytes(page, page.items.len()),
+        CBOR => json_cbor(&parsed(&page_json(page))),
+        _ => page_json(page),
     };
     let mut response = ([(header::CONTENT_TYPE, form.media)], bytes).into_response();
     let headers = response.headers_mut();
@@ -81,24 +80,9 @@ pub(crate) fn page(form: Form, page: &EntryPage) -> Response {
 
 const WHOLE: &str = "views have text keys and no failing parts";
 
-/// A view as a JSON value.
-pub(crate) fn json(view: &impl Serialize) -> Json {
-    serde_json::to_value(view).expect(WHOLE)
-}
-
 /// JSON text of our own as a value.
 pub(crate) fn parsed(text: &[u8]) -> Json {
     serde_json::from_slice(text).expect("what was written is JSON")
-}
-
-/// About as many bytes as an entry has in JSON at least.
-const ENTRY_BYTES: usize = 1 << 10;
-
-/// A view of so many entries as JSON text.
-pub(crate) fn json_bytes(view: &impl Serialize, entries: usize) -> Vec<u8> {
-    let mut text = Vec::with_capacity(entries.saturating_mul(ENTRY_BYTES));
-    write_json(&mut text, view);
-    text
 }
 
 /// A view as JSON text, behind what is there.
@@ -111,9 +95,9 @@ pub(crate) fn write_json(text: &mut Vec<u8>, view: &impl Serialize) {
 pub(crate) struct Composed(Vec<u8>);
 
 impl Composed {
-    /// With room for so many entries.
-    pub(crate) fn for_entries(entries: usize) -> Self {
-        Self(Vec::with_capacity(entries.saturating_mul(ENTRY_BYTES)))
+    /// With room for so many bytes.
+    pub(crate) fn with_room(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
     }
 
     /// The members of a view, of which there is at least one.
@@ -154,13 +138,20 @@ impl Composed {
     }
 }
 
-fn json_lines(items: &[Found]) -> Vec<u8> {
-    let mut lines = Vec::new();
-    for item in items {
-        write_json(&mut lines, item);
-        lines.push(b'\n');
-    }
-    lines
+/// More than a page has beside its entries.
+const BESIDE_BYTES: usize = 1 << 10;
+
+fn page_json(page: &EntryPage) -> Vec<u8> {
+    let items = page.items.iter().map(|item| item.len() + 1).sum::<usize>();
+    let mut text = Composed::with_room(items + BESIDE_BYTES);
+    text.list("items", page.items.iter().map(Vec::as_slice));
+    text.members(&page.beside);
+    text.end()
+}
+
+fn json_lines(items: &[Vec<u8>]) -> Vec<u8> {
+    let lines = items.iter().flat_map(|item| [item.as_slice(), b"\n"]);
+    lines.collect::<Vec<_>>().concat()
 }
 
 fn beside(page: &Json) -> Vec<(HeaderName, HeaderValue)> {
@@ -253,7 +244,7 @@ mod tests {
 
     #[test]
     fn an_object_is_put_together_from_views_and_texts() {
-        let mut object = Composed::for_entries(0);
+        let mut object = Composed::with_room(0);
         object.list("none", [].into_iter());
         object.members(&json!({ "a": {}, "b": "}" }));
         object.list("some", [b"1".as_slice(), b"[2,3]"].into_iter());

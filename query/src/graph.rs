@@ -27,6 +27,8 @@ const WRITTEN_TOGETHER: usize = 64;
 const STEP_BYTES: usize = 1 << 9;
 /// About as many bytes as an entry has in JSON, without its body.
 const ENTRY_BYTES: usize = 1 << 9;
+/// What the whole has for each of its nodes.
+const NODE_BYTES: usize = 1 << 10;
 
 /// What was collected beside the entries.
 #[derive(Clone, Debug)]
@@ -151,7 +153,7 @@ pub(crate) fn unproven(nodes: &[Node<'_>], facts: &Facts<'_>) -> Unproven {
     gaps.extend(gaps::of_sequences(&facts.missing));
     gaps.extend(gaps::of_delegations(nodes, &facts.grants));
     gaps.extend(gaps::of_outcomes(nodes, &steps, facts.now));
-    let mut drawn = Composed::for_entries(nodes.len());
+    let mut drawn = Composed::with_room(nodes.len().saturating_mul(NODE_BYTES));
     drawn.members(&Drawn {
         correlation: facts.correlation,
         edges: edges.iter().filter_map(|edge| edge.view(nodes)).collect(),

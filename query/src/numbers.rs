@@ -60,7 +60,7 @@ fn sessions(
 ) -> Result<(BTreeSet<Counting>, Rest), Error> {
     let mut found = BTreeSet::new();
     loop {
-        let page = hits.page(ENTRIES_PER_LOOK)?;
+        let page = hits.page(ENTRIES_PER_LOOK, |found| found)?;
         for entry in &page.entries {
             match entry {
                 Found::Damaged(index) => drop(damaged.insert(index.0)),

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::api::{Api, scanned_to, tree_json};
 use crate::entries::entry_json;
 use crate::error::Error;
-use crate::execute::{Found, Hits, Place};
+use crate::execute::{Hits, Place};
 use crate::filter::Filter;
 use crate::params::Params;
 use crate::plan::Plan;
@@ -83,13 +83,6 @@ fn checkpoint(api: &Api, params: &Params) -> Result<(TreeSize, TreeHash), Error>
     Ok((size, api.ledger.root(size)?))
 }
 
-fn index(found: &Found) -> Index {
-    match found {
-        Found::Entry(entry) => entry.leaf.index,
-        Found::Damaged(index) => *index,
-    }
-}
-
 /// The lowest ranks so far, and of how many.
 struct Drawn {
     wanted: usize,
@@ -115,12 +108,12 @@ impl Drawn {
     ) -> Result<Option<u64>, Error> {
         loop {
             let room = usize::try_from(most.saturating_sub(self.population)).unwrap_or(usize::MAX);
-            let page = hits.page(together.min(room))?;
+            let page = hits.page(together.min(room), |found| found.index())?;
             // How far the looks reach depends on more than the log.
             if page.rest.spent.is_some() {
                 return Err(Error::SampleTooLarge);
             }
-            page.entries.iter().for_each(|found| self.add(index(found)));
+            page.entries.into_iter().for_each(|index| self.add(index));
             let Some(next) = page.rest.next else { return Ok(None) };
             if self.population >= most {
                 return Ok(Some(next));

@@ -58,7 +58,7 @@ fn read_stats(api: &Api, params: &Params) -> Result<Value, Error> {
     let mut rest = Rest::default();
     let mut hits = search.hits(api)?;
     while let Some(hits) = &mut hits {
-        let page = hits.page(PAGE_ENTRIES_MAX)?;
+        let page = hits.page(PAGE_ENTRIES_MAX, |found| found)?;
         for found in &page.entries {
             match found {
                 Found::Entry(entry) => tally.add(&api.ledger, entry, &values.of(entry, 0)?)?,

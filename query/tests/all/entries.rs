@@ -1,5 +1,6 @@
 //! Pages of entries: filters, windows, cursors, and what is refused.
 
+use schemas::limits::PAGE_BYTES_MAX;
 use serde_json::json;
 
 use crate::world::{SECOND, World, encoded, indexes, intent, start};
@@ -136,6 +137,36 @@ fn paging_is_stable_while_entries_arrive() {
             page = world.json(&format!("{path}&cursor={cursor}"));
         }
         assert_eq!(seen, all, "{order}");
+    }
+}
+
+#[test]
+fn a_page_of_long_bodies_ends_early_and_its_cursor_goes_on() {
+    const LONG: usize = 60_000;
+    let mut world = World::new();
+    world.agent("a");
+    let mut long = |n: usize| {
+        let mut body = vec![0; LONG];
+        body[..8].copy_from_slice(&n.to_be_bytes());
+        world.submit_bytes("a", body)
+    };
+    let all: Vec<_> = (0..2 * PAGE_BYTES_MAX / LONG).map(&mut long).collect();
+    assert_eq!(all[0].refused, Some("too_large"));
+    let mut all: Vec<_> = all.into_iter().map(|ended| ended.index).collect();
+    for order in ["oldest", "newest"] {
+        let path = format!("/entries?q=status:rejected&order={order}&limit=1000");
+        let (mut cursor, mut pages) = (String::new(), Vec::new());
+        loop {
+            let page = world.json(&format!("{path}{cursor}"));
+            pages.push(indexes(&page));
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(pages.concat(), all, "{order}");
+        for full in &pages[..pages.len() - 1] {
+            assert_eq!(full.len(), PAGE_BYTES_MAX / LONG + 1, "{order}");
+        }
+        all.reverse();
     }
 }
 

@@ -214,6 +214,11 @@ impl World {
         self.send_raw(&message)
     }
 
+    /// Submits bytes in place of a body.
+    pub(crate) fn submit_bytes(&mut self, signer: &str, body: Vec<u8>) -> Ended {
+        self.send(signer, &[(body, None)])[0].clone()
+    }
+
     /// Submits one event with a detail.
     pub(crate) fn submit_detail(&mut self, signer: &str, mut fields: Json, text: &str) -> Ended {
         let detail = Detail::encode(&[3; 16], &map([("text", Value::from(text))]));
