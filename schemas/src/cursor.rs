@@ -29,20 +29,74 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next item, and on past it; into an array or a map.
+    #[inline]
     pub(crate) fn next(&self) -> Lead<'a> {
-        let lead = self.pass().checked();
-        if lead.is_none() {
-            self.rest.set(&[]);
-        }
-        lead.unwrap_or(Lead::Null)
+        self.take(|text| str::from_utf8(text).ok())
     }
 
     /// The same without a look at whether a text is one, which takes longer than all the rest.
     #[inline]
     pub(crate) fn pass(&self) -> Raw<'a> {
-        let (lead, rest) = read(self.rest.get()).unwrap_or((Lead::Null, &[]));
+        self.take(Some)
+    }
+
+    /// The next item; its text is what `text` makes of its bytes. Each is made where it is returned: one that is made
+    /// elsewhere and moved waits for its parts to be written.
+    #[inline]
+    fn take<T>(&self, text: impl FnOnce(&'a [u8]) -> Option<T>) -> Lead<'a, T> {
+        let Some((sort, argument)) = self.head() else { return self.fault() };
+        let left = self.rest.get().len();
+        // Every item takes a byte, so that no length leads further than the bytes reach.
+        let len = usize::try_from(argument).unwrap_or(usize::MAX).min(left);
+        match sort {
+            0 => Lead::Uint(argument),
+            1 => Lead::Negative(argument),
+            2 => self.run(argument).map_or_else(|| self.fault(), Lead::Bytes),
+            3 => self.run(argument).and_then(text).map_or_else(|| self.fault(), Lead::Text),
+            4 => Lead::Array(len),
+            5 => Lead::Map(len),
+            7 => match argument {
+                20 => Lead::Bool(false),
+                21 => Lead::Bool(true),
+                _ => Lead::Null,
+            },
+            _ => self.fault(),
+        }
+    }
+
+    /// The sort and the argument of the next item, and on past them.
+    #[inline]
+    fn head(&self) -> Option<(u8, u64)> {
+        let (lead, rest) = self.rest.get().split_first()?;
+        let (argument, rest) = match lead & 31 {
+            info @ 0..24 => (u64::from(info), rest),
+            24 => rest.split_first().map(|(byte, rest)| (u64::from(*byte), rest))?,
+            25 => {
+                rest.split_first_chunk().map(|(b, rest)| (u16::from_be_bytes(*b).into(), rest))?
+            }
+            26 => {
+                rest.split_first_chunk().map(|(b, rest)| (u32::from_be_bytes(*b).into(), rest))?
+            }
+            27 => rest.split_first_chunk().map(|(b, rest)| (u64::from_be_bytes(*b), rest))?,
+            _ => return None,
+        };
         self.rest.set(rest);
-        lead
+        Some((lead >> 5, argument))
+    }
+
+    /// So many bytes, and on past them.
+    #[inline]
+    fn run(&self, len: u64) -> Option<&'a [u8]> {
+        let (run, rest) = self.rest.get().split_at_checked(usize::try_from(len).ok()?)?;
+        self.rest.set(rest);
+        Some(run)
+    }
+
+    /// Nothing is read behind a fault.
+    #[cold]
+    fn fault<T>(&self) -> Lead<'a, T> {
+        self.rest.set(&[]);
+        Lead::Null
     }
 
     pub(crate) fn is_at_end(&self) -> bool {
@@ -51,35 +105,16 @@ impl<'a> Cursor<'a> {
 
     /// On past what `lead` holds, which was read last.
     pub(crate) fn skip<T: Copy>(&self, lead: Lead<'a, T>) {
-        let (mut inside, mut rest) = (items(lead), self.rest.get());
+        let mut inside = items(lead);
         // What faulty bytes declare may be far more than they hold.
-        while inside > 0 && !rest.is_empty() {
-            let (lead, behind) = read(rest).unwrap_or((Lead::Null, &[]));
-            inside = (inside - 1).saturating_add(items(lead));
-            rest = behind;
+        while inside > 0 && !self.is_at_end() {
+            inside = (inside - 1).saturating_add(items(self.pass()));
         }
-        self.rest.set(rest);
     }
 }
 
 /// What the next item is, its text as it lies there.
 pub(crate) type Raw<'a> = Lead<'a, &'a [u8]>;
-
-impl<'a> Raw<'a> {
-    /// With its text as such; `None` if it is none.
-    fn checked(self) -> Option<Lead<'a>> {
-        Some(match self {
-            Self::Uint(uint) => Lead::Uint(uint),
-            Self::Negative(negative) => Lead::Negative(negative),
-            Self::Bytes(bytes) => Lead::Bytes(bytes),
-            Self::Text(text) => Lead::Text(std::str::from_utf8(text).ok()?),
-            Self::Array(len) => Lead::Array(len),
-            Self::Map(len) => Lead::Map(len),
-            Self::Bool(bool) => Lead::Bool(bool),
-            Self::Null => Lead::Null,
-        })
-    }
-}
 
 /// Items directly inside.
 fn items<T: Copy>(lead: Lead<'_, T>) -> usize {
@@ -88,40 +123,4 @@ fn items<T: Copy>(lead: Lead<'_, T>) -> usize {
         Lead::Map(len) => len.saturating_mul(2),
         _ => 0,
     }
-}
-
-#[inline]
-fn read(bytes: &[u8]) -> Option<(Raw<'_>, &[u8])> {
-    let (lead, rest) = bytes.split_first()?;
-    let (argument, rest) = match lead & 31 {
-        info @ 0..24 => (u64::from(info), rest),
-        24 => rest.split_first().map(|(byte, rest)| (u64::from(*byte), rest))?,
-        25 => rest.split_first_chunk().map(|(b, rest)| (u16::from_be_bytes(*b).into(), rest))?,
-        26 => rest.split_first_chunk().map(|(b, rest)| (u32::from_be_bytes(*b).into(), rest))?,
-        27 => rest.split_first_chunk().map(|(b, rest)| (u64::from_be_bytes(*b), rest))?,
-        _ => return None,
-    };
-    // Every item takes a byte, so that no length leads further than the bytes reach.
-    let len = usize::try_from(argument).unwrap_or(usize::MAX);
-    let lead = match lead >> 5 {
-        0 => Lead::Uint(argument),
-        1 => Lead::Negative(argument),
-        2 => {
-            let (bytes, rest) = rest.split_at_checked(len)?;
-            return Some((Lead::Bytes(bytes), rest));
-        }
-        3 => {
-            let (text, rest) = rest.split_at_checked(len)?;
-            return Some((Lead::Text(text), rest));
-        }
-        4 => Lead::Array(len.min(rest.len())),
-        5 => Lead::Map(len.min(rest.len())),
-        7 => match argument {
-            20 => Lead::Bool(false),
-            21 => Lead::Bool(true),
-            _ => Lead::Null,
-        },
-        _ => return None,
-    };
-    Some((lead, rest))
 }

@@ -11,7 +11,6 @@ use crate::limits;
 
 /// A decoded item that borrows from the bytes it was read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-
 pub enum Item<'a> {
     /// Major type 0.
     Uint(u64),

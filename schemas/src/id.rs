@@ -7,12 +7,25 @@ use crate::limits::{SIGNER_BYTES_MAX, TENANT_BYTES_MAX};
 /// Lower-case hexadecimal of `bytes`.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
     let mut text = vec![0; bytes.len() * 2];
+    write_hex(&mut text, bytes);
+    String::from_utf8(text).expect(DIGITS)
+}
+
+/// The same in `place`; `None` if there is no room.
+pub(crate) fn hex_in<'p>(place: &'p mut [u8], bytes: &[u8]) -> Option<&'p str> {
+    let text = place.get_mut(..bytes.len() * 2)?;
+    write_hex(text, bytes);
+    Some(str::from_utf8(text).expect(DIGITS))
+}
+
+const DIGITS: &str = "digits are ASCII";
+
+fn write_hex(text: &mut [u8], bytes: &[u8]) {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
         pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
-    String::from_utf8(text).expect("digits are ASCII")
 }
 
 /// Bytes of hexadecimal text of either case; `None` if it is anything else.

@@ -1,11 +1,12 @@
 //! Items as JSON, written as they are met: entries are shown far too often to build a tree of values of each first.
 
+use std::cmp::Ordering;
 use std::fmt::Display;
 
 use serde::ser::{self, Serialize as _, SerializeMap as _, Serializer};
 
 use crate::cursor::{Cursor, Lead};
-use crate::id::{EventId, Micros, hex};
+use crate::id::{EventId, Micros, hex, hex_in};
 use crate::limits::DEPTH_MAX;
 use crate::shape::{Field, Shape, wire_order};
 
@@ -147,10 +148,14 @@ impl Record<'_, '_> {
 /// The shape of the field called `name`, if there is one; the fields before it are passed over, for both stand in wire
 /// order.
 fn shape_of<'f>(name: &str, fields: &mut &'f [Field]) -> Option<&'f Shape> {
-    let all = *fields;
-    let passed = all.iter().take_while(|field| wire_order(field.name, name).is_lt()).count();
-    *fields = all.get(passed..).unwrap_or_default();
-    all.get(passed).filter(|field| field.name == name).map(|field| &field.shape)
+    while let Some((field, rest)) = fields.split_first() {
+        match wire_order(field.name, name) {
+            Ordering::Less => *fields = rest,
+            Ordering::Equal => return Some(&field.shape),
+            Ordering::Greater => break,
+        }
+    }
+    None
 }
 
 impl ser::Serialize for Record<'_, '_> {
@@ -176,13 +181,19 @@ impl ser::Serialize for Time {
     }
 }
 
+/// Digits of a digest, which is what is mostly written in hexadecimal.
+const HEX_PLACE: usize = 64;
+
 /// Bytes in hexadecimal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 
 impl ser::Serialize for Hex<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex(self.0))
+        match hex_in(&mut [0; HEX_PLACE], self.0) {
+            Some(digits) => serializer.serialize_str(digits),
+            None => serializer.serialize_str(&hex(self.0)),
+        }
     }
 }
 
