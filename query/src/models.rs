@@ -148,6 +148,8 @@ struct Models {
     events: Map<EventId, usize>,
     /// Entries that say no more under which model they were, nor what came of it: they are erased, or damaged.
     erased: u64,
+    /// One more was met than are told apart: what it did counts for no other, and nothing behind is looked at.
+    is_full: bool,
 }
 
 impl Models {
@@ -176,12 +178,16 @@ impl Models {
                     return Ok((models, Some(index)));
                 }
                 models.add(&entry);
+                if models.is_full {
+                    return Ok((models, Some(index)));
+                }
             }
             at = index + 1;
         }
     }
 
-    /// Looks up which model an entry's session declared before the range that is read; false where the looks end.
+    /// Looks up which model an entry's session declared before the range that is read; false where the looks end, or
+    /// that is one more than are told apart.
     fn know_session(
         &mut self,
         ledger: &Ledger,
@@ -212,7 +218,7 @@ impl Models {
         })?;
         let place = declared.and_then(|name| self.named(name, entry.leaf.index.0));
         self.sessions.insert(of, place);
-        Ok(spent.is_none())
+        Ok(spent.is_none() && !self.is_full)
     }
 
     fn add(&mut self, entry: &Entry) {
@@ -234,7 +240,10 @@ impl Models {
     /// whatever it follows; what came of it is the intent's, also where the session has changed its model meanwhile. Only
     /// what was accepted declares a model for its session.
     fn place(&mut self, body: &Body<'_>, index: u64, accepted: bool) -> Option<usize> {
-        let own = named(body).and_then(|name| self.named(name, index));
+        let own = match named(body) {
+            Some(name) => Some(self.named(name, index)?),
+            None => None,
+        };
         let session = body.session().map(|session| (body.signer().to_owned(), session));
         let declares = matches!(body.kind(), Kind::SessionStart | Kind::EpochOpened) && accepted;
         if let (true, Some(session), Some(place)) = (declares, &session, own) {
@@ -248,11 +257,13 @@ impl Models {
         }
     }
 
+    /// The place of a model; `None` where there is no room for another.
     fn named(&mut self, name: [String; 3], index: u64) -> Option<usize> {
         if let Some(place) = self.found.iter().position(|model| model.name == name) {
             return Some(place);
         }
         if self.found.len() >= MODELS_MAX {
+            self.is_full = true;
             return None;
         }
         self.found.push(Model { name, first: index, last: index, ..Model::default() });

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod billing;
+mod bounds;
 mod bundle;
 mod custody;
 mod described;
