@@ -13,6 +13,7 @@ mod http;
 mod load;
 mod postgres;
 mod question;
+mod sides;
 mod spin;
 mod table;
 mod team;
@@ -29,16 +30,17 @@ use tempfile::TempDir;
 use crate::round::Failure;
 use cluster::Cluster;
 use draw::{Draw, Sort};
-use http::{Client, Server};
+use http::Server;
 use postgres::Postgres;
-use question::Question;
+use sides::{Asked, Sides};
 use spin::Spin;
 use table::Row;
 
 /// Questions of each sort that are asked before the measured ones.
 const WARM_UP: usize = 30;
-/// Seconds after which a sort is not asked any more, whichever side took them; the first third is not measured.
-const SECONDS_MAX: f64 = 90.0;
+/// Questions of each sort that one side is asked before the other is: right behind another program's work a processor's
+/// caches hold nothing of one's own.
+const TURN: usize = 30;
 
 /// What the second floor takes where nothing comes in between.
 const SPIN: Duration = Duration::from_millis(5);
@@ -128,33 +130,29 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
     warm(&ledger)?;
     let server = Server::start(ledger.clone())?;
     let mut sides = Sides { client: server.connect()?, postgres };
-    let mut rows = Vec::new();
+    let mut sorts = Vec::new();
     let mut draw = Draw::new(&ledger)?;
     for (name, sort) in Sort::ALL.iter().filter(|(name, _)| name.contains(plan.only)) {
         let count = plan.requests + WARM_UP;
         let questions = draw.questions(*sort, count, &mut sides.client, sides.postgres.as_mut())?;
-        rows.push((Row::new(name, questions.len()), questions, 0.0));
+        sorts.push(Asked::new(name, questions));
     }
-    let floor = Server::ready(sides.page(&rows)?)?;
+    let floor = Server::ready(sides.page(&sorts)?)?;
     let (mut ready, mut floor_row) = (floor.connect()?, Row::new("floor: a page that is ready", 1));
-    for round in 0..plan.requests + WARM_UP {
-        let began = Instant::now();
-        ready.get("/")?;
-        if round >= WARM_UP {
-            floor_row.add(began.elapsed().as_secs_f64(), None);
-        }
-        for (row, questions, spent) in &mut rows {
-            let question = questions.get(round % questions.len().max(1));
-            let Some(question) = question.filter(|_| *spent < SECONDS_MAX) else { continue };
-            let (sworn, postgres) = sides.ask(question, round % 2 == 0)?;
-            if round >= WARM_UP || *spent > SECONDS_MAX / 3.0 {
-                row.add(sworn, postgres);
+    let rounds = plan.requests + WARM_UP;
+    for (turn, from) in (0..rounds).step_by(TURN).enumerate() {
+        let rounds = from..rounds.min(from + TURN);
+        for round in rounds.clone() {
+            let began = Instant::now();
+            ready.get("/")?;
+            if round >= WARM_UP {
+                floor_row.add(began.elapsed().as_secs_f64(), None);
             }
-            *spent += sworn + postgres.unwrap_or_default();
         }
+        sides.take_turns(&mut sorts, rounds, turn % 2 == 0)?;
     }
     let floors = [floor_row, cores_row(plan.requests)];
-    Ok(floors.into_iter().chain(rows.into_iter().map(|(row, ..)| row)).collect())
+    Ok(floors.into_iter().chain(sorts.into_iter().map(|asked| asked.row)).collect())
 }
 
 /// Not in turns with the questions: what keeps every core busy shows in what is asked right behind it.
@@ -195,52 +193,4 @@ fn warm(ledger: &Ledger) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// Both who are asked.
-struct Sides {
-    client: Client,
-    postgres: Option<Postgres>,
-}
-
-impl Sides {
-    /// The bytes of a page, which is the first sort of question.
-    fn page(&mut self, rows: &[(Row, Vec<Question>, f64)]) -> Result<Vec<u8>, Failure> {
-        let question = rows.first().and_then(|(_, questions, _)| questions.first());
-        let question = question.ok_or("no question")?;
-        Ok(question.ask_sworn(&mut self.client)?.concat())
-    }
-
-    /// Seconds that each took; whoever is first, their answers have to agree.
-    fn ask(
-        &mut self,
-        question: &Question,
-        sworn_first: bool,
-    ) -> Result<(f64, Option<f64>), Failure> {
-        let early = if sworn_first { Some(self.ask_sworn(question)?) } else { None };
-        let other = self.ask_postgres(question)?;
-        let (sworn, found) = early.map_or_else(|| self.ask_sworn(question), Ok)?;
-        let Some((postgres, expected)) = other else { return Ok((sworn, None)) };
-        if found == expected && !found.is_empty() {
-            return Ok((sworn, Some(postgres)));
-        }
-        Err(format!("{question:?}: sworn {found:?}, PostgreSQL {expected:?}").into())
-    }
-
-    fn ask_sworn(&mut self, question: &Question) -> Result<(f64, Vec<u64>), Failure> {
-        let began = Instant::now();
-        let answers = question.ask_sworn(&mut self.client)?;
-        let took = began.elapsed().as_secs_f64();
-        Ok((took, question.numbers(&answers)?))
-    }
-
-    fn ask_postgres(&mut self, question: &Question) -> Result<Option<(f64, Vec<u64>)>, Failure> {
-        let Some(postgres) = &mut self.postgres else { return Ok(None) };
-        let (sql, values) = question.sql();
-        postgres.prepare(&sql)?;
-        let began = Instant::now();
-        let rows = postgres.ask(&sql, &values)?;
-        let took = began.elapsed().as_secs_f64();
-        Ok(Some((took, question.numbers_of(&rows)?)))
-    }
 }
