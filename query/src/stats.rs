@@ -61,7 +61,7 @@ fn read_stats(api: &Api, params: &Params) -> Result<Value, Error> {
         let page = hits.page(PAGE_ENTRIES_MAX, |found| found)?;
         for found in &page.entries {
             match found {
-                Found::Entry(entry) => tally.add(&api.ledger, entry, &values.of(entry, 0)?)?,
+                Found::Entry(entry) => tally.add(&api.ledger, entry, values.of(entry, 0)?)?,
                 Found::Damaged(_) => tally.damaged += 1,
             }
         }
@@ -88,19 +88,19 @@ fn read_stats(api: &Api, params: &Params) -> Result<Value, Error> {
 struct Tally {
     groups: BTreeMap<String, Group>,
     entries: u64,
-    /// Entries of values beyond those that one answer holds.
+    /// Entries of values beyond those that one answer holds, or that were not found within the looks for them.
     others: u64,
     damaged: u64,
 }
 
 impl Tally {
-    fn add(&mut self, ledger: &Ledger, entry: &Entry, values: &[String]) -> Result<(), ReadError> {
+    fn add(&mut self, ledger: &Ledger, entry: &Entry, values: Under) -> Result<(), ReadError> {
         self.entries += 1;
         let (known, room) = (&mut self.groups, STATS_GROUPS_MAX);
-        let mut missed = false;
-        for value in values {
-            if known.len() < room || known.contains_key(value) {
-                known.entry(value.clone()).or_default().add(ledger, entry)?;
+        let mut missed = values.is_none();
+        for value in values.into_iter().flatten() {
+            if known.len() < room || known.contains_key(&value) {
+                known.entry(value).or_default().add(ledger, entry)?;
             } else {
                 missed = true;
             }
@@ -166,9 +166,20 @@ struct Values<'l> {
     by: Key,
     names: Names<'l>,
     /// By event, who means it, and how many hops away it was asked for: from far away less is looked at.
-    known: Map<(EventId, Meant, usize), Vec<String>>,
+    known: Map<(EventId, Meant, usize), Under>,
     /// By session, signer and hops.
-    sessions: Map<(String, String, usize), Vec<String>>,
+    sessions: Map<(String, String, usize), Under>,
+}
+
+/// The values that an entry is counted under; `None` where the looks for them ended.
+type Under = Option<Vec<String>>;
+
+/// What a signer's session was declared by.
+enum Declared {
+    By(Box<Entry>),
+    Nothing,
+    /// The looks ended before its first entry.
+    Unknown,
 }
 
 /// The agent that an entry names, if it does, and its signer.
@@ -192,30 +203,25 @@ impl<'l> Values<'l> {
     }
 
     /// An entry's own values, else those of what caused it, else those that its session declared.
-    fn of(&mut self, entry: &Entry, hops: usize) -> Result<Vec<String>, ReadError> {
+    fn of(&mut self, entry: &Entry, hops: usize) -> Result<Under, ReadError> {
         let own = self.own(entry)?;
         let Some(body) = entry.body().filter(|_| own.is_empty() && hops < HOPS_MAX) else {
-            return Ok(own);
+            return Ok(Some(own));
         };
         for cause in body.causes() {
             let values = self.of_event(cause, &body, hops)?;
-            if !values.is_empty() {
+            if values.as_ref().is_none_or(|values| !values.is_empty()) {
                 return Ok(values);
             }
         }
         match body.session().filter(|_| body.kind() != Kind::SessionStart) {
             Some(session) => self.of_session(&session.to_string(), body.signer(), hops),
-            None => Ok(Vec::new()),
+            None => Ok(Some(Vec::new())),
         }
     }
 
     /// Those of the event that `by` means by its id.
-    fn of_event(
-        &mut self,
-        id: EventId,
-        by: &Body<'_>,
-        hops: usize,
-    ) -> Result<Vec<String>, ReadError> {
+    fn of_event(&mut self, id: EventId, by: &Body<'_>, hops: usize) -> Result<Under, ReadError> {
         let meant = (by.agent().map(str::to_owned), by.signer().to_owned());
         let event = (id, meant, hops);
         if let Some(values) = self.known.get(&event) {
@@ -227,7 +233,7 @@ impl<'l> Values<'l> {
         };
         let values = match &entry {
             Some(entry) => self.of(entry, hops + 1)?,
-            None => Vec::new(),
+            None => Some(Vec::new()),
         };
         if self.known.len() < VALUES_MAX {
             self.known.insert(event, values.clone());
@@ -236,19 +242,15 @@ impl<'l> Values<'l> {
     }
 
     /// What a signer's own session declared: whoever else writes under its id says nothing of it.
-    fn of_session(
-        &mut self,
-        session: &str,
-        signer: &str,
-        hops: usize,
-    ) -> Result<Vec<String>, ReadError> {
+    fn of_session(&mut self, session: &str, signer: &str, hops: usize) -> Result<Under, ReadError> {
         let of = (session.to_owned(), signer.to_owned(), hops);
         if let Some(values) = self.sessions.get(&of) {
             return Ok(values.clone());
         }
         let values = match self.declared(session, signer)? {
-            Some(entry) => self.of(&entry, hops + 1)?,
-            None => Vec::new(),
+            Declared::By(entry) => self.of(&entry, hops + 1)?,
+            Declared::Nothing => Some(Vec::new()),
+            Declared::Unknown => None,
         };
         if self.sessions.len() < VALUES_MAX {
             self.sessions.insert(of, values.clone());
@@ -257,24 +259,29 @@ impl<'l> Values<'l> {
     }
 
     /// A session is declared by its signer's first entry that was accepted, or not at all.
-    fn declared(&self, session: &str, signer: &str) -> Result<Option<Entry>, ReadError> {
+    fn declared(&self, session: &str, signer: &str) -> Result<Declared, ReadError> {
         let mut own = Source::All(vec![
             term(self.ledger, Key::Session, session),
             term(self.ledger, Key::Signer, signer),
         ]);
         let mut walk = Walk::new(Order::Oldest, SESSION_SCAN_MAX);
         let mut at = 0;
-        while let Seek::At(index) = own.seek(at, &mut walk)? {
+        loop {
+            let index = match own.seek(at, &mut walk)? {
+                Seek::At(index) => index,
+                Seek::End => return Ok(Declared::Nothing),
+                Seek::Spent(_) => return Ok(Declared::Unknown),
+            };
             let entry = self.ledger.entry(Index(index))?;
             if let Some(entry) = entry.filter(|entry| entry.leaf.status == Status::Accepted) {
-                let kind = entry.body().map(|body| body.kind());
-                // What somebody grants or takes back by hand begins no session.
-                if !matches!(kind, Some(Kind::DelegationGranted | Kind::DelegationRevoked)) {
-                    return Ok((kind == Some(Kind::SessionStart)).then_some(entry));
+                match entry.body().map(|body| body.kind()) {
+                    Some(Kind::SessionStart) => return Ok(Declared::By(Box::new(entry))),
+                    // What somebody grants or takes back by hand begins no session.
+                    Some(Kind::DelegationGranted | Kind::DelegationRevoked) => {}
+                    _ => return Ok(Declared::Nothing),
                 }
             }
             at = index + 1;
         }
-        Ok(None)
     }
 }

@@ -73,7 +73,10 @@ fn end(answer: &Json) -> Exit {
     match count(answer, "/others") {
         0 => unread,
         others => {
-            note(&format!("{others} entries have values beyond those listed; narrow the query"));
+            note(&format!(
+                "{others} entries are counted under no value: there are more values than one answer lists, or \
+                 it takes too long to find theirs; narrow the query"
+            ));
             Exit::Undecidable
         }
     }

@@ -1,12 +1,15 @@
 //! Answers that end at a limit: they hold as much as they may, and say that there is more.
 
+use schemas::id::{hex, sha256};
 use schemas::limits::{
-    ACTIONS_ENTRIES_MAX, CAUSAL_ENTRIES_MAX, LINKED_WORKFLOWS_MAX, MODELS_MAX, STATS_ENTRIES_MAX,
+    ACTIONS_ENTRIES_MAX, AGENT_HISTORY_MAX, CAUSAL_ENTRIES_MAX, GAP_SESSIONS_MAX,
+    HISTOGRAM_BUCKETS_MAX, LINEAGE_ENTRIES_MAX, LINKED_WORKFLOWS_MAX, MODELS_MAX,
+    QUERY_PREFIX_VALUES_MAX, SESSION_SCAN_MAX, STATS_ENTRIES_MAX, WHY_ENTRIES_MAX,
     WORKFLOW_ENTRIES_MAX,
 };
 use serde_json::{Value as Json, json};
 
-use crate::world::{World, confirmed, intent, start};
+use crate::world::{OPERATOR, SECOND, World, confirmed, intent, start};
 
 /// Bodies that one message has room for.
 const TOGETHER: usize = 200;
@@ -120,4 +123,135 @@ fn a_model_beyond_those_that_are_told_apart_counts_for_no_other() {
     let cut = report(&world);
     assert_eq!(cut["items"], whole["items"]);
     assert_eq!(cut["incomplete"]["scanned_to"], last);
+}
+
+#[test]
+fn what_its_session_declares_too_late_to_be_found_counts_under_nothing_and_is_told() {
+    let mut world = world();
+    world.agent("b");
+    let shared = |mut event: Json| {
+        event["session"] = "07".repeat(16).into();
+        event
+    };
+    // Of two that take turns, one here and one elsewhere, each is looked at.
+    for _ in 0..SESSION_SCAN_MAX / 2 {
+        world.accept("a", shared(start("a", "w")));
+        world.accept("b", start("b", "w"));
+    }
+    world.accept("b", shared(start("b", "w")));
+    for agent in ["a", "b"] {
+        world.accept(agent, shared(intent(agent, "w", "email.send", "x")));
+    }
+    let stats = world.json("/stats?by=model&q=kind:action.intent");
+    assert_eq!((&stats["entries"], &stats["others"]), (&json!(2), &json!(1)));
+    assert_eq!((len(&stats["items"]), &stats["items"][0]["entries"]), (1, &json!(1)));
+}
+
+#[test]
+fn of_an_agent_as_many_changes_are_told_as_there_is_room_for() {
+    let mut world = world();
+    let names = json!({ "external": ["entra:7"] });
+    let update = json!({ "kind": "agent.updated", "agent": { "id": "a" }, "registry": names });
+    let known = |world: &World| world.json("/agents/a");
+    let before = len(&known(&world)["history"]);
+    for _ in before..AGENT_HISTORY_MAX {
+        world.accept(OPERATOR, update.clone());
+    }
+    let whole = known(&world);
+    assert_eq!((len(&whole["history"]), &whole["incomplete"]), (AGENT_HISTORY_MAX, &json!(false)));
+    let last = world.accept(OPERATOR, update);
+    let cut = known(&world);
+    assert_eq!((len(&cut["history"]), &cut["incomplete"]), (AGENT_HISTORY_MAX, &json!(true)));
+    assert_eq!(cut["history"][0]["index"], last);
+}
+
+#[test]
+fn a_lineage_is_folded_from_so_many_entries_and_no_more() {
+    let mut world = world();
+    let lineage = |world: &World| world.json("/principals/a/lineage");
+    let counted = |lineage: &Json| lineage["by_agent"][0]["entries"].clone();
+    let event = |_| intent("a", "w", "email.send", "x");
+    // Finding that there are no more takes one look.
+    let most = LINEAGE_ENTRIES_MAX - 1;
+    accept_all(&mut world, most, event);
+    let whole = lineage(&world);
+    assert_eq!((counted(&whole), &whole["incomplete"]), (json!(most), &json!(null)));
+    accept_all(&mut world, 2, event);
+    let cut = lineage(&world);
+    assert_eq!(counted(&cut), json!(LINEAGE_ENTRIES_MAX));
+    assert!(cut["incomplete"]["scanned_to"].is_u64(), "{cut}");
+}
+
+#[test]
+fn around_an_action_so_much_is_looked_at_and_no_more() {
+    let mut world = world();
+    let cause = world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x"));
+    let outcome = |_| confirmed("a", "w", "email.send", "x", "@I");
+    let why = |world: &World| world.json(&format!("/entries/{cause}/why"));
+    accept_all(&mut world, WHY_ENTRIES_MAX, outcome);
+    let whole = why(&world);
+    assert_eq!((len(&whole["outcomes"]), &whole["incomplete"]), (WHY_ENTRIES_MAX, &json!(false)));
+    accept_all(&mut world, 1, outcome);
+    let cut = why(&world);
+    assert_eq!((len(&cut["outcomes"]), &cut["incomplete"]), (WHY_ENTRIES_MAX, &json!(true)));
+}
+
+/// All pages of `list`, and the items of each.
+fn pages(world: &World, list: &str) -> Vec<Vec<Json>> {
+    let (mut pages, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = world.json(&format!("{list}{cursor}"));
+        pages.push(page["items"].as_array().unwrap().clone());
+        let Some(next) = page["next_cursor"].as_str() else { return pages };
+        cursor = format!("&cursor={next}");
+    }
+}
+
+#[test]
+fn a_histogram_goes_on_where_a_page_of_it_is_full() {
+    let mut world = world();
+    for _ in 0..=HISTOGRAM_BUCKETS_MAX {
+        world.accept("a", start("a", "w"));
+        world.wait(SECOND);
+    }
+    let pages = pages(&world, "/histogram?step=1s&q=kind:session.start");
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [HISTOGRAM_BUCKETS_MAX, 1]);
+    assert!(pages.iter().flatten().all(|bucket| bucket["entries"] == 1));
+}
+
+#[test]
+fn missing_numbers_of_many_sessions_come_page_by_page() {
+    let mut world = world();
+    let count = GAP_SESSIONS_MAX * 2 + 1;
+    world.lose("a");
+    let alone = |n: usize| {
+        let mut event = start("a", "w");
+        event["session"] = hex(&sha256(&n.to_be_bytes())[..16]).into();
+        event
+    };
+    accept_all(&mut world, count, alone);
+    let pages = pages(&world, "/gaps?q=kind:session.start");
+    assert!(pages.len() > 1);
+    let mut sessions: Vec<_> =
+        pages.iter().flatten().map(|gap| gap["session"].to_string()).collect();
+    sessions.sort_unstable();
+    sessions.dedup();
+    assert_eq!(sessions.len(), count);
+}
+
+#[test]
+fn a_prefix_of_more_values_than_are_opened_finds_the_same() {
+    let mut world = world();
+    let of_target = |n: usize| intent("a", "w", "email.send", &format!("t{n}"));
+    let count = |world: &World| world.json("/count?q=target:t*&explain=true");
+    for (more, is_checked) in [(QUERY_PREFIX_VALUES_MAX, false), (1, true)] {
+        let before = count(&world)["count"].as_u64().unwrap();
+        let first = usize::try_from(before).unwrap();
+        accept_all(&mut world, more, |n| of_target(first + n));
+        accept_all(&mut world, 1, |_| intent("a", "w", "email.send", "u"));
+        let counted = count(&world);
+        assert_eq!(counted["count"], first + more);
+        let checked = &counted["explain"]["plan"]["check"];
+        assert_eq!(len(checked) > 0, is_checked, "{checked}");
+    }
 }
