@@ -110,7 +110,8 @@ struct Arguments {
     /// Only the questions whose names hold this, as `workflow of 1,000`.
     #[arg(long, value_name = "TEXT", default_value = "", requires = "queries")]
     only: String,
-    /// GiB of memory that each side may keep what it read in, but for a PostgreSQL that is there already.
+    /// GiB of memory that the ledger may keep what it read in; PostgreSQL has a quarter of the machine's and the system's
+    /// cache.
     #[arg(long, value_name = "GIB", default_value = "2", requires = "queries")]
     cache: std::num::NonZero<usize>,
     /// Entries of the ledger that is verified or asked.

@@ -38,8 +38,8 @@ use table::Row;
 
 /// Questions of each sort that are asked before the measured ones.
 const WARM_UP: usize = 30;
-/// Questions of each sort that one side is asked before the other is: right behind another program's work a processor's
-/// caches hold nothing of one's own.
+/// Questions of a sort that one side is asked in a row: right behind other work a processor's caches hold nothing of
+/// one's own.
 const TURN: usize = 30;
 
 /// What the second floor takes where nothing comes in between.
@@ -67,7 +67,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) alone: bool,
     /// Only questions whose names hold this; their values are not those of a run of all.
     pub(crate) only: &'a str,
-    /// GiB of memory that each side may keep what it read in.
+    /// GiB of memory that the ledger may keep what it read in.
     pub(crate) cache_gib: usize,
 }
 
@@ -112,7 +112,7 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
     let ledger = generate::ledger(&place.path, entries)?;
     let data = Place::of(plan.keep, &format!("postgres-{entries}"))?;
     let cluster = match plan.postgres {
-        None if !plan.alone => Cluster::start(&data.path, plan.cache_gib)?,
+        None if !plan.alone => Cluster::start(&data.path)?,
         _ => None,
     };
     let mut postgres = match (plan.postgres, &cluster) {

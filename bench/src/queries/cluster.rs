@@ -14,9 +14,8 @@ use crate::round::Failure;
 
 /// Where it is installed, newest first, when it is not in the path.
 const PLACES: &[&str] = &["/usr/lib/postgresql/15/bin", "/usr/local/bin", "/usr/bin"];
-/// What somebody would set who has read the manual, on a machine of 16 GiB or more.
+/// What somebody would set who has read the manual, on a machine of 16 GiB or more, beside [`memory`].
 const SETTINGS: &[&str] = &[
-    "effective_cache_size=8GB",
     "work_mem=64MB",
     "maintenance_work_mem=1GB",
     "random_page_cost=1.1",
@@ -44,9 +43,8 @@ struct User {
 }
 
 impl Cluster {
-    /// Starts a server over `data`, which is made if it is not there, with as much memory as the ledger may keep blocks
-    /// in; `None` if PostgreSQL is not installed.
-    pub(crate) fn start(data: &Path, cache_gib: usize) -> Result<Option<Self>, Failure> {
+    /// Starts a server over `data`, which is made if it is not there; `None` if PostgreSQL is not installed.
+    pub(crate) fn start(data: &Path) -> Result<Option<Self>, Failure> {
         let installed = |place: &&&str| Path::new(place).join("pg_ctl").exists();
         let Some(binaries) = PLACES.iter().find(installed) else { return Ok(None) };
         let user = user()?;
@@ -64,7 +62,7 @@ impl Cluster {
         }
         let settings: String = SETTINGS.iter().map(|setting| format!("-c {setting} ")).collect();
         let sockets = cluster.sockets.path().display();
-        let memory = format!("-c shared_buffers={cache_gib}GB");
+        let memory = memory(&fs::read_to_string("/proc/meminfo")?)?;
         let options = format!("{settings}{memory} -c unix_socket_directories={sockets} -p 5432");
         let log = cluster.data.join("log.txt");
         let asked = ["-w", "-t", "300", "-l"].map(OsStr::new);
@@ -103,6 +101,14 @@ impl Drop for Cluster {
             eprintln!("{error}");
         }
     }
+}
+
+/// What the manual says of memory: a quarter of the machine's for itself, and to count on twice as much in the system's
+/// cache.
+fn memory(meminfo: &str) -> Result<String, Failure> {
+    let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:")?.strip_suffix("kB"));
+    let total: u64 = total.ok_or("no MemTotal in /proc/meminfo")?.trim().parse()?;
+    Ok(format!("-c shared_buffers={}kB -c effective_cache_size={}kB", total / 4, total / 2))
 }
 
 /// The user of that name, if we are root.

@@ -61,7 +61,7 @@ impl Sides {
         Ok(question.ask_sworn(&mut self.client)?.concat())
     }
 
-    /// Asks one side the questions of these rounds, and then the other; their answers have to agree.
+    /// Asks one side the questions of these rounds, sort by sort, and then the other; their answers have to agree.
     pub(super) fn take_turns(
         &mut self,
         sorts: &mut [Asked],
@@ -70,8 +70,8 @@ impl Sides {
     ) -> Result<(), Failure> {
         let (mut sworn, mut postgres) = (Answers::new(), Answers::new());
         for is_sworn in [sworn_first, !sworn_first] {
-            for round in rounds.clone() {
-                for (place, asked) in sorts.iter_mut().enumerate() {
+            for (place, asked) in sorts.iter_mut().enumerate() {
+                for round in rounds.clone() {
                     let Some(question) = asked.question(round) else { continue };
                     let (answers, answer) = match is_sworn {
                         true => (&mut sworn, Some(self.ask_sworn(question)?)),
