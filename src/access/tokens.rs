@@ -225,6 +225,19 @@ mod tests {
     }
 
     #[test]
+    fn there_are_so_many_tokens_and_no_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let tokens = Tokens::below(directory.path());
+        let named = |n: usize| Row { name: n.to_string(), ..row("") };
+        tokens.write(&(1..TOKENS_MAX).map(named).collect::<Vec<_>>()).unwrap();
+        tokens.add(named(0)).unwrap();
+        assert!(matches!(tokens.add(named(TOKENS_MAX)), Err(TokensError::Full)));
+        tokens.remove("1").unwrap();
+        tokens.add(named(TOKENS_MAX)).unwrap();
+        assert_eq!(tokens.read().unwrap().len(), TOKENS_MAX);
+    }
+
+    #[test]
     fn tokens_are_kept_for_their_owner_alone_and_taken_back() {
         let directory = tempfile::tempdir().unwrap();
         let tokens = Tokens::below(directory.path());

@@ -193,7 +193,7 @@ impl Gathered {
 
     fn keep(&mut self, ledger: &Ledger, entry: &Entry, asked: bool) -> Result<(), Error> {
         let index = entry.leaf.index;
-        if self.entries.len() >= BUNDLE_ENTRIES_MAX {
+        if self.entries.len() >= BUNDLE_ENTRIES_MAX && !self.entries.contains_key(&index.0) {
             return Err(Error::BundleTooLarge { what: "entries", limit: BUNDLE_ENTRIES_MAX });
         }
         let known = self.entries.insert(index.0, asked);

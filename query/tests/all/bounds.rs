@@ -2,13 +2,15 @@
 
 use schemas::id::{hex, sha256};
 use schemas::limits::{
-    ACTIONS_ENTRIES_MAX, AGENT_HISTORY_MAX, CAUSAL_ENTRIES_MAX, GAP_SESSIONS_MAX,
-    HISTOGRAM_BUCKETS_MAX, LINEAGE_ENTRIES_MAX, LINKED_WORKFLOWS_MAX, MODELS_MAX,
-    QUERY_PREFIX_VALUES_MAX, SESSION_SCAN_MAX, STATS_ENTRIES_MAX, WHY_ENTRIES_MAX,
+    ACTIONS_ENTRIES_MAX, AGENT_HISTORY_MAX, BUNDLE_ENTRIES_MAX, CAUSAL_ENTRIES_MAX,
+    CONTROL_ENTRIES_MAX, GAP_SESSIONS_MAX, HISTOGRAM_BUCKETS_MAX, LINEAGE_ENTRIES_MAX,
+    LINKED_WORKFLOWS_MAX, MODELS_MAX, QUERY_PREFIX_VALUES_MAX, REACH_ENTRIES_MAX,
+    SAMPLE_POPULATION_MAX, SESSION_SCAN_MAX, STATS_ENTRIES_MAX, WHY_ENTRIES_MAX,
     WORKFLOW_ENTRIES_MAX,
 };
 use serde_json::{Value as Json, json};
 
+use crate::bundle::{opened, publish};
 use crate::world::{OPERATOR, SECOND, World, confirmed, intent, start};
 
 /// Bodies that one message has room for.
@@ -254,4 +256,73 @@ fn a_prefix_of_more_values_than_are_opened_finds_the_same() {
         let checked = &counted["explain"]["plan"]["check"];
         assert_eq!(len(checked) > 0, is_checked, "{checked}");
     }
+}
+
+#[test]
+fn a_bundle_of_more_entries_than_it_holds_is_refused_by_name() {
+    let mut world = world();
+    let query = "kind:session.start";
+    let accept_more = |world: &mut World, count: usize| {
+        accept_all(world, count, |_| start("a", "w"));
+        publish(world);
+    };
+    accept_more(&mut world, 1);
+    let before = opened(&world, query).bundle.leaves.len();
+    accept_more(&mut world, BUNDLE_ENTRIES_MAX - before);
+    assert_eq!(opened(&world, query).bundle.leaves.len(), BUNDLE_ENTRIES_MAX);
+    accept_more(&mut world, 1);
+    let refused = world.problem(&format!("/bundles?q={query}&since=%230"));
+    assert_eq!((refused.0, refused.1.as_str()), (422, "bundle-too-large"));
+}
+
+#[test]
+fn a_reach_and_a_sample_are_of_so_many_entries_and_no_more() {
+    let mut world = world();
+    let most = usize::try_from(SAMPLE_POPULATION_MAX).unwrap();
+    assert_eq!(most, REACH_ENTRIES_MAX);
+    let accept_more = |world: &mut World, count: usize| {
+        accept_all(world, count, |_| intent("a", "w", "email.send", "x"));
+        publish(world);
+        let reach = world.json("/impact?principal=a");
+        let sample = world.json("/reports/sample?q=corr:w&sample=5&seed=s");
+        [(&reach, "/entries"), (&sample, "/population/count")].map(|(answer, pointer)| {
+            (answer.pointer(pointer).unwrap().as_u64(), answer["incomplete"]["scanned_to"].as_u64())
+        })
+    };
+    // Finding that there are no more takes one look.
+    let all = u64::try_from(most - 1).unwrap();
+    assert_eq!(accept_more(&mut world, most - 1), [(Some(all), None); 2]);
+    for (count, reached) in accept_more(&mut world, 2) {
+        assert_eq!(count, Some(all + 1));
+        assert!(reached.is_some());
+    }
+}
+
+#[test]
+fn of_the_decisions_on_a_request_as_many_are_told_as_there_is_room_for() {
+    let mut world = world();
+    world.principal("lead@example.com", &["human", "approver"]);
+    world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x"));
+    let request = json!({
+        "kind": "approval.requested", "agent": { "id": "a" }, "correlation": "w",
+        "causes": ["@I"], "approval": { "request": "@I" },
+    });
+    world.accept_as("a", Some("R"), request);
+    let decision = json!({
+        "kind": "approval.decided", "causes": ["@R", "@I"],
+        "approval": { "request": "@R", "decision": "allow" },
+    });
+    let approval = |world: &World| world.json("/approvals")["items"][0].clone();
+    for _ in 0..CONTROL_ENTRIES_MAX {
+        world.accept("lead@example.com", decision.clone());
+    }
+    let whole = approval(&world);
+    assert_eq!(
+        (len(&whole["decisions"]), &whole["incomplete"]),
+        (CONTROL_ENTRIES_MAX, &json!(false))
+    );
+    let last = world.accept("lead@example.com", decision);
+    let cut = approval(&world);
+    assert_eq!((len(&cut["decisions"]), &cut["incomplete"]), (CONTROL_ENTRIES_MAX, &json!(true)));
+    assert_eq!(cut["decisions"][CONTROL_ENTRIES_MAX - 1]["index"], last);
 }

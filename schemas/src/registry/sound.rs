@@ -449,4 +449,54 @@ mod tests {
         let body = Body::parse(&bytes).unwrap();
         assert_eq!(registry().change_is_sound(&body, Micros(1)), Ok(()));
     }
+
+    fn take(registry: &mut Registry, kind: &str, signer: &str, fields: &Json) {
+        let bytes = bytes(kind, signer, fields);
+        registry.apply(Index(1), Micros(1), &Body::parse(&bytes).unwrap());
+    }
+
+    fn refusal(registry: &Registry, kind: &str, fields: &Json) -> Option<String> {
+        let bytes = bytes(kind, "op", fields);
+        let refused = registry.change_is_sound(&Body::parse(&bytes).unwrap(), Micros(1));
+        refused.err().map(|reject| reject.cause.expected.to_string())
+    }
+
+    #[test]
+    fn a_credential_has_so_many_holders_and_no_more() {
+        let mut registry = Registry::default();
+        let agent = |n: usize| json!({ "id": format!("a{n}") });
+        let held = |n: usize| json!({ "agent": agent(n), "credential": { "id": "shared" } });
+        for n in 0..=HOLDERS_MAX {
+            let registered = json!({ "agent": agent(n), "owner": "owner" });
+            take(&mut registry, "agent.registered", "op", &registered);
+        }
+        for n in 0..HOLDERS_MAX {
+            assert_eq!(refusal(&registry, "credential.registered", &held(n)), None);
+            take(&mut registry, "credential.registered", "op", &held(n));
+        }
+        let refused = refusal(&registry, "credential.registered", &held(HOLDERS_MAX));
+        assert_eq!(refused, Some(format!("a credential of at most {HOLDERS_MAX} agents")));
+        assert_eq!(refusal(&registry, "credential.registered", &held(0)), None, "it has it");
+    }
+
+    #[test]
+    fn so_many_proposals_wait_and_no_more() {
+        let mut registry = Registry::default();
+        let operator = json!({ "registry": { "id": "op", "roles": ["operator"] } });
+        take(&mut registry, "principal.registered", "op", &operator);
+        let key = json!({ "registry": { "signer": "op", "key": "03".repeat(32) } });
+        take(&mut registry, "key.enrolled", "op", &key);
+        let proposal = |n: usize| {
+            json!({
+                "id": format!("019d6b2c-ee80-7001-8002-{n:012x}"),
+                "registry": { "m": 1, "operation": { "kind": "quorum", "m": 1 } },
+            })
+        };
+        for n in 0..PROPOSALS_MAX {
+            assert_eq!(refusal(&registry, "proposal", &proposal(n)), None);
+            take(&mut registry, "proposal", "op", &proposal(n));
+        }
+        let refused = refusal(&registry, "proposal", &proposal(PROPOSALS_MAX));
+        assert_eq!(refused, Some(format!("at most {PROPOSALS_MAX} proposals at a time")));
+    }
 }

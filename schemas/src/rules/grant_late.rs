@@ -33,6 +33,7 @@ fn judge(_: &Late<'_>) -> Ruling {
 mod tests {
     use serde_json::json;
 
+    use crate::limits::GRANT_USES_MAX;
     use crate::rules::tests::testing::*;
 
     #[test]
@@ -54,6 +55,24 @@ mod tests {
         let causes: Vec<_> = world.found[0].causes.iter().map(ToString::to_string).collect();
         assert_eq!(causes, [intent, granted]);
         assert_eq!(world.found[0].agent.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn so_many_uses_wait_for_a_grant_and_no_more() {
+        let mut world = World::new();
+        let id = "019d6b2c-ee80-7001-8002-030405060708";
+        let chain = json!([
+            { "type": "human", "id": "human", "evidence": "09".repeat(32) },
+            { "type": "agent", "id": "a", "grant_id": id },
+        ]);
+        for _ in 0..=GRANT_USES_MAX {
+            let used = world.intent("a", &json!({ "principals": chain }));
+            assert_eq!(used, ["grant_missing unknown"]);
+        }
+        let grant = json!({ "grant": { "id": id, "to": "a" } });
+        assert_eq!(world.entry("delegation.granted", "human", grant), NONE);
+        assert_eq!(world.due_in(0), ["grant_late"; GRANT_USES_MAX]);
+        assert_eq!(world.due_in(60), NONE);
     }
 
     #[test]
