@@ -229,6 +229,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let tokens = Tokens::below(directory.path());
         let named = |n: usize| Row { name: n.to_string(), ..row("") };
+        tokens.add(named(0)).unwrap();
         tokens.write(&(1..TOKENS_MAX).map(named).collect::<Vec<_>>()).unwrap();
         tokens.add(named(0)).unwrap();
         assert!(matches!(tokens.add(named(TOKENS_MAX)), Err(TokensError::Full)));

@@ -48,16 +48,22 @@ bad = {
     "ES256 in DER": token(es256, curves[0], der),
     "ES256 under the name RS256": token({**rs256, "kid": "e"}, curves[0], pair),
 }
+def padded(n): return token({**rs256, "pad": "x" * n}, rsas[0], pkcs1)
+longest = (int(sys.argv[2]) - len(padded(0))) * 3 // 4 - 3
+while len(padded(longest + 1)) <= int(sys.argv[2]): longest += 1
+good["RS256 as long as may be"] = padded(longest)
+bad["RS256 that is longer"] = padded(longest + 1)
 print(json.dumps({"jwks": {"keys": keys}, "good": good, "bad": bad}))
 "#;
 
 fn issued() -> Json {
     let claims = json!({
         "iss": "https://issuer.example", "aud": ["sworn"], "sub": "anna", "groups": ["audit"],
-        "exp": NOW_S + 60,
+        "exp": NOW_S + 60, "nbf": NOW_S + JWT_SKEW_S_MAX,
     });
     let python = std::env::var("SWORN_PYTHON").expect("./check sets SWORN_PYTHON");
-    let output = Command::new(python).args(["-c", ISSUER, &claims.to_string()]).output().unwrap();
+    let arguments = ["-c", ISSUER, &claims.to_string(), &JWT_BYTES_MAX.to_string()];
+    let output = Command::new(python).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -91,6 +97,7 @@ fn rsa_and_ecdsa_tokens_are_taken_and_others_of_their_kind_are_not() {
         assert_eq!((&*known.name, known.roles), ("oidc:anna", vec![Role::Auditor]), "{name}");
         assert_eq!(known.expires, Micros((NOW_S + 60) * 1_000_000), "{name}");
         assert!(identify(token, &all, NOW_S + 60).is_none(), "{name}: it has ended");
+        assert!(identify(token, &all, NOW_S - 1).is_none(), "{name}: it has not begun");
         let (said, signature) = token.rsplit_once('.').unwrap();
         let (header, claims) = said.split_once('.').unwrap();
         let edited = format!("{header}.{}.{signature}", claims.replacen('a', "b", 1));
