@@ -1,5 +1,6 @@
 //! What a workflow lacks or who tampered with it, seen through the API.
 
+use schemas::tree::TILE_WIDTH;
 use serde_json::json;
 
 use crate::world::{OPERATOR, SECOND, World, confirmed, encoded, intent, start};
@@ -601,4 +602,21 @@ fn who_agreed_is_told_where_the_decision_cites_the_request_alone() {
 
 fn list(json: &serde_json::Value, member: &str) -> Vec<u64> {
     json.as_array().unwrap().iter().map(|item| item[member].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn entries_of_many_tiles_are_each_proven() {
+    let mut world = World::new();
+    world.agent("a");
+    // More than the prover reads tiles of in one go.
+    let tiles = 70;
+    for _ in 0..tiles {
+        world.accept("a", intent("a", "w", "email.send", "x"));
+        for _ in 0..2 {
+            world.submit_all("a", vec![start("a", "other"); usize::from(TILE_WIDTH) / 2]);
+        }
+    }
+    let chain = world.json("/workflows/w");
+    assert_eq!(chain["entries"].as_array().unwrap().len(), tiles);
+    assert_eq!(chain["verified"]["ok"], true);
 }
