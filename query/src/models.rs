@@ -23,6 +23,9 @@ use crate::params::Params;
 use crate::source::{Order, Seek, Source, Walk};
 use crate::terms::term;
 
+/// Models that are told apart by what others say: the rest is room for those of the agent itself.
+const OTHERS_MAX: usize = MODELS_MAX / 2;
+
 /// `?agent=`, `?since=`, `?until=`: without a window, from the agent's first entry on.
 pub(crate) async fn read(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
     let params = params.only(&["agent", "since", "until"])?;
@@ -46,6 +49,7 @@ fn read_models(api: &Api, params: &Params) -> Result<Value, Error> {
         "items": items,
         "changes": pairs.map(|(before, after)| change(before, after)).collect::<Vec<_>>(),
         "erased": models.erased,
+        "others": models.others,
         "incomplete": scanned_to(reached),
         "as_of": as_of(&head),
     }))
@@ -142,13 +146,17 @@ fn is_erased(entry: &Entry) -> bool {
 /// Models in the order in which they first appear, and under which of them each session and event was.
 #[derive(Default)]
 struct Models {
+    /// The id of the agent that is asked about.
+    agent: Option<String>,
     found: Vec<Model>,
     /// By signer: another's session of the same id is another one. `None` where it declared none.
     sessions: Map<(String, SessionId), Option<usize>>,
     events: Map<EventId, usize>,
     /// Entries that say no more under which model they were, nor what came of it: they are erased, or damaged.
     erased: u64,
-    /// One more was met than are told apart: what it did counts for no other, and nothing behind is looked at.
+    /// Entries of others, and such as were refused, that name a model for which there was no room: they count for none.
+    others: u64,
+    /// The agent had one more than are told apart: nothing behind is looked at.
     is_full: bool,
 }
 
@@ -159,7 +167,8 @@ impl Models {
         names: &[String],
         range: std::ops::Range<u64>,
     ) -> Result<(Self, Option<u64>), Error> {
-        let mut models = Self::default();
+        let agent = names.first().cloned();
+        let mut models = Self { agent: agent.clone(), ..Self::default() };
         let mut source = Source::any(names.iter().map(|name| term(ledger, Key::Agent, name)));
         let mut walk = Walk::new(Order::Oldest, REACH_ENTRIES_MAX);
         let mut looks = Walk::new(Order::Newest, QUERY_SCAN_MAX);
@@ -170,10 +179,9 @@ impl Models {
                 Seek::At(_) | Seek::End => return Ok((models, None)),
                 Seek::Spent(reached) => return Ok((models, Some(reached))),
             };
-            let agent = names.first().map(String::as_str);
             let entry = ledger.entry(Index(index))?;
-            models.erased += u64::from(entry.as_ref().is_some_and(is_erased));
-            if let Some(entry) = entry.filter(|entry| is_told(entry, agent)) {
+            let erased = u64::from(entry.as_ref().is_some_and(is_erased));
+            if let Some(entry) = entry.filter(|entry| is_told(entry, agent.as_deref())) {
                 if !models.know_session(ledger, &entry, range.start, &mut looks)? {
                     return Ok((models, Some(index)));
                 }
@@ -182,6 +190,7 @@ impl Models {
                     return Ok((models, Some(index)));
                 }
             }
+            models.erased += erased;
             at = index + 1;
         }
     }
@@ -216,7 +225,8 @@ impl Models {
             declared = entry.body().filter(|_| accepted).as_ref().and_then(named);
             Ok(declared.is_none())
         })?;
-        let place = declared.and_then(|name| self.named(name, entry.leaf.index.0));
+        let is_own = self.is_own(body);
+        let place = declared.and_then(|name| self.named(name, entry.leaf.index.0, is_own));
         self.sessions.insert(of, place);
         Ok(spent.is_none() && !self.is_full)
     }
@@ -241,7 +251,7 @@ impl Models {
     /// what was accepted declares a model for its session.
     fn place(&mut self, body: &Body<'_>, index: u64, accepted: bool) -> Option<usize> {
         let own = match named(body) {
-            Some(name) => Some(self.named(name, index)?),
+            Some(name) => Some(self.named(name, index, accepted && self.is_own(body))?),
             None => None,
         };
         let session = body.session().map(|session| (body.signer().to_owned(), session));
@@ -257,13 +267,19 @@ impl Models {
         }
     }
 
+    fn is_own(&self, body: &Body<'_>) -> bool {
+        self.agent.as_deref() == Some(body.signer())
+    }
+
     /// The place of a model; `None` where there is no room for another.
-    fn named(&mut self, name: [String; 3], index: u64) -> Option<usize> {
+    fn named(&mut self, name: [String; 3], index: u64, is_own: bool) -> Option<usize> {
         if let Some(place) = self.found.iter().position(|model| model.name == name) {
             return Some(place);
         }
-        if self.found.len() >= MODELS_MAX {
-            self.is_full = true;
+        let room = if is_own { MODELS_MAX } else { OTHERS_MAX };
+        if self.found.len() >= room {
+            self.is_full |= is_own;
+            self.others += u64::from(!is_own);
             return None;
         }
         self.found.push(Model { name, first: index, last: index, ..Model::default() });

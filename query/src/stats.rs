@@ -25,7 +25,8 @@ use crate::source::{Order, Seek, Source, Walk};
 use crate::terms::term;
 
 const PARAMS: &[&str] = &["q", "since", "until", "after", "cursor", "explain", "by"];
-/// Hops from an entry to the one that names the group: an outcome or a verdict to its intent, that to its session.
+/// Hops from an entry to the one that names the group: an outcome or a verdict to its intent, that to its session. What is
+/// further away says nothing of it.
 const HOPS_MAX: usize = 3;
 /// Events whose values are remembered; those of others are looked up again.
 const VALUES_MAX: usize = 10_000;
@@ -58,7 +59,10 @@ fn read_stats(api: &Api, params: &Params) -> Result<Value, Error> {
     let mut rest = Rest::default();
     let mut hits = search.hits(api)?;
     while let Some(hits) = &mut hits {
-        let page = hits.page(PAGE_ENTRIES_MAX, |found| found)?;
+        let room = STATS_ENTRIES_MAX.saturating_sub(tally.entries);
+        let limit =
+            usize::try_from(room).map_or(PAGE_ENTRIES_MAX, |room| room.min(PAGE_ENTRIES_MAX));
+        let page = hits.page(limit, |found| found)?;
         for found in &page.entries {
             match found {
                 Found::Entry(entry) => tally.add(&api.ledger, entry, values.of(entry, 0)?)?,
@@ -78,6 +82,7 @@ fn read_stats(api: &Api, params: &Params) -> Result<Value, Error> {
         ("items", tally.items()),
         ("entries", json!(tally.entries)),
         ("others", json!(tally.others)),
+        ("unknown", json!(tally.unknown)),
         ("damaged", json!(tally.damaged)),
     ];
     search.answer(api, members, hits.as_ref(), rest)
@@ -88,16 +93,19 @@ fn read_stats(api: &Api, params: &Params) -> Result<Value, Error> {
 struct Tally {
     groups: BTreeMap<String, Group>,
     entries: u64,
-    /// Entries of values beyond those that one answer holds, or that were not found within the looks for them.
+    /// Entries of values beyond those that one answer holds.
     others: u64,
+    /// Entries whose values were not found within the looks for them.
+    unknown: u64,
     damaged: u64,
 }
 
 impl Tally {
     fn add(&mut self, ledger: &Ledger, entry: &Entry, values: Under) -> Result<(), ReadError> {
         self.entries += 1;
+        self.unknown += u64::from(values.is_none());
         let (known, room) = (&mut self.groups, STATS_GROUPS_MAX);
-        let mut missed = values.is_none();
+        let mut missed = false;
         for value in values.into_iter().flatten() {
             if known.len() < room || known.contains_key(&value) {
                 known.entry(value).or_default().add(ledger, entry)?;
@@ -174,6 +182,11 @@ struct Values<'l> {
 /// The values that an entry is counted under; `None` where the looks for them ended.
 type Under = Option<Vec<String>>;
 
+/// Whether nothing further away is asked.
+fn is_answer(values: &Under) -> bool {
+    values.as_ref().is_none_or(|values| !values.is_empty())
+}
+
 /// What a signer's session was declared by.
 enum Declared {
     By(Box<Entry>),
@@ -202,22 +215,27 @@ impl<'l> Values<'l> {
         })
     }
 
-    /// An entry's own values, else those of what caused it, else those that its session declared.
+    /// An entry's own values, else those of what caused it, else those that its session declared; those of an intent are
+    /// its session's, whatever it follows.
     fn of(&mut self, entry: &Entry, hops: usize) -> Result<Under, ReadError> {
         let own = self.own(entry)?;
         let Some(body) = entry.body().filter(|_| own.is_empty() && hops < HOPS_MAX) else {
             return Ok(Some(own));
         };
-        for cause in body.causes() {
-            let values = self.of_event(cause, &body, hops)?;
-            if values.as_ref().is_none_or(|values| !values.is_empty()) {
+        let is_intent = body.kind() == Kind::ActionIntent;
+        if is_intent {
+            let values = self.of_session(&body, hops)?;
+            if is_answer(&values) {
                 return Ok(values);
             }
         }
-        match body.session().filter(|_| body.kind() != Kind::SessionStart) {
-            Some(session) => self.of_session(&session.to_string(), body.signer(), hops),
-            None => Ok(Some(Vec::new())),
+        for cause in body.causes() {
+            let values = self.of_event(cause, &body, hops)?;
+            if is_answer(&values) {
+                return Ok(values);
+            }
         }
+        if is_intent { Ok(Some(Vec::new())) } else { self.of_session(&body, hops) }
     }
 
     /// Those of the event that `by` means by its id.
@@ -241,13 +259,15 @@ impl<'l> Values<'l> {
         Ok(values)
     }
 
-    /// What a signer's own session declared: whoever else writes under its id says nothing of it.
-    fn of_session(&mut self, session: &str, signer: &str, hops: usize) -> Result<Under, ReadError> {
-        let of = (session.to_owned(), signer.to_owned(), hops);
+    /// What its signer's own session declared: whoever else writes under its id says nothing of it.
+    fn of_session(&mut self, body: &Body<'_>, hops: usize) -> Result<Under, ReadError> {
+        let session = body.session().filter(|_| body.kind() != Kind::SessionStart);
+        let Some(session) = session else { return Ok(Some(Vec::new())) };
+        let of = (session.to_string(), body.signer().to_owned(), hops);
         if let Some(values) = self.sessions.get(&of) {
             return Ok(values.clone());
         }
-        let values = match self.declared(session, signer)? {
+        let values = match self.declared(&of.0, &of.1)? {
             Declared::By(entry) => self.of(&entry, hops + 1)?,
             Declared::Nothing => Some(Vec::new()),
             Declared::Unknown => None,

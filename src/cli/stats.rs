@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::incomplete::worst;
 use crate::cli::member::cell;
 use crate::cli::out::{Format, note};
 use crate::cli::pages::Pages;
@@ -69,17 +70,22 @@ pub(crate) fn show(
 
 /// What is not listed, or could not be read, was not counted.
 fn end(answer: &Json) -> Exit {
-    let unread = unread(count(answer, "/damaged"));
+    let unread = worst([unread(count(answer, "/damaged")), unfound(count(answer, "/unknown"))]);
     match count(answer, "/others") {
         0 => unread,
         others => {
-            note(&format!(
-                "{others} entries are counted under no value: there are more values than one answer lists, or \
-                 it takes too long to find theirs; narrow the query"
-            ));
+            note(&format!("{others} entries have values beyond those listed; narrow the query"));
             Exit::Undecidable
         }
     }
+}
+
+fn unfound(unknown: u64) -> Exit {
+    if unknown == 0 {
+        return Exit::Ok;
+    }
+    note(&format!("of {unknown} entries it takes too long to find what their sessions declared"));
+    Exit::Undecidable
 }
 
 fn table(rows: &[Json]) -> Table<7> {
@@ -164,6 +170,7 @@ mod tests {
         for (page, exit) in [
             (json!({ "others": 0, "damaged": 0 }), Exit::Ok),
             (json!({ "others": 2, "damaged": 0 }), Exit::Undecidable),
+            (json!({ "others": 0, "unknown": 1, "damaged": 0 }), Exit::Undecidable),
             (json!({ "others": 0, "damaged": 1 }), Exit::Undecidable),
         ] {
             let mut answer = Json::Null;

@@ -125,6 +125,33 @@ fn a_model_beyond_those_that_are_told_apart_counts_for_no_other() {
     let cut = report(&world);
     assert_eq!(cut["items"], whole["items"]);
     assert_eq!(cut["incomplete"]["scanned_to"], last);
+    // The session declared its model before what is asked for.
+    world.accept("a", of_model(MODELS_MAX));
+    let late = world.json(&format!("/reports/models?agent=a&since=%23{}", last + 1));
+    let items: Vec<_> = late["items"].as_array().unwrap().iter().collect();
+    assert_eq!((items.len(), &late["incomplete"]), (2, &json!(null)));
+}
+
+#[test]
+fn what_others_say_leaves_room_for_an_agents_own_models() {
+    let mut world = world();
+    world.principal("svc", &["runtime"]);
+    let said = |n: usize| {
+        let mut event = start("a", "w");
+        event["model"] =
+            json!({ "provider": "p", "name": "m", "version": format!("{n} of others") });
+        event
+    };
+    let ended = world.submit_all("svc", (0..MODELS_MAX).map(said).collect());
+    assert!(ended.iter().all(|ended| ended.refused.is_none()));
+    world.accept("a", start("a", "w"));
+    world.accept("a", intent("a", "w", "email.send", "x"));
+    let report = world.json("/reports/models?agent=a");
+    let items = report["items"].as_array().unwrap();
+    assert_eq!((items.len(), &report["others"]), (MODELS_MAX / 2 + 1, &json!(MODELS_MAX / 2)));
+    let own = items.last().unwrap();
+    assert_eq!((&own["version"], &own["intents"]), (&json!("1"), &json!(1)));
+    assert_eq!(report["incomplete"], json!(null));
 }
 
 #[test]
@@ -145,7 +172,7 @@ fn what_its_session_declares_too_late_to_be_found_counts_under_nothing_and_is_to
         world.accept(agent, shared(intent(agent, "w", "email.send", "x")));
     }
     let stats = world.json("/stats?by=model&q=kind:action.intent");
-    assert_eq!((&stats["entries"], &stats["others"]), (&json!(2), &json!(1)));
+    assert_eq!((&stats["entries"], &stats["unknown"]), (&json!(2), &json!(1)));
     assert_eq!((len(&stats["items"]), &stats["items"][0]["entries"]), (1, &json!(1)));
 }
 
@@ -236,6 +263,9 @@ fn missing_numbers_of_many_sessions_come_page_by_page() {
     assert!(pages.len() > 1);
     let mut sessions: Vec<_> =
         pages.iter().flatten().map(|gap| gap["session"].to_string()).collect();
+    // A page ends behind the look in which it is full.
+    assert!(pages.iter().all(|page| page.len() < GAP_SESSIONS_MAX + 256));
+    assert_eq!(sessions.len(), count);
     sessions.sort_unstable();
     sessions.dedup();
     assert_eq!(sessions.len(), count);

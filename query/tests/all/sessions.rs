@@ -67,6 +67,25 @@ fn what_counts_by_model_counts_by_the_one_that_its_own_session_declared() {
 }
 
 #[test]
+fn an_intent_counts_by_what_its_own_session_declared_whatever_it_follows() {
+    let mut world = World::new();
+    for (agent, version) in [("a", "1"), ("b", "2")] {
+        world.agent(agent);
+        let mut declared = start(agent, "w");
+        declared["model"]["version"] = version.into();
+        world.accept(agent, declared);
+    }
+    world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x@example.com"));
+    let mut follows = intent("b", "w", "email.send", "x@example.com");
+    follows["causes"] = json!(["@I"]);
+    world.accept("b", follows);
+    let stats = world.json("/stats?by=model&q=kind:action.intent+agent:b");
+    let rows = stats["items"].as_array().unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| json!([row["value"], row["entries"]])).collect();
+    assert_eq!(rows, [json!(["m 2", 1])]);
+}
+
+#[test]
 fn what_is_counted_under_a_cause_does_not_depend_on_who_asked_for_that_before() {
     let mut world = World::new();
     world.agent("a");

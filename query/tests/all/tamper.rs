@@ -86,6 +86,37 @@ fn an_entry_that_cannot_be_read_is_named_and_the_others_are_served() {
 }
 
 #[test]
+fn a_long_page_names_the_entry_that_cannot_be_read_and_no_other() {
+    let mut world = World::new();
+    world.agent("a");
+    // More than one core takes alone, and a tile behind them that is full.
+    let mut first = 0;
+    for targets in [200, 200, 150] {
+        let event = |n: usize| intent("a", "w", "email.send", &format!("{n}@example.com"));
+        let ended = world.submit_all("a", (0..targets).map(event).collect());
+        first = if first == 0 { ended[0].index } else { first };
+    }
+    let broken = first + 150;
+    world.close();
+    let nth = usize::try_from(broken).unwrap();
+    tamper(&config(&world.dir).store, ColumnFamily::Leaves, nth, 0).unwrap().unwrap();
+    world.open();
+    let mut expected: Vec<_> = (first..first + 550).collect();
+    for order in ["oldest", "newest"] {
+        // By what the index tells, and by what the entries say.
+        for query in ["corr:w", "corr:w+time:2026-04-01.."] {
+            let page = world.json(&format!("/entries?q={query}&order={order}&limit=1000"));
+            assert_eq!(indexes(&page), expected, "{query} {order}");
+            let items = page["items"].as_array().unwrap().iter();
+            let damaged: Vec<_> = items.filter(|item| item["status"] == "damaged").collect();
+            let named = json!({ "index": broken, "status": "damaged", "body": null });
+            assert_eq!(damaged, [&named], "{query} {order}");
+        }
+        expected.reverse();
+    }
+}
+
+#[test]
 fn what_lies_beyond_damage_is_said_not_to_be_known() {
     for (family, byte) in [(ColumnFamily::Bodies, 40), (ColumnFamily::Leaves, 0)] {
         let mut world = World::new();

@@ -46,14 +46,18 @@ pub(super) fn run(agent: &str, since: Option<&str>, context: &Context) -> Result
 /// What was not looked at, or is erased, may change every rate.
 fn ending(report: &Json) -> Exit {
     let more = "there is more than one answer looks at; --since narrows it";
-    let exit = incomplete::ending(report, more);
-    match number(report, "erased") {
-        0 => exit,
-        erased => {
-            note(&format!("{erased} entries are erased and counted nowhere; --since narrows it"));
+    let uncounted = |name: &str, what: &str| match number(report, name) {
+        0 => Exit::Ok,
+        count => {
+            note(&format!("{count} entries {what} and count nowhere; --since narrows it"));
             Exit::Undecidable
         }
-    }
+    };
+    incomplete::worst([
+        incomplete::ending(report, more),
+        uncounted("erased", "are erased"),
+        uncounted("others", "of others, or refused, name models beyond those listed"),
+    ])
 }
 
 /// A number with its rate.
