@@ -149,10 +149,10 @@ fn measure(plan: &Plan<'_>, entries: u64) -> Result<Vec<Row>, Failure> {
                 floor_row.add(began.elapsed().as_secs_f64(), None);
             }
         }
-        sides.take_turns(&mut sorts, rounds, turn % 2 == 0)?;
+        sides.take_turns(&mut sorts, &rounds, turn % 2 == 0)?;
     }
     let floors = [floor_row, cores_row(plan.requests)];
-    Ok(floors.into_iter().chain(sorts.into_iter().map(|asked| asked.row)).collect())
+    Ok(floors.into_iter().chain(sorts.iter().map(Asked::row)).collect())
 }
 
 /// Not in turns with the questions: what keeps every core busy shows in what is asked right behind it.
