@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 
 use rocksdb::Direction;
 use schemas::body::Body;
-use schemas::id::{ChainHash, EventId, Index, Micros};
+use schemas::id::{ChainHash, EventId, Index, Micros, TreeSize};
 use schemas::leaf::{Leaf, chain_hash};
 use schemas::reject::Reason;
 use schemas::residue::Residue;
@@ -259,7 +259,13 @@ impl Ledger {
     /// Entries that carry the term, as a cursor that can seek both ways.
     #[must_use]
     pub fn postings(&self, key: Key, value: &str) -> Postings<'_> {
-        Postings::new(&self.store, keys::term_hash(key, value), self.head().size)
+        self.postings_below(key, value, self.head().size)
+    }
+
+    /// The same below a size, be that beyond the head: a term's row may tell of entries that are stored and not told of
+    /// yet.
+    pub fn postings_below(&self, key: Key, value: &str, size: TreeSize) -> Postings<'_> {
+        Postings::new(&self.store, keys::term_hash(key, value), size)
     }
 
     /// Terms of `key` whose value begins with `prefix`, in order of value, at most `limit`.

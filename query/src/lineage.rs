@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::names::Names;
 use crate::params::{Params, Segment};
 use crate::registry::view::{agent_json, principal_json};
-use crate::source::Source;
+use crate::source::{Order, Source, Walk};
 use crate::terms::{term, term_json, term_row};
 
 pub(crate) async fn one(
@@ -39,6 +39,13 @@ fn read_one(api: &Api, id: &str) -> Result<Value, Error> {
     let principal = ledger.principal(id)?;
     let agent = ledger.agent(id)?;
     let row = term_row(ledger, Key::Principal, id)?;
+    let entries = match &row {
+        Some(row) => {
+            let walk = &mut Walk::of_query(Order::Oldest);
+            term_json(ledger, Key::Principal, row, head.size, walk)?
+        }
+        None => None,
+    };
     let names = Names::new(ledger, head.size).all(id)?;
     let lineage = Lineage::read(ledger, (id, &names), head.size)?;
     if principal.is_none() && agent.is_none() && row.is_none() && lineage.is_empty() {
@@ -48,7 +55,7 @@ fn read_one(api: &Api, id: &str) -> Result<Value, Error> {
         "id": id,
         "principal": principal.as_ref().map(principal_json),
         "agent": agent.as_ref().map(agent_json),
-        "entries": row.as_ref().map(term_json),
+        "entries": entries,
         "by_agent": tallies(&lineage.agents, |agent| json!({ "agent": agent })),
         "chains": tallies(&lineage.chains, |hops| json!({ "path": hops })),
         "grants": { "given": lineage.given, "received": lineage.received },

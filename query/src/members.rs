@@ -2,7 +2,7 @@
 
 use ledger::{Entry, Ledger, ReadError};
 use schemas::id::{EventId, Index, TreeSize};
-use schemas::limits::{WORKFLOW_BYTES_MAX, WORKFLOW_ENTRIES_MAX};
+use schemas::limits::{QUERY_SCAN_MAX, WORKFLOW_BYTES_MAX, WORKFLOW_ENTRIES_MAX};
 use schemas::map::Set;
 use schemas::terms::Key;
 
@@ -10,7 +10,8 @@ use crate::cores::each_share;
 use crate::error::sound;
 use crate::names::Names;
 use crate::node::Node;
-use crate::terms::term_row;
+use crate::source::{Order, Walk};
+use crate::terms::{count_below, term_row};
 
 /// Entries that are read by all cores before they are taken in.
 const READ_AHEAD: usize = 1024;
@@ -107,16 +108,9 @@ impl<'l> Collector<'l> {
             false => term_row(self.ledger, Key::Corr, correlation)?,
         };
         let Some(row) = row else { return Ok(None) };
-        let (mut at, mut later) = (self.size.0, 0);
-        // Mostly nothing was committed since: no need to look.
-        if row.last.0 < at {
-            return Ok(usize::try_from(row.count).ok());
-        }
-        let mut postings = self.ledger.postings(Key::Corr, correlation);
-        while let Some(index) = postings.at_or_after(at)?.filter(|index| *index <= row.last) {
-            (at, later) = (index.0 + 1, later + 1);
-        }
-        Ok(row.count.checked_sub(later).and_then(|count| usize::try_from(count).ok()))
+        let walk = &mut Walk::new(Order::Oldest, QUERY_SCAN_MAX);
+        let count = count_below(self.ledger, Key::Corr, &row, self.size, walk)?;
+        Ok(count.and_then(|count| usize::try_from(count).ok()))
     }
 
     /// The causes of these nodes that are not among them, and theirs, up to the triggers.

@@ -21,7 +21,7 @@ use crate::filter;
 use crate::names::Names;
 use crate::params::Params;
 use crate::source::{Order, Seek, Source, Walk};
-use crate::terms::term;
+use crate::terms::{of_agent, term};
 
 /// Models that are told apart by what others say: the rest is room for those of the agent itself.
 const OTHERS_MAX: usize = MODELS_MAX / 2;
@@ -169,7 +169,7 @@ impl Models {
     ) -> Result<(Self, Option<u64>), Error> {
         let agent = names.first().cloned();
         let mut models = Self { agent: agent.clone(), ..Self::default() };
-        let mut source = Source::any(names.iter().map(|name| term(ledger, Key::Agent, name)));
+        let mut source = of_agent(ledger, names);
         let mut walk = Walk::new(Order::Oldest, REACH_ENTRIES_MAX);
         let mut looks = Walk::new(Order::Newest, QUERY_SCAN_MAX);
         let mut at = range.start;

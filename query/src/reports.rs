@@ -110,8 +110,7 @@ fn used(
     range: Range<u64>,
     walk: &mut Walk,
 ) -> Result<(BTreeSet<Used>, bool), ReadError> {
-    let intents = term(ledger, Key::Kind, Kind::ActionIntent.as_str());
-    let source = Source::All(vec![term(ledger, Key::Agent, &contract.agent), intents]);
+    let source = signed_by(ledger, &contract.agent, Kind::ActionIntent);
     let (mut found, mut is_all) = (BTreeSet::new(), true);
     let spent = each_newest_first(ledger, source, range, walk, |entry| {
         match entry.body() {
@@ -123,6 +122,11 @@ fn used(
         Ok(true)
     })?;
     Ok((found, is_all && spent.is_none()))
+}
+
+/// What an agent says of itself, whichever of its names it gives.
+fn signed_by<'l>(ledger: &'l Ledger, agent: &str, kind: Kind) -> Source<'l> {
+    Source::All(vec![term(ledger, Key::Signer, agent), term(ledger, Key::Kind, kind.as_str())])
 }
 
 fn used_by(body: &Body<'_>, contract: &Contract) -> Vec<Used> {
@@ -147,8 +151,7 @@ fn requests(
     walk: &mut Walk,
 ) -> Result<(Vec<Value>, bool), Error> {
     let ledger = &api.ledger;
-    let asked = term(ledger, Key::Kind, Kind::ScopeRequested.as_str());
-    let source = Source::All(vec![term(ledger, Key::Agent, agent), asked]);
+    let source = signed_by(ledger, agent, Kind::ScopeRequested);
     let size = TreeSize(range.end);
     let is_whole = |entry: &Entry| entry.body().is_some();
     let (found, all_found) = at_most(ledger, source, (SCOPE_REQUESTS_MAX, range), walk, is_whole)?;

@@ -133,6 +133,24 @@ fn feature_48_a_verdicts_policy_leads_to_its_text() {
 }
 
 #[test]
+fn a_right_that_an_agent_used_under_another_of_its_names_is_not_called_unused() {
+    let mut stage = Stage::new();
+    stage.agent("worker");
+    let names = json!({ "external": ["entra:7"] });
+    stage.say(
+        OPERATOR,
+        json!({
+            "kind": "agent.updated", "agent": { "id": "worker" }, "registry": names,
+        }),
+    );
+    let rights = json!({ "postgres": ["db:migrate", "db:read"] });
+    stage.say(OWNER, contract("worker", &rights, &json!({})));
+    stage.say("worker", super::stage::intent("entra:7", "w", "migrate", "postgres:prod/a"));
+    let report = stage.get("/reports/scopes?agent=entra:7&since=90d");
+    assert_eq!(report["items"][0]["unused"], json!({ "postgres": ["db:read"] }));
+}
+
+#[test]
 fn a_right_that_an_erased_action_may_have_used_is_not_called_unused() {
     let mut stage = Stage::new();
     stage.agent("worker");

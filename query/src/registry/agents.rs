@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError, TermRow};
-use schemas::id::{Micros, TreeSize};
+use schemas::id::{Index, Micros, TreeSize};
 use schemas::kind::Kind;
 use schemas::limits::{AGENT_HISTORY_MAX, QUERY_SCAN_MAX, SHADOW_NAMES_MAX};
 use schemas::query::duration_us;
@@ -14,15 +14,15 @@ use serde_json::{Value, json};
 
 use super::impact::live_sessions;
 use super::keys::key_json;
-use super::lists::page_of_names;
+use super::lists::{Named, page_of_names};
 use super::past::Past;
 use super::view::{agent_row, contract_json, credential_json, grant_json};
 use crate::accepted::at_most;
-use crate::api::Api;
+use crate::api::{Api, set};
 use crate::error::Error;
 use crate::params::{Params, Segment};
 use crate::source::{Order, Source, Walk};
-use crate::terms::{term, term_json, term_row};
+use crate::terms::{stranger_json, term, term_json, term_row};
 
 const PARAMS: &[&str] = &[
     "after",
@@ -103,33 +103,31 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let wanted = Wanted::of(params, past.now)?;
     let known = past.registry.agents();
     let known = known.into_iter().filter(|record| wanted.takes(record, &past));
-    let mut rows: Vec<_> =
-        known.map(|record| (record.id.clone(), agent_row(record, &past))).collect();
+    let mut rows: Vec<_> = known.map(|record| (record.id.clone(), Named::Known(record))).collect();
     let mut is_cut = false;
     if wanted.shadow {
         let seen = api.ledger.terms(Key::Agent, "", SHADOW_NAMES_MAX)?;
         is_cut = seen.len() == SHADOW_NAMES_MAX;
-        rows.extend(shadows(seen, &past));
+        rows.extend(shadows(seen, &past).map(|row| (row.value.clone(), Named::Stranger(row))));
     }
-    page_of_names(&past, params, rows, is_cut)
+    page_of_names(&past, params, rows, is_cut, |row, walk| match row {
+        Named::Known(record) => Ok(agent_row(record, &past)),
+        Named::Stranger(row) => {
+            let mut json = stranger_json(&api.ledger, Key::Agent, &row, past.size, walk)?;
+            set(&mut json, "state", "shadow");
+            Ok(json)
+        }
+    })
 }
 
 /// Names that nobody registered.
-fn shadows(seen: Vec<TermRow>, past: &Past) -> impl Iterator<Item = (String, Value)> {
-    let stranger = move |row: &TermRow| {
+fn shadows(seen: Vec<TermRow>, past: &Past) -> impl Iterator<Item = TermRow> {
+    seen.into_iter().filter(|row| {
         let registry = &past.registry;
         row.first.0 < past.size.0
             && registry.known(&row.value).is_none()
             && registry.principal(&row.value).is_none()
-    };
-    let row = |row: TermRow| {
-        let json = json!({
-            "id": row.value, "state": "shadow", "entries": row.count,
-            "first": row.first.0, "last": row.last.0,
-        });
-        (row.value, json)
-    };
-    seen.into_iter().filter(stranger).map(row)
+    })
 }
 
 pub(crate) async fn one(
@@ -161,11 +159,7 @@ fn read_one(api: &Api, name: &str, params: &Params) -> Result<Value, Error> {
             |record: &&schemas::registry::GrantRecord| grant_json(record, registry, past.now);
         grants.iter().filter(own).map(json).collect::<Vec<_>>()
     };
-    let row = term_row(&api.ledger, Key::Agent, id)?;
-    let last = match &row {
-        Some(row) if row.last.0 < past.size.0 => api.ledger.entry(row.last)?,
-        _ => None,
-    };
+    let seen = Seen::read(&api.ledger, record, past.size)?;
     let sessions = live_sessions(&api.ledger, id, past.size, past.now)?;
     let (history, all_history) = history(&api.ledger, id, past.size)?;
     Ok(past.answer(json!({
@@ -176,10 +170,45 @@ fn read_one(api: &Api, name: &str, params: &Params) -> Result<Value, Error> {
         "grants": { "received": given(true), "given": given(false) },
         "sessions": sessions.live,
         "history": history,
-        "incomplete": !(sessions.are_all && all_history),
-        "counts": row.as_ref().map(term_json),
-        "last_entry": last.as_ref().map(brief),
+        "incomplete": !(sessions.are_all && all_history && seen.is_counted),
+        "counts": seen.counts,
+        "names": seen.names,
+        "last_entry": seen.last.as_ref().map(brief),
     })))
+}
+
+/// The entries that name an agent, as of a size.
+struct Seen {
+    /// By its id; null if there are none.
+    counts: Value,
+    /// By its other names.
+    names: Vec<Value>,
+    /// Whether the walk lasted for all of them.
+    is_counted: bool,
+    last: Option<Entry>,
+}
+
+impl Seen {
+    fn read(ledger: &Ledger, record: &AgentRecord, size: TreeSize) -> Result<Self, ReadError> {
+        let walk = &mut Walk::of_query(Order::Oldest);
+        let mut seen =
+            Self { counts: Value::Null, names: Vec::new(), is_counted: true, last: None };
+        let mut last = None;
+        for name in std::iter::once(record.id.as_str()).chain(record.profile.names()) {
+            let Some(row) = term_row(ledger, Key::Agent, name)? else { continue };
+            let Some(mut json) = term_json(ledger, Key::Agent, &row, size, walk)? else { continue };
+            last = last.max(json.get("last").and_then(Value::as_u64));
+            if name == record.id {
+                seen.counts = json;
+            } else {
+                set(&mut json, "name", name);
+                seen.names.push(json);
+            }
+        }
+        seen.is_counted = !walk.has_ended;
+        seen.last = last.map_or(Ok(None), |last| ledger.entry(Index(last)))?;
+        Ok(seen)
+    }
 }
 
 /// That there is an entry; what it says is for those who may read what was written.

@@ -13,16 +13,16 @@ use schemas::terms::Key;
 use serde_json::{Value, json};
 
 use super::findings::flagged_entry;
-use super::lists::page_of_names;
+use super::lists::{Named, page_of_names};
 use super::past::Past;
 use super::view::credential_json;
 use crate::accepted::newest_first;
-use crate::api::Api;
+use crate::api::{Api, set};
 use crate::error::Error;
 use crate::names::Names;
 use crate::params::Params;
 use crate::source::Source;
-use crate::terms::{term, term_row};
+use crate::terms::{of_agent, stranger_json, term, term_row};
 
 const PARAMS: &[&str] = &["after", "limit", "at", "agent", "shared", "overbroad", "unregistered"];
 
@@ -36,7 +36,8 @@ type Flagged = BTreeMap<String, u64>;
 
 /// Which credentials are asked for: those to which any of the flags applies, of the agent.
 struct Wanted {
-    agent: Option<String>,
+    /// All names of the agent, its id first.
+    agent: Option<Vec<String>>,
     shared: Option<Flagged>,
     overbroad: Option<Flagged>,
     unregistered: bool,
@@ -57,7 +58,7 @@ impl Wanted {
         let overbroad = of("overbroad", "credential_overbroad")?;
         let unregistered = params.flag("unregistered")?;
         let mut names = Names::new(ledger, size);
-        let agent = params.get("agent").map(|name| names.id(name)).transpose()?;
+        let agent = params.get("agent").map(|name| names.known(name)).transpose()?;
         Ok(Self { agent, shared, overbroad, unregistered, is_cut })
     }
 
@@ -66,8 +67,11 @@ impl Wanted {
         let overbroad =
             self.overbroad.as_ref().is_some_and(|flagged| is_overbroad(record, registry, flagged));
         let any = self.shared.is_none() && self.overbroad.is_none() && !self.unregistered;
-        let held = |agent: &String| record.holders.iter().any(|holder| holder.agent == *agent);
-        self.agent.as_ref().is_none_or(held) && (any || shared || overbroad)
+        let held = |names: &[String]| {
+            let is_its = |holder: &Holder| names.first() == Some(&holder.agent);
+            record.holders.iter().any(is_its)
+        };
+        self.agent.as_deref().is_none_or(held) && (any || shared || overbroad)
     }
 }
 
@@ -76,18 +80,26 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let wanted = Wanted::of(params, &api.ledger, past.size)?;
     let known = past.registry.credentials();
     let known = known.into_iter().filter(|record| wanted.takes(record, &past.registry));
-    let mut rows: Vec<_> =
-        known.map(|record| (record.id.clone(), credential_json(record))).collect();
+    let mut rows: Vec<_> = known.map(|record| (record.id.clone(), Named::Known(record))).collect();
     let mut is_cut = wanted.is_cut;
     for row in strangers(&api.ledger, &past, &wanted, &mut is_cut)? {
         let named = match wanted.agent.as_deref() {
-            Some(agent) => is_named_by(&api.ledger, &row.value, agent, past.size)?,
+            Some(names) => is_named_by(&api.ledger, &row.value, names, past.size)?,
             None => Some(true),
         };
         is_cut |= named.is_none();
-        rows.extend(named.unwrap_or(true).then(|| (row.value.clone(), stranger_json(&row))));
+        if named.unwrap_or(true) {
+            rows.push((row.value.clone(), Named::Stranger(row)));
+        }
     }
-    page_of_names(&past, params, rows, is_cut)
+    page_of_names(&past, params, rows, is_cut, |row, walk| match row {
+        Named::Known(record) => Ok(credential_json(record)),
+        Named::Stranger(row) => {
+            let mut json = stranger_json(&api.ledger, Key::Cred, &row, past.size, walk)?;
+            set(&mut json, "holders", json!([]));
+            Ok(json)
+        }
+    })
 }
 
 /// Whether two agents hold it, or a finding says that another one was seen with it since it was last registered or
@@ -163,21 +175,14 @@ fn strangers(
     Ok(rows)
 }
 
-fn stranger_json(row: &TermRow) -> Value {
-    json!({
-        "id": row.value, "holders": [], "entries": row.count,
-        "first": row.first.0, "last": row.last.0,
-    })
-}
-
-/// Whether an accepted entry of the agent's names it; `None` where there are too many others to tell.
+/// Whether an accepted entry of the agent with these names names it; `None` where there are too many others to tell.
 fn is_named_by(
     ledger: &Ledger,
     credential: &str,
-    agent: &str,
+    names: &[String],
     size: TreeSize,
 ) -> Result<Option<bool>, ReadError> {
-    let both = vec![term(ledger, Key::Cred, credential), term(ledger, Key::Agent, agent)];
+    let both = vec![term(ledger, Key::Cred, credential), of_agent(ledger, names)];
     let mut named = false;
     let spent = newest_first(ledger, Source::All(both), size, QUERY_SCAN_MAX, |_entry| {
         named = true;

@@ -20,7 +20,7 @@ use crate::listing::Listing;
 use crate::names::Names;
 use crate::params::{Params, Segment};
 use crate::source::{Order, Source, Walk};
-use crate::terms::term;
+use crate::terms::{of_agent, term};
 use crate::why::state;
 
 /// `?rule=`, `?agent=`, `?open=true` those that nobody resolved; the newest first, page by page.
@@ -42,8 +42,7 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let mut names = Names::new(ledger, listing.size());
     if let Some(agent) = params.get("agent") {
         // Whoever asks may know it by another name than the finding gives.
-        let all = names.known(agent)?;
-        terms.push(Source::any(all.iter().map(|name| term(ledger, Key::Agent, name))));
+        terms.push(of_agent(ledger, &names.known(agent)?));
     }
     let mut walk = Walk::of_query(Order::Newest);
     listing.answer(Source::All(terms), &mut walk, |entry, looks| {

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use ledger::{ReadError, TermRow};
 use schemas::id::EventId;
 use schemas::kind::Role;
 use serde_json::{Value, json};
@@ -14,12 +15,15 @@ use super::view::{
 use crate::api::{Api, set};
 use crate::error::Error;
 use crate::params::{Params, Segment};
+use crate::source::{Order, Walk};
 
-/// A page of rows in the order of their keys: it goes on after a key, be that row there any more or not.
-pub(crate) fn page(
+/// A page of rows in the order of their keys, as `show` shows them: it goes on after a key, be that row there any more or
+/// not.
+pub(crate) fn page<R>(
     past: &Past,
     params: &Params,
-    mut rows: Vec<(String, Value)>,
+    mut rows: Vec<(String, R)>,
+    show: impl FnMut(R) -> Result<Value, ReadError>,
 ) -> Result<Value, Error> {
     let limit = params.limit()?;
     let after = params.get("after").unwrap_or_default();
@@ -28,19 +32,28 @@ pub(crate) fn page(
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|(key, _)| key.clone());
-    let items: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
+    let items: Vec<_> = rows.into_iter().map(|(_, row)| row).map(show).collect::<Result<_, _>>()?;
     Ok(past.answer(json!({ "items": items, "next_after": next })))
 }
 
-/// A page of names that entries name, beside those that are registered; `is_cut` where not all could be looked through.
-pub(crate) fn page_of_names(
+/// What a list of names is of: somebody or something that is registered, or that entries name all the same.
+pub(crate) enum Named<'r, R> {
+    Known(&'r R),
+    Stranger(TermRow),
+}
+
+/// A page of such names, shown by `show`, which may look at the log for as long as the page's walk lasts; `is_cut` where
+/// not all could be looked through.
+pub(crate) fn page_of_names<R>(
     past: &Past,
     params: &Params,
-    rows: Vec<(String, Value)>,
+    rows: Vec<(String, Named<'_, R>)>,
     is_cut: bool,
+    show: impl Fn(Named<'_, R>, &mut Walk) -> Result<Value, ReadError>,
 ) -> Result<Value, Error> {
-    let mut answer = page(past, params, rows)?;
-    set(&mut answer, "incomplete", is_cut);
+    let walk = &mut Walk::of_query(Order::Oldest);
+    let mut answer = page(past, params, rows, |row| show(row, walk))?;
+    set(&mut answer, "incomplete", is_cut || walk.has_ended);
     Ok(answer)
 }
 
@@ -71,8 +84,8 @@ pub(crate) async fn principals(
             }
             known.retain(|record| record.roles.iter().any(|own| own.as_str() == role));
         }
-        let rows = known.into_iter().map(|record| (record.id.clone(), principal_json(record)));
-        page(past, params, rows.collect())
+        let rows = known.into_iter().map(|record| (record.id.clone(), record));
+        page(past, params, rows.collect(), |record| Ok(principal_json(record)))
     })
     .await
 }
@@ -97,9 +110,8 @@ pub(crate) async fn contracts(
 ) -> Result<Json<Value>, Error> {
     past(api, params, &["after", "limit", "at"], move |_api, past, params| {
         let known = past.registry.contracts();
-        let rows =
-            known.into_iter().map(|known| (known.contract.agent.clone(), contract_brief(known)));
-        page(past, params, rows.collect())
+        let rows = known.into_iter().map(|known| (known.contract.agent.clone(), known));
+        page(past, params, rows.collect(), |known| Ok(contract_brief(known)))
     })
     .await
 }
@@ -132,10 +144,9 @@ pub(crate) async fn grants(State(api): State<Api>, params: Params) -> Result<Jso
                 && params.get("to").is_none_or(|to| to == record.grant.to)
                 && (!active || past.registry.is_alive(record, past.now))
         });
-        let row = |record: &schemas::registry::GrantRecord| {
-            (record.grant.id.to_string(), grant_json(record, &past.registry, past.now))
-        };
-        page(past, params, known.into_iter().map(row).collect())
+        let rows = known.into_iter().map(|record| (record.grant.id.to_string(), record));
+        let show = |record| Ok(grant_json(record, &past.registry, past.now));
+        page(past, params, rows.collect(), show)
     })
     .await
 }
@@ -167,8 +178,8 @@ fn event_id(id: &Segment) -> Result<EventId, Error> {
 pub(crate) async fn policies(State(api): State<Api>, params: Params) -> Result<Json<Value>, Error> {
     past(api, params, &["after", "limit", "at"], move |_api, past, params| {
         let known = past.registry.policies();
-        let rows = known.into_iter().map(|known| (known.digest.to_string(), policy_json(known)));
-        page(past, params, rows.collect())
+        let rows = known.into_iter().map(|known| (known.digest.to_string(), known));
+        page(past, params, rows.collect(), |known| Ok(policy_json(known)))
     })
     .await
 }
@@ -201,8 +212,8 @@ pub(crate) async fn proposals(
         let open = params.flag("open")?;
         let mut known = past.registry.proposals();
         known.retain(|record| !open || record.in_force.is_none());
-        let rows = known.into_iter().map(|record| (record.id.to_string(), proposal_json(record)));
-        let mut answer = page(past, params, rows.collect())?;
+        let rows = known.into_iter().map(|record| (record.id.to_string(), record));
+        let mut answer = page(past, params, rows.collect(), |record| Ok(proposal_json(record)))?;
         set(&mut answer, "quorum", past.registry.quorum());
         set(&mut answer, "operators", past.registry.operators(past.now));
         Ok(answer)

@@ -12,7 +12,7 @@ use super::is_of;
 use crate::names::Names;
 use crate::registry::findings::{cited, flagged_entry};
 use crate::source::{Order, Seek, Source, Walk};
-use crate::terms::term;
+use crate::terms::{of_agent, term};
 
 /// Hops from an entry up its causes to its trigger.
 const CAUSE_HOPS_MAX: usize = 64;
@@ -195,7 +195,7 @@ impl<'l> About<'l> {
     fn of_kind(&mut self, kind: Kind, key: Key, value: &str) -> Result<Vec<Entry>, ReadError> {
         let (ledger, agent, names) = (self.ledger, self.agent, self.names.clone());
         let mut terms = self.terms(&[(key, value), (Key::Kind, kind.as_str())]);
-        terms.push(Source::any(names.iter().map(|name| term(ledger, Key::Agent, name))));
+        terms.push(of_agent(ledger, &names));
         if kind == Kind::ActionOutcome {
             terms.push(term(ledger, Key::Signer, agent));
         }

@@ -233,3 +233,59 @@ fn a_session_is_live_while_somebody_writes_in_it() {
     world.accept("a", intent("a", "w", "email.send", "x@example.com"));
     assert_eq!(live(&world), [json!(started)]);
 }
+
+/// Fields of what a service saw somebody do with a credential.
+fn witnessed(agent: &str, credential: &str) -> Json {
+    json!({
+        "kind": "witness.observed", "agent": { "id": agent }, "credential": { "id": credential },
+        "action": { "name": "email.send", "class": "communication", "system": "email", "target": "t" },
+        "outcome": { "status": "confirmed", "external_ref": "r" },
+    })
+}
+
+#[test]
+fn what_is_counted_of_a_name_is_counted_as_of_the_point_that_is_asked_about() {
+    let mut world = World::new();
+    world.principal("mail", &["service"]);
+    world.agent("a");
+    let names = json!({ "external": ["entra:7"] });
+    let update = json!({ "kind": "agent.updated", "agent": { "id": "a" }, "registry": names });
+    let updated = world.accept(OPERATOR, update);
+    let seen: Vec<_> =
+        (0..3).map(|_| world.accept("mail", witnessed("stranger", "cred-x"))).collect();
+    let named = [0, 1].map(|_| world.accept("mail", witnessed("entra:7", "cred-y")));
+    let lists = [("/agents?shadow=true", "stranger"), ("/credentials?unregistered=true", "cred-x")];
+    for (path, name) in lists {
+        let row = |at: Option<u64>| {
+            let at = at.map(|at| format!("&at={at}")).unwrap_or_default();
+            let page = world.json(&format!("{path}{at}"));
+            assert_eq!(page["incomplete"], false, "{path}");
+            let mut rows = page["items"].as_array().unwrap().iter();
+            let row = rows.find(|row| row["id"] == name)?;
+            let [entries, first, last] =
+                ["entries", "first", "last"].map(|name| row[name].as_u64().unwrap());
+            Some((entries, first, last))
+        };
+        assert_eq!(row(None), Some((3, seen[0], seen[2])), "{path}");
+        assert_eq!(row(Some(seen[1])), Some((2, seen[0], seen[1])), "{path}");
+        assert_eq!(row(Some(seen[0] - 1)), None, "{path}");
+    }
+    let agent = |at: u64| world.json(&format!("/agents/a?at={at}"));
+    let now = agent(named[1]);
+    assert_eq!(now["counts"]["last"], updated);
+    let by_name = |entries: u64, last: u64| json!([{ "name": "entra:7", "entries": entries, "first": named[0], "last": last }]);
+    assert_eq!(
+        (&now["names"], &now["last_entry"]["index"]),
+        (&by_name(2, named[1]), &json!(named[1]))
+    );
+    let then = agent(named[0]);
+    assert_eq!(
+        (&then["names"], &then["last_entry"]["index"]),
+        (&by_name(1, named[0]), &json!(named[0]))
+    );
+    let before = agent(updated - 1);
+    let last = before["counts"]["last"].as_u64().unwrap();
+    assert!(last < updated, "{before}");
+    assert_eq!(before["last_entry"]["index"], last);
+    assert_eq!(before["incomplete"], false);
+}
