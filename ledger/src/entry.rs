@@ -8,7 +8,7 @@ use schemas::outline::Outline;
 use schemas::refused;
 use schemas::registry::HoldRecord;
 use schemas::residue::Residue;
-use schemas::terms::{self, Term};
+use schemas::terms::{self, Term, Whose};
 
 use crate::error::ReadError;
 use crate::fold;
@@ -129,7 +129,7 @@ impl Entry {
         self.terms(ledger, |terms| holds.iter().find(|hold| hold.covers(terms)))
     }
 
-    /// The terms under which it is found; where it states no owner itself, the ledger knows whose its agent was then.
+    /// The terms under which it is found; the ledger knows which agent it names, and whose that was then.
     ///
     /// # Errors
     /// [`ReadError`] when the agent's record cannot be read.
@@ -146,11 +146,10 @@ impl Entry {
             }
             Content::Redacted(None) => return Ok(read(&[])),
         };
-        let owner = match body.agent().filter(|_| terms::stated_owner(&self.leaf, &body).is_none())
-        {
-            Some(agent) => ledger.owner_at(agent, self.leaf.index)?,
+        let agent = match body.agent() {
+            Some(name) => ledger.agent_at(name, self.leaf.index)?,
             None => None,
         };
-        Ok(read(&terms::of_entry(&self.leaf, &body, owner.as_deref())))
+        Ok(read(&terms::of_entry(&self.leaf, &body, agent.as_ref().map(Whose::from))))
     }
 }

@@ -51,7 +51,7 @@ impl Erasure {
     /// Takes the body out of the indexes; gives the fields that stay.
     fn reduce(&mut self, leaf: &Leaf, body: &Body<'_>) -> Option<Vec<u8>> {
         let left = residue::fields(body);
-        // Its owner follows from the agent, which stays: nothing that may go states one.
+        // Its agent's id and owner follow from the name of that, which stays: nothing that may go states one.
         let stays = Body::residue(&left)?;
         let (before, after) =
             (terms::indexed(leaf, body, None), terms::indexed(leaf, &stays, None));

@@ -7,7 +7,7 @@ use schemas::body::Body;
 use schemas::leaf::{Counts, Leaf};
 use schemas::refused;
 use schemas::rules::Finding;
-use schemas::terms;
+use schemas::terms::{self, Whose};
 use schemas::tree;
 
 use crate::error::ReadError;
@@ -84,8 +84,8 @@ impl Fold {
         body: &Body<'_>,
         derived: &mut Derived,
     ) -> Result<Vec<Finding>, ReadError> {
-        let owner = body.agent().and_then(|agent| self.state.registry.owner(agent));
-        derived.gathered.add(leaf.index, &terms::indexed(leaf, body, owner));
+        let agent = body.agent().and_then(|name| self.state.registry.known(name));
+        derived.gathered.add(leaf.index, &terms::indexed(leaf, body, agent.map(Whose::from)));
         self.state.fold(store, leaf, body)
     }
 

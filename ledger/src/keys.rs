@@ -188,6 +188,32 @@ pub(crate) fn former_owners(agent: &str) -> Vec<u8> {
     joined([b"u", &signer_hash(agent)])
 }
 
+/// Whom a name of an agent's besides its id leads to from the entry at `from` on.
+pub(crate) fn lead(name: &str, from: Index) -> Vec<u8> {
+    joined([&leads(name), &index(from)])
+}
+
+/// What the keys begin with of whom a name led to.
+pub(crate) fn leads(name: &str) -> Vec<u8> {
+    joined([b"l", &signer_hash(name)])
+}
+
+/// The entry in the key of a name's lead.
+pub(crate) fn parse_lead(key: &[u8]) -> Option<Index> {
+    let from = key.last_chunk::<8>()?;
+    (key.len() == 25).then_some(Index(u64::from_be_bytes(*from)))
+}
+
+/// That a name led to an agent at some time.
+pub(crate) fn name_of(agent: &str, name: &str) -> Vec<u8> {
+    joined([&names_of(agent), name.as_bytes()])
+}
+
+/// What the keys of an agent's names begin with, those that it gave up too.
+pub(crate) fn names_of(agent: &str) -> Vec<u8> {
+    joined([b"m", &signer_hash(agent)])
+}
+
 /// What was found of the principal chain of the entry at `index`.
 pub(crate) fn chain_check(at: Index) -> Vec<u8> {
     joined([b"v", &index(at)])

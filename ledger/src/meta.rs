@@ -13,7 +13,7 @@ use crate::store::{ColumnFamily, Row, Store};
 /// Version of the log's format, which genesis names.
 pub(crate) const LOG_FORMAT: u64 = 1;
 /// Version of the store's rows. What an older one derived from its log is made anew by a rebuild.
-pub(crate) const FORMAT: u64 = 5;
+pub(crate) const FORMAT: u64 = 6;
 const FORMAT_KEY: &[u8] = b"format";
 const REBUILDING_KEY: &[u8] = b"rebuilding";
 const ERASED_KEY: &[u8] = b"erased";

@@ -3,6 +3,7 @@
 
 use rocksdb::Direction;
 use schemas::id::Index;
+use schemas::registry::AgentRecord;
 
 use crate::error::ReadError;
 use crate::keys;
@@ -15,11 +16,30 @@ impl Ledger {
     /// # Errors
     /// [`ReadError`] when the store fails or a row is damaged.
     pub fn owner_at(&self, agent: &str, index: Index) -> Result<Option<String>, ReadError> {
-        match self.agent(agent)? {
-            Some(record) if record.owned <= index => Ok(Some(record.owner)),
-            Some(record) if record.registered <= index => self.former_owner(agent, index),
-            _ => Ok(None),
+        Ok(self.agent_at(agent, index)?.map(|record| record.owner))
+    }
+
+    /// The agent that an entry at `index` names by its id, an address or a name elsewhere, with its owner as of then;
+    /// `None` if nobody had registered it by then.
+    ///
+    /// # Errors
+    /// As for [`Ledger::owner_at`].
+    pub fn agent_at(&self, name: &str, index: Index) -> Result<Option<AgentRecord>, ReadError> {
+        let is_registered = |record: &AgentRecord| record.registered <= index;
+        let named = match self.agent(name)?.filter(is_registered) {
+            Some(record) => Some(record),
+            None => match self.led_to(name, index)? {
+                Some(id) => self.agent(&id)?,
+                None => None,
+            },
+        };
+        let Some(mut record) = named else { return Ok(None) };
+        if record.owned > index
+            && let Some(former) = self.former_owner(&record.id, index)?
+        {
+            record.owner = former;
         }
+        Ok(Some(record))
     }
 
     /// Whoever answered for the agent until the next entry that gave it to somebody.

@@ -10,6 +10,7 @@ use schemas::redaction::Redaction;
 use crate::append::Writer;
 use crate::error::{AppendError, ReadError};
 use crate::meta;
+use crate::read::Ledger;
 
 const DAY_US: u64 = 24 * 3600 * 1_000_000;
 
@@ -143,7 +144,7 @@ impl Writer {
         let has = match entry.body() {
             Some(body) => {
                 body.kind().is_erasable()
-                    && self.period(&body) == due.period
+                    && self.period(&ledger, index, &body)? == due.period
                     && (due.body || ledger.detail(index)?.is_some())
             }
             // Evidence of a refusal goes with bodies; what is erased has nothing left.
@@ -154,9 +155,17 @@ impl Writer {
         Ok(has && entry.held(&ledger, self.fold.state.registry.holds())?.is_none())
     }
 
-    /// What the contract of the entry's agent says, if it is in force.
-    fn period(&self, body: &Body<'_>) -> Option<u64> {
-        let contract = self.fold.state.registry.contract(body.text("agent.id")?)?;
-        contract.is_in_force().then_some(contract.contract.retention).flatten()
+    /// What the contract of the agent says that the entry at `index` names, if it is in force.
+    fn period(
+        &self,
+        ledger: &Ledger,
+        index: Index,
+        body: &Body<'_>,
+    ) -> Result<Option<u64>, ReadError> {
+        let Some(name) = body.agent() else { return Ok(None) };
+        let agent = ledger.agent_at(name, index)?;
+        let contract = agent.and_then(|agent| self.fold.state.registry.contract(&agent.id));
+        let in_force = contract.filter(|record| record.is_in_force());
+        Ok(in_force.and_then(|record| record.contract.retention))
     }
 }

@@ -1,6 +1,8 @@
 //! The fold over the log: registry, counters, signer chains. The same code runs in a commit, in a
 //! rebuild and in an audit, so that all three agree.
 
+use std::collections::BTreeSet;
+
 use schemas::body::Body;
 use schemas::id::Micros;
 use schemas::kind::Kind;
@@ -117,9 +119,30 @@ impl State {
             self.changed.put(keys::chain_check(leaf.index), value);
         }
         self.keep_owner(leaf, body);
+        let before = self.names(body);
         for record in self.registry.apply(leaf.index, leaf.received_at, body) {
             let row = records::row(&record);
             self.changed.put(row.key, row.value);
+        }
+        self.keep_names(leaf, body, &before);
+    }
+
+    /// What an agent is called besides its id, where the entry may change that.
+    fn names(&self, body: &Body<'_>) -> BTreeSet<String> {
+        let is_change = matches!(body.kind(), Kind::AgentRegistered | Kind::AgentUpdated);
+        let record = body.agent().filter(|_| is_change).and_then(|id| self.registry.agent(id));
+        record.iter().flat_map(|record| record.profile.names().map(str::to_owned)).collect()
+    }
+
+    /// Whom a name leads to from this entry on, where the entry changes that; what it led to before stays.
+    fn keep_names(&mut self, leaf: &Leaf, body: &Body<'_>, before: &BTreeSet<String>) {
+        let (Some(agent), now) = (body.agent(), self.names(body)) else { return };
+        for lost in before.difference(&now) {
+            self.changed.put(keys::lead(lost, leaf.index), Vec::new());
+        }
+        for new in now.difference(before) {
+            self.changed.put(keys::lead(new, leaf.index), agent.as_bytes().to_vec());
+            self.changed.put(keys::name_of(agent, new), Vec::new());
         }
     }
 

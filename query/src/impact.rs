@@ -59,14 +59,17 @@ fn read_reach(api: &Api, params: &Params) -> Result<Value, Error> {
     let range = filter::range(api, params, head.size)?;
     let mut reach = Reach::default();
     // An agent may be called by any of its names.
-    let names = match key {
-        Key::Principal => Names::new(&api.ledger, head.size).all(&value)?,
+    let mut names = Names::new(&api.ledger, head.size);
+    let all = match key {
+        Key::Principal => names.all(&value)?,
         _ => vec![value.clone()],
     };
-    let source = Source::any(names.iter().map(|name| term(&api.ledger, key, name)));
+    let source = Source::any(all.iter().map(|name| term(&api.ledger, key, name)));
     let walk = &mut Walk::new(Order::Newest, REACH_ENTRIES_MAX);
     let reached = each_newest_first(&api.ledger, source, range, walk, |entry| {
-        reach.add(&api.ledger, &entry)?;
+        if all.len() == 1 || is_under(&mut names, &entry, &value)? {
+            reach.add(&api.ledger, &entry)?;
+        }
         Ok(true)
     })?;
     let mut answer = json!({
@@ -89,6 +92,20 @@ fn read_reach(api: &Api, params: &Params) -> Result<Value, Error> {
         }
     }
     Ok(answer)
+}
+
+/// Whether one of the principals in an entry was called so then.
+fn is_under(names: &mut Names<'_>, entry: &Entry, id: &str) -> Result<bool, ReadError> {
+    let named = entry.terms(names.ledger, |terms| {
+        let named = terms.iter().filter(|term| term.key == Key::Principal);
+        named.map(|term| term.value.to_string()).collect::<Vec<_>>()
+    })?;
+    for name in named {
+        if names.is(&name, id, entry.leaf.index)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The one thing that is asked about, in the spelling that terms have.

@@ -42,12 +42,11 @@ fn read_one(api: &Api, id: &str) -> Result<Value, Error> {
     let entries = match &row {
         Some(row) => {
             let walk = &mut Walk::of_query(Order::Oldest);
-            term_json(ledger, Key::Principal, row, head.size, walk)?
+            term_json(ledger, Key::Principal, row, 0..head.size.0, walk)?
         }
         None => None,
     };
-    let names = Names::new(ledger, head.size).all(id)?;
-    let lineage = Lineage::read(ledger, (id, &names), head.size)?;
+    let lineage = Lineage::read(&mut Names::new(ledger, head.size), id, head.size)?;
     if principal.is_none() && agent.is_none() && row.is_none() && lineage.is_empty() {
         return Err(Error::Unknown("principal"));
     }
@@ -87,22 +86,19 @@ struct Lineage {
 
 impl Lineage {
     /// Under all names of somebody: nobody is out of it for calling himself otherwise than by his id.
-    fn read(
-        ledger: &Ledger,
-        (id, names): (&str, &[String]),
-        size: TreeSize,
-    ) -> Result<Self, ReadError> {
-        let mut lineage = Self::default();
-        let under = Source::any(names.iter().map(|name| term(ledger, Key::Principal, name)));
-        lineage.scanned_to = each(ledger, under, size, |entry, body| {
-            lineage.add(entry, body, names);
-        })?;
+    fn read(names: &mut Names<'_>, id: &str, size: TreeSize) -> Result<Self, ReadError> {
+        let (ledger, mut lineage) = (names.ledger, Self::default());
+        let all = names.all(id)?;
+        let under = Source::any(all.iter().map(|name| term(ledger, Key::Principal, name)));
+        lineage.scanned_to =
+            each(ledger, under, size, |entry, body| lineage.add(entry, body, (names, id)))?;
         let given = Source::All(vec![
             term(ledger, Key::Signer, id),
             term(ledger, Key::Kind, Kind::DelegationGranted.as_str()),
         ]);
         let given = each(ledger, given, size, |entry, body| {
             lineage.others += u64::from(!keep(&mut lineage.given, entry, body));
+            Ok(())
         })?;
         // Of two ends the newer one: older entries may lack on either way.
         lineage.scanned_to = lineage.scanned_to.max(given);
@@ -113,14 +109,23 @@ impl Lineage {
         self.agents.is_empty() && self.given.is_empty() && self.received.is_empty()
     }
 
-    fn add(&mut self, entry: &Entry, body: &Body<'_>, names: &[String]) {
+    fn add(
+        &mut self,
+        entry: &Entry,
+        body: &Body<'_>,
+        (names, id): (&mut Names<'_>, &str),
+    ) -> Result<(), ReadError> {
         let index = entry.leaf.index.0;
-        let is_its = |name: &str| names.iter().any(|known| known == name);
-        let granted =
-            body.kind() == Kind::DelegationGranted && body.text("grant.to").is_some_and(is_its);
-        let mut kept = !granted || keep(&mut self.received, entry, body);
+        let mut is_its = |name: &str| names.is(name, id, entry.leaf.index);
+        let granted = body.text("grant.to").filter(|_| body.kind() == Kind::DelegationGranted);
+        let mut kept =
+            !granted.map_or(Ok(false), &mut is_its)? || keep(&mut self.received, entry, body);
         let hops: Vec<_> = body.principals().iter().map(|hop| hop.id.to_owned()).collect();
-        if hops.iter().any(|hop| is_its(hop.as_str())) {
+        let mut is_under = false;
+        for hop in &hops {
+            is_under |= is_its(hop)?;
+        }
+        if is_under {
             // Nobody acts in another's name, and an agent's id is what it signs with.
             let account = Account::of(body.kind(), body.signer(), body.agent());
             let named = body.agent().filter(|_| account != Account::Nobody);
@@ -133,6 +138,7 @@ impl Lineage {
             }
         }
         self.others += u64::from(!kept);
+        Ok(())
     }
 }
 
@@ -150,11 +156,11 @@ fn each(
     ledger: &Ledger,
     source: Source<'_>,
     size: TreeSize,
-    mut take: impl FnMut(&Entry, &Body<'_>),
+    mut take: impl FnMut(&Entry, &Body<'_>) -> Result<(), ReadError>,
 ) -> Result<Option<u64>, ReadError> {
     newest_first(ledger, source, size, LINEAGE_ENTRIES_MAX, |entry| {
         if let Some(body) = entry.body() {
-            take(&entry, &body);
+            take(&entry, &body)?;
         }
         Ok(true)
     })

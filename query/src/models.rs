@@ -21,7 +21,7 @@ use crate::filter;
 use crate::names::Names;
 use crate::params::Params;
 use crate::source::{Order, Seek, Source, Walk};
-use crate::terms::{of_agent, term};
+use crate::terms::term;
 
 /// Models that are told apart by what others say: the rest is room for those of the agent itself.
 const OTHERS_MAX: usize = MODELS_MAX / 2;
@@ -40,8 +40,8 @@ fn read_models(api: &Api, params: &Params) -> Result<Value, Error> {
     let range = filter::range(api, params, head.size)?;
     let mut names = Names::new(&api.ledger, head.size);
     // Whoever asks may know it by another name than its id.
-    let names = names.known(agent)?;
-    let (models, reached) = Models::read(&api.ledger, &names, range)?;
+    let id = names.id(agent)?;
+    let (models, reached) = Models::read(&api.ledger, &id, range)?;
     let items: Vec<_> = models.found.iter().map(Model::json).collect();
     let pairs = models.found.iter().zip(models.found.iter().skip(1));
     Ok(json!({
@@ -134,8 +134,9 @@ fn change(before: &Model, after: &Model) -> Value {
 }
 
 /// Whether an entry tells anything of this agent: what came of its actions only the agent itself says.
-fn is_told(entry: &Entry, agent: Option<&str>) -> bool {
-    let told = |body: &Body<'_>| Account::of(body.kind(), body.signer(), agent) != Account::Nobody;
+fn is_told(entry: &Entry, agent: &str) -> bool {
+    let told =
+        |body: &Body<'_>| Account::of(body.kind(), body.signer(), Some(agent)) != Account::Nobody;
     entry.content().said().is_some_and(told)
 }
 
@@ -147,7 +148,7 @@ fn is_erased(entry: &Entry) -> bool {
 #[derive(Default)]
 struct Models {
     /// The id of the agent that is asked about.
-    agent: Option<String>,
+    agent: String,
     found: Vec<Model>,
     /// By signer: another's session of the same id is another one. `None` where it declared none.
     sessions: Map<(String, SessionId), Option<usize>>,
@@ -161,15 +162,14 @@ struct Models {
 }
 
 impl Models {
-    /// Reads the entries under an agent's names, its id the first of them, in a range; gives where a limit ended that, too.
+    /// Reads the entries of an agent in a range; gives where a limit ended that, too.
     fn read(
         ledger: &Ledger,
-        names: &[String],
+        agent: &str,
         range: std::ops::Range<u64>,
     ) -> Result<(Self, Option<u64>), Error> {
-        let agent = names.first().cloned();
-        let mut models = Self { agent: agent.clone(), ..Self::default() };
-        let mut source = of_agent(ledger, names);
+        let mut models = Self { agent: agent.to_owned(), ..Self::default() };
+        let mut source = term(ledger, Key::Agent, agent);
         let mut walk = Walk::new(Order::Oldest, REACH_ENTRIES_MAX);
         let mut looks = Walk::new(Order::Newest, QUERY_SCAN_MAX);
         let mut at = range.start;
@@ -180,8 +180,10 @@ impl Models {
                 Seek::Spent(reached) => return Ok((models, Some(reached))),
             };
             let entry = ledger.entry(Index(index))?;
-            let erased = u64::from(entry.as_ref().is_some_and(is_erased));
-            if let Some(entry) = entry.filter(|entry| is_told(entry, agent.as_deref())) {
+            at = index + 1;
+            let Some(entry) = entry else { continue };
+            let erased = u64::from(is_erased(&entry));
+            if is_told(&entry, agent) {
                 if !models.know_session(ledger, &entry, range.start, &mut looks)? {
                     return Ok((models, Some(index)));
                 }
@@ -191,7 +193,6 @@ impl Models {
                 }
             }
             models.erased += erased;
-            at = index + 1;
         }
     }
 
@@ -268,7 +269,7 @@ impl Models {
     }
 
     fn is_own(&self, body: &Body<'_>) -> bool {
-        self.agent.as_deref() == Some(body.signer())
+        self.agent == body.signer()
     }
 
     /// The place of a model; `None` where there is no room for another.

@@ -159,8 +159,7 @@ fn requests(
     let (mut requests, mut are_all) = (Vec::new(), all_found);
     for entry in &found {
         let Some(body) = entry.body() else { continue };
-        let of = (&body, entry.leaf.received_at);
-        let decisions = decisions(&mut names, of, size, api.now(), walk)?;
+        let decisions = decisions(&mut names, (&body, &entry.leaf), size, api.now(), walk)?;
         are_all &= decisions.are_all;
         requests.push(json!({
             "index": entry.leaf.index.0,

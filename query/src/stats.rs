@@ -1,5 +1,6 @@
 //! `stats`: what fits a query, counted by one key, with what came of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use axum::Json;
@@ -174,7 +175,7 @@ struct Values<'l> {
     by: Key,
     names: Names<'l>,
     /// By event, who means it, and how many hops away it was asked for: from far away less is looked at.
-    known: Map<(EventId, Meant, usize), Under>,
+    known: Map<(EventId, Option<String>, usize), Under>,
     /// By session, signer and hops.
     sessions: Map<(String, String, usize), Under>,
 }
@@ -194,9 +195,6 @@ enum Declared {
     /// The looks ended before its first entry.
     Unknown,
 }
-
-/// The agent that an entry names, if it does, and its signer.
-type Meant = (Option<String>, String);
 
 impl<'l> Values<'l> {
     fn new(ledger: &'l Ledger, by: Key, size: TreeSize) -> Self {
@@ -230,7 +228,7 @@ impl<'l> Values<'l> {
             }
         }
         for cause in body.causes() {
-            let values = self.of_event(cause, &body, hops)?;
+            let values = self.of_event(cause, (&body, entry.leaf.index), hops)?;
             if is_answer(&values) {
                 return Ok(values);
             }
@@ -238,10 +236,15 @@ impl<'l> Values<'l> {
         if is_intent { Ok(Some(Vec::new())) } else { self.of_session(&body, hops) }
     }
 
-    /// Those of the event that `by` means by its id.
-    fn of_event(&mut self, id: EventId, by: &Body<'_>, hops: usize) -> Result<Under, ReadError> {
-        let meant = (by.agent().map(str::to_owned), by.signer().to_owned());
-        let event = (id, meant, hops);
+    /// Those of the event that `by`, at its index, means by its id.
+    fn of_event(
+        &mut self,
+        id: EventId,
+        by: (&Body<'_>, Index),
+        hops: usize,
+    ) -> Result<Under, ReadError> {
+        let agent = self.names.agent_of(by.0, by.1)?.map(Cow::into_owned);
+        let event = (id, agent, hops);
         if let Some(values) = self.known.get(&event) {
             return Ok(values.clone());
         }

@@ -1,5 +1,7 @@
 //! A term of the index: which entries carry it, and what the ledger counts of them.
 
+use std::ops::Range;
+
 use ledger::{Ledger, ReadError, TermRow};
 use schemas::id::{SessionId, TreeSize};
 use schemas::terms::Key;
@@ -11,11 +13,6 @@ use crate::source::{Order, Seek, Source, Walk};
 /// A term's entries.
 pub(crate) fn term<'l>(ledger: &'l Ledger, key: Key, value: &str) -> Source<'l> {
     Source::Term(Box::new(ledger.postings(key, value)))
-}
-
-/// Entries that name an agent by any of these names.
-pub(crate) fn of_agent<'l>(ledger: &'l Ledger, names: &[String]) -> Source<'l> {
-    Source::any(names.iter().map(|name| term(ledger, Key::Agent, name)))
 }
 
 /// What a signer sent in a session; what others write under the session's id is passed over, however much it is.
@@ -47,35 +44,48 @@ pub(crate) fn count_below(
     if row.last.0 < size.0 {
         return Ok(Some(row.count));
     }
-    walk.order = Order::Oldest;
-    let counted = ledger.postings_below(key, &row.value, TreeSize(row.last.0.saturating_add(1)));
-    let (mut source, mut at, mut later) = (Source::Term(Box::new(counted)), size.0, 0);
-    loop {
-        match source.seek(at, walk)? {
-            Seek::At(index) => (at, later) = (index + 1, later + 1),
-            Seek::End => return Ok(row.count.checked_sub(later)),
-            Seek::Spent(_) => return Ok(None),
-        }
-    }
+    let end = row.last.0.saturating_add(1);
+    let stored = Source::Term(Box::new(ledger.postings_below(key, &row.value, TreeSize(end))));
+    let later = count_from(stored, size.0..end, walk)?;
+    Ok(later.and_then(|later| row.count.checked_sub(later)))
 }
 
-/// The entries below `size` that carry a term: how many, null where the walk ends before that is known; the first and the
+/// The entries of a range that carry a term: how many, null where the walk ends before that is known; the first and the
 /// last. `None` if there are none.
 pub(crate) fn term_json(
     ledger: &Ledger,
     key: Key,
     row: &TermRow,
-    size: TreeSize,
+    range: Range<u64>,
     walk: &mut Walk,
 ) -> Result<Option<Value>, ReadError> {
-    let Some(before) = size.0.checked_sub(1) else { return Ok(None) };
-    let last = match row.last.0 < size.0 {
-        true => Some(row.last),
-        false => ledger.postings(key, &row.value).at_or_before(before)?,
+    let mut postings = ledger.postings(key, &row.value);
+    let Some(end) = range.end.checked_sub(1) else { return Ok(None) };
+    let first = postings.at_or_after(range.start)?.filter(|first| range.contains(&first.0));
+    let last = postings.at_or_before(end)?;
+    let Some((first, last)) = first.zip(last) else { return Ok(None) };
+    let count = match row.first == first {
+        true => count_below(ledger, key, row, TreeSize(range.end), walk)?,
+        false => count_from(Source::Term(Box::new(postings)), first.0..range.end, walk)?,
     };
-    let Some(last) = last else { return Ok(None) };
-    let count = count_below(ledger, key, row, size, walk)?;
-    Ok(Some(json!({ "entries": count, "first": row.first.0, "last": last.0 })))
+    Ok(Some(json!({ "entries": count, "first": first.0, "last": last.0 })))
+}
+
+/// How many of a source's entries are in a range; `None` where the walk ends before that is known.
+fn count_from(
+    mut source: Source<'_>,
+    range: Range<u64>,
+    walk: &mut Walk,
+) -> Result<Option<u64>, ReadError> {
+    walk.order = Order::Oldest;
+    let (mut at, mut count) = (range.start, 0);
+    loop {
+        match source.seek(at, walk)? {
+            Seek::At(index) if index < range.end => (at, count) = (index + 1, count + 1),
+            Seek::At(_) | Seek::End => return Ok(Some(count)),
+            Seek::Spent(_) => return Ok(None),
+        }
+    }
 }
 
 /// Of a name that nobody registered: the name and its entries below `size`.
@@ -86,7 +96,7 @@ pub(crate) fn stranger_json(
     size: TreeSize,
     walk: &mut Walk,
 ) -> Result<Value, ReadError> {
-    let mut json = term_json(ledger, key, row, size, walk)?.unwrap_or_else(|| json!({}));
+    let mut json = term_json(ledger, key, row, 0..size.0, walk)?.unwrap_or_else(|| json!({}));
     set(&mut json, "id", row.value.as_str());
     Ok(json)
 }

@@ -64,7 +64,7 @@ pub(crate) fn explained(api: &Api, asked: Index) -> Result<Value, Error> {
         return Ok(answer);
     };
     let then = ledger.registry_at(TreeSize(index.0))?;
-    let agent = names.actor(&body)?;
+    let agent = names.actor(&body, index)?;
     let agent = agent.as_str();
     let around = Around::of(&mut names, index, (&body, agent), head.size)?;
     let owner = then.agent(agent).map(|record| record.owner.clone());
@@ -211,8 +211,7 @@ fn approvals<'e>(
     let (mut items, mut are_all) = (BTreeMap::new(), true);
     for entry in asked_for {
         let Some(body) = entry.body().or_else(|| entry.residue()) else { continue };
-        let of = (&body, entry.leaf.received_at);
-        let found = decisions(names, of, size, now, &mut looks)?;
+        let found = decisions(names, (&body, &entry.leaf), size, now, &mut looks)?;
         are_all &= found.are_all;
         for decision in found.items {
             let index = decision.get("index").and_then(Value::as_u64);

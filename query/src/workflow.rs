@@ -170,7 +170,7 @@ fn know_agents(ledger: &Ledger, size: TreeSize, nodes: &mut [Node<'_>]) -> Resul
     let mut names = Names::new(ledger, size);
     for node in nodes {
         if let Some(signer) = node.signer {
-            node.agent_id = names.agent(node.agent, signer)?;
+            node.agent_id = names.agent(node.agent, signer, node.index)?;
         }
     }
     Ok(())

@@ -131,7 +131,7 @@ impl Registry {
         &self.holds
     }
 
-    /// Who answers for an agent.
+    /// Who answers for the agent with this id.
     #[must_use]
     pub fn owner(&self, agent: &str) -> Option<&str> {
         self.agents.get(agent).map(|record| record.owner.as_str())

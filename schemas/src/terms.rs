@@ -12,6 +12,7 @@ use crate::deterministic::Item;
 use crate::id::{EventId, Micros, hex};
 use crate::kind::Kind;
 use crate::leaf::{Leaf, Status};
+use crate::registry::AgentRecord;
 use crate::shape::time_json;
 
 macro_rules! keys {
@@ -199,12 +200,25 @@ pub fn stated_owner<'a>(leaf: &Leaf, body: &Body<'a>) -> Option<&'a str> {
     body.text("owner").filter(|_| states && leaf.status == Status::Accepted)
 }
 
+/// The agent that an entry names, by whichever of its names, as the registry knew it at that index.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose<'a> {
+    /// Its id: the entry is found by it whatever it calls the agent.
+    pub agent: &'a str,
+    /// Who answered for it; counts where there is no [`stated_owner`].
+    pub owner: &'a str,
+}
+
+impl<'a> From<&'a AgentRecord> for Whose<'a> {
+    fn from(record: &'a AgentRecord) -> Self {
+        Self { agent: &record.id, owner: &record.owner }
+    }
+}
+
 /// The terms of an entry whose signature is valid, sorted, each once.
-///
-/// `owner` is the agent's registered owner at that index: it counts where there is no [`stated_owner`].
 #[must_use]
-pub fn of_entry<'a>(leaf: &Leaf, body: &'a Body<'a>, owner: Option<&'a str>) -> Vec<Term<'a>> {
-    let mut terms = told(leaf, body, owner);
+pub fn of_entry<'a>(leaf: &Leaf, body: &'a Body<'a>, whose: Option<Whose<'a>>) -> Vec<Term<'a>> {
+    let mut terms = told(leaf, body, whose);
     // What was refused has no id in the log: the same one can still be accepted.
     if leaf.status == Status::Accepted {
         terms.add(Key::Id, body.id().to_string());
@@ -215,8 +229,8 @@ pub fn of_entry<'a>(leaf: &Leaf, body: &'a Body<'a>, owner: Option<&'a str>) -> 
 
 /// Those of [`of_entry`] that have postings: its id is found by itself, and its time is looked at.
 #[must_use]
-pub fn indexed<'a>(leaf: &Leaf, body: &'a Body<'a>, owner: Option<&'a str>) -> Vec<Term<'a>> {
-    told(leaf, body, owner).finish()
+pub fn indexed<'a>(leaf: &Leaf, body: &'a Body<'a>, whose: Option<Whose<'a>>) -> Vec<Term<'a>> {
+    told(leaf, body, whose).finish()
 }
 
 /// A time as terms have it, so that texts sort as times do: RFC 3339 with microseconds, and `+` before the
@@ -228,7 +242,7 @@ pub(crate) fn time_text(time: Micros) -> String {
     }
 }
 
-fn told<'a>(leaf: &Leaf, body: &'a Body<'a>, owner: Option<&'a str>) -> Terms<'a> {
+fn told<'a>(leaf: &Leaf, body: &'a Body<'a>, whose: Option<Whose<'a>>) -> Terms<'a> {
     let mut terms = Terms(Vec::with_capacity(32));
     terms.add(Key::Kind, body.kind().as_str());
     terms.add(Key::Signer, body.signer());
@@ -246,7 +260,8 @@ fn told<'a>(leaf: &Leaf, body: &'a Body<'a>, owner: Option<&'a str>) -> Terms<'a
     terms.origins(body);
     terms.decision(body);
     terms.texts(body);
-    terms.add_some(Key::Owner, stated_owner(leaf, body).or(owner));
+    terms.add_some(Key::Agent, whose.map(|whose| whose.agent));
+    terms.add_some(Key::Owner, stated_owner(leaf, body).or(whose.map(|whose| whose.owner)));
     if let Status::Rejected(reason) = leaf.status {
         terms.add(Key::Status, "rejected");
         terms.add(Key::Reason, reason.as_str());
@@ -422,7 +437,8 @@ mod tests {
     /// The terms beyond kind, session and id, as `key:value`.
     fn terms(bytes: &[u8], status: Status) -> Vec<String> {
         let body = Body::parse(bytes).unwrap();
-        let terms = of_entry(&leaf(status), &body, Some("team"));
+        let agent = body.agent().unwrap_or_default();
+        let terms = of_entry(&leaf(status), &body, Some(Whose { agent, owner: "team" }));
         assert!(terms.is_sorted());
         let common = [Key::Kind, Key::Session, Key::Id, Key::Time];
         let shown = terms.iter().filter(|term| !common.contains(&term.key));

@@ -1,6 +1,6 @@
-//! An agent that changes hands leaves what it did before to its former owner.
+//! An agent that changes hands leaves what it did before to its former owner; a name that does, to its former agent.
 
-use ledger::{Audit, ColumnFamily, Entry, Fault, Ledger};
+use ledger::{Audit, ColumnFamily, Entry, Fault, Lead, Ledger};
 use schemas::id::{Index, sha256};
 use schemas::key::PublicKey;
 use schemas::reply::Fate;
@@ -25,7 +25,12 @@ impl World {
     }
 
     fn acts(&mut self) -> Index {
-        let message = self.agent.event(intent("mailer", "case-1"));
+        self.acts_as("mailer")
+    }
+
+    /// Acts and calls itself so.
+    fn acts_as(&mut self, name: &str) -> Index {
+        let message = self.agent.event(intent(name, "case-1"));
         let ended = self.bench.one(&message);
         assert!(matches!(ended.fate, Fate::Committed(_)));
         ended.index
@@ -45,6 +50,27 @@ impl World {
         self.accepted(json!({
             "kind": "agent.updated", "agent": { "id": "mailer" }, "owner": owner, "registry": {},
         }));
+    }
+
+    /// Gives it these names besides its id, and takes others from it; the entry that says so.
+    fn is_called(&mut self, names: &[&str]) -> u64 {
+        self.accepted(json!({
+            "kind": "agent.updated", "agent": { "id": "mailer" }, "registry": { "external": names },
+        }));
+        self.bench.ledger().head().size.0 - 1
+    }
+
+    /// What an audit finds.
+    fn faults(&mut self) -> Vec<Fault> {
+        let config = self.bench.config();
+        self.bench.writer().publish().unwrap();
+        self.bench.writer = None;
+        let mark = ledger::read_mark(&config.mark).unwrap();
+        let (store, trust) = (&config.store, Some(PublicKey::of(&key(1))));
+        let audit = Audit { store, trust, mark: mark.as_deref(), state: None };
+        let report = ledger::audit(&audit, &|_| ()).unwrap();
+        self.bench.reopen();
+        report.divergences.into_iter().map(|divergence| divergence.fault).collect()
     }
 
     fn redact(&mut self, index: Index) -> Fate {
@@ -100,6 +126,32 @@ fn an_entry_is_its_owners_of_that_time_however_it_is_found() {
 }
 
 #[test]
+fn an_entry_that_names_its_agent_otherwise_is_its_owners_too() {
+    let mut world = World::new();
+    let stranger = world.acts_as("entra:7");
+    world.is_called(&["entra:7"]);
+    let own = world.acts_as("entra:7");
+    world.accepted(json!({ "kind": "hold.placed", "hold": { "query": format!("owner:{TEAM}") } }));
+    world.goes_to(OTHER);
+    world.is_called(&[]);
+    let former = world.acts_as("entra:7");
+    let ledger = world.bench.ledger();
+    let owners = |index| owner_terms(&ledger, &ledger.entry(index).unwrap().unwrap());
+    assert_eq!([stranger, own, former].map(owners), [vec![], vec![TEAM.to_owned()], vec![]]);
+    let mut found = ledger.postings(Key::Owner, TEAM);
+    assert_eq!(found.at_or_after(own.0).unwrap(), Some(own));
+    let mut named = ledger.postings(Key::Agent, "mailer");
+    assert_eq!(named.at_or_after(stranger.0).unwrap().map(|at| at > stranger), Some(true));
+    assert_eq!(named.at_or_after(own.0).unwrap(), Some(own), "it is found under the agent's id");
+    assert!(named.at_or_after(former.0).unwrap().is_none());
+    drop((found, named));
+    drop(ledger);
+    assert!(matches!(world.redact(own), Fate::Rejected(_)), "it is under hold");
+    assert!(matches!(world.redact(former), Fate::Committed(_)));
+    assert_eq!(world.faults(), []);
+}
+
+#[test]
 fn a_hold_on_an_owner_keeps_what_the_agent_did_for_him() {
     let mut world = World::new();
     let held = world.acts();
@@ -138,21 +190,50 @@ fn former_owners_are_rows_that_a_rebuild_makes_again_and_an_audit_looks_at() {
     );
     assert_eq!(owner(&ledger, second).as_deref(), Some(OTHER));
     drop(ledger);
-    let faults = |world: &mut World| {
-        world.bench.writer().publish().unwrap();
-        world.bench.writer = None;
-        let mark = ledger::read_mark(&config.mark).unwrap();
-        let (store, trust) = (&config.store, Some(PublicKey::of(&key(1))));
-        let audit = Audit { store, trust, mark: mark.as_deref(), state: None };
-        let report = ledger::audit(&audit, &|_| ()).unwrap();
-        world.bench.reopen();
-        report.divergences.into_iter().map(|divergence| divergence.fault).collect::<Vec<_>>()
-    };
-    assert_eq!(faults(&mut world), []);
+    assert_eq!(world.faults(), []);
     let row = [b"u".as_slice(), &sha256(b"mailer")[..16], &changed.0.to_be_bytes()].concat();
     world.bench.writer = None;
     ledger::plant(&config.store, ColumnFamily::State, &row, b"nobody@example.com").unwrap();
     world.bench.reopen();
     assert_eq!(owner(&world.bench.ledger(), first).as_deref(), Some("nobody@example.com"));
-    assert!(faults(&mut world).contains(&Fault::Derived));
+    assert!(world.faults().contains(&Fault::Derived));
+}
+
+#[test]
+fn whom_a_name_led_to_is_kept_and_made_again_and_an_audit_looks_at_it() {
+    let mut world = World::new();
+    let first = world.is_called(&["mailto:a@example.com", "entra:7"]);
+    let same = world.is_called(&["entra:7", "entra:7"]);
+    let second = world.is_called(&["entra:7", "mailto:a@example.com"]);
+    world.accepted(json!({
+        "kind": "agent.registered", "agent": { "id": "scribe" }, "owner": TEAM,
+        "registry": { "addresses": ["tel:+41"], "external": ["entra:9"] },
+    }));
+    let registered = world.bench.ledger().head().size.0 - 1;
+    let config = world.bench.config();
+    let lead = |from: u64, agent: Option<&str>| Lead {
+        from: Index(from),
+        agent: agent.map(str::to_owned),
+    };
+    for _ in 0..2 {
+        let ledger = world.bench.ledger();
+        let leads = |name: &str| ledger.leads(name).unwrap();
+        let given = [lead(first, Some("mailer")), lead(same, None), lead(second, Some("mailer"))];
+        assert_eq!(leads("mailto:a@example.com"), given);
+        assert_eq!(leads("entra:7"), [lead(first, Some("mailer"))]);
+        assert_eq!(leads("tel:+41"), [lead(registered, Some("scribe"))]);
+        assert_eq!(leads("mailer"), [], "an id is none of them");
+        assert_eq!(ledger.names_of("mailer").unwrap(), ["entra:7", "mailto:a@example.com"]);
+        assert_eq!(ledger.names_of("mail").unwrap(), Vec::<String>::new());
+        drop(ledger);
+        world.bench.writer = None;
+        ledger::rebuild(&config, |_, _| ()).unwrap();
+        world.bench.reopen();
+    }
+    assert_eq!(world.faults(), []);
+    let row = [b"l".as_slice(), &sha256(b"entra:7")[..16], &first.to_be_bytes()].concat();
+    world.bench.writer = None;
+    ledger::plant(&config.store, ColumnFamily::State, &row, b"another").unwrap();
+    world.bench.reopen();
+    assert!(world.faults().contains(&Fault::Derived));
 }

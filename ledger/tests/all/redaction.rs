@@ -689,6 +689,18 @@ fn a_contract_says_for_how_long_its_agents_entries_are_kept() {
     let event = other.event(intent("archivist", "case-2"));
     world.bench.one(&event);
     let archived = index(&mut world.bench);
+    let called = |world: &mut World, names: &[&str]| {
+        let registry = json!({ "external": names });
+        let fate = world.operator(json!({
+            "kind": "agent.updated", "agent": { "id": "archivist" }, "registry": registry,
+        }));
+        assert!(matches!(fate, Fate::Committed(_)), "{fate:?}");
+    };
+    called(&mut world, &["entra:7"]);
+    let event = other.event(intent("entra:7", "case-2"));
+    world.bench.one(&event);
+    let otherwise = index(&mut world.bench);
+    called(&mut world, &[]);
     let named = world.named();
     let whole = |world: &mut World, index: u64| {
         world.bench.ledger().entry(Index(index)).unwrap().unwrap().body.is_some()
@@ -699,6 +711,7 @@ fn a_contract_says_for_how_long_its_agents_entries_are_kept() {
     register(&mut world, "7y");
     world.bench.writer().retain(&retention, day(91)).unwrap();
     assert_eq!((whole(&mut world, named[0]), whole(&mut world, archived)), (false, true));
+    assert!(whole(&mut world, otherwise), "it names the agent by what that was called then");
     // A shorter period counts for what was looked at already, too; nobody else's entries go with it.
     let none = ledger::Retention::default();
     world.bench.writer().retain(&none, day(2000)).unwrap();
@@ -708,7 +721,7 @@ fn a_contract_says_for_how_long_its_agents_entries_are_kept() {
     world.bench.writer().retain(&none, day(179)).unwrap();
     assert!(whole(&mut world, archived));
     world.bench.writer().retain(&none, day(181)).unwrap();
-    assert!(!whole(&mut world, archived));
+    assert!(!whole(&mut world, archived) && !whole(&mut world, otherwise));
     let registered = index(&mut world.bench);
     assert!(whole(&mut world, registered));
     assert_eq!(world.audit().divergences, []);

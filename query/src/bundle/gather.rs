@@ -204,7 +204,7 @@ impl Gathered {
                 && !before
                 && let Some(body) = signed(entry)
             {
-                self.note(entry, &body, asked);
+                self.note(ledger, entry, &body, asked)?;
             }
             return Ok(());
         }
@@ -226,7 +226,7 @@ impl Gathered {
             return Err(Error::BundleTooLarge { what: "bytes", limit: GATHERED_BYTES_MAX });
         }
         if let Some(body) = signed(entry) {
-            self.note(entry, &body, asked);
+            self.note(ledger, entry, &body, asked)?;
         }
         // What is erased must be shown to have been erased.
         if is_erased(entry)
@@ -238,9 +238,20 @@ impl Gathered {
     }
 
     /// Notes whose history the entry needs, and where it stands in its signer's numbers.
-    fn note(&mut self, entry: &Entry, body: &Body<'_>, asked: bool) {
+    fn note(
+        &mut self,
+        ledger: &Ledger,
+        entry: &Entry,
+        body: &Body<'_>,
+        asked: bool,
+    ) -> Result<(), Error> {
         let agent = body.agent().filter(|_| asked);
-        for name in std::iter::once(body.signer()).chain(agent) {
+        let known = match agent.filter(|name| *name != body.signer()) {
+            Some(name) => ledger.agent_at(name, entry.leaf.index)?,
+            None => None,
+        };
+        let known = known.as_ref().map(|record| record.id.as_str());
+        for name in std::iter::once(body.signer()).chain(agent).chain(known) {
             if name != LEDGER_SIGNER && !self.subjects.contains(name) {
                 self.waiting.insert(name.to_owned());
             }
@@ -254,6 +265,7 @@ impl Gathered {
                 (*first, *last) = (seq.n.min(*first), seq.n.max(*last));
             }
         }
+        Ok(())
     }
 }
 

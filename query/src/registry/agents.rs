@@ -1,5 +1,7 @@
 //! `agents`, `agents/{id}`: the inventory, and one agent with its keys, contract, grants, sessions and history.
 
+use std::ops::Range;
+
 use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError, TermRow};
@@ -159,7 +161,7 @@ fn read_one(api: &Api, name: &str, params: &Params) -> Result<Value, Error> {
             |record: &&schemas::registry::GrantRecord| grant_json(record, registry, past.now);
         grants.iter().filter(own).map(json).collect::<Vec<_>>()
     };
-    let seen = Seen::read(&api.ledger, record, past.size)?;
+    let seen = Seen::read(&api.ledger, id, past.size)?;
     let sessions = live_sessions(&api.ledger, id, past.size, past.now)?;
     let (history, all_history) = history(&api.ledger, id, past.size)?;
     Ok(past.answer(json!({
@@ -179,9 +181,9 @@ fn read_one(api: &Api, name: &str, params: &Params) -> Result<Value, Error> {
 
 /// The entries that name an agent, as of a size.
 struct Seen {
-    /// By its id; null if there are none.
+    /// By whichever of its names; null if there are none.
     counts: Value,
-    /// By its other names.
+    /// By others than its id, for as long as they led to it.
     names: Vec<Value>,
     /// Whether the walk lasted for all of them.
     is_counted: bool,
@@ -189,26 +191,44 @@ struct Seen {
 }
 
 impl Seen {
-    fn read(ledger: &Ledger, record: &AgentRecord, size: TreeSize) -> Result<Self, ReadError> {
+    fn read(ledger: &Ledger, agent: &str, size: TreeSize) -> Result<Self, ReadError> {
         let walk = &mut Walk::of_query(Order::Oldest);
-        let mut seen =
-            Self { counts: Value::Null, names: Vec::new(), is_counted: true, last: None };
-        let mut last = None;
-        for name in std::iter::once(record.id.as_str()).chain(record.profile.names()) {
-            let Some(row) = term_row(ledger, Key::Agent, name)? else { continue };
-            let Some(mut json) = term_json(ledger, Key::Agent, &row, size, walk)? else { continue };
-            last = last.max(json.get("last").and_then(Value::as_u64));
-            if name == record.id {
-                seen.counts = json;
-            } else {
-                set(&mut json, "name", name);
-                seen.names.push(json);
+        let mut carried = |name: &str, range: Range<u64>| match term_row(ledger, Key::Agent, name)?
+        {
+            Some(row) => term_json(ledger, Key::Agent, &row, range, walk),
+            None => Ok(None),
+        };
+        let counts = carried(agent, 0..size.0)?.unwrap_or_default();
+        let mut names = Vec::new();
+        for name in ledger.names_of(agent)? {
+            for (from, until) in periods(ledger, &name, agent, size)? {
+                let entries = carried(&name, from.0..until.unwrap_or(size.0))?;
+                let mut json = entries.unwrap_or_else(|| json!({ "entries": 0 }));
+                set(&mut json, "name", name.as_str());
+                set(&mut json, "from", from.0);
+                set(&mut json, "until", until);
+                names.push(json);
             }
         }
-        seen.is_counted = !walk.has_ended;
-        seen.last = last.map_or(Ok(None), |last| ledger.entry(Index(last)))?;
-        Ok(seen)
+        let last =
+            names.iter().chain([&counts]).filter_map(|json| json.get("last")?.as_u64()).max();
+        let last = last.map_or(Ok(None), |last| ledger.entry(Index(last)))?;
+        Ok(Self { counts, names, is_counted: !walk.has_ended, last })
     }
+}
+
+/// From which entry until which a name led to an agent, below a size.
+fn periods(
+    ledger: &Ledger,
+    name: &str,
+    agent: &str,
+    size: TreeSize,
+) -> Result<Vec<(Index, Option<u64>)>, ReadError> {
+    let mut leads = ledger.leads(name)?;
+    leads.retain(|lead| lead.from.0 < size.0);
+    let next = leads.iter().skip(1).map(|lead| Some(lead.from.0)).chain([None]);
+    let own = leads.iter().zip(next).filter(|(lead, _)| lead.agent.as_deref() == Some(agent));
+    Ok(own.map(|(lead, until)| (lead.from, until)).collect())
 }
 
 /// That there is an entry; what it says is for those who may read what was written.

@@ -6,6 +6,7 @@ use ledger::{Entry, Ledger, ReadError};
 use schemas::body::Body;
 use schemas::id::{EventId, Index, Micros, TreeSize};
 use schemas::kind::Kind;
+use schemas::leaf::Leaf;
 use schemas::limits::CONTROL_ENTRIES_MAX;
 use schemas::registry::HumanMark;
 use schemas::shape::time_json;
@@ -61,7 +62,7 @@ fn approval(
     let Some(body) = request.body() else {
         return Ok(json!({ "index": request.leaf.index.0, (state(request)): true }));
     };
-    let decisions = decisions(names, (&body, request.leaf.received_at), size, now, looks)?;
+    let decisions = decisions(names, (&body, &request.leaf), size, now, looks)?;
     let of: Vec<_> = body.causes().iter().map(EventId::to_string).collect();
     Ok(json!({
         "index": request.leaf.index.0,
@@ -90,7 +91,7 @@ pub(crate) struct Decisions {
 /// that cite it.
 pub(crate) fn decisions(
     names: &mut Names<'_>,
-    (of, received_at): (&Body<'_>, Micros),
+    (of, asked): (&Body<'_>, &Leaf),
     size: TreeSize,
     now: Micros,
     looks: &mut Walk,
@@ -107,7 +108,7 @@ pub(crate) fn decisions(
     for entry in &found {
         let body = entry.body().filter(|body| body.kind() == Kind::ApprovalDecided);
         let Some(body) = body else { continue };
-        if !names.is_about(&body, of)? {
+        if !names.is_about((&body, entry.leaf.index), (of, asked.index))? {
             continue;
         }
         let at = entry.leaf.received_at;
@@ -120,7 +121,7 @@ pub(crate) fn decisions(
             "on_behalf_of": body.text("on_behalf_of"),
             "subject": body.text("subject.sub"),
             "decided_at": time_json(at),
-            "latency_us": at.0.saturating_sub(received_at.0),
+            "latency_us": at.0.saturating_sub(asked.received_at.0),
             "expires": expires.map(time_json),
             "expired": expires.is_some_and(|end| now >= end),
             "note": body.text("note"),

@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::names::Names;
 use crate::params::Params;
 use crate::source::Source;
-use crate::terms::{of_agent, stranger_json, term, term_row};
+use crate::terms::{stranger_json, term, term_row};
 
 const PARAMS: &[&str] = &["after", "limit", "at", "agent", "shared", "overbroad", "unregistered"];
 
@@ -36,8 +36,8 @@ type Flagged = BTreeMap<String, u64>;
 
 /// Which credentials are asked for: those to which any of the flags applies, of the agent.
 struct Wanted {
-    /// All names of the agent, its id first.
-    agent: Option<Vec<String>>,
+    /// The agent's id.
+    agent: Option<String>,
     shared: Option<Flagged>,
     overbroad: Option<Flagged>,
     unregistered: bool,
@@ -58,7 +58,7 @@ impl Wanted {
         let overbroad = of("overbroad", "credential_overbroad")?;
         let unregistered = params.flag("unregistered")?;
         let mut names = Names::new(ledger, size);
-        let agent = params.get("agent").map(|name| names.known(name)).transpose()?;
+        let agent = params.get("agent").map(|name| names.id(name)).transpose()?;
         Ok(Self { agent, shared, overbroad, unregistered, is_cut })
     }
 
@@ -67,10 +67,7 @@ impl Wanted {
         let overbroad =
             self.overbroad.as_ref().is_some_and(|flagged| is_overbroad(record, registry, flagged));
         let any = self.shared.is_none() && self.overbroad.is_none() && !self.unregistered;
-        let held = |names: &[String]| {
-            let is_its = |holder: &Holder| names.first() == Some(&holder.agent);
-            record.holders.iter().any(is_its)
-        };
+        let held = |agent: &str| record.holders.iter().any(|holder| holder.agent == agent);
         self.agent.as_deref().is_none_or(held) && (any || shared || overbroad)
     }
 }
@@ -84,7 +81,7 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let mut is_cut = wanted.is_cut;
     for row in strangers(&api.ledger, &past, &wanted, &mut is_cut)? {
         let named = match wanted.agent.as_deref() {
-            Some(names) => is_named_by(&api.ledger, &row.value, names, past.size)?,
+            Some(agent) => is_named_by(&api.ledger, &row.value, agent, past.size)?,
             None => Some(true),
         };
         is_cut |= named.is_none();
@@ -175,14 +172,14 @@ fn strangers(
     Ok(rows)
 }
 
-/// Whether an accepted entry of the agent with these names names it; `None` where there are too many others to tell.
+/// Whether an accepted entry names both; `None` where there are too many others to tell.
 fn is_named_by(
     ledger: &Ledger,
     credential: &str,
-    names: &[String],
+    agent: &str,
     size: TreeSize,
 ) -> Result<Option<bool>, ReadError> {
-    let both = vec![term(ledger, Key::Cred, credential), of_agent(ledger, names)];
+    let both = vec![term(ledger, Key::Cred, credential), term(ledger, Key::Agent, agent)];
     let mut named = false;
     let spent = newest_first(ledger, Source::All(both), size, QUERY_SCAN_MAX, |_entry| {
         named = true;

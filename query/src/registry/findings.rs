@@ -20,7 +20,7 @@ use crate::listing::Listing;
 use crate::names::Names;
 use crate::params::{Params, Segment};
 use crate::source::{Order, Source, Walk};
-use crate::terms::{of_agent, term};
+use crate::terms::term;
 use crate::why::state;
 
 /// `?rule=`, `?agent=`, `?open=true` those that nobody resolved; the newest first, page by page.
@@ -42,7 +42,7 @@ fn read_list(api: &Api, params: &Params) -> Result<Value, Error> {
     let mut names = Names::new(ledger, listing.size());
     if let Some(agent) = params.get("agent") {
         // Whoever asks may know it by another name than the finding gives.
-        terms.push(of_agent(ledger, &names.known(agent)?));
+        terms.push(term(ledger, Key::Agent, &names.id(agent)?));
     }
     let mut walk = Walk::of_query(Order::Newest);
     listing.answer(Source::All(terms), &mut walk, |entry, looks| {
@@ -144,7 +144,7 @@ pub(crate) fn flagged_entry(
 /// The entries that a finding cites. Where several before it have an id, the last of its agent's, else the first.
 pub(crate) fn cited(names: &mut Names<'_>, finding: &Entry) -> Result<Vec<Entry>, ReadError> {
     let Some(body) = finding.body() else { return Ok(Vec::new()) };
-    let agent = names.agent(body.agent(), body.signer())?;
+    let agent = names.agent_of(&body, finding.leaf.index)?;
     let mut cited = Vec::new();
     for cause in body.causes() {
         let mut found = None;
@@ -163,7 +163,7 @@ pub(crate) fn cited(names: &mut Names<'_>, finding: &Entry) -> Result<Vec<Entry>
 /// Whether an entry, erased or not, is of this agent, by whichever of its names.
 fn is_of(names: &mut Names<'_>, entry: &Entry, agent: Option<&str>) -> Result<bool, ReadError> {
     match entry.body().or_else(|| entry.residue()) {
-        Some(body) => Ok(names.agent(body.agent(), body.signer())?.as_deref() == agent),
+        Some(body) => Ok(names.agent_of(&body, entry.leaf.index)?.as_deref() == agent),
         None => Ok(false),
     }
 }

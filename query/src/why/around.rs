@@ -12,7 +12,7 @@ use super::is_of;
 use crate::names::Names;
 use crate::registry::findings::{cited, flagged_entry};
 use crate::source::{Order, Seek, Source, Walk};
-use crate::terms::{of_agent, term};
+use crate::terms::term;
 
 /// Hops from an entry up its causes to its trigger.
 const CAUSE_HOPS_MAX: usize = 64;
@@ -51,14 +51,13 @@ impl Around {
         size: TreeSize,
     ) -> Result<Self, ReadError> {
         let ledger = known.ledger;
-        let names = known.all(agent)?;
-        let mut about = About { ledger, agent, names, size, is_cut: false };
+        let mut about = About { ledger, agent, size, is_cut: false };
         let mut around = Self {
             session: about.session(index, body)?,
-            verdicts: about.citing(Kind::GateVerdict, body.id())?,
-            requests: about.citing(Kind::ApprovalRequested, body.id())?,
-            outcomes: about.citing(Kind::ActionOutcome, body.id())?,
-            witnesses: about.citing(Kind::WitnessObserved, body.id())?,
+            verdicts: about.citing(known, Kind::GateVerdict, body.id())?,
+            requests: about.citing(known, Kind::ApprovalRequested, body.id())?,
+            outcomes: about.citing(known, Kind::ActionOutcome, body.id())?,
+            witnesses: about.citing(known, Kind::WitnessObserved, body.id())?,
             findings: about.findings(known, index, body.id())?,
             ..Self::default()
         };
@@ -80,7 +79,7 @@ impl Around {
             if about.first_under(known, &name)? != Some(index) {
                 continue;
             }
-            for seen in about.of_kind(Kind::WitnessObserved, Key::Ref, &name)? {
+            for seen in about.of_kind(known, Kind::WitnessObserved, (Key::Ref, &name))? {
                 let place = seen.leaf.index;
                 let of = intent_of(known, seen.clone())?;
                 let is_anothers = of.leaf.index != index && is_of(&of, &[Kind::ActionIntent]);
@@ -90,7 +89,7 @@ impl Around {
                 }
             }
         }
-        let (trigger, is_lost) = trigger(known, body, around.session.as_ref())?;
+        let (trigger, is_lost) = trigger(known, (body, index), around.session.as_ref())?;
         around.trigger = trigger;
         // An action that names its trigger itself needs no look for one.
         around.is_cut = about.is_cut || is_lost && body.field("trigger").is_none();
@@ -143,7 +142,7 @@ fn own(
     for at in names.ledger.find(id)?.into_iter().filter(|at| *at < index) {
         let Some(cited) = names.ledger.entry(at)? else { continue };
         let is_about = match cited.body().or_else(|| cited.residue()) {
-            Some(of) => names.is_about(says, &of)?,
+            Some(of) => names.is_about((says, index), (&of, at))?,
             None => true,
         };
         if is_about {
@@ -157,16 +156,19 @@ fn own(
 struct About<'l> {
     ledger: &'l Ledger,
     agent: &'l str,
-    /// All its names, the id among them.
-    names: Vec<String>,
     size: TreeSize,
     /// Whether a limit ended a look for more.
     is_cut: bool,
 }
 
 impl<'l> About<'l> {
-    fn citing(&mut self, kind: Kind, id: EventId) -> Result<Vec<Entry>, ReadError> {
-        self.of_kind(kind, Key::Cause, &id.to_string())
+    fn citing(
+        &mut self,
+        known: &mut Names<'_>,
+        kind: Kind,
+        id: EventId,
+    ) -> Result<Vec<Entry>, ReadError> {
+        self.of_kind(known, kind, (Key::Cause, &id.to_string()))
     }
 
     /// The ledger's findings that cite the entry at `index`, and not another signer's event of the same id.
@@ -179,7 +181,7 @@ impl<'l> About<'l> {
         let (id, kind) = (id.to_string(), Kind::Finding.as_str());
         let terms = self.terms(&[(Key::Cause, &id), (Key::Kind, kind)]);
         let mut found = Vec::new();
-        for finding in self.entries(terms, |entry| is_of(entry, &[Kind::Finding]))? {
+        for finding in self.entries(terms, |entry| Ok(is_of(entry, &[Kind::Finding])))? {
             // An erased one does not say any more which it cites.
             let is_erased = finding.body().is_none();
             let cites = |cited: &Entry| cited.leaf.index == index;
@@ -192,21 +194,23 @@ impl<'l> About<'l> {
 
     /// Accepted entries of a kind with this term that are about the agent's own actions, the oldest first. Of each kind
     /// by itself, and without what others say: whoever cites an event often hides nothing.
-    fn of_kind(&mut self, kind: Kind, key: Key, value: &str) -> Result<Vec<Entry>, ReadError> {
-        let (ledger, agent, names) = (self.ledger, self.agent, self.names.clone());
+    fn of_kind(
+        &mut self,
+        known: &mut Names<'_>,
+        kind: Kind,
+        (key, value): (Key, &str),
+    ) -> Result<Vec<Entry>, ReadError> {
+        let agent = self.agent;
         let mut terms = self.terms(&[(key, value), (Key::Kind, kind.as_str())]);
-        terms.push(of_agent(ledger, &names));
+        terms.push(term(self.ledger, Key::Agent, agent));
         if kind == Kind::ActionOutcome {
-            terms.push(term(ledger, Key::Signer, agent));
+            terms.push(term(self.ledger, Key::Signer, agent));
         }
         self.entries(terms, |entry| {
             let body = entry.body().or_else(|| entry.residue());
-            let is_own = body.is_some_and(|body| {
-                let is_its_name = |name: &str| names.iter().any(|known| known == name);
-                let named = body.agent().map(|name| if is_its_name(name) { agent } else { name });
-                Account::of(body.kind(), body.signer(), named).is_of(agent)
-            });
-            is_own && is_of(entry, &[kind])
+            let Some(body) = body.filter(|_| is_of(entry, &[kind])) else { return Ok(false) };
+            let named = known.agent_of(&body, entry.leaf.index)?;
+            Ok(Account::of(body.kind(), body.signer(), named.as_deref()).is_of(agent))
         })
     }
 
@@ -220,7 +224,7 @@ impl<'l> About<'l> {
         let mut terms = self.terms(&[(Key::Ref, reference), (Key::Signer, self.agent)]);
         terms.push(Source::any(kinds.map(|kind| term(self.ledger, Key::Kind, kind.as_str()))));
         let walk = Walk::new(Order::Oldest, QUERY_SCAN_MAX);
-        let (found, is_cut) = self.first(terms, 1, walk, |entry| is_of(entry, &kinds))?;
+        let (found, is_cut) = self.first(terms, 1, walk, |entry| Ok(is_of(entry, &kinds)))?;
         // One is all that is looked for.
         self.is_cut |= is_cut && found.is_empty();
         match found.into_iter().next() {
@@ -243,7 +247,7 @@ impl<'l> About<'l> {
             (Key::Kind, kind.as_str()),
         ]);
         let walk = Walk::new(Order::Oldest, SESSION_SCAN_MAX);
-        let (found, is_cut) = self.first(terms, 1, walk, |entry| is_of(entry, &[kind]))?;
+        let (found, is_cut) = self.first(terms, 1, walk, |entry| Ok(is_of(entry, &[kind])))?;
         // One is all that is looked for.
         self.is_cut |= is_cut && found.is_empty();
         Ok(found.into_iter().next().filter(|declared| declared.leaf.index <= index))
@@ -253,7 +257,7 @@ impl<'l> About<'l> {
     fn entries(
         &mut self,
         terms: Vec<Source<'l>>,
-        fits: impl Fn(&Entry) -> bool,
+        fits: impl FnMut(&Entry) -> Result<bool, ReadError>,
     ) -> Result<Vec<Entry>, ReadError> {
         let walk = Walk::new(Order::Oldest, QUERY_SCAN_MAX);
         let (found, is_cut) = self.first(terms, WHY_ENTRIES_MAX, walk, fits)?;
@@ -267,7 +271,7 @@ impl<'l> About<'l> {
         terms: Vec<Source<'l>>,
         most: usize,
         mut walk: Walk,
-        fits: impl Fn(&Entry) -> bool,
+        mut fits: impl FnMut(&Entry) -> Result<bool, ReadError>,
     ) -> Result<(Vec<Entry>, bool), ReadError> {
         let mut source = Source::All(terms);
         let (mut at, mut found) = (0, Vec::new());
@@ -280,7 +284,11 @@ impl<'l> About<'l> {
             if found.len() == most {
                 return Ok((found, true));
             }
-            found.extend(self.ledger.entry(Index(index))?.filter(|entry| fits(entry)));
+            if let Some(entry) = self.ledger.entry(Index(index))?
+                && fits(&entry)?
+            {
+                found.push(entry);
+            }
             at = index + 1;
         }
     }
@@ -290,12 +298,13 @@ impl<'l> About<'l> {
 /// are followed.
 fn trigger(
     names: &mut Names<'_>,
-    body: &Body<'_>,
+    body: (&Body<'_>, Index),
     session: Option<&Entry>,
 ) -> Result<(Option<Entry>, bool), ReadError> {
     let mut above = causes(names, body)?;
-    if let Some(declared) = session.and_then(Entry::body) {
-        above.extend(causes(names, &declared)?);
+    if let Some((declared, at)) = session.and_then(|entry| Some((entry.body()?, entry.leaf.index)))
+    {
+        above.extend(causes(names, (&declared, at))?);
     }
     let mut place = 0;
     while let Some(at) = above.get(place).copied().filter(|_| place < CAUSE_HOPS_MAX) {
@@ -305,16 +314,16 @@ fn trigger(
             return Ok((Some(entry), false));
         }
         let Some(body) = entry.body() else { continue };
-        let further = causes(names, &body)?;
+        let further = causes(names, (&body, at))?;
         let new: Vec<_> = further.into_iter().filter(|at| !above.contains(at)).collect();
         above.extend(new);
     }
     Ok((None, place < above.len()))
 }
 
-/// Where the entries are that a body cites.
-fn causes(names: &mut Names<'_>, body: &Body<'_>) -> Result<Vec<Index>, ReadError> {
-    let cited = body.causes().into_iter();
+/// Where the entries are that a body at an index cites.
+fn causes(names: &mut Names<'_>, body: (&Body<'_>, Index)) -> Result<Vec<Index>, ReadError> {
+    let cited = body.0.causes().into_iter();
     cited.filter_map(|id| names.meant_in(id, body).transpose()).collect()
 }
 
@@ -330,12 +339,12 @@ mod tests {
         let dir = tempfile::TempDir::new().unwrap();
         let writer = incidents(&dir, 9);
         let ledger = writer.ledger();
-        let (names, size) = (vec!["a".to_owned()], TreeSize(9));
-        let about = About { ledger: &ledger, agent: "a", names, size, is_cut: false };
+        let about = About { ledger: &ledger, agent: "a", size: TreeSize(9), is_cut: false };
         let kind = [(Key::Kind, Kind::LedgerIncident.as_str())];
         let look = |most: usize, budget: usize| {
             let walk = Walk::new(Order::Oldest, budget);
-            let (found, is_cut) = about.first(about.terms(&kind), most, walk, |_| true).unwrap();
+            let (found, is_cut) =
+                about.first(about.terms(&kind), most, walk, |_| Ok(true)).unwrap();
             (found.len(), is_cut)
         };
         assert_eq!(look(100, 100), (8, false));

@@ -77,6 +77,49 @@ pub(crate) fn judge(world: &World, opened: &Opened) -> Judgement {
 }
 
 #[test]
+fn a_bundle_of_an_agent_holds_what_was_said_of_it_while_a_name_was_its_own() {
+    let mut world = world();
+    let call = |world: &mut World, agent: &str, names: Json| {
+        let registry = json!({ "external": names });
+        let update =
+            json!({ "kind": "agent.updated", "agent": { "id": agent }, "registry": registry });
+        world.accept(OPERATOR, update);
+    };
+    call(&mut world, "planner", json!(["entra:7"]));
+    let own = world.accept("planner", intent("entra:7", "later", "email.send", "f@example.com"));
+    call(&mut world, "planner", json!([]));
+    call(&mut world, "stranger", json!(["entra:7"]));
+    let others =
+        world.accept("stranger", intent("entra:7", "later", "email.send", "g@example.com"));
+    publish(&mut world);
+    world.principal("mailer", &["witness"]);
+    let witnessed = json!({
+        "kind": "witness.observed", "agent": { "id": "entra:7" }, "correlation": "later",
+        "credential": { "id": "c" }, "outcome": { "status": "confirmed", "external_ref": "r" },
+        "action": { "name": "email.send", "class": "communication", "system": "email", "target": "t" },
+    });
+    let seen = world.accept("mailer", witnessed);
+    publish(&mut world);
+    for (query, indexes) in [
+        ("agent:planner corr:later", vec![own]),
+        ("agent:stranger corr:later", vec![others, seen]),
+        ("agent:stranger kind:witness.observed", vec![seen]),
+    ] {
+        let opened = opened(&world, query);
+        let found = judge(&world, &opened);
+        assert_eq!(
+            (found.faults.as_slice(), found.asked),
+            ([].as_slice(), indexes.len()),
+            "{query}"
+        );
+        assert_eq!(found.verdicts().completeness, Completeness::Complete);
+        let mut listed = world.indexes(&format!("q={}&order=oldest", encoded(query)));
+        listed.sort_unstable();
+        assert_eq!(listed, indexes);
+    }
+}
+
+#[test]
 fn every_scope_gives_a_bundle_that_verifies() {
     let world = world();
     let session = world.json("/entries?q=agent%3Aplanner%20kind%3Asession.start")["items"][0]["body"]

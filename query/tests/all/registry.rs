@@ -272,8 +272,13 @@ fn what_is_counted_of_a_name_is_counted_as_of_the_point_that_is_asked_about() {
     }
     let agent = |at: u64| world.json(&format!("/agents/a?at={at}"));
     let now = agent(named[1]);
-    assert_eq!(now["counts"]["last"], updated);
-    let by_name = |entries: u64, last: u64| json!([{ "name": "entra:7", "entries": entries, "first": named[0], "last": last }]);
+    assert_eq!(now["counts"]["last"], named[1], "by whichever of its names");
+    let by_name = |entries: u64, last: u64| {
+        json!([{
+            "name": "entra:7", "from": updated, "until": null, "entries": entries,
+            "first": named[0], "last": last,
+        }])
+    };
     assert_eq!(
         (&now["names"], &now["last_entry"]["index"]),
         (&by_name(2, named[1]), &json!(named[1]))

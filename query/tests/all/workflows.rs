@@ -1,7 +1,7 @@
 //! What a workflow lacks or who tampered with it, seen through the API.
 
 use schemas::tree::TILE_WIDTH;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::world::{OPERATOR, SECOND, World, confirmed, encoded, intent, start};
 
@@ -312,6 +312,17 @@ fn a_stranger_says_nothing_of_what_came_of_anothers_action() {
     );
 }
 
+/// Fields of what a witness saw of the action that `@I` announced.
+fn seen(name: &str, reference: &str) -> Json {
+    let mut seen = confirmed(name, "w", "email.send", "x@example.com", "@I");
+    seen["kind"] = "witness.observed".into();
+    seen["outcome"] = json!({ "external_ref": reference });
+    for field in ["output", "principals"] {
+        seen.as_object_mut().unwrap().shift_remove(field);
+    }
+    seen
+}
+
 #[test]
 fn who_names_an_agent_otherwise_than_by_its_id_is_heard() {
     let mut world = World::new();
@@ -330,15 +341,6 @@ fn who_names_an_agent_otherwise_than_by_its_id_is_heard() {
     let mut told = confirmed("a", "w", "email.send", "x@example.com", "@I");
     told["outcome"] = json!({ "status": "confirmed", "external_ref": "r" });
     let told = world.accept("a", told);
-    let seen = |name: &str, reference: &str| {
-        let mut seen = confirmed(name, "w", "email.send", "x@example.com", "@I");
-        seen["kind"] = "witness.observed".into();
-        seen["outcome"] = json!({ "external_ref": reference });
-        for field in ["output", "principals"] {
-            seen.as_object_mut().unwrap().shift_remove(field);
-        }
-        seen
-    };
     let cited = world.accept("mailer", seen("entra:7", "other"));
     let mut by_reference = seen("entra:7", "r");
     by_reference.as_object_mut().unwrap().shift_remove("causes");
@@ -358,6 +360,66 @@ fn who_names_an_agent_otherwise_than_by_its_id_is_heard() {
     let row = rows.iter().find(|row| row["index"] == asked).unwrap();
     assert_eq!(row["entries"], json!([asked, allowed, told, cited]), "{rows:?}");
     assert!(rows.iter().any(|row| row["entries"] == json!([stranger])), "{rows:?}");
+}
+
+#[test]
+fn what_was_said_under_a_name_stays_whose_it_was_when_another_agent_has_that() {
+    let mut world = World::new();
+    world.principal("mailer", &["witness"]);
+    for agent in ["a", "b"] {
+        world.agent(agent);
+    }
+    let call = |world: &mut World, agent: &str, names: Json| {
+        let registry = json!({ "external": names });
+        let update =
+            json!({ "kind": "agent.updated", "agent": { "id": agent }, "registry": registry });
+        world.accept(OPERATOR, update)
+    };
+    let given = call(&mut world, "a", json!(["entra:7"]));
+    let asked = world.accept_as("a", Some("I"), intent("a", "w", "email.send", "x@example.com"));
+    let witnessed = world.accept("mailer", seen("entra:7", "r"));
+    let mut hop = intent("a", "w", "email.send", "y@example.com");
+    hop["principals"] = json!([{ "id": "entra:7", "type": "agent" }]);
+    let hop = world.accept("a", hop);
+    world.principal("runtime", &["runtime"]);
+    let opened = json!({
+        "kind": "epoch.opened", "agent": { "id": "entra:7" },
+        "model": { "provider": "p", "name": "m", "version": "2" },
+    });
+    let opened = world.accept("runtime", opened);
+    let told = |world: &World| {
+        let [chain, why, actions] =
+            ["/workflows/w", &format!("/entries/{witnessed}/why"), "/actions?q=corr%3Aw"]
+                .map(|path| world.json(path));
+        (chain["steps"].clone(), why["witnesses"].clone(), actions["items"].clone())
+    };
+    let before = told(&world);
+    assert_eq!(before.0[0]["entries"], json!([asked, witnessed]));
+    assert_eq!(list(&before.1, "index"), [witnessed]);
+
+    let taken = call(&mut world, "a", json!([]));
+    call(&mut world, "b", json!(["entra:7"]));
+    let now = world.accept("mailer", seen("entra:7", "later"));
+    assert_eq!((told(&world).0[0].clone(), told(&world).1), (before.0[0].clone(), before.1));
+    let count = |path: &str, part: &str| world.json(path)[part].clone();
+    let reach = ["a", "b"].map(|id| count(&format!("/impact?principal={id}"), "entries"));
+    assert_eq!(reach, [json!(2), json!(0)]);
+    let lineage = ["a", "b"].map(|id| count(&format!("/principals/{id}/lineage"), "by_agent"));
+    assert_eq!((&lineage[0][0]["last"], &lineage[1]), (&json!(hop), &json!([])));
+    let found = |id: &str| world.indexes(&format!("q={}", encoded(&format!("agent:{id} corr:w"))));
+    assert_eq!((found("a"), found("b")), (vec![hop, witnessed, asked], vec![now]));
+    assert_eq!(found("entra:7"), [now, witnessed], "as the entry names it");
+    let models = ["a", "b"].map(|id| count(&format!("/reports/models?agent={id}"), "items"));
+    assert_eq!((&models[0][0]["version"], &models[1]), (&json!("2"), &json!([])));
+    let names = |id: &str| world.json(&format!("/agents/{id}"))["names"].clone();
+    let row = |(from, until): (u64, Option<u64>), n: u64, (first, last): (u64, u64)| {
+        json!([{
+            "name": "entra:7", "from": from, "until": until, "entries": n, "first": first,
+            "last": last,
+        }])
+    };
+    assert_eq!(names("a"), row((given, Some(taken)), 2, (witnessed, opened)));
+    assert_eq!(names("b"), row((taken + 1, None), 1, (now, now)));
 }
 
 #[test]

@@ -15,12 +15,12 @@ use crate::key::PublicKey;
 use crate::leaf::{Leaf, Status};
 use crate::redaction::Redaction;
 use crate::refused;
-use crate::registry::Registry;
+use crate::registry::{AgentRecord, Registry};
 use crate::reject::{Cause, Reason};
 use crate::residue::Residue;
 use crate::statement::{Preimage, Statement};
 use crate::submission::parse_manifest;
-use crate::terms::{self, Term};
+use crate::terms::{self, Term, Whose};
 
 /// What the registry says of an entry's signature.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,8 +48,8 @@ pub struct Shown<'b> {
     pub standing: Standing,
     /// Whether the query asks for it; else it only supports others.
     pub asked: bool,
-    /// Owner of its agent at its place, where the body names none.
-    owner: Option<String>,
+    /// Its agent as the registry knew it at its place.
+    agent: Option<AgentRecord>,
     /// Faults of what lies beside the leaf.
     faults: Vec<Fault>,
 }
@@ -74,7 +74,10 @@ impl Shown<'_> {
     /// Reads the terms under which it is found.
     pub fn terms<R>(&self, read: impl FnOnce(&[Term<'_>]) -> R) -> R {
         match (&self.content, self.body()) {
-            (_, Some(body)) => read(&terms::of_entry(&self.leaf, body, self.owner.as_deref())),
+            (_, Some(body)) => {
+                let whose = self.agent.as_ref().map(Whose::from);
+                read(&terms::of_entry(&self.leaf, body, whose))
+            }
             (Content::Refused { claimed, .. }, None) => {
                 read(&terms::of_refusal(&self.leaf, claimed))
             }
@@ -188,6 +191,8 @@ impl<'b> View<'b> {
             subjects.insert(body.signer());
             if shown.asked {
                 subjects.extend(body.agent());
+                // Whom a name leads to is known from the history of its agent.
+                subjects.extend(shown.agent.as_ref().map(|record| record.id.as_str()));
             }
         }
         subjects
@@ -247,13 +252,12 @@ impl<'b> Reader<'b> {
             (None, true) => Standing::Unattributed,
             (None, false) => Standing::Faulty(Fault::NoStatement { index: leaf.index }),
         };
-        let owner = body.and_then(Body::agent).and_then(|agent| self.registry.owner(agent));
-        let owner = owner.map(str::to_owned);
+        let agent = body.and_then(Body::agent).and_then(|name| self.registry.known(name)).cloned();
         if let Some(body) = body.filter(|_| leaf.status == Status::Accepted) {
             self.registry.apply(leaf.index, leaf.received_at, body);
             self.detail(&leaf, body, &mut faults);
         }
-        let mut shown = Shown { leaf, bytes, path, content, standing, asked: false, owner, faults };
+        let mut shown = Shown { leaf, bytes, path, content, standing, asked: false, agent, faults };
         let asked = |terms: &[Term<'_>]| scope.is_some_and(|s| s.holds(shown.leaf.index, terms));
         shown.asked = shown.terms(asked);
         shown

@@ -2,7 +2,7 @@
 
 use super::{Flag, Rule, Sorts, View};
 use crate::registry::{EVERYTHING, FreezeRecord};
-use crate::terms::{self, Key, Term};
+use crate::terms::{self, Key, Term, Whose};
 
 pub(super) static RULE: Rule = Rule::at_entry(
     "during_freeze",
@@ -16,10 +16,8 @@ pub(super) static RULE: Rule = Rule::at_entry(
 fn check(view: &View<'_>) -> Option<Flag> {
     let action = view.facts.action.filter(|_| view.is_judged)?;
     view.registry.freezes().iter().find(|freeze| freeze.lifted.is_none())?;
-    let owner = view.facts.agent.and_then(|agent| view.registry.owner(agent));
-    let mut terms = terms::of_entry(view.leaf, view.body, owner);
-    // A witness may know the agent by another of its names.
-    terms.extend(view.facts.agent.map(|agent| Term { key: Key::Agent, value: agent.into() }));
+    let agent = view.facts.agent.and_then(|agent| view.registry.agent(agent));
+    let terms = terms::of_entry(view.leaf, view.body, agent.map(Whose::from));
     let known = view.mapped.and_then(|mapped| mapped.class.as_deref());
     let as_known = known.map(|class| of_class(&terms, class));
     let covers = |freeze: &&FreezeRecord| {
