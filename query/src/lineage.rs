@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use ledger::{Entry, Ledger, ReadError};
-use schemas::account::Account;
 use schemas::body::Body;
 use schemas::deterministic::Item;
 use schemas::id::TreeSize;
@@ -126,11 +125,7 @@ impl Lineage {
             is_under |= is_its(hop)?;
         }
         if is_under {
-            // Nobody acts in another's name, and an agent's id is what it signs with.
-            let account = Account::of(body.kind(), body.signer(), body.agent());
-            let named = body.agent().filter(|_| account != Account::Nobody);
-            let agent = named.unwrap_or_else(|| body.signer());
-            count(&mut self.agents, agent.to_owned(), index);
+            count(&mut self.agents, names.actor(body, entry.leaf.index)?, index);
             if self.chains.len() < LINEAGE_ROWS_MAX || self.chains.contains_key(&hops) {
                 count(&mut self.chains, hops, index);
             } else {

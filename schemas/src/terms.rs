@@ -437,8 +437,9 @@ mod tests {
     /// The terms beyond kind, session and id, as `key:value`.
     fn terms(bytes: &[u8], status: Status) -> Vec<String> {
         let body = Body::parse(bytes).unwrap();
-        let agent = body.agent().unwrap_or_default();
-        let terms = of_entry(&leaf(status), &body, Some(Whose { agent, owner: "team" }));
+        let agent = body.agent();
+        let whose = agent.map(|agent| Whose { agent, owner: "team" });
+        let terms = of_entry(&leaf(status), &body, whose);
         assert!(terms.is_sorted());
         let common = [Key::Kind, Key::Session, Key::Id, Key::Time];
         let shown = terms.iter().filter(|term| !common.contains(&term.key));
@@ -501,7 +502,7 @@ mod tests {
             }),
         );
         let cause = format!("cause:{ID}");
-        let expected = ["signer:h", "owner:team", "verdict:deny", &cause, "approver:h"];
+        let expected = ["signer:h", "verdict:deny", &cause, "approver:h"];
         assert_eq!(terms(&decided, Status::Accepted), expected);
     }
 

@@ -262,7 +262,9 @@ impl Registry {
     }
 
     fn check_last(&self, body: &Body<'_>, hop: &Principal<'_>, found: &mut HopCheck) {
-        if body.agent().is_some_and(|agent| agent != hop.id)
+        // One agent may be named in two ways.
+        let id = |name| self.known(name).map_or(name, |record| record.id.as_str());
+        if body.agent().is_some_and(|agent| agent != hop.id && id(agent) != id(hop.id))
             && !found.faults.contains(&ChainFault::PrincipalMismatch)
         {
             found.faults.push(ChainFault::PrincipalMismatch);

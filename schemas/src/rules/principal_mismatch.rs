@@ -79,6 +79,17 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_may_end_the_chain_under_another_of_its_names() {
+        let mut world = World::new();
+        let update = json!({ "agent": { "id": "a" }, "registry": { "external": ["entra:7"] } });
+        assert_eq!(world.entry("agent.updated", "operator", update), NONE);
+        let called = |name: &str| json!({ "agent": { "id": name }, "signer": "a" });
+        assert_eq!(world.intent("a", &called("entra:7")), NONE);
+        let found = world.intent("a", &called("entra:8"));
+        assert!(found.iter().any(|name| name == "principal_mismatch signer"), "{found:?}");
+    }
+
+    #[test]
     fn nobody_acts_in_anothers_name() {
         let mut world = World::new();
         let forged = json!({ "agent": { "id": "b" }, "signer": "a", "principals": [{ "type": "agent", "id": "b" }] });
